@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The compiled policy: a matrix as it applies at a site, and what it says of flows.
+ *
+ * Knows neither packets nor SQL; no vendor's role, port or section is compiled in.
+ *
+ * Threads: immutable after policy_compile(); every 'const struct policy *' call may be made from any thread.
+ */
+#ifndef FLOWAUDIT_POLICY_H
+#define FLOWAUDIT_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "flowaudit/addr.h"
+#include "flowaudit/diag.h"
+#include "flowaudit/err.h"
+#include "flowaudit/rules.h"
+#include "flowaudit/value.h"
+
+#define POLICY_NONE UINT32_MAX /* no row, no host */
+
+enum verdict { VERDICT_ALLOWED, VERDICT_VIOLATION, VERDICT_UNDOCUMENTED, VERDICT_NOT_GOVERNED };
+const char *verdict_name(enum verdict);
+
+enum disposition { DISPOSITION_PERMITTED, DISPOSITION_MISDROPPED, DISPOSITION_ESCAPED, DISPOSITION_REJECTED, DISPOSITION_NONE };
+const char *disposition_name(enum disposition); /* "" for NONE (not governed) */
+/* From the two words.  Undocumented and not governed flows have none. */
+enum disposition disposition_of(enum verdict, enum outcome);
+
+enum confidence { CONFIDENCE_CONFIRMED, CONFIDENCE_PORT_ONLY, CONFIDENCE_INFERRED };
+const char *confidence_name(enum confidence); /* "confirmed", "port-only", "inferred-direction" */
+
+/* contract: findings.kind; the order is that of reports. */
+#define FINDING_KINDS(X)                         \
+    X(FINDING_NONE, "")                          \
+    X(FINDING_NO_ROW, "no-row")                  \
+    X(FINDING_WRONG_PORT, "wrong-port")          \
+    X(FINDING_WRONG_PROTOCOL, "wrong-protocol")  \
+    X(FINDING_WRONG_DIRECTION, "wrong-direction")\
+    X(FINDING_WRONG_ROLE, "wrong-role")          \
+    X(FINDING_OPTION_OFF, "option-off")          \
+    X(FINDING_UNKNOWN_HOST, "unknown-host")      \
+    X(FINDING_MISSING, "missing")                \
+    X(FINDING_MISDROPPED, "misdropped")          \
+    X(FINDING_SEPARATED, "separated")            \
+    X(FINDING_SITE, "site")
+enum finding_kind {
+#define X(id, name) id,
+    FINDING_KINDS(X)
+#undef X
+        FINDING_N_KINDS
+};
+const char *finding_kind_name(enum finding_kind);
+int         finding_kind_parse(const char *name, enum finding_kind *ret); /* 0 or -EINVAL */
+
+enum severity { SEVERITY_CRITICAL, SEVERITY_HIGH, SEVERITY_MEDIUM, SEVERITY_LOW, SEVERITY_NOTICE };
+const char *severity_name(enum severity);
+
+struct policy;
+
+struct policy_options {
+    /* Names a matrix may use under 'protocols'; NULL-terminated.  NULL: any. */
+    const char *const *known_protocols;
+    /* Does the content seen satisfy a protocol name?  (classify_satisfies)  NULL: equal names. */
+    bool (*satisfies)(const struct app *, const char *name);
+};
+
+/* All errors and warnings of site against matrix go to 'diags'; self-tests of the matrix are run too.
+ * 0, -EINVAL (with errors in 'diags'), -ENOMEM.  Keeps pointers into both trees: they must outlive the policy. */
+int  policy_compile(const struct matrix *, const struct site *, const struct policy_options *, struct policy **ret,
+                    struct diag_list *diags);
+void policy_free(struct policy *);
+
+/* --- hosts ------------------------------------------------------------------------------------ */
+/* The most specific entry of the site that holds this address, or POLICY_NONE. */
+uint32_t    policy_host(const struct policy *, const struct addr *);
+size_t      policy_n_hosts(const struct policy *);
+const char *policy_host_name(const struct policy *, uint32_t host); /* "" for POLICY_NONE */
+/* Role names as the site wrote them, comma-separated; borrowed. */
+const char *policy_host_roles(const struct policy *, uint32_t host);
+bool        policy_ignored(const struct policy *, const struct addr *, const char **ret_reason);
+
+/* --- rows ------------------------------------------------------------------------------------- */
+size_t                   policy_n_rows(const struct policy *);
+const struct matrix_row *policy_row(const struct policy *, uint32_t row);
+/* Protocols that rows expect which may apply between these ends, on either port: what to look for in the content.  NULL-terminated, borrowed; NULL = none. */
+const char *const       *policy_expected(const struct policy *, const struct tuple *);
+/* All protocol names of the matrix. */
+const char *const       *policy_protocols(const struct policy *, size_t *ret_n);
+/* Which end's port is documented for its role as a server: +1 tuple.server, -1 tuple.client, 0 both or neither. */
+int                      policy_port_vote(const struct policy *, const struct tuple *);
+/* Does the row that allows this expect traffic in one direction only (media, notifications, datagrams)? */
+bool                     policy_one_way(const struct policy *, const struct tuple *);
+
+/* --- judging ---------------------------------------------------------------------------------- */
+struct policy_query {
+    struct tuple tuple;
+    struct app   app;
+    bool direction_known;   /* false: judged both ways, and the judgement says so */
+    bool sent[2];           /* did the client's, the server's side send packets?  Media is judged for each direction */
+    bool group;             /* to a multicast or broadcast address: outside the matrix */
+    bool answers_group;     /* a unicast answer to a broadcast or multicast query: outside the matrix */
+};
+
+struct judgement {
+    enum verdict      verdict;
+    enum finding_kind kind;       /* FINDING_NONE unless verdict is a violation (or a notice on an allowed flow) */
+    enum severity     severity;
+    enum confidence   confidence;
+    uint32_t row;                 /* first allowing row in document order; for a violation the row it is measured against, or POLICY_NONE */
+    uint32_t client_host, server_host;
+    bool     reversed;            /* direction was unknown, and this judgement takes 'server' as the client */
+    bool     back;                /* media: the direction that breaks is server to client (the client's port is the wrong one) */
+    bool     ignored;             /* one end is in the site's ignore list */
+    uint32_t option;              /* option-off: index of the option, else POLICY_NONE */
+    uint32_t parameter;           /* a row would apply, but the site does not list this parameter; else POLICY_NONE */
+};
+void policy_judge(const struct policy *, const struct policy_query *, struct judgement *ret);
+/* The same by a plain scan of the rows: the oracle that tests hold against policy_judge(). */
+void policy_judge_naive(const struct policy *, const struct policy_query *, struct judgement *ret);
+/* All rows that allow this, in document order: up to 'n' into 'ret'; returns how many there are. */
+size_t policy_rows(const struct policy *, const struct policy_query *, uint32_t *ret, size_t n);
+
+/* One sentence for people: hosts by name and address, service, what was wrong, which rule.  Returns as snprintf. */
+struct policy_facts {
+    enum outcome outcome;
+    uint64_t flows, packets;
+    const struct flow_icmp *icmp; /* or NULL */
+};
+int policy_sentence(const struct policy *, const struct policy_query *, const struct judgement *, const struct policy_facts *,
+                    char *buf, size_t size);
+/* The section of the source that the judgement rests on; borrowed; "" where none. */
+const char *policy_section(const struct policy *, const struct judgement *);
+/* The exception of the site that covers this conversation at 'at_ns', or NULL.  An expired one never covers. */
+const struct site_exception *policy_exception(const struct policy *, const struct policy_query *, int64_t at_ns);
+
+/* What the matrix says of one flow, row by row, for 'flowaudit explain'. */
+enum policy_format { POLICY_TEXT, POLICY_TSV, POLICY_JSON };
+int policy_explain(const struct policy *, const struct policy_query *, enum policy_format, FILE *);
+/* The rows; with 'as_applied' what they are at the site (hosts, ports, options put in). */
+int policy_print(const struct policy *, bool as_applied, enum policy_format, FILE *);
+int matrix_print(const struct matrix *, enum policy_format, FILE *);
+
+/* Findings of kind 'site': what the linter says of the site (ranges too small, lists missing ...).  One call for each. */
+typedef void policy_lint_fn(void *aux, enum severity, const char *section, const char *sentence);
+void policy_lint(const struct policy *, policy_lint_fn *, void *aux);
+
+/* --- expectations ------------------------------------------------------------------------------ */
+enum expectation_outcome {
+    EXPECT_SEEN, EXPECT_REFUSED, EXPECT_PROHIBITED, EXPECT_UNANSWERED, EXPECT_ONE_WAY, EXPECT_NEVER_ATTEMPTED, EXPECT_NOT_COVERED,
+};
+const char *expectation_outcome_name(enum expectation_outcome);
+
+/* What was looked at: the ground for every conclusion from silence. */
+struct coverage {
+    int64_t  first_ns, last_ns; /* of all packets */
+    uint64_t packets;           /* looked at */
+    uint64_t lost;              /* known to be lost (kernel, interface, stated by file) */
+    uint64_t unseen_bytes;      /* estimated from acknowledgements */
+    bool     damaged;           /* an input ended early */
+};
+
+/* One conversation's contribution; fed once for each conversation of the run (any order). */
+struct expect_fact {
+    struct policy_query query;
+    enum outcome outcome;
+    int64_t  first_ns;
+    uint64_t flows;
+    struct flow_icmp icmp;      /* of the first error, n_errors 0 where none */
+    uint64_t first_packet;
+    uint16_t input;
+};
+struct expect_host { struct addr addr; int64_t first_ns, last_ns; uint64_t sent, received; };
+
+struct expectation {
+    uint32_t row, client_host;
+    uint32_t server_host;       /* with 'every': one expectation for each server; else the server that was seen or tried first, or POLICY_NONE */
+    enum expectation_outcome outcome;
+    int64_t  first_ns;          /* first contact, 0 where none */
+    uint64_t attempts;
+    int64_t  within_ns;
+    struct flow_icmp icmp;
+    char     reason[512];       /* one sentence, with what is missing to conclude where not covered */
+};
+
+struct expector; /* one thread */
+int  expector_new(const struct policy *, struct expector **ret, struct err *reterr);
+void expector_conversation(struct expector *, const struct expect_fact *);
+void expector_host(struct expector *, const struct expect_host *);
+/* Results in document order of the rows, then host order of the site file.  'ret' is owned by the expector. */
+int  expector_finish(struct expector *, const struct coverage *, const struct expectation **ret, size_t *ret_n, struct err *reterr);
+void expector_free(struct expector *);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The record: one SQLite file, written by a recorder and read through its views.
+ *
+ * The views of flowaudit-db(5) are the contract; tables are ours.  Everything that a report needs years later is in the file: site and
+ * matrix texts, digests of every input, every counter.
+ *
+ * The writer's side is this small interface; other stores (a server database fed by many sensors) may implement the
+ * same calls.  Threads: a store belongs to one thread.
+ */
+#ifndef FLOWAUDIT_STORE_H
+#define FLOWAUDIT_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flowaudit/err.h"
+#include "flowaudit/value.h"
+
+#define STORE_APPLICATION_ID 0x666c6f77 /* "flow" */
+#define STORE_SCHEMA_VERSION 1
+
+/* Strings are borrowed for the call and are bound, never formatted into SQL; text from traffic is made valid
+ * UTF-8 without control characters on the way in.  Times: nanoseconds since 1970 UTC, 0 = null. */
+struct store_run {
+    int64_t     started_ns, ended_ns; /* of the run, by the caller's clock (SOURCE_DATE_EPOCH) */
+    const char *command;              /* the arguments, as typed */
+    const char *version;              /* of the tool and its libraries */
+    const char *site_name, *site_file, *site_text, *site_sha256;
+    const char *matrix_id, *matrix_title, *matrix_text, *matrix_sha256;
+    const char *options_json;         /* options in force, as a JSON object */
+};
+struct store_input {
+    uint32_t    input_id;  /* 1-based, in the order of the observation */
+    const char *name, *path, *sha256, *linktype;
+    uint64_t    bytes;
+    uint32_t    snaplen;
+    int64_t     first_ns, last_ns;
+    uint64_t    packets, decoded, discarded, dropped;
+    bool        damaged;
+    const char *damage;    /* sentence or NULL */
+};
+struct store_discard { uint32_t input_id; const char *reason; uint64_t packets; };
+struct store_loss { uint32_t input_id; const char *reason; uint64_t packets; bool packets_known; int64_t first_ns, last_ns; const char *detail; };
+struct store_counter { const char *name; uint64_t value; const char *text; }; /* anything else that a report says: duplicates, evictions, flows out of scope ... */
+struct store_host { const char *address, *name, *roles; int64_t first_ns, last_ns; uint64_t packets; };
+struct store_row { /* the matrix as it applied: what reports need to show sections and rows without parsing YAML */
+    const char *row_id, *section, *from_roles, *to_roles, *ports, *service, *condition, *expect, *protocols;
+    bool enabled;
+    int  position;
+};
+struct store_conversation {
+    uint64_t    conversation_id; /* 1-based, unique in the run, in order of first_seen */
+    const char *client, *server; /* canonical text; NULL: summed up over many (see 'n_summed') */
+    uint16_t    client_port_low, client_port_high, server_port;
+    bool        server_port_summed; /* many server ports summed up: server_port is null */
+    const char *client_name, *server_name;
+    const char *transport, *protocol, *protocol_detail, *row_id, *verdict, *kind, *outcome, *disposition, *confidence, *direction_basis, *scope;
+    int64_t     first_ns, last_ns;
+    uint64_t    flows, packets, bytes, packets_out, packets_in, bytes_out, bytes_in, duplicates;
+    uint64_t    n_summed; /* distinct peers or ports folded into this one; 0 = none */
+    const char *encap;    /* "vlan 12, vxlan", or NULL */
+};
+struct store_flow {
+    uint64_t flow_id, conversation_id;
+    const struct flow_record *record;
+    uint32_t input_id;
+    const char *community_id;
+};
+struct store_finding {
+    uint64_t    finding_id;      /* 1-based, in the order of reports: severity, kind, time */
+    uint64_t    conversation_id; /* 0 = none */
+    const char *kind, *severity, *row_id, *section, *client, *client_name, *server, *server_name, *transport;
+    uint16_t    server_port; bool has_port;
+    const char *protocol, *outcome, *disposition;
+    int64_t     first_ns, last_ns;
+    uint64_t    flows, packets, bytes;
+    const char *reason, *waived_by, *parent;
+};
+struct store_expectation {
+    const char *row_id, *client, *client_name, *server, *server_name, *outcome;
+    int64_t     first_ns;
+    uint64_t    attempts;
+    const char *reason;
+};
+
+struct store;
+
+/* Creates the file, or opens one of ours and appends a run; a file that is not ours is refused untouched. */
+int  store_open(const char *path, struct store **ret, struct err *reterr);
+/* Begins the run row (complete = 0) and commits it: a run that dies is seen to have died. */
+int  store_begin_run(struct store *, const struct store_run *, int64_t *ret_run_id, struct err *reterr);
+int  store_put_input(struct store *, const struct store_input *, struct err *reterr);
+int  store_put_discard(struct store *, const struct store_discard *, struct err *reterr);
+int  store_put_loss(struct store *, const struct store_loss *, struct err *reterr);
+int  store_put_counter(struct store *, const struct store_counter *, struct err *reterr);
+int  store_put_host(struct store *, const struct store_host *, struct err *reterr);
+int  store_put_row(struct store *, const struct store_row *, struct err *reterr);
+int  store_put_conversation(struct store *, const struct store_conversation *, struct err *reterr);
+int  store_put_flow(struct store *, const struct store_flow *, struct err *reterr);
+int  store_put_finding(struct store *, const struct store_finding *, struct err *reterr);
+int  store_put_expectation(struct store *, const struct store_expectation *, struct err *reterr);
+/* Sets ended and 'complete' (1 only where every input was read to its end without a fault), commits; the file then is a single one in
+ * rollback-journal mode, fit to be copied. */
+int  store_end_run(struct store *, int64_t ended_ns, bool complete, struct err *reterr);
+void store_close(struct store *); /* an open transaction is rolled back */
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Plain values that several stages hold: what a flow was, said without reference to the table
+ * it was tracked in.  All copyable with '='; no pointers into packets.
+ */
+#ifndef FLOWAUDIT_VALUE_H
+#define FLOWAUDIT_VALUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "flowaudit/addr.h"
+
+/* The two ends of a flow with the server's side told from the client's. */
+struct tuple {
+    struct addr client, server;
+    uint16_t    client_port, server_port;
+    uint8_t     transport; /* IPPROTO_TCP or IPPROTO_UDP */
+};
+
+/* What the decision "who is the client" rests on, best first. */
+enum direction_basis {
+    DIRECTION_SYN,       /* a SYN without ACK was seen: its sender is the client */
+    DIRECTION_SYN_ACK,   /* a SYN-ACK was seen: its sender is the server */
+    DIRECTION_CONTENT,   /* a request or an answer was recognised in the payload */
+    DIRECTION_PORT,      /* one end's port is documented for that end's role, the other's is not */
+    DIRECTION_FIRST,     /* the sender of the first packet (UDP: the usual case) */
+    DIRECTION_UNKNOWN,   /* TCP picked up mid-stream and nothing above decided: client = first sender, a guess */
+};
+const char *direction_basis_name(enum direction_basis);
+
+/* contract: conversations.outcome */
+enum outcome {
+    OUTCOME_ESTABLISHED, /* both directions carried data, or the handshake completed */
+    OUTCOME_REFUSED,     /* by the server itself: RST to a SYN, ICMP port unreachable from the server */
+    OUTCOME_PROHIBITED,  /* by something between: ICMP administratively prohibited, or an RST or ICMP error that did not come from the server */
+    OUTCOME_UNANSWERED,  /* attempts and no reply */
+    OUTCOME_ONE_WAY,     /* only one direction was captured, or only one direction is to be expected */
+};
+const char *outcome_name(enum outcome);
+
+/* TCP as the wire showed it.  OPEN..: ended how is in flow_record.closed. */
+enum tcp_state {
+    TCP_STATE_NONE,        /* UDP */
+    TCP_STATE_SYN,         /* SYN, nothing came back */
+    TCP_STATE_SYN_ACK_ONLY,/* SYN-ACK seen, its SYN not, and nothing after */
+    TCP_STATE_HALF_OPEN,   /* SYN and SYN-ACK, handshake not completed */
+    TCP_STATE_ESTABLISHED, /* handshake completed, or data both ways after a SYN */
+    TCP_STATE_REFUSED,     /* RST answered the SYN */
+    TCP_STATE_NO_SYN_ACK,  /* SYN and later packets of the client, the server's side was never captured */
+    TCP_STATE_MIDSTREAM,   /* no handshake packet seen */
+    TCP_STATE_FLAGS_CUT,   /* the snap length cut the flags away */
+};
+const char *tcp_state_name(enum tcp_state);
+
+enum flow_closed { FLOW_CLOSED_NONE, FLOW_CLOSED_FIN, FLOW_CLOSED_RST };
+
+/* Why a record was written (RFC 5102 flowEndReason has the first four). */
+enum flow_end {
+    FLOW_END_IDLE,     /* idle timeout, 1 */
+    FLOW_END_ACTIVE,   /* active timeout: the flow goes on in another record, 2 */
+    FLOW_END_CLOSED,   /* end of flow detected (FIN both ways or RST) and a new one begins on the same 5-tuple, 3 */
+    FLOW_END_FORCED,   /* the run ended, 4 */
+    FLOW_END_EVICTED,  /* lack of resources, 5 */
+};
+
+/* An ICMP error that quoted this flow. The first one is kept, all are counted. */
+struct flow_icmp {
+    uint64_t    n_errors;      /* 0: the rest has no meaning */
+    struct addr sender;
+    uint8_t     type, code;
+    bool        is_icmp6;
+    bool        from_server;   /* sender is the server's address */
+    bool        about_client_packet; /* the quoted packet went client to server */
+    bool        after_answer;  /* the quoted direction's far end had already sent packets in this flow (end of a call: no refusal) */
+    int64_t     ts_ns;
+    uint64_t    packet_number;
+    uint16_t    input;
+};
+
+/* What the content says (classify). */
+enum app_basis {
+    APP_NONE,      /* no payload, or nothing recognised */
+    APP_CONTENT,   /* recognised by content, reliable enough to confirm or to contradict a row */
+    APP_HINT,      /* "looks like": the second opinion, named in sentences, decides nothing */
+};
+#define APP_NAME_SIZE 32
+struct app {
+    enum app_basis basis;
+    char     name[APP_NAME_SIZE];   /* the matrix's name for the protocol ("Kerberos", "DCE_RPC", "SMB", "TLS", ...), or the library's; "" with APP_NONE */
+    char     detail[APP_NAME_SIZE]; /* more exact, for people ("SMBv1", "TLS.Skype_Teams"), or "" */
+    uint32_t also;                  /* reserved for classify: bits of further matrix protocols that the content satisfies */
+    bool     contradicts;           /* reliable enough to say "wrong protocol" where a row expects another */
+};
+
+/* Index 0: client to server, 1: server to client. */
+struct flow_record {
+    struct tuple         tuple;
+    enum direction_basis direction;
+    enum tcp_state       tcp_state;
+    enum flow_closed     closed;
+    bool                 closed_by_server; /* the first FIN or RST came from the server's side */
+    enum flow_end        end;
+    int64_t  first_ns, last_ns;
+    uint64_t packets[2], bytes[2], payload[2]; /* bytes: frame length on the wire; payload: transport payload on the wire */
+    uint64_t duplicates;      /* packets counted above that repeat an earlier one (same IP id and sequence, other TTL, MAC or VLAN): a routed span */
+    uint64_t retransmissions; /* TCP, data seen again with new IP id */
+    uint64_t unseen_bytes[2]; /* TCP: acknowledged by the other side and never captured: loss at the span port */
+    uint8_t  tcp_flags[2];    /* union of all flags */
+    uint8_t  ttl_min[2], ttl_max[2];
+    uint8_t  rst_ttl;         /* TTL of the first RST, 0 where none */
+    bool     rst_from_server_side; /* that RST was sent as if by the server */
+    uint16_t vlan[2];         /* innermost tag of each direction's first packet, 0 = none */
+    uint16_t encap;           /* enum packet_encap, union */
+    bool     group;           /* to a multicast or broadcast address */
+    bool     cut;             /* some packet of it was cut by the snap length */
+    bool     has_fragments;
+    uint16_t input;           /* of the first packet */
+    uint64_t first_packet;    /* frame number of the first packet in that input */
+    struct flow_icmp icmp;
+    struct app app;
+    bool     answers_group;   /* a unicast answer to this host's broadcast or multicast query */
+};
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flowaudit/addr.h"
+#include "flowaudit/diag.h"
+#include "flowaudit/err.h"
+#include "flowaudit/hash.h"
+
+static const struct {
+    const char *text, *printed;
+    int         rc;
+} ranges[] = {
+    {"10.0.0.1", "10.0.0.1", 0},
+    {"10.0.0.0/8", "10.0.0.0/8", 0},
+    {"0.0.0.0/0", "0.0.0.0/0", 0},
+    {"10.0.0.9-10.0.0.12", "10.0.0.9-10.0.0.12", 0},
+    {"10.0.0.0-10.0.0.255", "10.0.0.0/24", 0},
+    {"FD00:0::1", "fd00::1", 0},
+    {"fd00:20::/64", "fd00:20::/64", 0},
+    {"::/0", "::/0", 0},
+    {"10.0.0.1/8", "10.0.0.0/8", -EDOM},
+    {"10.0.0.9-10.0.0.1", NULL, -ERANGE},
+    {"10.0.0.1-fd00::1", NULL, -ERANGE},
+    {"10.0.0.0/33", NULL, -ERANGE},
+    {"10.0.0.0/", NULL, -EINVAL},
+    {"10.0.0.0/+8", NULL, -EINVAL},
+    {"10.1.1.999", NULL, -EINVAL},
+    {"", NULL, -EINVAL},
+};
+
+START_TEST(address_blocks_are_read_and_printed_canonically)
+{
+    struct addr_range r;
+    char              buf[100];
+
+    ck_assert_int_eq(addr_range_parse(ranges[_i].text, &r), ranges[_i].rc);
+    if (ranges[_i].printed != NULL)
+        ck_assert_str_eq(addr_range_text(&r, buf, sizeof(buf)), ranges[_i].printed);
+}
+END_TEST
+
+START_TEST(a_block_holds_its_ends_and_not_their_neighbours)
+{
+    struct addr_range r;
+    struct addr       a;
+
+    ck_assert_int_eq(addr_range_parse("10.0.0.4-10.0.0.7", &r), 0);
+    const char *in[] = {"10.0.0.4", "10.0.0.7"}, *out[] = {"10.0.0.3", "10.0.0.8", "::1"};
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_int_eq(addr_parse(in[i], &a), 0);
+        ck_assert(addr_range_contains(&r, &a));
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert_int_eq(addr_parse(out[i], &a), 0);
+        ck_assert(!addr_range_contains(&r, &a));
+    }
+}
+END_TEST
+
+START_TEST(diagnostics_name_the_place_and_show_the_line_with_a_caret)
+{
+    const char        text[] = "hosts:\n  unity1: {roles: [unty]}\n";
+    struct diag_list  list = {0};
+    struct diag_place place = {.file = "site.yaml", .line = 2, .column = 20, .width = 4, .text = text, .size = strlen(text)};
+    char             *out = NULL;
+    size_t            size;
+
+    diag_add(&list, DIAG_ERROR, &place, "unknown role '%s'", "unty");
+    place.line = 1, place.column = 1, place.width = 5;
+    diag_add(&list, DIAG_WARNING, &place, "second");
+    diag_sort(&list);
+    FILE *f = open_memstream(&out, &size);
+    diag_print(&list, f);
+    fclose(f);
+    ck_assert_str_eq(out, "site.yaml:1:1: warning: second\n"
+                          "    hosts:\n"
+                          "    ^~~~~\n"
+                          "site.yaml:2:20: error: unknown role 'unty'\n"
+                          "      unity1: {roles: [unty]}\n"
+                          "                       ^~~~\n");
+    ck_assert_uint_eq(diag_count(&list, DIAG_ERROR), 1);
+    free(out);
+    diag_list_clear(&list);
+}
+END_TEST
+
+START_TEST(the_nearest_name_is_a_slip_of_the_hand_away)
+{
+    const char *const names[] = {"service", "section", "ports", "from", "to"};
+
+    ck_assert_str_eq(diag_nearest("servcie", names, 5), "service");
+    ck_assert_str_eq(diag_nearest("Ports", names, 5), "ports");
+    ck_assert_ptr_null(diag_nearest("address", names, 5));
+    ck_assert_ptr_null(diag_nearest("xy", names, 3));
+}
+END_TEST
+
+START_TEST(siphash_1_3_is_the_published_function)
+{
+    /* Key 00..0f, message 00..3e: the vectors of the Rust standard library's SipHasher13 tests. */
+    const struct hash_key key = {0x0706050403020100u, 0x0f0e0d0c0b0a0908u};
+    const uint8_t         first[8] = {0xdc, 0xc4, 0x0f, 0x05, 0x58, 0x01, 0xac, 0xab};
+    const uint8_t         second[8] = {0x93, 0xca, 0x57, 0x7d, 0xf3, 0x9b, 0xf4, 0xc9};
+    const uint8_t         byte = 0;
+    uint64_t              h = hash_bytes(&key, &byte, 0);
+
+    ck_assert_mem_eq(&h, first, 8);
+    h = hash_bytes(&key, &byte, 1);
+    ck_assert_mem_eq(&h, second, 8);
+
+    const uint64_t words[2] = {1, 2};
+    ck_assert(hash_words(&key, words, 2) == hash_bytes(&key, words, 16));
+}
+END_TEST
+
+START_TEST(sha256_of_abc_is_that_of_the_standard)
+{
+    struct digest *d;
+    struct err     err;
+    char           text[DIGEST_TEXT_SIZE];
+
+    ck_assert_int_eq(digest_new(&d, &err), 0);
+    digest_update(d, "a", 1);
+    digest_update(d, "bc", 2);
+    digest_text(d, text);
+    ck_assert_str_eq(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    digest_free(d);
+    digest_free(NULL);
+}
+END_TEST
+
+START_TEST(an_error_keeps_its_sentence_and_takes_a_prefix)
+{
+    struct err e;
+
+    ck_assert_int_eq(err_set(&e, -ENOENT, "no %s", "file"), -ENOENT);
+    ck_assert_int_eq(err_prefix(&e, "%s: ", "x.pcap"), -ENOENT);
+    ck_assert_str_eq(e.msg, "x.pcap: no file");
+    ck_assert_int_eq(err_set(NULL, -EIO, "nobody listens"), -EIO);
+}
+END_TEST
+
+Suite *suite_base(void);
+Suite *suite_base(void)
+{
+    Suite *s = suite_create("base");
+    TCase *t = tcase_create("base");
+
+    tcase_add_loop_test(t, address_blocks_are_read_and_printed_canonically, 0, sizeof(ranges) / sizeof(ranges[0]));
+    tcase_add_test(t, a_block_holds_its_ends_and_not_their_neighbours);
+    tcase_add_test(t, diagnostics_name_the_place_and_show_the_line_with_a_caret);
+    tcase_add_test(t, the_nearest_name_is_a_slip_of_the_hand_away);
+    tcase_add_test(t, siphash_1_3_is_the_published_function);
+    tcase_add_test(t, sha256_of_abc_is_that_of_the_standard);
+    tcase_add_test(t, an_error_keeps_its_sentence_and_takes_a_prefix);
+    suite_add_tcase(s, t);
+    return s;
+}
