@@ -12,6 +12,7 @@ name gives opaque bytes.  Empty lines and lines that begin with '#' are skipped.
 import os
 import sys
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "support"))
 from traffic import MS, SECOND, Wire, capture, flow_for  # noqa: E402
 

@@ -5,6 +5,7 @@ import ipaddress
 import struct
 
 # --- SCCP ------------------------------------------------------------------------------------------------------------------
+NO_ENCRYPTION, STREAM = 48, 24  # sizes of the parts of a channel message that stay zero
 
 
 def sccp(kind, body=b"", version=0):
@@ -32,7 +33,8 @@ def sccp_keepalive_ack():
 
 
 def sccp_open_receive(conference, party):
-    return sccp(0x0105, struct.pack("<IIIIIIII", conference, party, 20, 4, 0, 0, 0, 0))
+    body = struct.pack("<IIIIIII", conference, party, 20, 4, 0, 0, conference)
+    return sccp(0x0105, body + bytes(NO_ENCRYPTION + STREAM))
 
 
 def sccp_open_receive_ack(address, port, party):
@@ -40,16 +42,17 @@ def sccp_open_receive_ack(address, port, party):
 
 
 def sccp_start_media(address, port, conference, party):
-    return sccp(0x008A, struct.pack("<II", conference, party) + _address(address) +
-                struct.pack("<IIIIIHHIII", port, 20, 4, 184, 0, 0, 0, 0, 0, 0))
+    body = struct.pack("<II", conference, party) + _address(address)
+    body += struct.pack("<IIIIIHHII", port, 20, 4, 184, 0, 0, 0, 0, conference)
+    return sccp(0x008A, body + bytes(NO_ENCRYPTION + STREAM))
 
 
 def sccp_stop_media(conference, party):
-    return sccp(0x008B, struct.pack("<III", conference, party, 0))
+    return sccp(0x008B, struct.pack("<IIII", conference, party, conference, 0))
 
 
 def sccp_close_receive(conference, party):
-    return sccp(0x0106, struct.pack("<III", conference, party, 0))
+    return sccp(0x0106, struct.pack("<IIII", conference, party, conference, 0))
 
 
 # --- SIP -------------------------------------------------------------------------------------------------------------------
