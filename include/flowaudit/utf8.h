@@ -10,7 +10,7 @@
 static inline size_t utf8_decode(const char *p, size_t left, uint32_t *ret)
 {
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-    const unsigned char  *s = (const unsigned char *)p;
+    const unsigned char *s = (const unsigned char *)p;
 
     if (left == 0)
         return 0;

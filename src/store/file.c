@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "flowaudit/store.h"
-#include "private.h"
+#include "store-private.h"
 
 #define HEADER_SIZE 100 /* of an SQLite file; user_version is at 60, application_id at 68, big-endian */
 
@@ -30,8 +30,9 @@ static int inspect_header(const unsigned char *header, int *ret_version, struct 
 
     uint32_t version = big_endian(header + 60);
     if (version > STORE_SCHEMA_VERSION)
-        return err_set(reterr, -EINVAL, "has schema version %u, made by a newer flowaudit; this one knows versions up to %d",
-                       version, STORE_SCHEMA_VERSION);
+        return err_set(reterr, -EINVAL,
+                       "has schema version %u, made by a newer flowaudit; this one knows versions up to %d", version,
+                       STORE_SCHEMA_VERSION);
     if (version == 0)
         return err_set(reterr, -EINVAL, "is a damaged flowaudit database (no schema version)");
     *ret_version = (int)version;
@@ -40,7 +41,7 @@ static int inspect_header(const unsigned char *header, int *ret_version, struct 
 
 static int inspect_open(int fd, int *ret_version, struct err *reterr)
 {
-    struct stat   st;
+    struct stat st;
     unsigned char header[HEADER_SIZE];
 
     if (fstat(fd, &st) != 0)
@@ -77,7 +78,7 @@ int file_inspect(const char *path, int *ret_version, struct err *reterr)
 char *file_sqlite_name(const char *path)
 {
     size_t len = strlen(path);
-    char  *name = malloc(len + 3);
+    char *name = malloc(len + 3);
 
     if (name != NULL)
         snprintf(name, len + 3, "%s%s", path[0] == '/' ? "" : "./", path);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "flowaudit/store.h"
-#include "private.h"
+#include "store-private.h"
 
 static const char *const sql[STORE_N_STMTS] = {
     [STMT_INPUT] = "INSERT INTO input(run_id, input_id, name, path, sha256, linktype, bytes, snaplen, first_ns, last_ns, packets,"

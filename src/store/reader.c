@@ -8,31 +8,31 @@
 #include <sys/stat.h>
 
 #include "flowaudit/store.h"
-#include "private.h"
+#include "store-private.h"
 #include "schema.h"
 
-#define BUSY_MS         5000
-#define STEPS_EACH      1000000          /* virtual machine steps between two looks at the budget */
-#define STEPS_BUDGET    100000           /* times that: a record of a hundred million rows stays far below */
-#define CHECKED_SIZE    (64L << 20)      /* files up to this size are checked page by page when opened */
-#define LARGEST_CELL    (256 << 20)
+#define BUSY_MS      5000
+#define STEPS_EACH   1000000     /* virtual machine steps between two looks at the budget */
+#define STEPS_BUDGET 100000      /* times that: a record of a hundred million rows stays far below */
+#define CHECKED_SIZE (64L << 20) /* files up to this size are checked page by page when opened */
+#define LARGEST_CELL (256 << 20)
 
 struct reader {
     sqlite3 *db;
-    char    *path;
-    unsigned n_ticks; /* of the query at work */
+    char *path;
+    unsigned n_ticks, max_ticks; /* of the query at work, in STEPS_EACH */
 };
 
 struct cursor {
     struct reader *reader;
-    sqlite3_stmt  *stmt;
+    sqlite3_stmt *stmt;
 };
 
 static int on_progress(void *aux)
 {
     struct reader *r = aux;
 
-    return ++r->n_ticks > STEPS_BUDGET;
+    return ++r->n_ticks > r->max_ticks;
 }
 
 static int fail(struct reader *r, struct err *reterr)
@@ -55,21 +55,23 @@ static void harden(struct reader *r)
     sqlite3_limit(r->db, SQLITE_LIMIT_ATTACHED, 0);
     sqlite3_limit(r->db, SQLITE_LIMIT_LENGTH, LARGEST_CELL);
     sqlite3_progress_handler(r->db, STEPS_EACH, on_progress, r);
-    sqlite3_exec(r->db, "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384", NULL, NULL, NULL);
+    sqlite3_exec(r->db, "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384", NULL,
+                 NULL, NULL);
 }
 
 /* "file:" and the path with all but the plainest bytes as %XX: nothing in a name can then be an option. */
 static char *immutable_uri(const char *name)
 {
     static const char options[] = "?immutable=1";
-    size_t            size = 5 + 3 * strlen(name) + sizeof(options), len;
-    char             *uri = malloc(size);
+    size_t size = 5 + 3 * strlen(name) + sizeof(options), len;
+    char *uri = malloc(size);
 
     if (uri == NULL)
         return NULL;
     len = (size_t)snprintf(uri, size, "file:");
     for (const char *p = name; *p != '\0'; p++) {
-        bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '/' || *p == '.';
+        bool plain =
+            (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '/' || *p == '.';
 
         len += (size_t)snprintf(uri + len, size - len, plain ? "%c" : "%%%02X", (unsigned char)*p);
     }
@@ -84,14 +86,15 @@ static int connect_name(struct reader *r, const char *name, int flags, struct er
     if (sqlite3_open_v2(name, &r->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | flags, NULL) != SQLITE_OK)
         return fail(r, reterr);
     harden(r);
-    return sqlite3_exec(r->db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(r, reterr);
+    return sqlite3_exec(r->db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL) == SQLITE_OK ? 0
+                                                                                                    : fail(r, reterr);
 }
 
 /* No log with content lies beside the file, so what it holds is all there is. */
 static bool has_no_log(const char *name)
 {
-    size_t      size = strlen(name) + sizeof("-wal");
-    char       *wal = malloc(size);
+    size_t size = strlen(name) + sizeof("-wal");
+    char *wal = malloc(size);
     struct stat st;
 
     if (wal == NULL)
@@ -102,12 +105,12 @@ static bool has_no_log(const char *name)
     return absent;
 }
 
-/* A record whose run died is still in WAL mode, and where the folder cannot be written SQLite opens such a file only when told that
- * nobody writes it; which is safe just where no log is left. */
+/* A record whose run died is still in WAL mode, and where the folder cannot be written SQLite opens such a file only
+ * when told that nobody writes it; which is safe just where no log is left. */
 static int connect_file(struct reader *r, struct err *reterr)
 {
     char *name = file_sqlite_name(r->path);
-    int   rc = name != NULL ? connect_name(r, name, 0, reterr) : err_set(reterr, -ENOMEM, "out of memory");
+    int rc = name != NULL ? connect_name(r, name, 0, reterr) : err_set(reterr, -ENOMEM, "out of memory");
 
     if (rc == -EACCES || rc == -EROFS) {
         if (name != NULL && has_no_log(name)) {
@@ -117,7 +120,9 @@ static int connect_file(struct reader *r, struct err *reterr)
                 rc = connect_name(r, uri, SQLITE_OPEN_URI, reterr);
             free(uri);
         } else {
-            rc = err_set(reterr, rc, "%s: its run was not closed, and its log (%s-wal) cannot be read here: copy both to a folder that can be written",
+            rc = err_set(reterr, rc,
+                         "%s: its run was not closed, and its log (%s-wal) cannot be read here: copy both to a folder "
+                         "that can be written",
                          r->path, r->path);
         }
     }
@@ -127,9 +132,9 @@ static int connect_file(struct reader *r, struct err *reterr)
 
 static int check_pages(struct reader *r, struct err *reterr)
 {
-    struct stat    st;
+    struct stat st;
     struct cursor *c;
-    size_t         len;
+    size_t len;
 
     if (stat(r->path, &st) != 0 || st.st_size > CHECKED_SIZE)
         return 0;
@@ -152,13 +157,13 @@ static int check_pages(struct reader *r, struct err *reterr)
 static int check_content(struct reader *r, struct err *reterr)
 {
     int64_t version;
-    int     rc = reader_number(r, "PRAGMA user_version", NULL, 0, &version, reterr);
+    int rc = reader_number(r, "PRAGMA user_version", NULL, 0, &version, reterr);
 
     if (rc != 0)
         return rc;
     if (version != STORE_SCHEMA_VERSION)
-        return err_set(reterr, -EINVAL, "%s: has schema version %lld; this flowaudit knows version %d", r->path, (long long)version,
-                       STORE_SCHEMA_VERSION);
+        return err_set(reterr, -EINVAL, "%s: has schema version %lld; this flowaudit knows version %d", r->path,
+                       (long long)version, STORE_SCHEMA_VERSION);
     rc = check_pages(r, reterr);
     if (rc == 0 && (rc = schema_verify(r->db, STORE_SCHEMA_VERSION, reterr)) != 0)
         err_prefix(reterr, "%s: ", r->path);
@@ -182,6 +187,7 @@ int reader_open(const char *path, struct reader **ret, struct err *reterr)
         free(r);
         return err_set(reterr, -ENOMEM, "out of memory");
     }
+    r->max_ticks = STEPS_BUDGET;
     int rc = connect_file(r, reterr);
     if (rc == 0)
         rc = check_content(r, reterr);
@@ -191,6 +197,11 @@ int reader_open(const char *path, struct reader **ret, struct err *reterr)
     }
     *ret = r;
     return 0;
+}
+
+void reader_limit(struct reader *r, unsigned million_steps)
+{
+    r->max_ticks = million_steps;
 }
 
 void reader_free(struct reader *r)
@@ -204,7 +215,8 @@ void reader_free(struct reader *r)
 
 /* --- queries ------------------------------------------------------------------------------------------- */
 
-int reader_query(struct reader *r, const char *sql, const int64_t *args, size_t n_args, struct cursor **ret, struct err *reterr)
+int reader_query(struct reader *r, const char *sql, const int64_t *args, size_t n_args, struct cursor **ret,
+                 struct err *reterr)
 {
     struct cursor *c = calloc(1, sizeof(*c));
 
@@ -277,10 +289,11 @@ const char *cursor_text(struct cursor *c, int column, size_t *ret_len)
     return text != NULL ? text : "";
 }
 
-int reader_number(struct reader *r, const char *sql, const int64_t *args, size_t n_args, int64_t *ret, struct err *reterr)
+int reader_number(struct reader *r, const char *sql, const int64_t *args, size_t n_args, int64_t *ret,
+                  struct err *reterr)
 {
     struct cursor *c;
-    int            rc = reader_query(r, sql, args, n_args, &c, reterr);
+    int rc = reader_query(r, sql, args, n_args, &c, reterr);
 
     if (rc != 0)
         return rc;

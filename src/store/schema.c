@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "flowaudit/store.h"
-#include "private.h"
+#include "store-private.h"
 
 /* ISO 8601 with microseconds from nanoseconds.  The seconds are rounded down also before 1970; null stays null. */
 #define ISO(column)                                                                                                    \

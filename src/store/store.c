@@ -2,21 +2,23 @@
 /*
  * The writer's connection: opening, runs and transactions.
  *
- * Life of a run: begin_run puts the file into WAL mode, so that others can read while rows come in, and commits the run row;
- * rows follow in transactions of BATCH_ROWS; end_run marks the run, empties the log and goes back to a rollback
+ * Life of a run: begin_run puts the file into WAL mode, so that others can read while rows come in, and commits the run
+ * row; rows follow in transactions of BATCH_ROWS; end_run marks the run, empties the log and goes back to a rollback
  * journal, after which the record is one file again.
  *
- * A failure is final for its run: the open transaction is rolled back, every later call returns the same sentence, and the run
- * stays incomplete.  A record with a hole in it must not look like a whole one.
+ * A failure is final for its run: the open transaction is rolled back, every later call returns the same sentence, and
+ * the run stays incomplete.  A record with a hole in it must not look like a whole one.
  */
 #include "flowaudit/store.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "private.h"
+#include "store-private.h"
 #include "schema.h"
 
 #define BATCH_ROWS 10000
@@ -41,7 +43,7 @@ static void harden(sqlite3 *db)
 static int user_version(sqlite3 *db, int *ret, struct err *reterr)
 {
     sqlite3_stmt *stmt = NULL;
-    int           rc = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL);
+    int rc = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL);
 
     if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
         *ret = sqlite3_column_int(stmt, 0);
@@ -57,17 +59,29 @@ static int check_tables(struct store *s, int version, struct err *reterr)
     int rc = user_version(s->db, &version, reterr);
 
     if (rc == 0 && (version < 1 || version > STORE_SCHEMA_VERSION))
-        rc = err_set(reterr, -EINVAL, "has schema version %d; this flowaudit knows versions up to %d", version, STORE_SCHEMA_VERSION);
+        rc = err_set(reterr, -EINVAL, "has schema version %d; this flowaudit knows versions up to %d", version,
+                     STORE_SCHEMA_VERSION);
     if (rc == 0)
         rc = schema_verify(s->db, version, reterr);
     return rc == 0 ? schema_migrate(s->db, version, reterr) : rc;
 }
 
+/* Makes the file: open(2) says better than SQLite why that cannot be. */
+static int make_file(const char *path, struct err *reterr)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+    if (fd < 0)
+        return err_set(reterr, -errno, "cannot make it: %s", strerror(errno));
+    close(fd);
+    return 0;
+}
+
 static int connect_file(struct store *s, bool is_new, int version, struct err *reterr)
 {
     char *name = file_sqlite_name(s->path);
-    int   flags = SQLITE_OPEN_READWRITE | (is_new ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX;
-    int   rc = name != NULL ? sqlite3_open_v2(name, &s->db, flags, NULL) : SQLITE_NOMEM;
+    int rc =
+        name != NULL ? sqlite3_open_v2(name, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) : SQLITE_NOMEM;
 
     free(name);
     if (rc != SQLITE_OK)
@@ -77,7 +91,8 @@ static int connect_file(struct store *s, bool is_new, int version, struct err *r
         return err_set(reterr, -EACCES, "cannot be written");
     sqlite3_busy_timeout(s->db, BUSY_MS);
     harden(s->db);
-    rc = exec(s, "PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY", "cannot set it up", reterr);
+    rc = exec(s, "PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY",
+              "cannot set it up", reterr);
     if (rc != 0)
         return rc;
     return is_new ? schema_migrate(s->db, 0, reterr) : check_tables(s, version, reterr);
@@ -96,7 +111,9 @@ int store_open(const char *path, struct store **ret, struct err *reterr)
         free(s);
         return err_set(reterr, -ENOMEM, "out of memory");
     }
-    int rc = connect_file(s, found == 1, version, reterr);
+    int rc = found == 1 ? make_file(path, reterr) : 0;
+    if (rc == 0)
+        rc = connect_file(s, found == 1, version, reterr);
     if (rc != 0) {
         err_prefix(reterr, "%s: ", path);
         store_close(s);
@@ -178,9 +195,10 @@ static int bind_text(sqlite3_stmt *stmt, int i, const char *text, size_t limit, 
 static int bind_run(sqlite3_stmt *stmt, const struct store_run *run)
 {
     /* Names and digests are lines; the two files are kept as they are. */
-    const char *texts[] = {run->command,   run->version,      run->site_name,   run->site_file,     run->site_text,   run->site_sha256,
-                           run->matrix_id, run->matrix_title, run->matrix_text, run->matrix_sha256, run->options_json};
-    int         rc = SQLITE_OK;
+    const char *texts[] = {run->command,     run->version,       run->site_name,   run->site_file,
+                           run->site_text,   run->site_sha256,   run->matrix_id,   run->matrix_title,
+                           run->matrix_text, run->matrix_sha256, run->options_json};
+    int rc = SQLITE_OK;
 
     if (run->started_ns != 0)
         rc = sqlite3_bind_int64(stmt, 1, run->started_ns);
@@ -195,11 +213,12 @@ static int bind_run(sqlite3_stmt *stmt, const struct store_run *run)
 static int insert_run(struct store *s, const struct store_run *run)
 {
     sqlite3_stmt *stmt = NULL;
-    int           rc = sqlite3_prepare_v2(s->db,
-                                "INSERT INTO run(started_ns, command, version, site_name, site_file, site_text, site_sha256,"
-                                          " matrix_id, matrix_title, matrix_text, matrix_sha256, options)"
-                                          " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-                                -1, &stmt, NULL);
+    int rc =
+        sqlite3_prepare_v2(s->db,
+                           "INSERT INTO run(started_ns, command, version, site_name, site_file, site_text, site_sha256,"
+                           " matrix_id, matrix_title, matrix_text, matrix_sha256, options)"
+                           " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                           -1, &stmt, NULL);
 
     if (rc == SQLITE_OK)
         rc = bind_run(stmt, run);
@@ -212,8 +231,10 @@ static int insert_run(struct store *s, const struct store_run *run)
 int store_begin_run(struct store *s, const struct store_run *run, int64_t *ret_run_id, struct err *reterr)
 {
     assert(s->run_id == 0);
-    /* Sixteen thousand pages of log before they are copied back: the tail of a table is then copied once, not once a batch. */
-    if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 16384", NULL, NULL, NULL) != SQLITE_OK)
+    /* Sixteen thousand pages of log before they are copied back: the tail of a table is then copied once, not once a
+     * batch. */
+    if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 16384", NULL, NULL, NULL) !=
+        SQLITE_OK)
         return store_fail(s, "cannot begin to write", reterr);
     int rc = store_ready(s, reterr);
     if (rc == 0 && insert_run(s, run) != SQLITE_OK)
@@ -233,7 +254,8 @@ int store_begin_run(struct store *s, const struct store_run *run, int64_t *ret_r
 static int mark_ended(struct store *s, int64_t ended_ns, bool complete)
 {
     sqlite3_stmt *stmt = NULL;
-    int           rc = sqlite3_prepare_v2(s->db, "UPDATE run SET ended_ns = nullif(?2, 0), complete = ?3 WHERE run_id = ?1", -1, &stmt, NULL);
+    int rc = sqlite3_prepare_v2(s->db, "UPDATE run SET ended_ns = nullif(?2, 0), complete = ?3 WHERE run_id = ?1", -1,
+                                &stmt, NULL);
 
     if (rc == SQLITE_OK) {
         sqlite3_bind_int64(stmt, 1, s->run_id);
@@ -245,7 +267,8 @@ static int mark_ended(struct store *s, int64_t ended_ns, bool complete)
     return rc;
 }
 
-/* Everything is committed by now.  A reader at work can keep the log in place; then the last one to leave removes it. */
+/* Everything is committed by now.  A reader at work can keep the log in place; then the last one to leave removes it.
+ */
 static void make_single(struct store *s)
 {
     for (size_t i = 0; i < STORE_N_STMTS; i++) {

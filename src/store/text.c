@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "flowaudit/utf8.h"
-#include "private.h"
+#include "store-private.h"
 
 bool text_is_plain(const char *text, size_t limit, size_t *ret_len)
 {
@@ -40,7 +40,7 @@ static size_t put_hex(char *out, unsigned char byte)
 static size_t clean_piece(const char *p, size_t left, bool lines, char out[8], size_t *ret_len)
 {
     uint32_t c;
-    size_t   n = utf8_decode(p, left, &c);
+    size_t n = utf8_decode(p, left, &c);
 
     *ret_len = 0;
     if (n == 0 || (is_control(c) && !(lines && (c == '\n' || c == '\t' || c == '\r')))) {
@@ -58,9 +58,9 @@ static size_t clean_piece(const char *p, size_t left, bool lines, char out[8], s
 char *text_clean(const char *text, size_t limit, bool lines, size_t *ret_len)
 {
     static const char ellipsis[] = "\xe2\x80\xa6";
-    size_t            left = strlen(text), len = 0, n;
-    size_t            room = left < limit / 4 ? left * 4 : limit; /* each byte becomes four at most */
-    char             *out = malloc(room + sizeof(ellipsis)), piece[8];
+    size_t left = strlen(text), len = 0, n;
+    size_t room = left < limit / 4 ? left * 4 : limit; /* each byte becomes four at most */
+    char *out = malloc(room + sizeof(ellipsis)), piece[8];
 
     if (out == NULL)
         return NULL;
