@@ -21,8 +21,14 @@
 #include "ndpi_shim.h"
 #include "pool.h"
 #include "synth.h"
+#include "wire.h"
 
 #define MAX_LIBRARY_NAMES 512 /* more than any version has */
+
+/* Keep-alives (a byte of TCP, an empty line or a word of SIP) say nothing of the protocol: they do not use up the budget, up to a bound of
+ * their own, and only our confirmers look at them. */
+#define TINY 4
+#define MAX_TINY_PACKETS 100
 
 enum { MATRIX, ALL, N_DETECTORS };
 
@@ -34,7 +40,7 @@ struct classify_state {
     struct confirm_rtp rtp[2];       /* by sender: 0 is the first packet's */
     struct addr first_src;
     uint16_t    first_sport;
-    uint8_t     n_packets;
+    uint8_t     n_packets, n_tiny;
     uint8_t     basis;               /* enum app_basis */
     bool        contradicts, settled, is_reply;
     int8_t      direction;
@@ -163,10 +169,12 @@ static bool state_expects(const struct classify_state *state, const char *name)
     return (names_satisfied(name) & state->expected_set) != 0 || names_listed(state->expected, name);
 }
 
-/* TLS in the middle of a session may follow an upgrade that was not captured. */
+/* TLS in the middle of a session may follow an upgrade that was not captured, or not understood. */
 static bool state_may_be_upgraded(const struct classify_state *state, const struct classify_step *step)
 {
-    for (const char *const *name = state->expected; step->midstream && name != NULL && *name != NULL; name++) {
+    if (!step->midstream && state->n_packets <= 1)
+        return false;
+    for (const char *const *name = state->expected; name != NULL && *name != NULL; name++) {
         if (names_upgrades_to_tls(*name))
             return true;
     }
@@ -198,7 +206,20 @@ static void state_confirmed(struct classify_state *state, const struct confirmer
     if (by->fn == confirm_smb) /* behind a session header of NetBIOS, which it always is */
         state->also |= names_satisfied("NetBIOS");
     bool names = by->fn == confirm_dns || by->fn == confirm_nbns || by->fn == confirm_mdns || by->fn == confirm_llmnr;
-    state->is_reply = names && state->n_packets == 1 && answer == CONFIRM_RESPONSE;
+    state->is_reply = names && state->n_packets + state->n_tiny == 1 && answer == CONFIRM_RESPONSE;
+}
+
+/* Of a first fragment the UDP header says how long the whole message is. */
+static size_t message_length(const struct packet *packet)
+{
+    size_t length = packet->payload_wire_len;
+
+    if ((packet->flags & PACKET_FIRST_FRAGMENT) && packet->transport == IPPROTO_UDP) {
+        size_t udp = wire_be16(packet->payload - 4);
+        if (udp > 8 + length)
+            length = udp - 8;
+    }
+    return length > packet->payload_len ? length : packet->payload_len;
 }
 
 static void state_confirm(struct classify_state *state, const struct packet *packet, const struct classify_step *step)
@@ -207,11 +228,11 @@ static void state_confirm(struct classify_state *state, const struct packet *pac
     struct confirm_input input = {
         .data = packet->payload,
         .len = packet->payload_len,
-        .wire_len = packet->payload_wire_len > packet->payload_len ? packet->payload_wire_len : packet->payload_len,
+        .wire_len = message_length(packet),
         .sport = packet->sport,
         .dport = packet->dport,
         .udp = packet->transport == IPPROTO_UDP,
-        .first = state->n_packets == 1 && !step->midstream,
+        .first = state->n_packets + state->n_tiny == 1 && !step->midstream,
         .midstream = step->midstream,
     };
     unsigned transport = input.udp ? CONFIRM_UDP : CONFIRM_TCP;
@@ -298,17 +319,22 @@ enum classify_progress classify_packet(struct classifier *classifier, struct cla
         return CLASSIFY_FINAL;
     if (packet->payload_len == 0)
         return CLASSIFY_MORE;
-    if (state->n_packets++ == 0) {
+    if (state->n_packets + state->n_tiny == 0) {
         state->first_src = packet->src;
         state->first_sport = packet->sport;
     }
+    bool tiny = packet->payload_wire_len <= TINY && state->n_tiny < MAX_TINY_PACKETS;
+    if (tiny)
+        state->n_tiny++;
+    else
+        state->n_packets++;
     classifier->stats.n_packets++;
     if (step->expected != state->expected) {
         state->expected = step->expected;
         state->expected_set = names_set(step->expected);
     }
     state_confirm(state, packet, step);
-    if (!state->settled)
+    if (!state->settled && !tiny)
         state_ask_library(classifier, state, packet);
     return state->settled || state->n_packets >= budget ? CLASSIFY_FINAL : CLASSIFY_MORE;
 }

@@ -115,6 +115,23 @@ enum confirm_answer confirm_kerberos(const struct confirm_input *in, const char 
     return kerberos_message(ber_of(in, 4));
 }
 
+/* A capture that ends in front of version and type: record mark (over TCP), application tag and SEQUENCE whose lengths close. */
+enum confirm_answer confirm_kerberos_cut(const struct confirm_input *in, const char **ret_detail)
+{
+    size_t     mark = in->udp ? 0 : 4;
+    struct ber b = ber_of(in, mark);
+    uint8_t    tag;
+    uint32_t   len, inner;
+
+    (void)ret_detail;
+    if (in->len >= in->wire_len || in->len <= mark || !ber_header(&b, &tag, &len) || (tag & 0xe0) != 0x60)
+        return CONFIRM_NO;
+    size_t message = (size_t)(b.next - in->data) - mark + len, start = (size_t)(b.next - in->data);
+    if (message != (in->udp ? in->wire_len : wire_be32(in->data)) || !ber_enter(&b, 0x30, &inner))
+        return CONFIRM_NO;
+    return (size_t)(b.next - in->data) - start + inner == len ? CONFIRM_YES : CONFIRM_NO;
+}
+
 /* Length of the message, version 1 or 0xff80, length of the AP-REQ or AP-REP (0: a KRB-ERROR follows). */
 enum confirm_answer confirm_kpasswd(const struct confirm_input *in, const char **ret_detail)
 {

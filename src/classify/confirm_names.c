@@ -7,22 +7,28 @@
 #include "wire.h"
 
 #define DNS_HEADER 12
+#define NETBIOS_ENOUGH 12 /* bytes of a name: its length and eleven letters */
 
 struct dns {
     const uint8_t *data;
     size_t         len, wire_len;
 };
 
-/* Length, then a name in the "first level encoding": 32 letters from A to P. */
-static bool netbios_name(const uint8_t *p, size_t len)
+/* Length, then a name in the "first level encoding": 32 letters from A to P, of which the capture must have left enough. */
+static bool netbios_name(const uint8_t *p, size_t len, bool cut)
 {
-    if (len < 34 || p[0] != 32 || (p[33] != 0 && p[33] > 63))
+    if (len < (cut ? NETBIOS_ENOUGH : 34) || p[0] != 32 || (len >= 34 && p[33] > 63))
         return false;
-    for (unsigned i = 1; i <= 32; i++) {
+    for (size_t i = 1; i <= 32 && i < len; i++) {
         if (p[i] < 'A' || p[i] > 'P')
             return false;
     }
     return true;
+}
+
+static enum confirm_answer netbios_direction(const uint8_t *p)
+{
+    return p[2] & 0x80 ? CONFIRM_RESPONSE : CONFIRM_REQUEST;
 }
 
 enum confirm_answer confirm_nbns(const struct confirm_input *in, const char **ret_detail)
@@ -30,12 +36,27 @@ enum confirm_answer confirm_nbns(const struct confirm_input *in, const char **re
     const uint8_t *p = in->data;
 
     (void)ret_detail;
-    if (in->len < DNS_HEADER + 34)
+    if (in->len < DNS_HEADER)
         return CONFIRM_NO;
     unsigned n_records = wire_be16(p + 4) + wire_be16(p + 6) + wire_be16(p + 8) + wire_be16(p + 10);
-    if (wire_be16(p + 4) > 1 || n_records < 1 || n_records > 64 || !netbios_name(p + DNS_HEADER, in->len - DNS_HEADER))
+    if (wire_be16(p + 4) > 1 || n_records < 1 || n_records > 64 ||
+        !netbios_name(p + DNS_HEADER, in->len - DNS_HEADER, in->len < in->wire_len))
         return CONFIRM_NO;
-    return p[2] & 0x80 ? CONFIRM_RESPONSE : CONFIRM_REQUEST;
+    return netbios_direction(p);
+}
+
+/* A name whose letters are not all as they should be: the type says what it is. */
+static bool netbios_question(const uint8_t *p, size_t len)
+{
+    return len >= 38 && p[0] == 32 && p[33] == 0 && p[34] == 0 && (p[35] == 0x20 || p[35] == 0x21);
+}
+
+enum confirm_answer confirm_nbns_odd(const struct confirm_input *in, const char **ret_detail)
+{
+    (void)ret_detail;
+    if (in->len < DNS_HEADER || !netbios_question(in->data + DNS_HEADER, in->len - DNS_HEADER))
+        return CONFIRM_NO;
+    return netbios_direction(in->data);
 }
 
 /*
@@ -46,7 +67,9 @@ enum confirm_answer confirm_nbdgm(const struct confirm_input *in, const char **r
 {
     const uint8_t *p = in->data;
 
-    if (in->len < 14 + 34 || p[0] < 0x10 || p[0] > 0x12 || (p[1] & 0xf0) != 0 || !netbios_name(p + 14, in->len - 14))
+    if (in->len < 14 || p[0] < 0x10 || p[0] > 0x12 || (p[1] & 0xf0) != 0)
+        return CONFIRM_NO;
+    if (!netbios_name(p + 14, in->len - 14, in->len < in->wire_len))
         return CONFIRM_NO;
     *ret_detail = "datagram";
     if (in->len >= 14 + 68 + 4 && p[14 + 33] == 0 && wire_be32(p + 14 + 68) == 0xff534d42)
@@ -117,7 +140,7 @@ static bool dns_question(const uint8_t *p)
 /* The whole first question must be there and make sense. */
 static enum confirm_answer dns_message(const struct dns *m)
 {
-    if (!dns_header(m) || wire_be16(m->data + 4) == 0)
+    if (!dns_header(m) || wire_be16(m->data + 4) == 0 || netbios_question(m->data + DNS_HEADER, m->len - DNS_HEADER))
         return CONFIRM_NO;
     size_t left = m->len - DNS_HEADER, name = dns_name(m->data + DNS_HEADER, left);
     if (name == 0 || name + 4 > left || !dns_question(m->data + DNS_HEADER + name))

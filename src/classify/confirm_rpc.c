@@ -9,6 +9,7 @@
 #include "wire.h"
 
 #define RPC_HEADER 16
+#define RPC_ENOUGH 10 /* of it, where the capture cut the rest */
 #define RPC_UDP_HEADER 80
 #define TDS_HEADER 8
 
@@ -32,10 +33,12 @@ enum confirm_answer confirm_rpc(const struct confirm_input *in, const char **ret
     const uint8_t *p = in->data;
 
     (void)ret_detail;
-    if (in->len < RPC_HEADER || p[0] != 5 || p[1] > 1 || p[2] > 20 || !rpc_representation(p + 4) || p[7] != 0)
+    if (in->len < (in->len < in->wire_len ? RPC_ENOUGH : RPC_HEADER))
+        return CONFIRM_NO;
+    if (p[0] != 5 || p[1] > 1 || p[2] > 20 || !rpc_representation(p + 4) || p[7] != 0)
         return CONFIRM_NO;
     bool     little = p[4] == 0x10;
-    unsigned length = rpc_u16(p + 8, little), auth = rpc_u16(p + 10, little);
+    unsigned length = rpc_u16(p + 8, little), auth = in->len >= 12 ? rpc_u16(p + 10, little) : 0;
     if (length < RPC_HEADER || (auth != 0 && auth + RPC_HEADER + 8 > length))
         return CONFIRM_NO;
     switch (p[2]) {
@@ -181,6 +184,11 @@ enum confirm_answer confirm_tds(const struct confirm_input *in, const char **ret
     const uint8_t *body = p + TDS_HEADER;
     size_t         len = in->len - TDS_HEADER;
     switch (p[0]) {
+    case 0x01: /* batch, call, transaction: "all headers" of version 7.2, with the one for transactions */
+    case 0x03:
+    case 0x0e:
+        return len >= 10 && wire_le32(body) == 22 && wire_le32(body + 4) == 18 && wire_le16(body + 8) == 2 ? CONFIRM_REQUEST
+                                                                                                           : CONFIRM_NO;
     case 0x12:
         if (tds_prelogin(body, len))
             return CONFIRM_REQUEST;
@@ -192,7 +200,7 @@ enum confirm_answer confirm_tds(const struct confirm_input *in, const char **ret
     case 0x10: /* length, version 7.x */
         if (len < 8 || wire_le32(body) + TDS_HEADER < wire_be16(p + 2) || wire_le32(body) > 0x20000)
             return CONFIRM_NO;
-        return body[7] >= 0x70 && body[7] <= 0x74 ? CONFIRM_REQUEST : wire_be32(body + 4) >> 28 == 7 ? CONFIRM_REQUEST : CONFIRM_NO;
+        return (body[7] >= 0x70 && body[7] <= 0x74) || wire_be32(body + 4) >> 28 == 7 ? CONFIRM_REQUEST : CONFIRM_NO;
     default:
         return CONFIRM_NO;
     }
@@ -201,7 +209,9 @@ enum confirm_answer confirm_tds(const struct confirm_input *in, const char **ret
 /* Any other packet of a session, picked up mid-stream: the header, and for answers the first token. */
 enum confirm_answer confirm_tds_packet(const struct confirm_input *in, const char **ret_detail)
 {
-    const uint8_t *p = in->data;
+    static const uint8_t tokens[] = {0x79, 0x81, 0xa4, 0xa5, 0xaa, 0xab, 0xac, 0xad, 0xd1,
+                                     0xd2, 0xe3, 0xe4, 0xed, 0xee, 0xfd, 0xfe, 0xff};
+    const uint8_t       *p = in->data;
 
     (void)ret_detail;
     if (!tds_header(in))
@@ -218,9 +228,7 @@ enum confirm_answer confirm_tds_packet(const struct confirm_input *in, const cha
     case 0x12:
         return CONFIRM_REQUEST;
     case 4:
-        return in->len > TDS_HEADER && p[TDS_HEADER] != 0 && memchr("\x79\x81\xa4\xa5\xaa\xab\xac\xad\xd1\xd2\xe3\xe4\xed\xee\xfd\xfe\xff", p[TDS_HEADER], 17) != NULL
-                   ? CONFIRM_RESPONSE
-                   : CONFIRM_NO;
+        return in->len > TDS_HEADER && memchr(tokens, p[TDS_HEADER], sizeof(tokens)) != NULL ? CONFIRM_RESPONSE : CONFIRM_NO;
     default:
         return CONFIRM_NO;
     }

@@ -68,9 +68,9 @@ static bool line_is_request(const struct line *line, const char *version, const 
     if (method == 0)
         return false;
     const char *target = line->text + method + 1;
-    size_t      len = line->len - method - 1, n = strlen(version);
+    size_t      len = line->len - method - 1;
     if (line->complete) {
-        for (size_t i = len; i > n; i--) { /* the last blank */
+        for (size_t i = len; i > 0; i--) { /* the last blank */
             if (target[i - 1] == ' ')
                 return text_begins(target + i, len - i, version);
         }
@@ -161,6 +161,47 @@ enum confirm_answer confirm_ssh(const struct confirm_input *in, const char **ret
 
     (void)ret_detail;
     return text_begins(text, in->len, "SSH-2.0-") || text_begins(text, in->len, "SSH-1.") ? CONFIRM_YES : CONFIRM_NO;
+}
+
+/* A greeting that names its protocol. */
+static enum confirm_answer text_greeting(const struct confirm_input *in, const char *code, const char *word)
+{
+    struct line line = line_first(in);
+
+    return text_begins(line.text, line.len, code) && line_contains_anycase(&line, word) ? CONFIRM_RESPONSE : CONFIRM_NO;
+}
+
+enum confirm_answer confirm_ftp(const struct confirm_input *in, const char **ret_detail)
+{
+    (void)ret_detail;
+    return text_greeting(in, "220", "FTP");
+}
+
+enum confirm_answer confirm_pop3(const struct confirm_input *in, const char **ret_detail)
+{
+    (void)ret_detail;
+    return text_greeting(in, "+OK ", "POP3");
+}
+
+enum confirm_answer confirm_imap(const struct confirm_input *in, const char **ret_detail)
+{
+    (void)ret_detail;
+    return text_greeting(in, "* OK ", "IMAP");
+}
+
+/* Two option negotiations in a row: IAC, WILL to DONT, an option that is in use. */
+enum confirm_answer confirm_telnet(const struct confirm_input *in, const char **ret_detail)
+{
+    const uint8_t *p = in->data;
+
+    (void)ret_detail;
+    if (in->len < 6)
+        return CONFIRM_NO;
+    for (unsigned i = 0; i < 6; i += 3) {
+        if (p[i] != 0xff || p[i + 1] < 0xfb || p[i + 1] == 0xff || p[i + 2] > 49)
+            return CONFIRM_NO;
+    }
+    return CONFIRM_YES;
 }
 
 /* "RFB 003.008\n": the server speaks first, the client answers with the same line. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TLS records (RFC 8446 5.1, RFC 5246, and the hello of SSL 2), and RDP's way into TLS: TPKT and X.224 (MS-RDPBCGR). */
+/* TLS records (RFC 8446 5.1, RFC 5246, and the hello of SSL 2); remote desktops: RDP's TPKT and X.224 (MS-RDPBCGR), TeamViewer. */
 #include <string.h>
 
 #include "confirm.h"
@@ -129,6 +129,9 @@ enum confirm_answer confirm_rdp_data(const struct confirm_input *in, const char 
     (void)ret_detail;
     if (!tpkt(in))
         return CONFIRM_NO;
+    bool cut = in->len < in->wire_len && in->len < 18 && p[4] + 5u == wire_be16(p + 2);
+    if (cut && (p[5] == 0xe0 || p[5] == 0xd0))
+        return p[5] == 0xe0 ? CONFIRM_REQUEST : CONFIRM_RESPONSE;
     if (p[4] == 6 && wire_be16(p + 2) == 11 && in->wire_len == 11)
         return p[5] == 0xe0 ? CONFIRM_REQUEST : p[5] == 0xd0 ? CONFIRM_RESPONSE : CONFIRM_NO;
     if (p[5] == 0xe0 && in->len >= 18 && memcmp(p + 11, "Cookie:", 7) == 0)
@@ -139,4 +142,24 @@ enum confirm_answer confirm_rdp_data(const struct confirm_input *in, const char 
     return p[7] == 0x7f || p[7] == 0x64 || p[7] == 0x04 || p[7] == 0x28 || p[7] == 0x38   ? CONFIRM_REQUEST
            : p[7] == 0x68 || p[7] == 0x2e || p[7] == 0x3e || p[7] == 0x2c || p[7] == 0x3c ? CONFIRM_RESPONSE
                                                                                           : CONFIRM_NO;
+}
+
+/* TeamViewer frames, short (two bytes, command, length) and long (length in the second word): their lengths close, or chain. */
+enum confirm_answer confirm_teamviewer(const struct confirm_input *in, const char **ret_detail)
+{
+    const uint8_t *p = in->data;
+    size_t         next;
+
+    (void)ret_detail;
+    if (in->len < 8)
+        return CONFIRM_NO;
+    if (p[0] == 0x17 && p[1] == 0x24)
+        next = 5u + wire_le16(p + 3);
+    else if (p[0] == 0x11 && p[1] == 0x30 && wire_le32(p + 4) < 0x1000000)
+        next = 24u + wire_le32(p + 4);
+    else
+        return CONFIRM_NO;
+    if (next == in->wire_len)
+        return CONFIRM_YES;
+    return next + 2 <= in->len && p[next] == p[0] && p[next + 1] == p[1] ? CONFIRM_YES : CONFIRM_NO;
 }
