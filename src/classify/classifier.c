@@ -19,7 +19,7 @@
 #include "confirm.h"
 #include "names.h"
 #include "ndpi_shim.h"
-#include "pool.h"
+#include "state_pool.h"
 #include "synth.h"
 #include "wire.h"
 
@@ -51,7 +51,7 @@ struct classify_state {
 
 struct classifier {
     struct ndpi_detector *detector[N_DETECTORS];
-    struct pool           states, flows;
+    struct state_pool           states, flows;
     struct classify_stats stats;
     uint8_t               scratch[CLASSIFY_MAX_BYTES];
 };
@@ -91,8 +91,8 @@ int classifier_new(const char *const *names, size_t n_names, struct classifier *
     struct classifier *classifier = calloc(1, sizeof(*classifier));
     if (classifier == NULL)
         return err_set(reterr, -ENOMEM, "no memory for a classifier");
-    pool_init(&classifier->states, sizeof(struct classify_state));
-    pool_init(&classifier->flows, ndpi_shim_flow_size());
+    state_pool_init(&classifier->states, sizeof(struct classify_state));
+    state_pool_init(&classifier->flows, ndpi_shim_flow_size());
     rc = ndpi_detector_new(library, n_library, &classifier->detector[MATRIX], reterr);
     if (rc == 0)
         rc = ndpi_detector_new(NULL, 0, &classifier->detector[ALL], reterr);
@@ -110,14 +110,14 @@ void classifier_free(struct classifier *classifier)
         return;
     for (unsigned i = 0; i < N_DETECTORS; i++)
         ndpi_detector_free(classifier->detector[i]);
-    pool_free(&classifier->states);
-    pool_free(&classifier->flows);
+    state_pool_free(&classifier->states);
+    state_pool_free(&classifier->flows);
     free(classifier);
 }
 
 struct classify_state *classify_begin(struct classifier *classifier)
 {
-    struct classify_state *state = pool_take(&classifier->states);
+    struct classify_state *state = state_pool_take(&classifier->states);
 
     if (state == NULL)
         classifier->stats.n_no_memory++;
@@ -129,7 +129,7 @@ static void state_give_flow(struct classifier *classifier, struct classify_state
     if (state->flow[which] == NULL)
         return;
     ndpi_shim_flow_clear(state->flow[which]);
-    pool_give(&classifier->flows, state->flow[which]);
+    state_pool_give(&classifier->flows, state->flow[which]);
     state->flow[which] = NULL;
 }
 
@@ -139,7 +139,7 @@ void classify_end(struct classifier *classifier, struct classify_state *state)
         return;
     for (unsigned i = 0; i < N_DETECTORS; i++)
         state_give_flow(classifier, state, i);
-    pool_give(&classifier->states, state);
+    state_pool_give(&classifier->states, state);
 }
 
 static bool state_is_first_sender(const struct classify_state *state, const struct packet *packet)
@@ -294,7 +294,7 @@ static void state_ask_library(struct classifier *classifier, struct classify_sta
         struct ndpi_opinion opinion;
         if (state->spoke[i])
             continue;
-        if (state->flow[i] == NULL && (state->flow[i] = pool_take(&classifier->flows)) == NULL) {
+        if (state->flow[i] == NULL && (state->flow[i] = state_pool_take(&classifier->flows)) == NULL) {
             classifier->stats.n_no_memory++;
             return;
         }

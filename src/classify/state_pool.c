@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pool.h"
+#include "state_pool.h"
 
 #define POOL_CHUNK 64 /* objects */
 
@@ -11,14 +11,14 @@ struct pool_chunk {
     max_align_t        objects[];
 };
 
-void pool_init(struct pool *pool, size_t size)
+void state_pool_init(struct state_pool *pool, size_t size)
 {
     size_t align = sizeof(max_align_t);
 
-    *pool = (struct pool){.size = (size + align - 1) / align * align};
+    *pool = (struct state_pool){.size = (size + align - 1) / align * align};
 }
 
-static int pool_grow(struct pool *pool)
+static int pool_grow(struct state_pool *pool)
 {
     struct pool_chunk *chunk = malloc(sizeof(*chunk) + pool->size * POOL_CHUNK);
 
@@ -27,14 +27,14 @@ static int pool_grow(struct pool *pool)
     chunk->next = pool->chunks;
     pool->chunks = chunk;
     for (size_t i = POOL_CHUNK; i > 0; i--) {
-        void **object = (void **)((char *)chunk->objects + (i - 1) * pool->size);
+        void **object = (void **)(void *)&chunk->objects[(i - 1) * (pool->size / sizeof(max_align_t))];
         *object = pool->unused;
         pool->unused = object;
     }
     return 0;
 }
 
-void *pool_take(struct pool *pool)
+void *state_pool_take(struct state_pool *pool)
 {
     if (pool->unused == NULL && pool_grow(pool) < 0)
         return NULL;
@@ -46,19 +46,19 @@ void *pool_take(struct pool *pool)
     return object;
 }
 
-void pool_give(struct pool *pool, void *object)
+void state_pool_give(struct state_pool *pool, void *object)
 {
     *(void **)object = pool->unused;
     pool->unused = object;
     pool->n_taken--;
 }
 
-void pool_free(struct pool *pool)
+void state_pool_free(struct state_pool *pool)
 {
     while (pool->chunks != NULL) {
         struct pool_chunk *next = pool->chunks->next;
         free(pool->chunks);
         pool->chunks = next;
     }
-    pool_init(pool, pool->size);
+    state_pool_init(pool, pool->size);
 }
