@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows, each by a prepared statement of the handle.  The order of the binds is the order of the columns in the statement.
+ * Rows, each by a prepared statement of the handle.  The order of the binds is that of the columns in the statement.
  * A text that is empty says as much as none and is stored as null.
  */
 #include <assert.h>
@@ -14,32 +14,43 @@
 #include "store-private.h"
 
 static const char *const sql[STORE_N_STMTS] = {
-    [STMT_INPUT] = "INSERT INTO input(run_id, input_id, name, path, sha256, linktype, bytes, snaplen, first_ns, last_ns, packets,"
-                   " decoded, discarded, dropped, damaged, damage) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    [STMT_DISCARD] = "INSERT INTO discard(run_id, input_id, reason, packets) VALUES (?,?,?,?)",
-    [STMT_LOSS] = "INSERT INTO loss(run_id, loss_id, input_id, reason, packets, first_ns, last_ns, detail) VALUES (?,?,?,?,?,?,?,?)",
-    [STMT_COUNTER] = "INSERT INTO counter(run_id, counter_id, name, value, text) VALUES (?,?,?,?,?)",
-    [STMT_HOST] = "INSERT INTO host(run_id, host_id, address, name, roles, first_ns, last_ns, packets) VALUES (?,?,?,?,?,?,?,?)",
-    [STMT_ROW] = "INSERT INTO matrix_row(run_id, position, row_id, section, from_roles, to_roles, ports, service, condition, expect,"
-                 " protocols, enabled) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STMT_INPUT] =
+        "INSERT INTO input(run_id, input_id, name, path, sha256, linktype, bytes, snaplen, first_ns, last_ns,"
+        " packets, decoded, discarded, dropped, damaged, damage) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STMT_DISCARD] =
+        "INSERT INTO discard(run_id, input_id, reason, packets) VALUES (?,?,?,?)",
+    [STMT_LOSS] =
+        "INSERT INTO loss(run_id, loss_id, input_id, reason, packets, first_ns, last_ns, detail) VALUES"
+        " (?,?,?,?,?,?,?,?)",
+    [STMT_COUNTER] =
+        "INSERT INTO counter(run_id, counter_id, name, value, text) VALUES (?,?,?,?,?)",
+    [STMT_HOST] =
+        "INSERT INTO host(run_id, host_id, address, name, roles, first_ns, last_ns, packets) VALUES"
+        " (?,?,?,?,?,?,?,?)",
+    [STMT_ROW] =
+        "INSERT INTO matrix_row(run_id, position, row_id, section, from_roles, to_roles, ports, service, condition,"
+        " expect, protocols, enabled) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
     [STMT_CONVERSATION] =
-        "INSERT INTO conversation(run_id, conversation_id, client, client_port_low, client_port_high, server, server_port,"
-        " transport, protocol, row_id, verdict, outcome, disposition, confidence, first_ns, last_ns, flows, packets, bytes,"
-        " client_name, server_name, protocol_detail, kind, direction, scope, packets_out, packets_in, bytes_out, bytes_in,"
-        " duplicates, summed, encapsulation) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO conversation(run_id, conversation_id, client, client_port_low, client_port_high, server,"
+        " server_port, transport, protocol, row_id, verdict, outcome, disposition, confidence, first_ns, last_ns,"
+        " flows, packets, bytes, client_name, server_name, protocol_detail, kind, direction, scope, packets_out,"
+        " packets_in, bytes_out, bytes_in, duplicates, summed, encapsulation) VALUES"
+        " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STMT_FLOW] =
-        "INSERT INTO flow(run_id, conversation_id, flow_id, client, client_port, server, server_port, transport, vlan,"
-        " community_id, first_ns, last_ns, packets_out, packets_in, bytes_out, bytes_in, tcp_flags_out, tcp_flags_in, protocol,"
-        " input_id, first_packet_number, protocol_detail, direction, tcp_state, closed, end_reason, payload_out, payload_in,"
-        " duplicates, retransmissions, unseen_bytes_out, unseen_bytes_in, vlan_in, icmp_errors, icmp_type, icmp_code,"
-        " icmp_sender, icmp_packet_number)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO flow(run_id, conversation_id, flow_id, client, client_port, server, server_port, transport,"
+        " vlan, community_id, first_ns, last_ns, packets_out, packets_in, bytes_out, bytes_in, tcp_flags_out,"
+        " tcp_flags_in, protocol, input_id, first_packet_number, protocol_detail, direction, tcp_state, closed,"
+        " end_reason, payload_out, payload_in, duplicates, retransmissions, unseen_bytes_out, unseen_bytes_in,"
+        " vlan_in, icmp_errors, icmp_type, icmp_code, icmp_sender, icmp_packet_number) VALUES"
+        " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STMT_FINDING] =
-        "INSERT INTO finding(run_id, finding_id, kind, severity, row_id, section, client, client_name, server, server_name,"
-        " transport, server_port, protocol, outcome, disposition, first_ns, last_ns, flows, packets, bytes, reason, waived_by,"
-        " parent, conversation_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    [STMT_EXPECTATION] = "INSERT INTO expectation(run_id, expectation_id, row_id, client, server, outcome, first_ns, attempts, reason,"
-                         " client_name, server_name) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO finding(run_id, finding_id, kind, severity, row_id, section, client, client_name, server,"
+        " server_name, transport, server_port, protocol, outcome, disposition, first_ns, last_ns, flows, packets,"
+        " bytes, reason, waived_by, parent, conversation_id) VALUES"
+        " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STMT_EXPECTATION] =
+        "INSERT INTO expectation(run_id, expectation_id, row_id, client, server, outcome, first_ns, attempts,"
+        " reason, client_name, server_name) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
 };
 
 /* --- binding ------------------------------------------------------------------------------------------- */
@@ -47,8 +58,8 @@ static const char *const sql[STORE_N_STMTS] = {
 struct bind {
     struct store *store;
     sqlite3_stmt *stmt;
-    int           index; /* of the parameter bound last */
-    int           rc;    /* of the first bind that failed */
+    int index; /* of the parameter bound last */
+    int rc;    /* of the first bind that failed */
 };
 
 static void bind_done(struct bind *b, int rc)
@@ -135,7 +146,7 @@ static int end(struct bind *b, struct err *reterr)
 int store_put_input(struct store *s, const struct store_input *in, struct err *reterr)
 {
     struct bind b;
-    int         rc = begin(s, STMT_INPUT, &b, reterr);
+    int rc = begin(s, STMT_INPUT, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -160,7 +171,7 @@ int store_put_input(struct store *s, const struct store_input *in, struct err *r
 int store_put_discard(struct store *s, const struct store_discard *d, struct err *reterr)
 {
     struct bind b;
-    int         rc = begin(s, STMT_DISCARD, &b, reterr);
+    int rc = begin(s, STMT_DISCARD, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -173,7 +184,7 @@ int store_put_discard(struct store *s, const struct store_discard *d, struct err
 int store_put_loss(struct store *s, const struct store_loss *l, struct err *reterr)
 {
     struct bind b;
-    int         rc = begin(s, STMT_LOSS, &b, reterr);
+    int rc = begin(s, STMT_LOSS, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -193,7 +204,7 @@ int store_put_loss(struct store *s, const struct store_loss *l, struct err *rete
 int store_put_counter(struct store *s, const struct store_counter *c, struct err *reterr)
 {
     struct bind b;
-    int         rc = begin(s, STMT_COUNTER, &b, reterr);
+    int rc = begin(s, STMT_COUNTER, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -207,7 +218,7 @@ int store_put_counter(struct store *s, const struct store_counter *c, struct err
 int store_put_host(struct store *s, const struct store_host *h, struct err *reterr)
 {
     struct bind b;
-    int         rc = begin(s, STMT_HOST, &b, reterr);
+    int rc = begin(s, STMT_HOST, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -224,7 +235,7 @@ int store_put_host(struct store *s, const struct store_host *h, struct err *rete
 int store_put_row(struct store *s, const struct store_row *r, struct err *reterr)
 {
     struct bind b;
-    int         rc = begin(s, STMT_ROW, &b, reterr);
+    int rc = begin(s, STMT_ROW, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -247,7 +258,7 @@ int store_put_row(struct store *s, const struct store_row *r, struct err *reterr
 int store_put_conversation(struct store *s, const struct store_conversation *c, struct err *reterr)
 {
     struct bind b;
-    int         rc = begin(s, STMT_CONVERSATION, &b, reterr);
+    int rc = begin(s, STMT_CONVERSATION, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -329,9 +340,9 @@ static void bind_icmp(struct bind *b, const struct flow_icmp *icmp, char buf[sta
 int store_put_flow(struct store *s, const struct store_flow *f, struct err *reterr)
 {
     const struct flow_record *r = f->record;
-    char                      client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE], sender[ADDR_TEXT_SIZE];
-    struct bind               b;
-    int                       rc = begin(s, STMT_FLOW, &b, reterr);
+    char client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE], sender[ADDR_TEXT_SIZE];
+    struct bind b;
+    int rc = begin(s, STMT_FLOW, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -376,7 +387,7 @@ int store_put_flow(struct store *s, const struct store_flow *f, struct err *rete
 int store_put_finding(struct store *s, const struct store_finding *f, struct err *reterr)
 {
     struct bind b;
-    int         rc = begin(s, STMT_FINDING, &b, reterr);
+    int rc = begin(s, STMT_FINDING, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -412,7 +423,7 @@ int store_put_finding(struct store *s, const struct store_finding *f, struct err
 int store_put_expectation(struct store *s, const struct store_expectation *e, struct err *reterr)
 {
     struct bind b;
-    int         rc = begin(s, STMT_EXPECTATION, &b, reterr);
+    int rc = begin(s, STMT_EXPECTATION, &b, reterr);
 
     if (rc != 0)
         return rc;
