@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is the same for all formats: opening, refusals, filters, the digest, pipes, the first time. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "capture_support.h"
@@ -168,6 +170,8 @@ START_TEST(what_cannot_be_opened_is_told_as_the_system_has_it)
     ck_assert_int_eq(capture_open_file("/nonexistent/x.pcap", NULL, &c, &err), -ENOENT);
     ck_assert_str_eq(err.msg, "/nonexistent/x.pcap: cannot be opened: No such file or directory");
     ck_assert_int_eq(capture_open_file("/proc/self", NULL, &c, &err), -EISDIR);
+    ck_assert_int_eq(capture_open_file("/proc/self/mem", NULL, &c, &err), -EIO);
+    ck_assert_str_eq(err.msg, "/proc/self/mem: cannot be read after byte 0: Input/output error");
     ck_assert_ptr_null(c);
     capture_free(NULL);
 }
@@ -274,6 +278,42 @@ START_TEST(pipes_and_standard_input_give_the_same_frames)
     seen_clear(&s);
     seen_clear(&whole);
     close(fd);
+    bytes_clear(&b);
+}
+END_TEST
+
+static void on_alarm(int signal_number)
+{
+    (void)signal_number;
+}
+
+START_TEST(a_signal_interrupts_the_waiting_and_nothing_is_lost)
+{
+    const struct sigaction action = {.sa_handler = on_alarm}; /* without SA_RESTART */
+    const struct itimerval soon = {.it_value = {.tv_usec = 20000}};
+    struct bytes b = udp_capture();
+    struct capture *c;
+    struct frame frames[64];
+    struct err err;
+    char path[FILE_PATH_SIZE];
+    int ends[2], n, n_frames = 0;
+
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[0]);
+    ck_assert_int_eq(write(ends[1], b.data, 24 + 58 + 30), 24 + 58 + 30);
+    ck_assert_int_eq(capture_open_file(path, NULL, &c, &err), 0);
+    ck_assert_int_eq(capture_next_batch(c, frames, 64, &err), 1);
+    ck_assert_int_eq(setitimer(ITIMER_REAL, &soon, NULL), 0);
+    ck_assert_int_eq(capture_next_batch(c, frames, 64, &err), -EINTR);
+    ck_assert_int_eq(write(ends[1], b.data + 112, b.size - 112), (int)b.size - 112);
+    close(ends[1]);
+    while ((n = capture_next_batch(c, frames, 64, &err)) > 0)
+        n_frames += n;
+    ck_assert_int_eq(n, 0);
+    ck_assert_int_eq(n_frames, 99);
+    capture_free(c);
+    close(ends[0]);
     bytes_clear(&b);
 }
 END_TEST
@@ -403,6 +443,7 @@ Suite *suite_capture(void)
     tcase_add_test(t, a_header_alone_is_an_empty_capture);
     tcase_add_test(t, the_digest_is_of_the_stored_bytes_even_behind_a_damaged_place);
     tcase_add_loop_test(t, pipes_and_standard_input_give_the_same_frames, 0, 3);
+    tcase_add_test(t, a_signal_interrupts_the_waiting_and_nothing_is_lost);
     tcase_add_test(t, a_file_is_read_as_long_as_it_was_when_it_was_opened);
     tcase_add_loop_test(t, the_first_time_is_known_without_consuming_a_frame, 0, 2);
     tcase_add_test(t, names_are_the_last_part_of_the_path_and_link_types_as_libpcap_has_them);
