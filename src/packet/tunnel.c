@@ -18,7 +18,13 @@ enum packet_result tunnel_enter(struct packet *pkt, enum packet_encap encap)
         return PACKET_TOO_DEEP;
     pkt->n_tunnels++;
     pkt->encap |= (uint16_t)encap;
-    pkt->flags &= (uint16_t)~(PACKET_GROUP | PACKET_LINK_BROADCAST); /* said of the outer packet */
+    /* What the outer headers left is not true of the packet inside. */
+    pkt->flags = 0;
+    pkt->l3 = NULL;
+    pkt->l3_len = pkt->l3_wire_len = 0;
+    pkt->ip_id = 0;
+    pkt->fragment_id = 0;
+    pkt->fragment_more = false; /* the offset is 0, or nothing would have been unwrapped */
     return PACKET_OK;
 }
 
