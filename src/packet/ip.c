@@ -2,8 +2,8 @@
 /*
  * IPv4 and IPv6, with their fragments and extension headers.
  *
- * Lengths: what an IP header says wins over the frame where it says less (the rest is padding of the link) and also where it
- * says more (a mirror port that slices packets); 0 is offload and means the frame's length.
+ * Lengths: what an IP header says wins over the frame where it says less (the rest is padding of the link) and also
+ * where it says more (a mirror port that slices packets); 0 is offload and means the frame's length.
  */
 #include <string.h>
 
@@ -123,7 +123,7 @@ static bool note_fragment(struct packet *pkt, uint32_t id, uint32_t offset, bool
 enum packet_result ipv4_decode(struct cursor *c, struct packet *pkt)
 {
     pkt->l3 = c->p;
-    uint32_t               frame_len = c->wire;
+    uint32_t frame_len = c->wire;
     const struct wire_ipv4 *h = cursor_try_pull(c, sizeof(*h));
     if (h == NULL)
         return cursor_shortage(c, sizeof(*h), PACKET_BAD_IPV4);
@@ -162,7 +162,7 @@ static uint32_t jumbo_length(const struct cursor *c)
     if (cursor_captured(c) < 8)
         return 0;
     const uint8_t *p = c->p + 2;
-    size_t         left = (c->p[1] + 1u) * 8;
+    size_t left = (c->p[1] + 1u) * 8;
     left = (left < cursor_captured(c) ? left : cursor_captured(c)) - 2;
     while (left > 0) {
         if (*p == OPTION_PAD1) {
@@ -196,7 +196,7 @@ enum packet_result ipv6_decode(struct cursor *c, struct packet *pkt)
 {
     pkt->l3 = c->p;
     const struct wire_ipv6 *h = cursor_try_pull(c, sizeof(*h));
-    uint32_t                payload_len;
+    uint32_t payload_len;
     if (h == NULL)
         return cursor_shortage(c, sizeof(*h), PACKET_BAD_IPV6);
     if (h->version_class_flow[0] >> 4 != 6 || !ipv6_payload_length(c, h, &payload_len))
@@ -250,7 +250,7 @@ static bool is_ipv6_extension(uint8_t protocol)
 static bool skip_fragment_header(const struct cursor *c, struct packet *pkt, const void *header)
 {
     const struct wire_ipv6_fragment *h = header;
-    unsigned                         offset_more = get_be16(h->offset_more);
+    unsigned offset_more = get_be16(h->offset_more);
 
     pkt->ip_id = get_be16(h->id + 2);
     return note_fragment(pkt, get_be32(h->id), offset_more & ~7u, offset_more & 1, c->wire);
@@ -258,7 +258,7 @@ static bool skip_fragment_header(const struct cursor *c, struct packet *pkt, con
 
 enum packet_result ip_skip_extensions(struct cursor *c, struct packet *pkt, uint8_t *protocol)
 {
-    bool               is_ipv6 = pkt->flags & PACKET_IS_IPV6;
+    bool is_ipv6 = pkt->flags & PACKET_IS_IPV6;
     enum packet_result bad = is_ipv6 ? PACKET_BAD_IPV6 : PACKET_BAD_IPV4;
 
     for (unsigned n = 0; pkt->fragment_offset == 0; n++) {

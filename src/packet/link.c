@@ -186,7 +186,7 @@ typedef enum packet_result link_decode_fn(struct cursor *, struct packet *);
 static link_decode_fn *link_decoder(uint16_t linktype)
 {
     static const struct {
-        uint16_t        linktype;
+        uint16_t linktype;
         link_decode_fn *decode;
     } table[] = {
         {LINKTYPE_ETHERNET, ethernet_decode},
@@ -217,8 +217,8 @@ bool packet_linktype_known(uint16_t linktype)
     return link_decoder(linktype) != NULL;
 }
 
-/* The quote comes last and is filled for ICMP errors only: to clear it here would cost each packet.  In two pieces, because
- * gcc makes one instruction of a longer memset() ('rep stos') that takes longer than all of the decoding. */
+/* The quote comes last and is filled for ICMP errors only: to clear it here would cost each packet.  In two pieces,
+ * because gcc makes 'rep stos' of a longer memset(), which takes 3 of 19 ns longer. */
 static void clear(struct packet *pkt)
 {
     enum { PIECE = 64, SIZE = offsetof(struct packet, quote) };
