@@ -531,7 +531,7 @@ START_TEST(a_site_of_hosts_alone_has_the_defaults)
     ck_assert_uint_eq(s->matrix.place.line, 0);
     ck_assert(s->within_ns == 3600LL * 1000000000);
     site_free(s);
-    site_free(good_site("site:\nhosts: {a: {addresses: 10.0.0.1, roles: []}}\noptions:\nexpect: ~\nignore:\nexceptions: []\n"));
+    site_free(good_site("hosts: {a: {addresses: 10.0.0.1, roles: []}}\noptions:\nexpect: ~\nignore:\nexceptions: []\n"));
     site_free(NULL);
 }
 END_TEST
