@@ -56,6 +56,9 @@ struct engine_result {
     char     linktype[64];         /* the first of these, by name */
     bool     complete;             /* every input was read to its end, none was damaged, empty or in part undecodable */
     int64_t  run_id;
+    uint64_t n_findings[FINDING_N_KINDS]; /* by kind, neither waived nor mere notices */
+    uint64_t n_notices[FINDING_N_KINDS];  /* by kind, of severity notice, not waived */
+    uint64_t n_waived;
 };
 
 /*

@@ -145,6 +145,22 @@ static int evaluate_expectations(struct audit *a, struct err *reterr)
     return expector_finish(a->expector, &a->coverage, &a->expectations, &a->n_expectations, reterr);
 }
 
+static void count_findings(struct audit *a)
+{
+    struct engine_result *r = a->result;
+
+    for (size_t i = 0; i < a->n_findings; i++) {
+        const struct finding *f = &a->findings[i];
+
+        if (f->exception != NULL)
+            r->n_waived++;
+        else if (f->severity == SEVERITY_NOTICE)
+            r->n_notices[f->kind]++;
+        else
+            r->n_findings[f->kind]++;
+    }
+}
+
 int audit_conclude(struct audit *a, struct err *reterr)
 {
     struct lint_aux lint = {a, 0};
@@ -168,6 +184,7 @@ int audit_conclude(struct audit *a, struct err *reterr)
         return err_set(reterr, rc, "no memory for the findings");
     if (a->n_findings > 1)
         qsort(a->findings, a->n_findings, sizeof(*a->findings), by_rank);
+    count_findings(a);
     return 0;
 }
 
