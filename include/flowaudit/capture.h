@@ -75,6 +75,10 @@ int capture_open_file(const char *path, const struct capture_options *, struct c
  * All frames of one call are valid together. */
 int capture_next_batch(struct capture *, struct frame *ret, size_t n, struct err *reterr);
 
+/* The time of the next packet record, which is not consumed (the filter is not asked).  Reads no further than that record; frames of the batch
+ * before become invalid.  0; -ENODATA: there is none; negative as capture_next_batch(). */
+int capture_peek_time(struct capture *, int64_t *ret_ns, struct err *reterr);
+
 /* The name to use in reports: the last component of the path, or "-". */
 const char *capture_name(const struct capture *);
 const char *capture_path(const struct capture *);

@@ -3,15 +3,16 @@
  * The flow table: from packets to biflows (RFC 5103), one table for each shard.
  *
  * A flow is keyed by transport and the ordered pair of (address, port) ends, so that both
- * directions meet, also where both addresses are equal.  VLAN tags are not part of the key (they may differ by direction)
- * but see flow_options.key_vlan.
+ * directions meet, also where both addresses are equal.  VLAN tags are not part of the key: they may differ by
+ * direction.
  *
  * Time is packet time only.  Timeouts are a property of the flow, not of when a sweep happens:
  * a packet that comes more than the idle timeout after the flow's last one begins a new flow.
  *
- * Memory: a 'struct flow' of one or one and a half cache lines for every flow; a 'struct flow_detail' only from
- * the second packet or the first payload byte on.  All from pools that grow to a stated bound; the packet path
- * allocates nothing once the pools are warm.
+ * Memory: a 'struct flow' of 64 bytes (IPv6: 96) for every flow; a 'struct flow_detail' only from the second
+ * packet on, or where flow_ext() or an ICMP error asks for one.  All from pools that grow in place to a stated bound.
+ * At the bound the oldest flows that are not established, or closed, end early (FLOW_END_EVICTED).  Which ones
+ * depends on the packets alone, never on the hash key.
  *
  * Threads: a table belongs to one thread.
  */
@@ -31,41 +32,63 @@ struct flow_options {
     int64_t tcp_idle_ns;   /* default 3600 s */
     int64_t udp_idle_ns;   /* default 900 s */
     int64_t active_ns;     /* a longer flow is recorded in parts; 0 = never (check's default) */
-    size_t  memory_limit;  /* bytes for flows and details; 0 = unlimited; default 512 MiB */
-    size_t  max_fragments; /* fragment trains remembered at once; default 4096 */
+    size_t  memory_limit;  /* bytes for flows, details and their slots; 0 = unlimited; default 512 MiB; the first step of each
+                              pool (together less than 512 KiB) is granted whatever the limit */
+    size_t  max_fragments; /* fragment trains remembered at once; default 4096, at least 1 */
     size_t  ext_size;      /* bytes of the shard's own state kept with each flow_detail, zeroed, aligned to 8 */
+    const struct hash_key *hash_key; /* NULL: a random one (tests show that results do not depend on it) */
 };
 void flow_options_default(struct flow_options *ret);
 
 /*
  * Side 0 is the numerically smaller (address, port) end, side 1 the other: fixed for the flow's life,
- * while who is client may become clear only later.
+ * while who is client may become clear only later.  Where both ends are equal, side 0 sends everything.
+ *
+ * All that a flow of one packet has to tell lies here, so that a scan or a flood takes nothing more.
  */
 struct flow {
     int64_t  last_ns;
-    uint64_t bytes[2];      /* index = side that sent */
-    uint32_t packets[2];
-    uint32_t detail;        /* index + 1 of its flow_detail, 0 = none */
+    uint32_t packets[2];    /* index = side that sent; low 32 bits, the record has all */
     uint16_t port[2];
     uint8_t  transport;
     uint8_t  tcp_flags[2];
-    uint8_t  state;         /* private to the table */
     uint8_t  watch;         /* set to 1 at the start; the shard sets 0 once it needs no more payload of this flow */
-    /* ... private; addresses follow.  Read them with flow_addr(). */
+    /* Private from here on: read them with flow_addr(), flow_bytes(), flow_snapshot(). */
+    uint16_t state;
+    uint8_t  first_ttl;
+    uint8_t  number_high;   /* of the first packet: bits 32 to 39 */
+    uint16_t input;
+    uint16_t first_vlan;
+    union {
+        struct {
+            uint64_t bytes[2];
+            uint32_t detail;
+        } many;
+        struct {
+            uint32_t wire_len, payload, seq, ack, number;
+            uint16_t ip_id, encap;
+        } one;
+    };
+    uint8_t addresses[8];   /* two of IPv4, or the first bytes of two of IPv6 that go on after the struct */
 };
 
 struct flow_table;
 
-/* A flow ended.  'record' has everything but 'app', 'answers_group' and what flow_direction() may improve; 'ext' is the shard's state, or NULL where the flow never
- * had a detail.  The table reuses the flow when this returns. */
+/*
+ * A flow ended.  'record' has everything but 'app', 'answers_group' and what the shard may know better of the direction;
+ * 'ext' is the shard's state, or NULL where the flow never had a detail.  The table reuses both when this returns, but for
+ * FLOW_END_ACTIVE: then the flow goes on and 'ext' stays with it.  Comes from within flow_table_track(), _sweep(), _drain(),
+ * _icmp_error() and flow_ext() (they may have to evict another flow), and must not call the table.
+ */
 typedef void flow_end_fn(void *aux, struct flow_record *record, void *ext);
 
 int  flow_table_new(const struct flow_options *, flow_end_fn *, void *aux, struct flow_table **ret, struct err *reterr);
 void flow_table_free(struct flow_table *); /* without calling flow_end_fn: see flow_table_drain() */
 
-/* The batch path: hash each packet of a batch and prefetch first, then track each. */
+/* The batch path, in three loops over a batch: hash each packet and prefetch its slot; prefetch its flow; track each. */
 uint64_t flow_table_hash(const struct flow_table *, const struct packet *);
 void     flow_table_prefetch(const struct flow_table *, uint64_t hash);
+void     flow_table_prefetch_flow(const struct flow_table *, uint64_t hash);
 
 struct flow_step {
     struct flow *flow;
@@ -73,18 +96,31 @@ struct flow_step {
     bool         is_new;
     enum packet_result result; /* PACKET_OK, or why the packet has no flow (PACKET_FLOW_LIMIT) */
 };
-/* For PACKET_OK packets.  ret->flow is valid until the next call on this table. */
+/* For PACKET_OK packets.  ret->flow is valid until the next call on this table that takes no 'const'. */
 void flow_table_track(struct flow_table *, uint64_t hash, const struct packet *, struct flow_step *ret);
 
-/* For PACKET_FRAGMENT packets.  Returns true: counted with its flow, or held for a first fragment that may still come
- * (then, should it never come, 'flow_table_stats.n_orphans' of its input rises when it is given up). */
-bool flow_table_fragment(struct flow_table *, const struct packet *);
+/* What became of a PACKET_FRAGMENT packet. */
+enum flow_fragment {
+    FLOW_FRAGMENT_JOINED,   /* counted with its flow: decoded */
+    FLOW_FRAGMENT_HELD,     /* its first fragment may still come, within 60 s of packet time: see flow_table_held() */
+    FLOW_FRAGMENT_NOT_OURS, /* of a transport other than TCP and UDP: never has a flow */
+};
+enum flow_fragment flow_table_fragment(struct flow_table *, const struct packet *);
 
-/* For PACKET_ICMP_ERROR packets: joins it to the quoted flow. False: no such flow. */
+/* What became of the held fragments of one input.  After the drain n_joined + n_orphans is the number
+ * of times that FLOW_FRAGMENT_HELD was returned for it. */
+struct flow_held {
+    uint64_t n_joined;  /* the first one came: decoded */
+    uint64_t n_orphans; /* given up: PACKET_FRAGMENT_ORPHAN */
+};
+void flow_table_held(const struct flow_table *, uint16_t input, struct flow_held *ret);
+
+/* For PACKET_ICMP_ERROR packets: joins it to the newest flow with the quoted ends.  False: no such flow. */
 bool flow_table_icmp_error(struct flow_table *, const struct packet *);
 
 /* The shard's own bytes for this flow.  NULL only where the memory bound does not allow a detail. */
 void *flow_ext(struct flow_table *, struct flow *);
+uint64_t flow_bytes(const struct flow *, unsigned side); /* on the wire, sent by 'side' */
 const struct addr *flow_addr(const struct flow *, unsigned side, struct addr *scratch);
 /* Which side is the client by what the table knows so far, and on what basis. */
 unsigned flow_client_side(const struct flow_table *, const struct flow *, enum direction_basis *ret_basis);
@@ -99,18 +135,20 @@ void flow_record_swap(struct flow_record *);
 /* The outcome word for a record.  'one_way_expected': the matrix says that this service sends in one direction only. */
 enum outcome flow_record_outcome(const struct flow_record *, bool one_way_expected);
 
-/* Ends flows that are past their idle timeout at 'now_ns', up to 'budget' slots of work: only frees memory, changes no result. */
+/* Ends flows that were over well before 'now_ns' (their idle timeout and two minutes more), looking at up to 'budget'
+ * entries: only frees memory, changes no record. */
 void flow_table_sweep(struct flow_table *, int64_t now_ns, size_t budget);
-/* Ends all flows, in the order of their first packet (time, input, number). */
-void flow_table_drain(struct flow_table *);
+/* Ends all flows, in the order of their first packet (time, input, number): as FLOW_END_IDLE where 'now_ns', the latest
+ * packet time of the run, is past their idle timeout, else as FLOW_END_FORCED. */
+void flow_table_drain(struct flow_table *, int64_t now_ns);
 
 struct flow_table_stats {
     uint64_t n_flows, n_peak, n_created, n_evicted;
-    uint64_t n_fragments, n_fragments_held;
+    uint64_t n_fragments;      /* later fragments seen */
+    uint64_t n_fragments_held; /* waiting now */
+    uint64_t n_refused;        /* PACKET_FLOW_LIMIT */
     size_t   memory, memory_peak;
 };
 void flow_table_stats(const struct flow_table *, struct flow_table_stats *ret);
-/* Later fragments given up because their first one never came, for one input (call after the drain). */
-uint64_t flow_table_orphans(const struct flow_table *, uint16_t input);
 
 #endif

@@ -4,9 +4,14 @@
  *
  * Pure functions over borrowed bytes: no allocation, no state, any thread.
  *
- * Link types: Ethernet, Linux cooked v1 and v2, raw IPv4/IPv6, NULL/LOOP, PPP (also with HDLC framing), PPPoE;
- * on top of these 802.1Q, 802.1ad, MPLS, PPPoE, GRE (RFC 2784, 2890), ERSPAN I-III, VXLAN (RFC 7348), GENEVE (RFC 8926),
- * IP-in-IP (RFC 2003), 6in4 (RFC 4213), IPv6 extension headers (RFC 8200).
+ * Link types: Ethernet, Linux cooked v1 and v2, raw IPv4/IPv6, NULL/LOOP, PPP (also with HDLC framing), PPPoE, Cisco HDLC,
+ * NFLOG; on top of these 802.1Q, 802.1ad, LLC/SNAP, MPLS (also with Ethernet pseudowires), PPPoE, GRE (RFC 2784, 2890; with PPP
+ * RFC 2637), ERSPAN I-III, VXLAN (RFC 7348), GENEVE (RFC 8926), IP-in-IP (RFC 2003), 6in4 (RFC 4213), IPv6 extension headers
+ * (RFC 8200), AH (RFC 4302).
+ *
+ * Tunnels over UDP are told by their port.  What does not decode as one there is an ordinary UDP packet, and so is
+ * a tunnel whose inside cannot be decoded: the outer flow is judged then.  Tunnels that an end host opens itself
+ * (Teredo, GTP-U, L2TP, ESP in UDP) are not unwrapped: their outer flow is what a port matrix governs.
  */
 #ifndef FLOWAUDIT_PACKET_H
 #define FLOWAUDIT_PACKET_H
@@ -20,7 +25,7 @@
 
 #define PACKET_MAX_TUNNELS 8  /* nested IP headers (depth of encapsulation) */
 #define PACKET_MAX_TAGS 8     /* VLAN tags, MPLS labels in one stack: 16 */
-#define PACKET_MAX_EXT_HEADERS 16 /* IPv6 extension headers in one IP header */
+#define PACKET_MAX_EXT_HEADERS 128 /* IPv6 extension headers in one packet: hosts take more than they should */
 
 /*
  * What became of a frame.  One list, three projections (enum, stable name for the record, sentence for people).
@@ -73,7 +78,6 @@ enum packet_encap {
     ENCAP_VXLAN = 1 << 6,
     ENCAP_GENEVE = 1 << 7,
     ENCAP_IPIP = 1 << 8,  /* IPv4 or IPv6 directly in IP: 4in4, 6in4, 4in6, 6in6 */
-    ENCAP_TEREDO = 1 << 9,
 };
 
 enum packet_flag {
@@ -81,7 +85,7 @@ enum packet_flag {
     PACKET_CUT = 1 << 1,        /* captured bytes end before the IP packet does */
     PACKET_FIRST_FRAGMENT = 1 << 2, /* fragment with offset 0: has the ports, not all of the payload */
     PACKET_GROUP = 1 << 3,      /* link-layer destination is multicast or broadcast, or the IP destination is multicast or 255.255.255.255 */
-    PACKET_FLAGS_CUT = 1 << 4,  /* TCP: ports are there, the flags were cut by the snap length; tcp_flags is 0 */
+    PACKET_FLAGS_CUT = 1 << 4,  /* TCP: ports are there, the flags were cut by the snap length or are in the next fragment; tcp_flags is 0 */
     PACKET_LINK_BROADCAST = 1 << 5, /* link-layer destination is ff:ff:ff:ff:ff:ff or the cooked header says broadcast: a subnet broadcast */
 };
 

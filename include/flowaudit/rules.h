@@ -2,8 +2,9 @@
 /*
  * Matrix and site files: YAML text to trees.  See flowaudit-matrix(5) and flowaudit-site(5).
  *
- * The parser checks what one file can know of itself (syntax, keys, forms of values, duplicates, overlapping addresses);
- * policy_compile() checks one file against the other (roles, options, parameters, rows that do not exist).  All errors
+ * The parser checks what one file can know of itself: syntax, keys, forms of values, duplicates, overlapping addresses,
+ * and that the roles, options and parameters which a matrix uses are those that it defines.  policy_compile() checks one
+ * file against the other (a site's roles, options, parameters, rows that do not exist).  All errors
  * of a file are reported at once into a diag_list; a tree is returned only where there is none.
  *
  * Ownership: a tree owns all it points to, and its text.  Immutable once returned: any thread may read.
@@ -21,6 +22,11 @@
 /* Bounds on a file a person wrote: beyond them it is an error with a place, never a slow parse. */
 #define RULES_MAX_SIZE (64u << 20) /* bytes of text */
 #define RULES_MAX_DEPTH 16         /* nesting of YAML collections */
+#define RULES_MAX_LINE (1u << 20)  /* bytes of one line: the YAML reader holds a line's tokens at once */
+#define RULES_MAX_NAME 255         /* bytes of a name */
+#define RULES_MAX_ERRORS 200       /* listed for one file; the rest are counted in one last error */
+
+struct rules_arena; /* holds all that a tree points to; the tree's parts are freed with it, never one by one */
 
 /* Where in the text something stands, for messages of later stages. */
 struct rules_place {
@@ -37,9 +43,9 @@ struct rules_names {
     size_t             n;
 };
 
-/* "tcp/88", "udp/5000-5020", "tcp/{dcom_ports}". */
+/* "tcp/88", "udp/5000-5020", "tcp/{dcom_ports}".  In parameters "1200", "1201-1204": no transport. */
 struct rules_port {
-    uint8_t            transport; /* IPPROTO_TCP, IPPROTO_UDP; 0 = both (parameters: "1200", "1201-1204") */
+    uint8_t            transport; /* IPPROTO_TCP, IPPROTO_UDP; 0 = both (parameters, exceptions) */
     uint16_t           low, high; /* inclusive; unused where 'parameter' is set */
     char              *parameter; /* or NULL */
     bool               one_way;   /* row's 'one_way': no answer is to be expected on this port */
@@ -82,7 +88,7 @@ struct matrix_parameter {
     bool                      lost;     /* the source's table is lost: rows that use it give 'undocumented' while it is empty */
 };
 
-/* One condition of a row: option NAME is VALUE; or parameter NAME is at least VERSION. */
+/* One condition of a row: option NAME is VALUE; or parameter NAME is at least VERSION ("5.0 or later"). */
 struct matrix_when {
     struct rules_name name;
     char             *value;      /* "on", "off", or a version */
@@ -96,7 +102,7 @@ struct matrix_row {
     bool               other;     /* 'to' is another host than the client (failover pair, Exchange servers) */
     struct rules_ports ports;
     char              *service;
-    char              *condition; /* the source's words, or "" */
+    char              *condition; /* as the file says; where it does not, made from the conditions; or "" */
     struct matrix_when *when;     /* all of them ... */
     size_t             n_when;
     struct matrix_when *when_any; /* ... and, where there are any, one of these */
@@ -117,7 +123,7 @@ struct matrix_separation {
     char             *text;
 };
 
-/* A self-test: "allow unity-primary dc-monitored tcp/88", or with hosts of the site. */
+/* A self-test: "allow unity-primary dc-monitored tcp/88", "deny a b tcp/443 as SSH with https=on failover=off". */
 struct matrix_test {
     struct rules_place place;
     bool               allow;
@@ -125,10 +131,11 @@ struct matrix_test {
     uint8_t            transport;
     uint16_t           port;
     char              *protocol; /* or NULL */
-    struct rules_names options;  /* "https=off" */
+    struct rules_names options;  /* "https=off"; options that it does not name have the matrix's defaults for these two roles */
 };
 
 struct matrix {
+    struct rules_arena *arena;
     char *file, *text; /* as read; 'file' for messages */
     size_t size;
     char  sha256[65];
@@ -151,8 +158,8 @@ struct site_host {
 };
 struct site_setting { /* options: parameters: */
     struct rules_name  name;
-    struct rules_name  value;  /* an option's value, or a version */
-    struct rules_ports ports;  /* a parameter's ports */
+    struct rules_name  value;  /* an option's value ("on", "off", "both"), or a parameter's single value as written ("5.0", "1200"); else NULL */
+    struct rules_ports ports;  /* a parameter's ports; empty where the value can only be a version */
 };
 struct site_expect {
     struct rules_name row;
@@ -171,17 +178,18 @@ struct site_exception {
     struct addr_range  client_range, server_range;
     bool               client_is_range, server_is_range, client_any, server_any;
     struct rules_port  port;      /* transport 0: both */
-    bool               any_port;
+    bool               any_port;  /* "any", also where the key is left out */
     char              *owner, *reason;
     char              *until_text; /* "2027-01-31" */
-    int64_t            until_ns;   /* end of that day, UTC */
+    int64_t            until_ns;   /* last nanosecond of that day, UTC */
 };
 struct site {
+    struct rules_arena *arena;
     char *file, *text;
     size_t size;
     char  sha256[65];
     char *name;                    /* site: */
-    struct rules_name matrix;      /* a name in the rules directory, or a path */
+    struct rules_name matrix;      /* a name in the rules directory, or a path; "default" (place 0) where the site does not say */
     struct site_host      *hosts;      size_t n_hosts;
     struct site_setting   *options;    size_t n_options;
     struct site_setting   *parameters; size_t n_parameters;

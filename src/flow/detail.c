@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is known of a flow beyond its first packet.
+ *
+ * Copies: a span port of a routed network shows a packet twice.  Both copies have the same IP identification, sequence numbers
+ * and length; TTL, VLAN or MAC differ.  A retransmission has a new identification, so a copy is told by it; where a host sends
+ * 0 (IPv6; IPv4 that may not be fragmented), TTL or VLAN must differ.
+ */
+#include "flow-private.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#define COPY_SOON 16   /* in units of 2^20 ns: about 17 ms */
+#define COPY_LATER 954 /* about one second: enough where TCP's sequence numbers vouch for it */
+
+static uint32_t mix(uint32_t hash, uint32_t word)
+{
+    hash = (hash ^ word) * 0x9e3779b1u;
+    return hash ^ hash >> 15;
+}
+
+static uint32_t signature(unsigned side, const struct sight *s)
+{
+    uint32_t hash = mix(s->seq, s->ack);
+
+    hash = mix(hash, s->payload);
+    hash = mix(hash, (uint32_t)s->ip_id << 16 | (uint32_t)s->tcp_flags << 8 | side);
+    return hash;
+}
+
+/* Was this packet here before?  Remembers it either way. */
+static bool is_copy(struct flow_detail *d, const struct flow *f, unsigned side, const struct sight *s)
+{
+    struct recent now = {signature(side, s), (uint16_t)(s->ts_ns >> 20), s->ttl, (uint8_t)(s->vlan ^ s->vlan >> 8)};
+    int           limit = f->transport == IPPROTO_TCP && s->ip_id != 0 ? COPY_LATER : COPY_SOON;
+    unsigned      n = d->n_recent < N_RECENT ? d->n_recent : N_RECENT;
+    bool          found = false;
+
+    for (unsigned i = 0; i < n && !found; i++) {
+        const struct recent *r = &d->recent[i];
+        int                  age = (int16_t)(uint16_t)(now.time - r->time);
+
+        if (r->signature == now.signature && age >= -COPY_SOON && age <= limit)
+            found = s->ip_id != 0 || r->ttl != now.ttl || r->vlan != now.vlan;
+    }
+    d->recent[d->n_recent % N_RECENT] = now;
+    d->n_recent = (uint8_t)(d->n_recent + 1 < 2 * N_RECENT ? d->n_recent + 1 : N_RECENT);
+    return found;
+}
+
+static void note_ttl(struct flow_detail *d, unsigned side, uint8_t ttl)
+{
+    if (ttl < d->ttl_min[side])
+        d->ttl_min[side] = ttl;
+    if (ttl > d->ttl_max[side])
+        d->ttl_max[side] = ttl;
+}
+
+/* 'f' counts this packet already. */
+void flow_detail_add(struct flow_detail *d, const struct flow *f, unsigned side, const struct sight *s)
+{
+    bool copy = is_copy(d, f, side, s);
+
+    if (s->ts_ns < d->first_ns)
+        d->first_ns = s->ts_ns;
+    d->duplicates += copy;
+    d->payload[side] += s->payload;
+    d->encap |= s->encap;
+    if (f->packets[side] == 1 && d->packets_high[side] == 0) {
+        d->vlan[side] = s->vlan;
+        d->ttl_min[side] = d->ttl_max[side] = s->ttl;
+    }
+    note_ttl(d, side, s->ttl);
+    if (f->transport == IPPROTO_TCP && !s->flags_cut)
+        flow_tcp_track(d, side, s, copy);
+}
+
+/* Both sides take part in it and it is not closed. */
+bool flow_detail_is_strong(const struct flow_detail *d, const struct flow *f)
+{
+    if (f->transport != IPPROTO_TCP)
+        return f->packets[0] != 0 && f->packets[1] != 0;
+    return (d->saw & (TCP_SAW_MORE * 3)) == TCP_SAW_MORE * 3 && !flow_tcp_closed(d);
+}
+
+void flow_set_weak(struct flow_table *t, const struct flow *f, bool weak)
+{
+    pool_set_weak(flow_pool(t, f), flow_index(t, f), weak);
+    pool_set_weak(&t->details, f->many.detail, weak);
+}
+
+static void sight_of_first(const struct flow *f, struct sight *ret)
+{
+    unsigned side = (f->state & FLOW_FIRST_SIDE) != 0;
+
+    *ret = (struct sight){
+        .ts_ns = f->last_ns,
+        .wire_len = f->one.wire_len,
+        .payload = f->one.payload,
+        .seq = f->one.seq,
+        .ack = f->one.ack,
+        .ip_id = f->one.ip_id,
+        .vlan = f->first_vlan,
+        .encap = f->one.encap,
+        .ttl = f->first_ttl,
+        .tcp_flags = f->tcp_flags[side],
+        .flags_cut = (f->state & FLOW_FLAGS_CUT) != 0,
+    };
+}
+
+void flow_detail_start(const struct flow_table *t, const struct flow *f, struct flow_detail *ret)
+{
+    struct sight first;
+
+    *ret = (struct flow_detail){
+        .first_ns = f->last_ns,
+        .first_packet = flow_first_packet(t, f),
+        .ref = flow_ref(t, f),
+    };
+    sight_of_first(f, &first);
+    flow_detail_add(ret, f, (f->state & FLOW_FIRST_SIDE) != 0, &first);
+}
+
+struct flow_detail *flow_detail_get(struct flow_table *t, struct flow *f)
+{
+    uint32_t index;
+
+    if ((f->state & FLOW_ONE) == 0)
+        return pool_at(&t->details, f->many.detail);
+    if (!flow_detail_take(t, f, &index))
+        return NULL;
+
+    struct flow_detail *d = pool_at(&t->details, index);
+    unsigned            side = (f->state & FLOW_FIRST_SIDE) != 0;
+    uint32_t            wire_len = f->one.wire_len;
+
+    flow_detail_start(t, f, d);
+    memset(d->ext, 0, t->details.stride - offsetof(struct flow_detail, ext));
+    f->state &= (uint16_t)~FLOW_ONE;
+    memset(&f->many, 0, sizeof(f->many));
+    f->many.detail = index;
+    f->many.bytes[side] = wire_len;
+    pool_set_weak(&t->details, index, true);
+    return d;
+}
+
+void *flow_ext(struct flow_table *t, struct flow *f)
+{
+    struct flow_detail *d = flow_detail_get(t, f);
+
+    return d == NULL ? NULL : d->ext;
+}
+
+/* Ends the part so far as a record, and lets the flow go on with what it knows of direction and sequence numbers. */
+void flow_detail_continue(struct flow_table *t, struct flow *f, const struct packet *p)
+{
+    struct flow_detail  *d = flow_detail_at(t, f);
+    struct flow_record   record;
+    enum direction_basis basis;
+    unsigned             client = flow_client_side(t, f, &basis);
+
+    flow_snapshot(t, f, &record);
+    record.end = FLOW_END_ACTIVE;
+    t->end_fn(t->aux, &record, d->ext);
+
+    d->first_ns = f->last_ns = p->ts_ns;
+    d->first_packet = p->number;
+    f->input = p->input;
+    for (unsigned side = 0; side < 2; side++) {
+        f->packets[side] = d->packets_high[side] = 0;
+        f->many.bytes[side] = d->payload[side] = 0;
+        f->tcp_flags[side] = d->ttl_min[side] = d->ttl_max[side] = 0;
+        d->vlan[side] = 0;
+        d->space[side].unseen = 0;
+    }
+    d->duplicates = d->retransmissions = 0;
+    d->encap = 0;
+    d->rst_ttl = 0;
+    memset(&d->icmp, 0, sizeof(d->icmp));
+    f->state &= (uint16_t) ~(FLOW_GROUP | FLOW_CUT | FLOW_FRAGMENTS | FLOW_FIRST_SIDE);
+    f->state |= client == 1 ? FLOW_FIRST_SIDE : 0;
+    t->stats.n_created++;
+}

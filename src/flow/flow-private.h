@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the flow table share, and its own tests may see. */
+#ifndef FLOW_PRIVATE_H
+#define FLOW_PRIVATE_H
+
+#include "flowaudit/flow.h"
+
+#include "index.h"
+#include "pool.h"
+
+/* flow.state */
+enum {
+    FLOW_IPV6 = 1 << 0,
+    FLOW_ONE = 1 << 1,        /* one packet, no detail: the union holds 'one' */
+    FLOW_FIRST_SIDE = 1 << 2, /* the side that sent the first packet, as a bit */
+    FLOW_RECENT = 1 << 3,     /* had a packet since the clock hand last came by */
+    FLOW_GROUP = 1 << 4,
+    FLOW_CUT = 1 << 5,
+    FLOW_FRAGMENTS = 1 << 6,
+    FLOW_FLAGS_CUT = 1 << 7,  /* the first packet's TCP flags were cut away (with FLOW_ONE) */
+};
+
+/* One packet, as far as a flow looks at it: of a packet, or of the first one that 'struct flow' remembers. */
+struct sight {
+    int64_t  ts_ns;
+    uint32_t wire_len, payload, seq, ack;
+    uint16_t ip_id, vlan, encap;
+    uint8_t  ttl, tcp_flags;
+    bool     flags_cut;
+};
+
+/* What TCP showed, as bits; the ones with [side] are shifted by it. */
+enum {
+    TCP_SAW_SYN = 1 << 0,
+    TCP_SAW_SYN_ACK = 1 << 2,
+    TCP_SAW_FIN = 1 << 4,
+    TCP_SAW_RST = 1 << 6,
+    TCP_SAW_MORE = 1 << 8,  /* a segment that is neither SYN nor RST */
+    TCP_SAW_DATA = 1 << 10,
+    TCP_HAS_BASE = 1 << 12,
+    TCP_HAS_NEXT = 1 << 14,
+    TCP_HAS_ACKED = 1 << 16,
+    TCP_SAW_FLAGS = 1 << 18,        /* not shifted: at least one packet had its flags */
+    TCP_FIRST_SYN_SIDE = 1 << 19,   /* valid with TCP_SAW_SYN */
+    TCP_CLOSED_BY_SIDE = 1 << 20,   /* sender of the first FIN or RST */
+    TCP_RST_SIDE = 1 << 21,         /* sender of the first RST */
+    FLOW_CLIENT_KNOWN = 1 << 22,    /* flow_set_client() was called ... */
+    FLOW_CLIENT_SIDE = 1 << 23,     /* ... with this side */
+};
+
+/* Sequence space of one direction.  A hole is what lies between segments and may still come (reordering). */
+struct tcp_space {
+    uint32_t base;  /* initial sequence number, or one less than the first seen */
+    uint32_t next;  /* after the highest seen */
+    uint32_t acked; /* highest acknowledged by the other side */
+    uint32_t hole_low, hole_high;
+    uint64_t hole;   /* bytes missing between them */
+    uint64_t unseen; /* holes given up: acknowledged and never captured */
+};
+
+#define N_RECENT 8 /* packets remembered to recognise copies: one cache line */
+struct recent {
+    uint32_t signature;
+    uint16_t time; /* in units of 2^20 ns */
+    uint8_t  ttl, vlan;
+};
+
+struct flow_detail {
+    int64_t          first_ns;
+    uint64_t         first_packet;
+    uint64_t         payload[2];
+    uint32_t         packets_high[2];
+    uint32_t         ref; /* of its flow */
+    uint32_t         saw; /* TCP_SAW_... */
+    struct tcp_space space[2];
+    uint64_t         duplicates, retransmissions;
+    uint16_t         vlan[2], encap;
+    uint8_t          ttl_min[2], ttl_max[2];
+    uint8_t          rst_ttl, n_recent;
+    struct recent    recent[N_RECENT];
+    struct {
+        uint64_t    n_errors, packet_number;
+        int64_t     ts_ns;
+        struct addr sender;
+        uint16_t    input;
+        uint8_t     type, code;
+        uint8_t     quoted_side; /* sender of the quoted packet */
+        bool        is_icmp6, after_answer;
+    } icmp;
+    uint64_t ext[]; /* options.ext_size bytes */
+};
+
+struct flow_key {
+    const uint8_t *addr[2]; /* 4 or 16 bytes, smaller end first */
+    uint16_t       port[2];
+    uint8_t        transport;
+    bool           is_ipv6;
+};
+
+/* Addresses of IPv6 go on after the struct: the pool's stride has room for them. */
+#define FLOW_SIZE_IPV4 sizeof(struct flow)
+#define FLOW_SIZE_IPV6 96
+static inline const uint8_t *flow_addresses(const struct flow *f)
+{
+    return (const uint8_t *)f + offsetof(struct flow, addresses);
+}
+
+struct fragments;
+
+struct flow_table {
+    struct flow_options     options;
+    struct hash_key         key;
+    struct index            index;
+    struct pool             flows[2]; /* IPv4, IPv6 */
+    struct pool             details;
+    struct fragments       *fragments;
+    flow_end_fn            *end_fn;
+    void                   *aux;
+    uint64_t                sweep_at; /* entry, IPv4 first */
+    struct flow_table_stats stats;
+};
+
+/* key.c: 'src' is side *ret_side */
+void     flow_key_make(const struct addr *src, uint16_t sport, const struct addr *dst, uint16_t dport, uint8_t transport,
+                       struct flow_key *ret, unsigned *ret_side);
+void     flow_key_of(const struct flow *, struct flow_key *ret);
+bool     flow_key_matches(const struct flow_key *, const struct flow *);
+uint64_t flow_key_hash(const struct flow_key *, const struct hash_key *);
+
+/* table.c */
+struct flow *flow_table_find(const struct flow_table *, uint32_t tag, const struct flow_key *);
+struct flow *flow_of_ref(const struct flow_table *, uint32_t ref);
+uint32_t     flow_ref(const struct flow_table *, const struct flow *);
+uint32_t     flow_index(const struct flow_table *, const struct flow *);
+struct pool *flow_pool(struct flow_table *, const struct flow *);
+bool         flow_is_idle(const struct flow_table *, const struct flow *, int64_t now_ns);
+int64_t      flow_first_ns(const struct flow_table *, const struct flow *);
+uint64_t     flow_first_packet(const struct flow_table *, const struct flow *);
+void         flow_table_end(struct flow_table *, struct flow *, enum flow_end);
+void         flow_table_finish(struct flow_table *, struct flow *, enum flow_end); /* leaves the index as it is */
+void         flow_table_note_peak(struct flow_table *);
+
+/* memory.c: entries under the bound */
+bool flow_take(struct flow_table *, bool is_ipv6, uint32_t *ret_index);
+bool flow_detail_take(struct flow_table *, const struct flow *keep, uint32_t *ret_index);
+size_t flow_table_memory(const struct flow_table *);
+
+/* detail.c */
+static inline struct flow_detail *flow_detail_at(const struct flow_table *t, const struct flow *f)
+{
+    return (f->state & FLOW_ONE) != 0 ? NULL : pool_at(&t->details, f->many.detail);
+}
+/* Makes one where there is none; NULL where the bound does not allow it. */
+struct flow_detail *flow_detail_get(struct flow_table *, struct flow *);
+/* The detail that a flow of one packet would have. */
+void flow_detail_start(const struct flow_table *, const struct flow *, struct flow_detail *ret);
+void flow_detail_add(struct flow_detail *, const struct flow *, unsigned side, const struct sight *);
+void flow_detail_continue(struct flow_table *, struct flow *, const struct packet *);
+bool flow_detail_is_strong(const struct flow_detail *, const struct flow *);
+void flow_set_weak(struct flow_table *, const struct flow *, bool weak);
+
+/* tcp.c */
+void           flow_tcp_track(struct flow_detail *, unsigned side, const struct sight *, bool is_copy);
+bool           flow_tcp_reopens(const struct flow_table *, const struct flow *, unsigned side, const struct packet *);
+bool           flow_tcp_closed(const struct flow_detail *);
+enum tcp_state flow_tcp_state(uint32_t saw, unsigned client);
+uint64_t       flow_tcp_unseen(const struct flow_detail *, unsigned side);
+
+/* fragment.c */
+int  fragments_new(size_t max, struct fragments **ret, struct err *reterr);
+void fragments_free(struct fragments *);
+void fragments_first(struct flow_table *, struct flow *, unsigned side, const struct packet *);
+void fragments_give_up(struct flow_table *); /* all that wait */
+
+#endif

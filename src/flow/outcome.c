@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a record to the contract's word for what became of the attempt.
+ *
+ * Order of the evidence: an answer (both ways) > an ICMP error that came before any answer > a RST > silence.
+ */
+#include "flow-private.h"
+
+#include "icmp.h"
+
+#include <netinet/in.h>
+
+/* The error tells that the client's packet was not delivered. Sets what that means. */
+static bool icmp_outcome(const struct flow_record *r, enum outcome *ret)
+{
+    const struct flow_icmp *i = &r->icmp;
+
+    if (i->n_errors == 0 || i->after_answer || !i->about_client_packet ||
+        !flow_icmp_is_denial(i->is_icmp6, i->type, i->code))
+        return false;
+    bool refused = i->from_server && !flow_icmp_is_prohibition(i->is_icmp6, i->type, i->code);
+    *ret = refused ? OUTCOME_REFUSED : OUTCOME_PROHIBITED;
+    return true;
+}
+
+/* A RST as if from the server, whose TTL is not that of the server's other packets here, was sent by something between. */
+static enum outcome rst_outcome(const struct flow_record *r)
+{
+    return r->ttl_min[1] != r->ttl_max[1] ? OUTCOME_PROHIBITED : OUTCOME_REFUSED;
+}
+
+/* One end sent nothing but a single RST. */
+static bool only_reset(const struct flow_record *r, unsigned direction)
+{
+    return r->packets[direction] == 1 && (r->tcp_flags[direction] & TCP_RST) != 0;
+}
+
+static enum outcome one_direction(const struct flow_record *r, enum outcome silence)
+{
+    enum outcome o;
+
+    return icmp_outcome(r, &o) ? o : silence;
+}
+
+static enum outcome half_open(const struct flow_record *r)
+{
+    if (r->closed == FLOW_CLOSED_RST && r->rst_from_server_side)
+        return rst_outcome(r);
+    /* The client's RST answers the SYN-ACK: there and back, the way was open (a scan leaves this). */
+    return r->closed == FLOW_CLOSED_RST ? OUTCOME_ESTABLISHED : one_direction(r, OUTCOME_UNANSWERED);
+}
+
+static enum outcome midstream(const struct flow_record *r)
+{
+    if (r->packets[0] == 0 || r->packets[1] == 0)
+        return one_direction(r, OUTCOME_ONE_WAY);
+    if (only_reset(r, 1))
+        return rst_outcome(r);
+    return only_reset(r, 0) ? OUTCOME_ONE_WAY : OUTCOME_ESTABLISHED;
+}
+
+static enum outcome flags_cut(const struct flow_record *r)
+{
+    if (r->packets[0] == 0 || r->packets[1] == 0)
+        return one_direction(r, r->payload[0] + r->payload[1] > 0 ? OUTCOME_ONE_WAY : OUTCOME_UNANSWERED);
+    return r->payload[0] + r->payload[1] > 0 ? OUTCOME_ESTABLISHED : one_direction(r, OUTCOME_UNANSWERED);
+}
+
+static enum outcome tcp_outcome(const struct flow_record *r)
+{
+    enum outcome o;
+
+    if (r->payload[0] > 0 && r->payload[1] > 0)
+        return OUTCOME_ESTABLISHED;
+    switch (r->tcp_state) {
+    case TCP_STATE_ESTABLISHED:
+        return OUTCOME_ESTABLISHED;
+    case TCP_STATE_NO_SYN_ACK: /* the client went on, so it had its answer: by another way, or this capture missed it */
+        return r->packets[1] > 0 ? OUTCOME_ESTABLISHED : OUTCOME_ONE_WAY;
+    case TCP_STATE_SYN_ACK_ONLY:
+        return r->packets[0] > 0 && !only_reset(r, 0) ? OUTCOME_ESTABLISHED : OUTCOME_ONE_WAY;
+    case TCP_STATE_REFUSED:
+        return icmp_outcome(r, &o) ? o : rst_outcome(r);
+    case TCP_STATE_HALF_OPEN:
+        return half_open(r);
+    case TCP_STATE_MIDSTREAM:
+        return midstream(r);
+    case TCP_STATE_FLAGS_CUT:
+        return flags_cut(r);
+    case TCP_STATE_SYN:
+    case TCP_STATE_NONE:
+        break;
+    }
+    return one_direction(r, OUTCOME_UNANSWERED);
+}
+
+enum outcome flow_record_outcome(const struct flow_record *r, bool one_way_expected)
+{
+    if (r->tuple.transport == IPPROTO_TCP)
+        return tcp_outcome(r);
+    if (r->packets[0] > 0 && r->packets[1] > 0)
+        return OUTCOME_ESTABLISHED;
+    if (r->packets[0] == 0)
+        return OUTCOME_ONE_WAY;
+    return one_direction(r, one_way_expected ? OUTCOME_ONE_WAY : OUTCOME_UNANSWERED);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a flow was, said without reference to the table. */
+#include "flow-private.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+uint64_t flow_bytes(const struct flow *f, unsigned side)
+{
+    if ((f->state & FLOW_ONE) == 0)
+        return f->many.bytes[side];
+    return f->packets[side] != 0 ? f->one.wire_len : 0;
+}
+
+const struct addr *flow_addr(const struct flow *f, unsigned side, struct addr *scratch)
+{
+    const uint8_t *bytes = flow_addresses(f);
+
+    *scratch = (f->state & FLOW_IPV6) != 0 ? addr_from_ipv6(bytes + 16 * side) : addr_from_ipv4(bytes + 4 * side);
+    return scratch;
+}
+
+static const struct flow_detail *detail_or(const struct flow_table *t, const struct flow *f, struct flow_detail *scratch)
+{
+    const struct flow_detail *d = flow_detail_at(t, f);
+
+    if (d != NULL)
+        return d;
+    flow_detail_start(t, f, scratch);
+    return scratch;
+}
+
+static unsigned client_side(const struct flow *f, uint32_t saw, enum direction_basis *ret_basis)
+{
+    if ((saw & (TCP_SAW_SYN * 3)) != 0) {
+        *ret_basis = DIRECTION_SYN;
+        return (saw & TCP_FIRST_SYN_SIDE) != 0;
+    }
+    if ((saw & (TCP_SAW_SYN_ACK * 3)) != 0) {
+        *ret_basis = DIRECTION_SYN_ACK;
+        return (saw & TCP_SAW_SYN_ACK) != 0; /* side 0 sent it: the client is side 1 */
+    }
+    if ((saw & FLOW_CLIENT_KNOWN) != 0) {
+        *ret_basis = DIRECTION_CONTENT;
+        return (saw & FLOW_CLIENT_SIDE) != 0;
+    }
+    *ret_basis = f->transport == IPPROTO_TCP ? DIRECTION_UNKNOWN : DIRECTION_FIRST;
+    return (f->state & FLOW_FIRST_SIDE) != 0;
+}
+
+unsigned flow_client_side(const struct flow_table *t, const struct flow *f, enum direction_basis *ret_basis)
+{
+    struct flow_detail scratch;
+
+    return client_side(f, detail_or(t, f, &scratch)->saw, ret_basis);
+}
+
+void flow_set_client(struct flow_table *t, struct flow *f, unsigned side)
+{
+    struct flow_detail *d = flow_detail_get(t, f);
+
+    if (d == NULL)
+        return;
+    d->saw &= ~(uint32_t)FLOW_CLIENT_SIDE;
+    d->saw |= FLOW_CLIENT_KNOWN | (side == 1 ? FLOW_CLIENT_SIDE : 0);
+}
+
+static void record_counts(const struct flow *f, const struct flow_detail *d, unsigned client, struct flow_record *r)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned side = client ^ i;
+
+        r->packets[i] = (uint64_t)d->packets_high[side] << 32 | f->packets[side];
+        r->bytes[i] = flow_bytes(f, side);
+        r->payload[i] = d->payload[side];
+        r->tcp_flags[i] = f->tcp_flags[side];
+        r->ttl_min[i] = d->ttl_min[side];
+        r->ttl_max[i] = d->ttl_max[side];
+        r->vlan[i] = d->vlan[side];
+        if (f->transport == IPPROTO_TCP)
+            r->unseen_bytes[i] = flow_tcp_unseen(d, side);
+    }
+    r->duplicates = d->duplicates;
+    r->retransmissions = d->retransmissions;
+    r->encap = d->encap;
+}
+
+static void record_tcp(const struct flow_detail *d, unsigned client, struct flow_record *r)
+{
+    bool rst = (d->saw & (TCP_SAW_RST * 3)) != 0, fin = (d->saw & (TCP_SAW_FIN * 3)) != 0;
+
+    r->tcp_state = flow_tcp_state(d->saw, client);
+    if (rst) {
+        r->rst_ttl = d->rst_ttl;
+        r->rst_from_server_side = ((d->saw & TCP_RST_SIDE) != 0) != client;
+    }
+    if (!rst && !fin)
+        return;
+    r->closed = rst ? FLOW_CLOSED_RST : FLOW_CLOSED_FIN;
+    r->closed_by_server = ((d->saw & TCP_CLOSED_BY_SIDE) != 0) != client;
+}
+
+static void record_icmp(const struct flow_detail *d, unsigned client, struct flow_record *r)
+{
+    if (d->icmp.n_errors == 0)
+        return;
+    r->icmp = (struct flow_icmp){
+        .n_errors = d->icmp.n_errors,
+        .sender = d->icmp.sender,
+        .type = d->icmp.type,
+        .code = d->icmp.code,
+        .is_icmp6 = d->icmp.is_icmp6,
+        .from_server = addr_compare(&d->icmp.sender, &r->tuple.server) == 0,
+        .about_client_packet = d->icmp.quoted_side == client,
+        .after_answer = d->icmp.after_answer,
+        .ts_ns = d->icmp.ts_ns,
+        .packet_number = d->icmp.packet_number,
+        .input = d->icmp.input,
+    };
+}
+
+void flow_snapshot(const struct flow_table *t, const struct flow *f, struct flow_record *ret)
+{
+    struct flow_detail        scratch;
+    const struct flow_detail *d = detail_or(t, f, &scratch);
+    enum direction_basis      basis;
+    unsigned                  client = client_side(f, d->saw, &basis);
+
+    memset(ret, 0, sizeof(*ret));
+    flow_addr(f, client, &ret->tuple.client);
+    flow_addr(f, !client, &ret->tuple.server);
+    ret->tuple.client_port = f->port[client];
+    ret->tuple.server_port = f->port[!client];
+    ret->tuple.transport = f->transport;
+    ret->direction = basis;
+    ret->end = FLOW_END_FORCED;
+    ret->first_ns = d->first_ns;
+    ret->last_ns = f->last_ns;
+    ret->input = f->input;
+    ret->first_packet = d->first_packet;
+    ret->group = (f->state & FLOW_GROUP) != 0;
+    ret->cut = (f->state & FLOW_CUT) != 0;
+    ret->has_fragments = (f->state & FLOW_FRAGMENTS) != 0;
+    record_counts(f, d, client, ret);
+    if (f->transport == IPPROTO_TCP)
+        record_tcp(d, client, ret);
+    record_icmp(d, client, ret);
+}
+
+#define SWAP(a, b)                                                                                                     \
+    do {                                                                                                               \
+        __typeof__(a) swap_ = (a);                                                                                     \
+        (a) = (b);                                                                                                     \
+        (b) = swap_;                                                                                                   \
+    } while (0)
+
+void flow_record_swap(struct flow_record *r)
+{
+    SWAP(r->tuple.client, r->tuple.server);
+    SWAP(r->tuple.client_port, r->tuple.server_port);
+    SWAP(r->packets[0], r->packets[1]);
+    SWAP(r->bytes[0], r->bytes[1]);
+    SWAP(r->payload[0], r->payload[1]);
+    SWAP(r->unseen_bytes[0], r->unseen_bytes[1]);
+    SWAP(r->tcp_flags[0], r->tcp_flags[1]);
+    SWAP(r->ttl_min[0], r->ttl_min[1]);
+    SWAP(r->ttl_max[0], r->ttl_max[1]);
+    SWAP(r->vlan[0], r->vlan[1]);
+    if (r->closed != FLOW_CLOSED_NONE)
+        r->closed_by_server = !r->closed_by_server;
+    if (r->closed == FLOW_CLOSED_RST)
+        r->rst_from_server_side = !r->rst_from_server_side;
+    if (r->icmp.n_errors != 0) {
+        r->icmp.from_server = addr_compare(&r->icmp.sender, &r->tuple.server) == 0;
+        r->icmp.about_client_packet = !r->icmp.about_client_packet;
+    }
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table: packets in, records out.
+ *
+ * Life-cycle of a flow: begin (one packet, all in 'struct flow') -> more (a detail is taken, and told of the first packet)
+ * -> end (record, callback, everything given back).  A flow that is over is found out when its next packet
+ * comes, by a sweep, or by the drain; the record is the same.
+ *
+ * References: index + 1 in its pool, IPv6 flows with the highest bit set.
+ */
+#include "flow-private.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REF_IPV6 (UINT32_C(1) << 31)
+#define SECOND_NS INT64_C(1000000000)
+
+_Static_assert(sizeof(struct flow) == 64, "a flow is one cache line");
+_Static_assert(offsetof(struct flow, addresses) + 32 <= FLOW_SIZE_IPV6, "two IPv6 addresses fit");
+
+void flow_options_default(struct flow_options *ret)
+{
+    *ret = (struct flow_options){
+        .tcp_idle_ns = 3600 * SECOND_NS,
+        .udp_idle_ns = 900 * SECOND_NS,
+        .memory_limit = (size_t)512 << 20,
+        .max_fragments = 4096,
+    };
+}
+
+static int init_parts(struct flow_table *t, struct err *reterr)
+{
+    size_t limit = t->options.memory_limit;
+    size_t space = limit != 0 ? limit : (size_t)1 << 36;
+    size_t detail_size = (sizeof(struct flow_detail) + t->options.ext_size + 7) / 8 * 8;
+    int    rc;
+
+    if (t->options.hash_key != NULL)
+        t->key = *t->options.hash_key;
+    else if ((rc = hash_key_random(&t->key, reterr)) != 0)
+        return rc;
+    if ((rc = index_init(&t->index, reterr)) != 0 ||
+        (rc = pool_init(&t->flows[0], FLOW_SIZE_IPV4, space, reterr)) != 0 ||
+        (rc = pool_init(&t->flows[1], FLOW_SIZE_IPV6, space, reterr)) != 0 ||
+        (rc = pool_init(&t->details, detail_size, space, reterr)) != 0)
+        return rc;
+    return fragments_new(t->options.max_fragments, &t->fragments, reterr);
+}
+
+int flow_table_new(const struct flow_options *options, flow_end_fn *end_fn, void *aux, struct flow_table **ret,
+                   struct err *reterr)
+{
+    struct flow_table *t = calloc(1, sizeof(*t));
+
+    if (t == NULL)
+        return err_set(reterr, -ENOMEM, "no memory for a flow table");
+    t->options = *options;
+    t->end_fn = end_fn;
+    t->aux = aux;
+
+    int rc = init_parts(t, reterr);
+    if (rc != 0) {
+        flow_table_free(t);
+        return rc;
+    }
+    t->options.hash_key = NULL; /* borrowed, and copied */
+    *ret = t;
+    return 0;
+}
+
+void flow_table_free(struct flow_table *t)
+{
+    if (t == NULL)
+        return;
+    fragments_free(t->fragments);
+    pool_free(&t->details);
+    pool_free(&t->flows[1]);
+    pool_free(&t->flows[0]);
+    index_free(&t->index);
+    free(t);
+}
+
+struct flow *flow_of_ref(const struct flow_table *t, uint32_t ref)
+{
+    return pool_at(&t->flows[(ref & REF_IPV6) != 0], (ref & ~REF_IPV6) - 1);
+}
+
+struct pool *flow_pool(struct flow_table *t, const struct flow *f)
+{
+    return &t->flows[(f->state & FLOW_IPV6) != 0];
+}
+
+uint32_t flow_index(const struct flow_table *t, const struct flow *f)
+{
+    const struct pool *p = &t->flows[(f->state & FLOW_IPV6) != 0];
+
+    return (uint32_t)((size_t)((const uint8_t *)f - p->base) / p->stride);
+}
+
+uint32_t flow_ref(const struct flow_table *t, const struct flow *f)
+{
+    return (flow_index(t, f) + 1) | ((f->state & FLOW_IPV6) != 0 ? REF_IPV6 : 0);
+}
+
+uint64_t flow_table_hash(const struct flow_table *t, const struct packet *p)
+{
+    struct flow_key key;
+    unsigned        side;
+
+    flow_key_make(&p->src, p->sport, &p->dst, p->dport, p->transport, &key, &side);
+    return flow_key_hash(&key, &t->key);
+}
+
+void flow_table_prefetch(const struct flow_table *t, uint64_t hash)
+{
+    uint32_t tag = index_tag(hash);
+
+    __builtin_prefetch(&index_segment(&t->index, tag)->slots[tag % SEGMENT_SLOTS]);
+}
+
+void flow_table_prefetch_flow(const struct flow_table *t, uint64_t hash)
+{
+    uint32_t tag = index_tag(hash), pos = tag % SEGMENT_SLOTS;
+    uint32_t ref = index_probe(index_segment(&t->index, tag), tag, &pos);
+
+    if (ref != 0)
+        __builtin_prefetch(flow_of_ref(t, ref), 1);
+}
+
+struct flow *flow_table_find(const struct flow_table *t, uint32_t tag, const struct flow_key *key)
+{
+    const struct segment *s = index_segment(&t->index, tag);
+    uint32_t              pos = tag % SEGMENT_SLOTS, ref;
+
+    while ((ref = index_probe(s, tag, &pos)) != 0) {
+        if (((ref & REF_IPV6) != 0) == key->is_ipv6 && flow_key_matches(key, flow_of_ref(t, ref)))
+            return flow_of_ref(t, ref);
+    }
+    return NULL;
+}
+
+/* How far 'late' is after 'early', 0 where it is not; times from a file may be anything. */
+static uint64_t elapsed(int64_t early, int64_t late)
+{
+    return late > early ? (uint64_t)late - (uint64_t)early : 0;
+}
+
+bool flow_is_idle(const struct flow_table *t, const struct flow *f, int64_t now_ns)
+{
+    int64_t idle = f->transport == IPPROTO_TCP ? t->options.tcp_idle_ns : t->options.udp_idle_ns;
+
+    return elapsed(f->last_ns, now_ns) > (uint64_t)idle;
+}
+
+int64_t flow_first_ns(const struct flow_table *t, const struct flow *f)
+{
+    const struct flow_detail *d = flow_detail_at(t, f);
+
+    return d == NULL ? f->last_ns : d->first_ns;
+}
+
+uint64_t flow_first_packet(const struct flow_table *t, const struct flow *f)
+{
+    const struct flow_detail *d = flow_detail_at(t, f);
+
+    return d == NULL ? (uint64_t)f->number_high << 32 | f->one.number : d->first_packet;
+}
+
+void flow_table_finish(struct flow_table *t, struct flow *f, enum flow_end end)
+{
+    struct flow_detail *d = flow_detail_at(t, f);
+    struct flow_record  record;
+
+    flow_snapshot(t, f, &record);
+    record.end = end;
+    t->end_fn(t->aux, &record, d == NULL ? NULL : d->ext);
+    if (d != NULL)
+        pool_give_back(&t->details, f->many.detail);
+    pool_give_back(flow_pool(t, f), flow_index(t, f));
+    t->stats.n_flows--;
+}
+
+void flow_table_end(struct flow_table *t, struct flow *f, enum flow_end end)
+{
+    struct flow_key key;
+
+    flow_key_of(f, &key);
+    index_remove(&t->index, index_tag(flow_key_hash(&key, &t->key)), flow_ref(t, f));
+    flow_table_finish(t, f, end);
+}
+
+static uint16_t state_of_packet(const struct packet *p)
+{
+    unsigned state = 0;
+
+    if ((p->flags & PACKET_GROUP) != 0)
+        state |= FLOW_GROUP;
+    if ((p->flags & PACKET_CUT) != 0)
+        state |= FLOW_CUT;
+    if ((p->flags & PACKET_FIRST_FRAGMENT) != 0)
+        state |= FLOW_FRAGMENTS;
+    return (uint16_t)state;
+}
+
+static struct sight sight_of_packet(const struct packet *p)
+{
+    bool tcp = p->transport == IPPROTO_TCP;
+
+    return (struct sight){
+        .ts_ns = p->ts_ns,
+        .wire_len = p->wire_len,
+        .payload = p->payload_wire_len,
+        .seq = tcp ? p->tcp_seq : 0,
+        .ack = tcp ? p->tcp_ack : 0,
+        .ip_id = p->ip_id,
+        .vlan = p->vlan,
+        .encap = p->encap,
+        .ttl = p->ttl,
+        .tcp_flags = tcp ? p->tcp_flags : 0,
+        .flags_cut = tcp && (p->flags & PACKET_FLAGS_CUT) != 0,
+    };
+}
+
+static void fill(struct flow *f, const struct flow_key *key, unsigned side, const struct packet *p)
+{
+    struct sight s = sight_of_packet(p);
+    unsigned     state = state_of_packet(p) | FLOW_ONE;
+
+    if (key->is_ipv6)
+        state |= FLOW_IPV6;
+    if (side == 1)
+        state |= FLOW_FIRST_SIDE;
+    if (s.flags_cut)
+        state |= FLOW_FLAGS_CUT;
+    *f = (struct flow){
+        .last_ns = s.ts_ns,
+        .port = {key->port[0], key->port[1]},
+        .transport = key->transport,
+        .watch = 1,
+        .state = (uint16_t)state,
+        .first_ttl = s.ttl,
+        .number_high = (uint8_t)(p->number >> 32),
+        .input = p->input,
+        .first_vlan = s.vlan,
+        .one = {s.wire_len, s.payload, s.seq, s.ack, (uint32_t)p->number, s.ip_id, s.encap},
+    };
+    f->packets[side] = 1;
+    f->tcp_flags[side] = s.tcp_flags;
+
+    size_t   size = key->is_ipv6 ? 16 : 4;
+    uint8_t *addresses = (uint8_t *)f + offsetof(struct flow, addresses);
+    memcpy(addresses, key->addr[0], size);
+    memcpy(addresses + size, key->addr[1], size);
+}
+
+static struct flow *begin(struct flow_table *t, uint32_t tag, const struct flow_key *key, unsigned side,
+                          const struct packet *p)
+{
+    struct pool *pool = &t->flows[key->is_ipv6];
+    uint32_t     index;
+
+    if (!flow_take(t, key->is_ipv6, &index))
+        return NULL;
+
+    struct flow *f = pool_at(pool, index);
+    fill(f, key, side, p);
+    if (!index_insert(&t->index, tag, flow_ref(t, f))) {
+        pool_give_back(pool, index);
+        return NULL;
+    }
+    pool_set_weak(pool, index, true);
+    t->stats.n_created++;
+    if (++t->stats.n_flows > t->stats.n_peak)
+        t->stats.n_peak = t->stats.n_flows;
+    return f;
+}
+
+/* One more packet of a flow that had some; false where the bound leaves no room for the detail. */
+static bool more(struct flow_table *t, struct flow *f, unsigned side, const struct packet *p)
+{
+    struct flow_detail *d = flow_detail_get(t, f);
+    struct sight        s = sight_of_packet(p);
+
+    if (d == NULL)
+        return false;
+    if (t->options.active_ns > 0 && elapsed(d->first_ns, p->ts_ns) > (uint64_t)t->options.active_ns)
+        flow_detail_continue(t, f, p);
+
+    bool was_strong = flow_detail_is_strong(d, f);
+    if (p->ts_ns > f->last_ns)
+        f->last_ns = p->ts_ns;
+    if (++f->packets[side] == 0)
+        d->packets_high[side]++;
+    f->many.bytes[side] += s.wire_len;
+    f->tcp_flags[side] |= s.tcp_flags;
+    f->state |= state_of_packet(p) | FLOW_RECENT;
+    flow_detail_add(d, f, side, &s);
+
+    bool is_strong = flow_detail_is_strong(d, f);
+    if (is_strong != was_strong)
+        flow_set_weak(t, f, !is_strong);
+    return true;
+}
+
+void flow_table_track(struct flow_table *t, uint64_t hash, const struct packet *p, struct flow_step *ret)
+{
+    struct flow_key key;
+    unsigned        side;
+
+    flow_key_make(&p->src, p->sport, &p->dst, p->dport, p->transport, &key, &side);
+    struct flow *f = flow_table_find(t, index_tag(hash), &key);
+
+    if (f != NULL && flow_is_idle(t, f, p->ts_ns)) {
+        flow_table_end(t, f, FLOW_END_IDLE);
+        f = NULL;
+    } else if (f != NULL && flow_tcp_reopens(t, f, side, p)) {
+        flow_table_end(t, f, FLOW_END_CLOSED);
+        f = NULL;
+    }
+
+    *ret = (struct flow_step){.side = side, .is_new = f == NULL, .result = PACKET_OK};
+    if (f == NULL)
+        f = begin(t, index_tag(hash), &key, side, p);
+    else if (!more(t, f, side, p))
+        f = NULL;
+    ret->flow = f;
+    if (f == NULL) {
+        ret->is_new = false;
+        ret->result = PACKET_FLOW_LIMIT;
+        t->stats.n_refused++;
+    } else if ((p->flags & PACKET_FIRST_FRAGMENT) != 0 && p->fragment_more) {
+        fragments_first(t, f, side, p);
+    }
+}
+
+void flow_table_sweep(struct flow_table *t, int64_t now_ns, size_t budget)
+{
+    /* A packet may be a little older than the one before it: its flow must not have gone meanwhile. */
+    int64_t  now = now_ns < INT64_MIN + 120 * SECOND_NS ? INT64_MIN : now_ns - 120 * SECOND_NS;
+    uint64_t n_entries = (uint64_t)t->flows[0].n_fresh + t->flows[1].n_fresh;
+
+    if (budget > n_entries)
+        budget = n_entries;
+    for (; budget > 0; budget--) {
+        uint64_t     at = t->sweep_at < n_entries ? t->sweep_at : 0;
+        unsigned     v6 = at >= t->flows[0].n_fresh;
+        uint32_t     index = (uint32_t)(at - (v6 ? t->flows[0].n_fresh : 0));
+        struct flow *f = pool_at(&t->flows[v6], index);
+
+        t->sweep_at = at + 1;
+        if (pool_is_used(&t->flows[v6], index) && flow_is_idle(t, f, now))
+            flow_table_end(t, f, FLOW_END_IDLE);
+    }
+}
+
+void flow_table_note_peak(struct flow_table *t)
+{
+    size_t memory = flow_table_memory(t);
+
+    if (memory > t->stats.memory_peak)
+        t->stats.memory_peak = memory;
+}
+
+void flow_table_stats(const struct flow_table *t, struct flow_table_stats *ret)
+{
+    *ret = t->stats;
+    ret->memory = flow_table_memory(t);
+    if (ret->memory_peak < ret->memory) /* pools never shrink, the index does in the drain only */
+        ret->memory_peak = ret->memory;
+}

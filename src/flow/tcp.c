@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TCP as the wire shows it.
+ *
+ * Sequence numbers are compared modulo 2^32 (RFC 9293, section 3.4).  For each direction 'next' follows the highest byte
+ * captured.  What is skipped is a hole; it is filled by segments that come late, or given up as unseen once the other side
+ * has acknowledged it: then it did arrive, and the capture missed it.
+ *
+ * A SYN with another initial sequence number than its side is known to have used begins a new connection on the same ends, whatever
+ * the old one's state (as Wireshark counts streams).
+ */
+#include "flow-private.h"
+
+#include <netinet/in.h>
+
+#define MAX_JUMP (INT32_C(1) << 30) /* the largest window that RFC 7323 allows: more is no loss but nonsense */
+
+static int32_t seq_diff(uint32_t a, uint32_t b)
+{
+    return (int32_t)(a - b);
+}
+
+static bool saw(const struct flow_detail *d, unsigned bit, unsigned side)
+{
+    return (d->saw & (bit << side)) != 0;
+}
+
+static void note_flags(struct flow_detail *d, unsigned side, const struct sight *s)
+{
+    unsigned flags = s->tcp_flags, bits = 0;
+
+    if ((flags & TCP_SYN) != 0)
+        bits |= (flags & TCP_ACK) != 0 ? TCP_SAW_SYN_ACK : TCP_SAW_SYN;
+    if ((flags & TCP_FIN) != 0)
+        bits |= TCP_SAW_FIN;
+    if ((flags & TCP_RST) != 0)
+        bits |= TCP_SAW_RST;
+    if ((flags & (TCP_SYN | TCP_RST)) == 0)
+        bits |= TCP_SAW_MORE;
+    if (s->payload > 0)
+        bits |= TCP_SAW_DATA;
+
+    if ((bits & TCP_SAW_SYN) != 0 && (d->saw & (TCP_SAW_SYN * 3)) == 0)
+        d->saw |= side == 1 ? TCP_FIRST_SYN_SIDE : 0;
+    if ((bits & (TCP_SAW_FIN | TCP_SAW_RST)) != 0 && (d->saw & (TCP_SAW_FIN * 3 | TCP_SAW_RST * 3)) == 0)
+        d->saw |= side == 1 ? TCP_CLOSED_BY_SIDE : 0;
+    if ((bits & TCP_SAW_RST) != 0 && (d->saw & (TCP_SAW_RST * 3)) == 0) {
+        d->saw |= side == 1 ? TCP_RST_SIDE : 0;
+        d->rst_ttl = s->ttl;
+    }
+    d->saw |= bits << side | TCP_SAW_FLAGS;
+}
+
+static void note_base(struct flow_detail *d, unsigned side, const struct sight *s)
+{
+    if (!saw(d, TCP_HAS_BASE, side)) {
+        d->space[side].base = (s->tcp_flags & TCP_SYN) != 0 ? s->seq : s->seq - 1;
+        d->saw |= TCP_HAS_BASE << side;
+    }
+    if ((s->tcp_flags & TCP_ACK) != 0 && !saw(d, TCP_HAS_BASE, !side)) {
+        d->space[!side].base = s->ack - 1;
+        d->saw |= TCP_HAS_BASE << !side;
+    }
+}
+
+/* Bytes up to 'seq' are skipped: one more hole, or the one there is gets longer. */
+static void open_hole(struct tcp_space *space, uint32_t seq)
+{
+    if (space->hole > 0 && seq_diff(space->acked, space->hole_high) >= 0) {
+        space->unseen += space->hole;
+        space->hole = 0;
+    }
+    if (space->hole == 0)
+        space->hole_low = space->next;
+    space->hole += seq - space->next;
+    space->hole_high = seq;
+    space->next = seq;
+}
+
+/* A segment of bytes below 'next': late, or again. */
+static void take_old(struct flow_detail *d, struct tcp_space *space, const struct sight *s)
+{
+    uint32_t end = s->seq + s->payload;
+
+    if (space->hole > 0 && seq_diff(s->seq, space->hole_low) >= 0 && seq_diff(end, space->hole_high) <= 0) {
+        space->hole -= s->payload < space->hole ? s->payload : space->hole;
+        return;
+    }
+    bool probe = s->payload == 1 && s->seq == space->next - 1; /* keep-alive, RFC 9293 section 3.8.4 */
+    if (!probe && seq_diff(s->seq, space->base) > 0)
+        d->retransmissions++;
+}
+
+static void track_sent(struct flow_detail *d, unsigned side, const struct sight *s)
+{
+    struct tcp_space *space = &d->space[side];
+    unsigned          syn = (s->tcp_flags & TCP_SYN) != 0, fin = (s->tcp_flags & TCP_FIN) != 0;
+    uint32_t          end = s->seq + syn + s->payload + fin;
+
+    if (!saw(d, TCP_HAS_NEXT, side)) {
+        d->saw |= TCP_HAS_NEXT << side;
+        space->next = end;
+        return;
+    }
+    int32_t ahead = seq_diff(s->seq, space->next);
+    if (ahead > MAX_JUMP || ahead < -MAX_JUMP)
+        return;
+    if (ahead > 0)
+        open_hole(space, s->seq);
+    if (seq_diff(end, space->next) > 0)
+        space->next = end;
+    else if (s->payload > 0)
+        take_old(d, space, s);
+}
+
+/* An acknowledgement by 'side' of what the other one sent. */
+static void track_acked(struct flow_detail *d, unsigned side, uint32_t ack)
+{
+    struct tcp_space *space = &d->space[!side];
+
+    if (!saw(d, TCP_HAS_ACKED, !side) || seq_diff(ack, space->acked) > 0)
+        space->acked = ack;
+    d->saw |= TCP_HAS_ACKED << !side;
+    if (!saw(d, TCP_SAW_DATA, !side)) /* that side's data takes another way: nothing can be said */
+        return;
+    int32_t ahead = seq_diff(ack, space->next);
+    if (ahead > 0 && ahead <= MAX_JUMP)
+        open_hole(space, ack);
+}
+
+void flow_tcp_track(struct flow_detail *d, unsigned side, const struct sight *s, bool is_copy)
+{
+    note_flags(d, side, s);
+    note_base(d, side, s);
+    if (is_copy || (s->tcp_flags & TCP_RST) != 0) /* a RST's numbers may be anything */
+        return;
+    track_sent(d, side, s);
+    if ((s->tcp_flags & TCP_ACK) != 0)
+        track_acked(d, side, s->ack);
+}
+
+bool flow_tcp_closed(const struct flow_detail *d)
+{
+    return (d->saw & (TCP_SAW_RST * 3)) != 0 || (d->saw & (TCP_SAW_FIN * 3)) == TCP_SAW_FIN * 3;
+}
+
+/* The initial sequence number of a side, where it is known. */
+static bool base_of(const struct flow_detail *d, unsigned side, uint32_t *ret)
+{
+    *ret = d->space[side].base;
+    return saw(d, TCP_HAS_BASE, side);
+}
+
+bool flow_tcp_reopens(const struct flow_table *t, const struct flow *f, unsigned side, const struct packet *p)
+{
+    const struct flow_detail *d = flow_detail_at(t, f);
+    struct flow_detail        of_first;
+    uint32_t                  base, peer;
+
+    if (p->transport != IPPROTO_TCP || (p->tcp_flags & TCP_SYN) == 0)
+        return false;
+    if (d == NULL) {
+        flow_detail_start(t, f, &of_first);
+        d = &of_first;
+    }
+    if (!base_of(d, side, &base) || base == p->tcp_seq)
+        return false;
+    if ((p->tcp_flags & TCP_ACK) == 0)
+        return true;
+    /* A SYN-ACK begins a connection only where the old one is closed and it answers another SYN, one that was not captured. */
+    return flow_tcp_closed(d) && base_of(d, !side, &peer) && peer != p->tcp_ack - 1;
+}
+
+enum tcp_state flow_tcp_state(uint32_t bits, unsigned client)
+{
+    unsigned server = !client;
+    bool     syn = (bits & TCP_SAW_SYN << client) != 0, syn_ack = (bits & TCP_SAW_SYN_ACK << server) != 0;
+    bool     more = (bits & TCP_SAW_MORE << client) != 0, server_more = (bits & TCP_SAW_MORE << server) != 0;
+
+    if ((bits & TCP_SAW_FLAGS) == 0)
+        return TCP_STATE_FLAGS_CUT;
+    if (syn && syn_ack)
+        return more ? TCP_STATE_ESTABLISHED : TCP_STATE_HALF_OPEN;
+    if (syn && (more || server_more))
+        return TCP_STATE_NO_SYN_ACK;
+    if (syn)
+        return (bits & TCP_SAW_RST << server) != 0 ? TCP_STATE_REFUSED : TCP_STATE_SYN;
+    return syn_ack ? TCP_STATE_SYN_ACK_ONLY : TCP_STATE_MIDSTREAM;
+}
+
+uint64_t flow_tcp_unseen(const struct flow_detail *d, unsigned side)
+{
+    const struct tcp_space *space = &d->space[side];
+    bool given_up = saw(d, TCP_HAS_ACKED, side) && seq_diff(space->acked, space->hole_high) >= 0;
+
+    return space->unseen + (given_up ? space->hole : 0);
+}

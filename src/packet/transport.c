@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TCP and UDP.
+ *
+ * A packet whose ports were captured reaches its flow even where the rest of the header was not, because of a short snap
+ * length or because it is in the next fragment.  A header that contradicts its IP packet is malformed: the host that it is
+ * addressed to drops it too.
+ */
+#include "decode.h"
+#include "wire.h"
+
+enum { PORTS_SIZE = 4 };
+
+static void note_payload(struct packet *pkt, const struct cursor *c)
+{
+    pkt->payload = c->p;
+    pkt->payload_len = cursor_captured(c);
+    pkt->payload_wire_len = c->wire;
+}
+
+/* Ports are there and the end of the fixed header is not: as many fields as there are. */
+static enum packet_result tcp_decode_short(struct cursor *c, struct packet *pkt)
+{
+    const struct wire_tcp *h = (const void *)c->p;
+    uint32_t               n = cursor_captured(c);
+
+    if (n >= offsetof(struct wire_tcp, ack))
+        pkt->tcp_seq = get_be32(h->seq);
+    if (n >= offsetof(struct wire_tcp, offset))
+        pkt->tcp_ack = get_be32(h->ack);
+    if (n >= offsetof(struct wire_tcp, window))
+        pkt->tcp_flags = h->flags;
+    else
+        pkt->flags |= PACKET_FLAGS_CUT;
+    if (n >= offsetof(struct wire_tcp, checksum))
+        pkt->tcp_window = get_be16(h->window);
+
+    pkt->payload = c->end;
+    pkt->payload_len = 0;
+    pkt->payload_wire_len = 0; /* not known without the header's length */
+    if (n > offsetof(struct wire_tcp, offset)) {
+        uint32_t header_len = (h->offset >> 4) * 4u;
+        if (header_len < sizeof(*h))
+            return PACKET_BAD_TCP;
+        pkt->payload_wire_len = header_len < c->wire ? c->wire - header_len : 0;
+    }
+    return PACKET_OK;
+}
+
+enum packet_result tcp_decode(struct cursor *c, struct packet *pkt)
+{
+    bool is_fragment = pkt->flags & PACKET_FIRST_FRAGMENT;
+
+    if (c->wire < sizeof(struct wire_tcp) && !is_fragment)
+        return PACKET_BAD_TCP;
+    if (cursor_captured(c) < PORTS_SIZE)
+        return cursor_shortage(c, PORTS_SIZE, PACKET_BAD_TCP);
+    const struct wire_tcp *h = (const void *)c->p;
+    pkt->sport = get_be16(h->sport);
+    pkt->dport = get_be16(h->dport);
+    if (cursor_captured(c) < sizeof(*h))
+        return tcp_decode_short(c, pkt);
+
+    uint32_t header_len = (h->offset >> 4) * 4u;
+    if (header_len < sizeof(*h) || (header_len > c->wire && !is_fragment))
+        return PACKET_BAD_TCP;
+    pkt->tcp_seq = get_be32(h->seq);
+    pkt->tcp_ack = get_be32(h->ack);
+    pkt->tcp_flags = h->flags;
+    pkt->tcp_window = get_be16(h->window);
+    if (cursor_try_pull(c, header_len) == NULL) { /* options cut */
+        c->wire = header_len < c->wire ? c->wire - header_len : 0;
+        c->p = c->end;
+    }
+    note_payload(pkt, c);
+    return PACKET_OK;
+}
+
+/* What the length field leaves of the datagram; false where it contradicts the IP packet. */
+static bool udp_limit(struct cursor *c, const struct packet *pkt, uint32_t length)
+{
+    if (length == 0 && c->wire > UINT16_MAX) /* jumbogram (RFC 2675, 4) or offload */
+        return true;
+    if (length < sizeof(struct wire_udp))
+        return false;
+    if (pkt->flags & PACKET_FIRST_FRAGMENT)
+        return true;
+    if (length > c->wire)
+        return false;
+    cursor_limit(c, length);
+    return true;
+}
+
+enum packet_result udp_decode(struct cursor *c, struct packet *pkt)
+{
+    bool is_fragment = pkt->flags & PACKET_FIRST_FRAGMENT;
+
+    if (c->wire < sizeof(struct wire_udp) && !is_fragment)
+        return PACKET_BAD_UDP;
+    if (cursor_captured(c) < PORTS_SIZE)
+        return cursor_shortage(c, PORTS_SIZE, PACKET_BAD_UDP);
+    const struct wire_udp *h = (const void *)c->p;
+    pkt->sport = get_be16(h->sport);
+    pkt->dport = get_be16(h->dport);
+    if (cursor_captured(c) >= offsetof(struct wire_udp, checksum) && !udp_limit(c, pkt, get_be16(h->length)))
+        return PACKET_BAD_UDP;
+    if (cursor_try_pull(c, sizeof(*h)) == NULL) {
+        c->wire = c->wire > sizeof(*h) ? c->wire - (uint32_t)sizeof(*h) : 0;
+        c->p = c->end;
+    }
+    note_payload(pkt, c);
+
+    enum packet_result inner;
+    if (udp_port_is_tunnel(pkt->dport) && udp_tunnel_decode(c, pkt, &inner))
+        return inner;
+    return PACKET_OK;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* YAML events to nodes.  Events and not libfyaml's own documents: those look for duplicate keys by comparing each with each. */
+#include <errno.h>
+#include <libfyaml.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "private.h"
+
+struct level {
+    uint32_t node, last; /* the collection, and its last child so far (0: none) */
+};
+
+struct builder {
+    struct parse *parse;
+    struct level  levels[RULES_MAX_DEPTH];
+    unsigned      depth;
+    unsigned      n_documents;
+    bool          stopped; /* an error after which nothing more can be read */
+    struct rules_place last; /* of the newest node: where an empty value is said to be */
+};
+
+const struct node *node_first(const struct parse *p, const struct node *n)
+{
+    return n->kind != NODE_SCALAR && n->first != 0 ? &p->nodes[n->first] : NULL;
+}
+
+const struct node *node_next(const struct parse *p, const struct node *n)
+{
+    return n->next != 0 ? &p->nodes[n->next] : NULL;
+}
+
+bool node_is_empty(const struct node *n)
+{
+    return n->kind == NODE_SCALAR && n->plain &&
+           (*n->text == '\0' || strcmp(n->text, "~") == 0 || strcmp(n->text, "null") == 0);
+}
+
+/* A block collection has no sign of its own: its first key stands for it. */
+struct rules_place node_place(const struct parse *p, const struct node *n)
+{
+    const struct node *first;
+
+    if (n->kind != NODE_SCALAR && !n->flow && (first = node_first(p, n)) != NULL && first->kind == NODE_SCALAR)
+        n = first;
+    return (struct rules_place){.line = n->line, .column = n->column, .width = n->width > 0 ? n->width : 1};
+}
+
+/* --- nodes -------------------------------------------------------------------------------------- */
+
+static bool grow(struct parse *p)
+{
+    uint32_t n = p->n_allocated == 0 ? 1024 : 2 * p->n_allocated;
+
+    if (n > UINT32_MAX / 2)
+        return false;
+    struct node *nodes = realloc(p->nodes, n * sizeof(*nodes));
+    if (nodes == NULL)
+        return false;
+    p->nodes = nodes;
+    p->n_allocated = n;
+    return true;
+}
+
+/* The new node's number, or UINT32_MAX. */
+static uint32_t add(struct builder *b, const struct node *node)
+{
+    struct parse *p = b->parse;
+
+    if (p->n_nodes == p->n_allocated && !grow(p)) {
+        p->out_of_memory = true;
+        b->stopped = true;
+        return UINT32_MAX;
+    }
+    uint32_t at = p->n_nodes++;
+    p->nodes[at] = *node;
+    b->last = (struct rules_place){.line = node->line, .column = node->column, .width = node->width};
+    if (b->depth > 0) {
+        struct level *l = &b->levels[b->depth - 1];
+
+        if (l->last != 0)
+            p->nodes[l->last].next = at;
+        else
+            p->nodes[l->node].first = at;
+        l->last = at;
+        p->nodes[l->node].n_children++;
+    }
+    return at;
+}
+
+static struct rules_place mark_place(const struct fy_mark *start, const struct fy_mark *end)
+{
+    struct rules_place ret = {.line = (unsigned)start->line + 1, .column = (unsigned)start->column + 1, .width = 1};
+
+    if (end != NULL && end->line == start->line && end->column > start->column)
+        ret.width = (unsigned)(end->column - start->column);
+    return ret;
+}
+
+/* --- events ------------------------------------------------------------------------------------- */
+
+static void stop(struct builder *b, const struct rules_place *at, const char *sentence)
+{
+    parse_error_at(b->parse, at, "%s", sentence);
+    b->parse->cut_line = at->line;
+    b->stopped = true;
+}
+
+static void open_collection(struct builder *b, struct fy_event *e)
+{
+    const struct fy_mark *mark = fy_event_start_mark(e);
+    struct rules_place    at = mark_place(mark, NULL);
+    struct node           node = {.line = at.line, .column = at.column, .width = 1,
+                                  .kind = e->type == FYET_MAPPING_START ? NODE_MAPPING : NODE_SEQUENCE,
+                                  .flow = b->parse->text[mark->input_pos] == '{' || b->parse->text[mark->input_pos] == '['};
+
+    if (b->depth == RULES_MAX_DEPTH) {
+        stop(b, &at, "nested too deeply; no part of this file needs so many levels");
+        return;
+    }
+    uint32_t at_node = add(b, &node);
+    if (at_node != UINT32_MAX)
+        b->levels[b->depth++] = (struct level){.node = at_node};
+}
+
+static void add_scalar(struct builder *b, struct fy_event *e)
+{
+    struct parse         *p = b->parse;
+    struct fy_token      *token = e->scalar.value;
+    const struct fy_mark *mark = fy_event_start_mark(e);
+    size_t                len = 0;
+    const char           *text = token != NULL ? fy_token_get_text(token, &len) : "";
+    struct rules_place    at = mark != NULL ? mark_place(mark, fy_event_end_mark(e)) : b->last;
+
+    if (token != NULL && text == NULL) {
+        p->out_of_memory = b->stopped = true;
+        return;
+    }
+    struct node node = {.text = arena_text(p->arena, text, len), .line = at.line, .column = at.column, .width = at.width,
+                        .plain = token == NULL || fy_token_scalar_style(token) == FYSS_PLAIN};
+    if (node.text == NULL) {
+        p->out_of_memory = b->stopped = true;
+        return;
+    }
+    if (!node.plain && (strlen(node.text) != len || text_has_control(node.text))) {
+        parse_error_at(p, &at, "control character in a text; only printable text is accepted");
+        node.refused = 1;
+    }
+    add(b, &node);
+}
+
+static void add_alias(struct builder *b, struct fy_event *e)
+{
+    struct rules_place at = mark_place(fy_event_start_mark(e), fy_event_end_mark(e));
+    struct node        node = {.text = "", .line = at.line, .column = at.column, .width = at.width, .refused = 1};
+
+    parse_error_at(b->parse, &at, "aliases are not accepted; write the value out");
+    add(b, &node);
+}
+
+static void refuse_properties(struct builder *b, struct fy_event *e)
+{
+    struct fy_token   *anchor = fy_event_get_anchor_token(e), *tag = fy_event_get_tag_token(e);
+    struct rules_place at;
+
+    if (anchor != NULL) {
+        at = mark_place(fy_token_start_mark(anchor), fy_token_end_mark(anchor));
+        parse_error_at(b->parse, &at, "anchors are not accepted; write the value out where it is used");
+    }
+    if (tag != NULL) {
+        at = mark_place(fy_token_start_mark(tag), fy_token_end_mark(tag));
+        parse_error_at(b->parse, &at, "tags are not accepted; the key says what its value is");
+    }
+}
+
+static void handle(struct builder *b, struct fy_event *e)
+{
+    switch (e->type) {
+    case FYET_DOCUMENT_START:
+        if (b->n_documents++ > 0) {
+            const struct fy_mark *mark = fy_event_start_mark(e);
+            struct rules_place    at = mark != NULL ? mark_place(mark, NULL) : b->last;
+            stop(b, &at, "a second YAML document starts here; a file holds one");
+        }
+        break;
+    case FYET_MAPPING_START:
+    case FYET_SEQUENCE_START:
+        refuse_properties(b, e);
+        open_collection(b, e);
+        break;
+    case FYET_MAPPING_END:
+    case FYET_SEQUENCE_END:
+        b->depth--;
+        break;
+    case FYET_SCALAR:
+        refuse_properties(b, e);
+        add_scalar(b, e);
+        break;
+    case FYET_ALIAS:
+        add_alias(b, e);
+        break;
+    default:
+        break;
+    }
+}
+
+/* --- what libfyaml says of bad YAML ------------------------------------------------------------- */
+
+static const char *advice(const char *message)
+{
+    static const struct {
+        const char *part, *advice;
+    } table[] = {
+        {"tab character", "; indent with spaces"},
+        {"'-' indicator", "; does the indentation agree with the lines above?"},
+        {"multiline plain key", "; does the indentation agree with the lines above, or is a ':' missing?"},
+        {"nested block mapping", "; quote a text that holds ': '"},
+        {"could not find expected ':'", "; write 'key: value'"},
+        {"closing quote", "; the text ends with the quote that it starts with"},
+        {"cannot start with", "; put the text in quotes"},
+        {"invalid escape", "; write a backslash as \\\\ or use single quotes"},
+        {"missing comma", "; is a bracket not closed before this?"},
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        if (strstr(message, table[i].part) != NULL)
+            return table[i].advice;
+    return "";
+}
+
+static const struct node *outermost_flow(const struct builder *b)
+{
+    for (unsigned i = 0; i < b->depth; i++)
+        if (b->parse->nodes[b->levels[i].node].flow)
+            return &b->parse->nodes[b->levels[i].node];
+    return NULL;
+}
+
+static const struct node *innermost_flow(const struct builder *b)
+{
+    const struct node *n = b->depth > 0 ? &b->parse->nodes[b->levels[b->depth - 1].node] : NULL;
+
+    return n != NULL && n->flow ? n : NULL;
+}
+
+static void report_yaml_error(struct builder *b, const struct fy_diag_error *e)
+{
+    struct rules_place at = {.line = e->line > 0 ? (unsigned)e->line : 1, .column = e->column > 0 ? (unsigned)e->column : 1, .width = 1};
+    const struct node *open = innermost_flow(b);
+    const char        *more = advice(e->msg);
+
+    if (open != NULL && (strstr(e->msg, "closing") != NULL || strstr(e->msg, "comma") != NULL || strstr(e->msg, "mismatched") != NULL))
+        parse_error_at(b->parse, &at, "%s; the '%c' of line %u, column %u is still open", e->msg,
+                       open->kind == NODE_MAPPING ? '{' : '[', open->line, open->column);
+    else
+        parse_error_at(b->parse, &at, "%s%s", e->msg, more);
+}
+
+/* What follows the bracket that is open, or the line of the error, is not what the writer meant: later stages say nothing
+ * of it. */
+static void report_yaml_errors(struct builder *b, struct fy_diag *diag)
+{
+    const struct fy_diag_error *e;
+    void                       *iterator = NULL;
+    unsigned                    cut = 0;
+    const struct node          *open = outermost_flow(b);
+
+    while ((e = fy_diag_errors_iterate(diag, &iterator)) != NULL) {
+        unsigned line = e->line > 0 ? (unsigned)e->line : 1;
+
+        report_yaml_error(b, e);
+        cut = cut == 0 || line < cut ? line : cut;
+    }
+    if (cut == 0) {
+        parse_error_at(b->parse, &b->last, "the YAML cannot be read from here on");
+        cut = b->last.line;
+    }
+    b->parse->cut_line = open != NULL && open->line < cut ? open->line : cut;
+}
+
+static void read_events(struct builder *b, struct fy_parser *parser)
+{
+    struct fy_event *e;
+
+    while (!b->stopped && (e = fy_parser_parse(parser)) != NULL) {
+        handle(b, e);
+        fy_parser_event_free(parser, e);
+    }
+}
+
+static struct fy_diag *new_diag(void)
+{
+    struct fy_diag_cfg cfg;
+
+    fy_diag_cfg_default(&cfg);
+    cfg.fp = NULL; /* libraries do not print: the errors are collected */
+    struct fy_diag *diag = fy_diag_create(&cfg);
+    if (diag != NULL)
+        fy_diag_set_collect_errors(diag, true);
+    return diag;
+}
+
+int tree_read(struct parse *p)
+{
+    struct builder      b = {.parse = p, .last = {.line = 1, .column = 1, .width = 1}};
+    struct fy_diag     *diag = new_diag();
+    struct fy_parse_cfg cfg = {.diag = diag};
+    struct fy_parser   *parser = diag != NULL ? fy_parser_create(&cfg) : NULL;
+
+    if (parser == NULL || fy_parser_set_string(parser, p->text, p->size) != 0) {
+        p->out_of_memory = true;
+    } else {
+        read_events(&b, parser);
+        if (!b.stopped && (fy_parser_get_stream_error(parser) || fy_diag_got_error(diag)))
+            report_yaml_errors(&b, diag);
+    }
+    fy_parser_destroy(parser);
+    fy_diag_destroy(diag);
+    if (p->out_of_memory)
+        return -ENOMEM;
+    return p->n_nodes > 0 ? 0 : -EINVAL;
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Flows: their ends, their time, what they count. */
+#include <check.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flow_bed.h"
+
+static struct bed bed;
+
+static void open_bed(void)
+{
+    bed_open(&bed, NULL);
+}
+
+static void close_bed(void)
+{
+    bed_close(&bed);
+}
+
+static const char *const ends[][2] = {
+    {"10.0.0.1:1000", "10.0.0.2:80"},   {"10.0.0.2:1000", "10.0.0.1:80"},     {"10.0.0.1:1000", "10.0.0.1:80"},
+    {"10.0.0.1:80", "10.0.0.1:1000"},   {"[fd00::1]:1000", "[fd00::2]:80"},   {"[fd00::2]:80", "[fd00::1]:1000"},
+    {"[fd00::1]:1", "[fd00::1]:65535"}, {"255.255.255.255:9", "0.0.0.0:9"},
+};
+
+START_TEST(both_directions_meet_whatever_the_order_of_the_ends)
+{
+    char there[160], back[160], text[ADDR_TEXT_SIZE], want[ADDR_TEXT_SIZE];
+
+    snprintf(there, sizeof(there), "%s > %s udp 10", ends[_i][0], ends[_i][1]);
+    snprintf(back, sizeof(back), "%s > %s udp 300", ends[_i][1], ends[_i][0]);
+    struct packet a = bed_packet(&bed, there), b = bed_packet(&bed, back);
+    ck_assert_uint_eq(flow_table_hash(bed.table, &a), flow_table_hash(bed.table, &b));
+
+    struct flow_step first = bed_put(&bed, &a), second = bed_put(&bed, &b);
+    ck_assert(first.is_new && !second.is_new);
+    ck_assert_uint_ne(first.side, second.side);
+    bed_drain(&bed, 1);
+    const struct flow_record *r = bed.records;
+    ck_assert_str_eq(addr_text(&r->tuple.client, text), addr_text(&a.src, want));
+    ck_assert_str_eq(addr_text(&r->tuple.server, text), addr_text(&a.dst, want));
+    ck_assert_uint_eq(r->tuple.client_port, a.sport);
+    ck_assert_uint_eq(r->tuple.server_port, a.dport);
+    ck_assert_uint_eq(r->packets[0], 1);
+    ck_assert_uint_eq(r->packets[1], 1);
+    ck_assert_uint_eq(r->bytes[0], 64);
+    ck_assert_uint_eq(r->bytes[1], 354);
+    ck_assert_uint_eq(r->payload[0], 10);
+    ck_assert_uint_eq(r->payload[1], 300);
+    ck_assert_int_eq(r->direction, DIRECTION_FIRST);
+    ck_assert_int_eq(r->end, FLOW_END_FORCED);
+}
+END_TEST
+
+START_TEST(equal_ends_are_one_flow_of_one_side)
+{
+    bed_track(&bed, "10.0.0.1:7 > 10.0.0.1:7 udp 1");
+    struct flow_step step = bed_track(&bed, "10.0.0.1:7 > 10.0.0.1:7 udp 2");
+    ck_assert(!step.is_new);
+    ck_assert_uint_eq(step.side, 0);
+    bed_drain(&bed, 1);
+    ck_assert_uint_eq(bed.records[0].packets[0], 2);
+    ck_assert_uint_eq(bed.records[0].packets[1], 0);
+    ck_assert_uint_eq(bed.records[0].payload[0], 3);
+}
+END_TEST
+
+START_TEST(transports_and_families_are_kept_apart)
+{
+    bed_track(&bed, "10.0.0.1:7 > 10.0.0.2:7 udp 1");
+    ck_assert(bed_track(&bed, "10.0.0.1:7 > 10.0.0.2:7 S 1").is_new);
+    ck_assert(bed_track(&bed, "[::ffff:0:a00:1]:7 > [::a00:2]:7 udp 1").is_new);
+    bed_drain(&bed, 3);
+}
+END_TEST
+
+START_TEST(a_flow_of_one_packet_tells_all_and_takes_no_detail)
+{
+    struct packet p = bed_packet(&bed, "10.9.9.9:5 > 10.0.0.2:80 S 77");
+
+    p.vlan = 300;
+    p.ttl = 33;
+    p.input = 513;
+    p.number = UINT64_C(0x1234567890);
+    p.encap = ENCAP_VLAN | ENCAP_GRE;
+    p.flags = PACKET_CUT;
+    p.ts_ns = 5;
+    struct flow_step step = bed_put(&bed, &p);
+    ck_assert_uint_eq(flow_bytes(step.flow, step.side), 54);
+    ck_assert_uint_eq(flow_bytes(step.flow, !step.side), 0);
+    bed_drain(&bed, 1);
+    const struct flow_record *r = bed.records;
+    ck_assert_ptr_null(bed.last_ext);
+    ck_assert_uint_eq(r->vlan[0], 300);
+    ck_assert_uint_eq(r->ttl_min[0], 33);
+    ck_assert_uint_eq(r->ttl_max[0], 33);
+    ck_assert_uint_eq(r->ttl_max[1], 0);
+    ck_assert_uint_eq(r->input, 513);
+    ck_assert_uint_eq(r->first_packet, UINT64_C(0x1234567890));
+    ck_assert_uint_eq(r->encap, ENCAP_VLAN | ENCAP_GRE);
+    ck_assert(r->cut && !r->group && !r->has_fragments);
+    ck_assert_int_eq(r->first_ns, 5);
+    ck_assert_int_eq(r->last_ns, 5);
+    ck_assert_uint_eq(r->tcp_flags[0], TCP_SYN);
+    ck_assert_int_eq(r->tcp_state, TCP_STATE_SYN);
+    ck_assert_int_eq(r->direction, DIRECTION_SYN);
+}
+END_TEST
+
+START_TEST(what_the_first_packet_told_outlives_the_second)
+{
+    struct packet p = bed_packet(&bed, "10.9.9.9:5 > 10.0.0.2:80 udp 7");
+
+    p.vlan = 300;
+    p.ttl = 33;
+    p.flags = PACKET_GROUP;
+    p.input = 4;
+    p.number = 99;
+    bed_put(&bed, &p);
+    p = bed_packet(&bed, "10.9.9.9:5 > 10.0.0.2:80 udp 8");
+    p.ttl = 30;
+    bed_put(&bed, &p);
+    p = bed_packet(&bed, "10.0.0.2:80 > 10.9.9.9:5 udp 9");
+    p.vlan = 301;
+    bed_put(&bed, &p);
+    bed_drain(&bed, 1);
+    const struct flow_record *r = bed.records;
+    ck_assert_uint_eq(r->vlan[0], 300);
+    ck_assert_uint_eq(r->vlan[1], 301);
+    ck_assert_uint_eq(r->ttl_min[0], 30);
+    ck_assert_uint_eq(r->ttl_max[0], 33);
+    ck_assert_uint_eq(r->ttl_min[1], 64);
+    ck_assert_uint_eq(r->input, 4);
+    ck_assert_uint_eq(r->first_packet, 99);
+    ck_assert_uint_eq(r->bytes[0], 54 + 7 + 54 + 8);
+    ck_assert_uint_eq(r->payload[0], 15);
+    ck_assert(r->group);
+    ck_assert_int_eq(r->last_ns - r->first_ns, 2 * MS);
+}
+END_TEST
+
+START_TEST(idle_is_more_than_the_timeout_and_by_packet_time)
+{
+    struct packet p = bed_packet(&bed, "10.0.0.1:5 > 10.0.0.2:53 udp 7");
+
+    bed_put(&bed, &p);
+    p.ts_ns += 900 * SECOND;
+    ck_assert(!bed_put(&bed, &p).is_new);
+    p.ts_ns += 900 * SECOND + 1;
+    ck_assert(bed_put(&bed, &p).is_new);
+    ck_assert_uint_eq(bed.n, 1);
+    ck_assert_int_eq(bed.records[0].end, FLOW_END_IDLE);
+    ck_assert_uint_eq(bed.records[0].packets[0], 2);
+    bed_drain(&bed, 2);
+}
+END_TEST
+
+START_TEST(tcp_has_a_timeout_of_its_own)
+{
+    struct packet p = bed_packet(&bed, "10.0.0.1:5 > 10.0.0.2:80 S 7");
+
+    bed_put(&bed, &p);
+    p.ts_ns += 3600 * SECOND;
+    ck_assert(!bed_put(&bed, &p).is_new);
+    p.ts_ns += 3600 * SECOND + 1;
+    ck_assert(bed_put(&bed, &p).is_new);
+    bed_drain(&bed, 2);
+}
+END_TEST
+
+START_TEST(time_may_step_back)
+{
+    struct packet p = bed_packet(&bed, "10.0.0.1:5 > 10.0.0.2:53 udp 7");
+    int64_t       start = p.ts_ns;
+
+    bed_put(&bed, &p);
+    p.ts_ns = start - 5000 * SECOND;
+    ck_assert(!bed_put(&bed, &p).is_new);
+    bed_drain(&bed, 1);
+    ck_assert_int_eq(bed.records[0].first_ns, start - 5000 * SECOND);
+    ck_assert_int_eq(bed.records[0].last_ns, start);
+}
+END_TEST
+
+START_TEST(times_at_the_ends_of_the_scale_do_no_harm)
+{
+    struct packet p = bed_packet(&bed, "10.0.0.1:5 > 10.0.0.2:53 udp 7");
+    int64_t       times[] = {INT64_MIN, INT64_MAX, 0, INT64_MIN, INT64_MAX, -1};
+
+    for (unsigned i = 0; i < 6; i++) {
+        p.ts_ns = times[i];
+        ck_assert_int_eq(bed_put(&bed, &p).result, PACKET_OK);
+        flow_table_sweep(bed.table, times[i], 10);
+    }
+    flow_table_drain(bed.table, INT64_MAX);
+    uint64_t packets = 0;
+    for (size_t i = 0; i < bed.n; i++)
+        packets += bed.records[i].packets[0];
+    ck_assert_uint_eq(packets, 6);
+}
+END_TEST
+
+START_TEST(a_long_flow_is_recorded_in_parts_that_know_their_client)
+{
+    struct flow_options o;
+    struct bed          b;
+
+    flow_options_default(&o);
+    o.active_ns = 60 * SECOND;
+    o.ext_size = 8;
+    bed_open(&b, &o);
+    bed_track(&b, "10.0.0.9:1000 > 10.0.0.2:80 S 100");
+    struct flow_step step = bed_track(&b, "10.0.0.2:80 > 10.0.0.9:1000 SA 500 101");
+    *(uint64_t *)flow_ext(b.table, step.flow) = 42;
+    bed_track(&b, "10.0.0.9:1000 > 10.0.0.2:80 A 101 501");
+    b.now_ns += 61 * SECOND;
+    step = bed_track(&b, "10.0.0.2:80 > 10.0.0.9:1000 A 501 101 20");
+    ck_assert(!step.is_new);
+    ck_assert_uint_eq(b.n, 1);
+    ck_assert_int_eq(b.records[0].end, FLOW_END_ACTIVE);
+    ck_assert_uint_eq(b.records[0].packets[0], 2);
+    ck_assert_uint_eq(*(uint64_t *)flow_ext(b.table, step.flow), 42);
+    bed_drain(&b, 2);
+    const struct flow_record *r = &b.records[1];
+    ck_assert_uint_eq(r->packets[0], 0);
+    ck_assert_uint_eq(r->packets[1], 1);
+    ck_assert_uint_eq(r->payload[1], 20);
+    ck_assert_int_eq(r->direction, DIRECTION_SYN);
+    ck_assert_uint_eq(r->tuple.server_port, 80);
+    ck_assert_int_eq(r->tcp_state, TCP_STATE_ESTABLISHED);
+    ck_assert_uint_eq(r->first_packet, 4);
+    bed_close(&b);
+}
+END_TEST
+
+START_TEST(the_shards_bytes_start_as_zero_and_come_back_at_the_end)
+{
+    struct flow_options o;
+    struct bed          b;
+
+    flow_options_default(&o);
+    o.ext_size = 24;
+    bed_open(&b, &o);
+    for (unsigned round = 0; round < 2; round++) {
+        struct flow_step step = bed_track(&b, "10.0.0.1:5 > 10.0.0.2:53 udp 7");
+        uint64_t        *ext = flow_ext(b.table, step.flow);
+
+        ck_assert_uint_eq((uintptr_t)ext % 8, 0);
+        for (unsigned i = 0; i < 3; i++) {
+            ck_assert_uint_eq(ext[i], 0);
+            ext[i] = UINT64_MAX;
+        }
+        step = bed_track(&b, "10.0.0.2:53 > 10.0.0.1:5 udp 7");
+        ck_assert_ptr_eq(flow_ext(b.table, step.flow), ext);
+        bed_drain(&b, round + 1);
+        ck_assert_ptr_eq(b.last_ext, ext);
+    }
+    bed_close(&b);
+}
+END_TEST
+
+START_TEST(packet_counters_go_on_beyond_32_bits)
+{
+    bed_track(&bed, "10.0.0.1:5 > 10.0.0.2:53 udp 7");
+    struct flow_step step = bed_track(&bed, "10.0.0.1:5 > 10.0.0.2:53 udp 7");
+    step.flow->packets[step.side] = UINT32_MAX;
+    bed_track(&bed, "10.0.0.1:5 > 10.0.0.2:53 udp 7");
+    bed_track(&bed, "10.0.0.1:5 > 10.0.0.2:53 udp 7");
+    bed_drain(&bed, 1);
+    ck_assert_uint_eq(bed.records[0].packets[0], (uint64_t)UINT32_MAX + 2);
+}
+END_TEST
+
+START_TEST(content_outweighs_the_first_packet_and_not_a_syn)
+{
+    struct flow_step step = bed_track(&bed, "10.0.0.9:53 > 10.0.0.2:4000 udp 7");
+    flow_set_client(bed.table, step.flow, !step.side);
+    step = bed_track(&bed, "10.0.0.9:1000 > 10.0.0.2:80 S 7");
+    flow_set_client(bed.table, step.flow, !step.side);
+    bed_drain(&bed, 2);
+    ck_assert_uint_eq(bed.records[0].tuple.server_port, 53);
+    ck_assert_int_eq(bed.records[0].direction, DIRECTION_CONTENT);
+    ck_assert_uint_eq(bed.records[0].packets[1], 1);
+    ck_assert_uint_eq(bed.records[1].tuple.server_port, 80);
+    ck_assert_int_eq(bed.records[1].direction, DIRECTION_SYN);
+}
+END_TEST
+
+START_TEST(a_sweep_frees_and_changes_no_record)
+{
+    struct flow_table_stats stats;
+
+    bed_track(&bed, "10.0.0.1:5 > 10.0.0.2:53 udp 7");
+    bed_track(&bed, "[fd00::1]:5 > [fd00::2]:53 udp 7");
+    bed_track(&bed, "10.0.0.1:6 > 10.0.0.2:80 S 7");
+    flow_table_sweep(bed.table, bed.now_ns + 1000 * SECOND, 0);
+    ck_assert_uint_eq(bed.n, 0);
+    flow_table_sweep(bed.table, bed.now_ns + 1000 * SECOND, 100);
+    ck_assert_uint_eq(bed.n, 0); /* a packet of up to two minutes ago may still come */
+    flow_table_sweep(bed.table, bed.now_ns + 1021 * SECOND, 100);
+    ck_assert_uint_eq(bed.n, 2);
+    ck_assert_int_eq(bed.records[0].end, FLOW_END_IDLE);
+    flow_table_stats(bed.table, &stats);
+    ck_assert_uint_eq(stats.n_flows, 1);
+    ck_assert_uint_eq(stats.n_created, 3);
+    ck_assert_uint_eq(stats.n_peak, 3);
+    ck_assert(bed_track(&bed, "10.0.0.1:5 > 10.0.0.2:53 udp 7").is_new);
+    flow_table_drain(bed.table, bed.now_ns + 1021 * SECOND);
+    ck_assert_int_eq(bed.records[2].end, FLOW_END_FORCED);
+    ck_assert_int_eq(bed.records[3].end, FLOW_END_IDLE);
+}
+END_TEST
+
+/* 3,000 flows with many equal times: the order must be by time, input, number. */
+START_TEST(the_drain_is_in_the_order_of_first_packets)
+{
+    for (unsigned i = 0; i < 3000; i++) {
+        struct packet p = bed_packet(&bed, i % 3 != 0 ? "10.0.0.1:5 > 10.0.0.2:53 udp 7" : "[fd00::1]:5 > [fd00::2]:53 udp 7");
+
+        p.sport = (uint16_t)(1000 + i);
+        p.ts_ns = (int64_t)(i * 2654435761u % 700) * SECOND - 350 * SECOND;
+        p.input = (uint16_t)(i * 40503u % 3);
+        bed_put(&bed, &p);
+    }
+    bed_drain(&bed, 3000);
+    for (size_t i = 1; i < bed.n; i++) {
+        const struct flow_record *a = &bed.records[i - 1], *b = &bed.records[i];
+
+        ck_assert(a->first_ns < b->first_ns ||
+                  (a->first_ns == b->first_ns &&
+                   (a->input < b->input || (a->input == b->input && a->first_packet < b->first_packet))));
+    }
+}
+END_TEST
+
+START_TEST(a_swapped_record_is_turned_in_all_its_parts)
+{
+    struct packet p = bed_packet(&bed, "10.0.0.1:1000 > 10.0.0.2:80 A 7 8 3");
+
+    p.vlan = 5;
+    bed_put(&bed, &p);
+    bed_track(&bed, "10.0.0.2:80 > 10.0.0.1:1000 RA 8 10");
+    bed_drain(&bed, 1);
+    struct flow_record r = bed.records[0];
+    ck_assert(r.closed_by_server && r.rst_from_server_side);
+    flow_record_swap(&r);
+    ck_assert(!r.closed_by_server && !r.rst_from_server_side);
+    ck_assert_uint_eq(r.tuple.client_port, 80);
+    ck_assert_uint_eq(r.tuple.server_port, 1000);
+    ck_assert_uint_eq(r.payload[1], 3);
+    ck_assert_uint_eq(r.bytes[1], 57);
+    ck_assert_uint_eq(r.vlan[1], 5);
+    ck_assert_uint_eq(r.tcp_flags[0], TCP_RST | TCP_ACK);
+    flow_record_swap(&r);
+    ck_assert_mem_eq(&r, &bed.records[0], sizeof(r));
+}
+END_TEST
+
+Suite *suite_flow(void);
+
+Suite *suite_flow(void)
+{
+    Suite *s = suite_create("flow");
+    TCase *tc = tcase_create("table");
+
+    tcase_add_checked_fixture(tc, open_bed, close_bed);
+    tcase_add_loop_test(tc, both_directions_meet_whatever_the_order_of_the_ends, 0, (int)(sizeof(ends) / sizeof(*ends)));
+    tcase_add_test(tc, equal_ends_are_one_flow_of_one_side);
+    tcase_add_test(tc, transports_and_families_are_kept_apart);
+    tcase_add_test(tc, a_flow_of_one_packet_tells_all_and_takes_no_detail);
+    tcase_add_test(tc, what_the_first_packet_told_outlives_the_second);
+    tcase_add_test(tc, idle_is_more_than_the_timeout_and_by_packet_time);
+    tcase_add_test(tc, tcp_has_a_timeout_of_its_own);
+    tcase_add_test(tc, time_may_step_back);
+    tcase_add_test(tc, times_at_the_ends_of_the_scale_do_no_harm);
+    tcase_add_test(tc, a_long_flow_is_recorded_in_parts_that_know_their_client);
+    tcase_add_test(tc, the_shards_bytes_start_as_zero_and_come_back_at_the_end);
+    tcase_add_test(tc, packet_counters_go_on_beyond_32_bits);
+    tcase_add_test(tc, content_outweighs_the_first_packet_and_not_a_syn);
+    tcase_add_test(tc, a_sweep_frees_and_changes_no_record);
+    tcase_add_test(tc, the_drain_is_in_the_order_of_first_packets);
+    tcase_add_test(tc, a_swapped_record_is_turned_in_all_its_parts);
+    suite_add_tcase(s, tc);
+    return s;
+}
