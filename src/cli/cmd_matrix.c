@@ -68,5 +68,5 @@ int cmd_matrix(int argc, char **argv)
         complain("matrix takes a site with -s, or one matrix");
         return misuse("matrix");
     }
-    return site != NULL ? print_applied(site, format) : print_matrix(optind < argc ? argv[optind] : NULL, format);
+    return site != NULL ? print_applied(site, format) : print_matrix(optind < argc ? argv[optind] : "default", format);
 }

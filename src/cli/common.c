@@ -168,30 +168,11 @@ static bool find_rules_file(const char *name, const char *suffix, const char *ne
     return false;
 }
 
-/* The name in the file 'default' of the rules directory. */
-static bool default_matrix(char *name, size_t size)
-{
-    char  path[PATH_SIZE];
-    FILE *f = find_rules_file("default", "", NULL, path, sizeof(path)) ? fopen(path, "r") : NULL;
-
-    if (f == NULL)
-        return false;
-    bool ok = fgets(name, (int)size, f) != NULL;
-    fclose(f);
-    name[ok ? strcspn(name, "\r\n") : 0] = '\0';
-    return name[0] != '\0';
-}
-
 int load_matrix(const char *name, const char *near, struct matrix **ret, struct diag_list *diags)
 {
-    char path[PATH_SIZE], fallback[256];
+    char path[PATH_SIZE];
 
-    if (name == NULL) {
-        if (!default_matrix(fallback, sizeof(fallback)))
-            return complain("no matrix named, and the rules directory names no default; set FLOWAUDIT_RULES to the directory of the matrix files");
-        name = fallback;
-    }
-    if (strchr(name, '/') != NULL && *name == '/')
+    if (*name == '/')
         snprintf(path, sizeof(path), "%s", name);
     else if (!find_rules_file(name, ".yaml", near, path, sizeof(path)) && !find_rules_file(name, "", near, path, sizeof(path)))
         snprintf(path, sizeof(path), "%s", name);

@@ -181,14 +181,17 @@ static bool direction_is_known(const struct flow_record *r)
     return r->direction <= DIRECTION_CONTENT || (r->tuple.transport == IPPROTO_UDP && r->direction == DIRECTION_FIRST);
 }
 
+/* A flow that goes on in another record keeps its state. */
 static void end_classification(struct shard *s, struct flow_state *state, struct flow_record *r)
 {
     if (state == NULL)
         return;
     if (state->classify != NULL) {
         classify_result(s->classifier, state->classify, &state->app);
-        classify_end(s->classifier, state->classify);
-        state->classify = NULL;
+        if (r->end != FLOW_END_ACTIVE) {
+            classify_end(s->classifier, state->classify);
+            state->classify = NULL;
+        }
     }
     r->app = state->app;
 }
@@ -349,6 +352,14 @@ static bool is_ours(const struct shard *s, enum packet_result result, const stru
     return pair_hash(s, result, p) % s->options.n_shards == s->options.index;
 }
 
+/* Held fragments are counted at the end, when it is known what became of them. */
+static enum packet_result fragment_result(enum flow_fragment f)
+{
+    if (f == FLOW_FRAGMENT_HELD)
+        return PACKET_N_RESULTS;
+    return f == FLOW_FRAGMENT_JOINED ? PACKET_OK : PACKET_OTHER_L4;
+}
+
 static void handle_packet(struct shard *s, enum packet_result result, uint64_t hash, const struct packet *p)
 {
     uint64_t *results = results_of(s, p->input);
@@ -365,16 +376,15 @@ static void handle_packet(struct shard *s, enum packet_result result, uint64_t h
     if (result == PACKET_ICMP_ERROR)
         result = flow_table_icmp_error(s->flows, p) ? PACKET_OK : PACKET_ICMP_ERROR;
     else if (result == PACKET_FRAGMENT)
-        result = flow_table_fragment(s->flows, p) ? PACKET_OK : PACKET_FRAGMENT_ORPHAN;
-    results[result]++;
+        result = fragment_result(flow_table_fragment(s->flows, p));
+    if (result < PACKET_N_RESULTS)
+        results[result]++;
 }
 
-static void handle_chunk(struct shard *s, const struct input_frame *frames, size_t n)
+static size_t decode_chunk(struct shard *s, const struct input_frame *frames, size_t n, struct packet *packets,
+                           enum packet_result *results, uint64_t *hashes)
 {
-    struct packet      packets[CHUNK];
-    enum packet_result results[CHUNK];
-    uint64_t           hashes[CHUNK];
-    size_t             n_ours = 0;
+    size_t n_ours = 0;
 
     for (size_t i = 0; i < n; i++) {
         struct packet     *p = &packets[n_ours];
@@ -391,6 +401,19 @@ static void handle_chunk(struct shard *s, const struct input_frame *frames, size
         }
         n_ours++;
     }
+    return n_ours;
+}
+
+static void handle_chunk(struct shard *s, const struct input_frame *frames, size_t n)
+{
+    struct packet      packets[CHUNK];
+    enum packet_result results[CHUNK];
+    uint64_t           hashes[CHUNK];
+    size_t             n_ours = decode_chunk(s, frames, n, packets, results, hashes);
+
+    for (size_t i = 0; i < n_ours; i++)
+        if (results[i] == PACKET_OK)
+            flow_table_prefetch_flow(s->flows, hashes[i]);
     for (size_t i = 0; i < n_ours; i++)
         handle_packet(s, results[i], hashes[i], &packets[i]);
     s->n_since_sweep += n_ours;
@@ -411,11 +434,11 @@ void shard_finish(struct shard *s)
     flow_table_drain(s->flows);
     for (size_t i = 0; i < s->options.n_inputs; i++) {
         uint64_t *results = results_of(s, (uint16_t)i);
-        uint64_t  orphans = flow_table_orphans(s->flows, (uint16_t)i);
+        struct flow_held held;
 
-        /* They were counted as decoded while their first fragment could still come. */
-        results[PACKET_OK] -= orphans;
-        results[PACKET_FRAGMENT_ORPHAN] += orphans;
+        flow_table_held(s->flows, (uint16_t)i, &held);
+        results[PACKET_OK] += held.n_joined;
+        results[PACKET_FRAGMENT_ORPHAN] += held.n_orphans;
     }
 }
 
