@@ -103,7 +103,7 @@ TCP_CONTENT = {
     "MsSQL-TDS": _tds_tcp, "CiscoSkinny": _sccp_tcp, "SIP": _sip_tcp, "TLS": _tls_tcp, "HTTP": _http_tcp, "RDP": _rdp_tcp,
     "VNC": lambda e: web.vnc_session(e.prng, e.server_name), "SMTP": lambda e: web.smtp_session(e.client_name, e.server_name),
     "SSH": lambda e: web.ssh_session(e.prng), "Telnet": lambda e: web.telnet_session(e.server_name),
-    "PostgreSQL": lambda e: _turns(web.postgres_session("shop", "SELECT id FROM orders LIMIT 1")),
+    "PostgreSQL": lambda e: web.postgres_session(e.prng, "shop", "SELECT id FROM orders LIMIT 1"),
     "MySQL": lambda e: web.mysql_session(e.prng), "Redis": lambda e: _turns(web.redis_session("session:42")),
     "Memcached": lambda e: _turns(web.memcached_session("session:42")),
 }
@@ -150,6 +150,11 @@ def _rtp_udp(e):
     return out
 
 
+def _snmp_udp(e):
+    number = e.prng.u16()
+    return [(CLIENT, web.snmp_trap(number))] if e.dport == 162 else _turns([web.snmp(number), web.snmp(number, True)])
+
+
 UDP_CONTENT = {
     "Kerberos": _kerberos_udp, "LDAP": _ldap_udp, "NetBIOS": _netbios_udp, "SMB": _netbios_udp, "DNS": _dns_udp,
     "NTP": lambda e: _turns([directory.ntp(e.now), directory.ntp(e.now + 400000, True)]),
@@ -158,7 +163,7 @@ UDP_CONTENT = {
     "MsSQL-TDS": lambda e: _turns([windows.sql_browser(e.server_name), windows.sql_browser(e.server_name.upper(), True)]),
     "SIP": _sip_udp, "RTP": _rtp_udp,
     "RTCP": lambda e: [(CLIENT, voice.RtpStream(e.prng).report(e.now, e.client_name))],
-    "SNMP": lambda e: _turns([web.snmp(e.prng.u16()), web.snmp(e.prng.u16(), True)]),
+    "SNMP": _snmp_udp,
     "MAPI": lambda e: [(CLIENT, windows.new_mail(e.prng))],
 }
 

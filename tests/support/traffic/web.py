@@ -142,17 +142,28 @@ def snmp(number, reply=False, community="example-ro", ticks=4711000):
     return sequence(integer(1), octets(community), der(0xA2 if reply else 0xA0, integer(number), integer(0), integer(0), bind))
 
 
-# --- A web shop's services ---------------------------------------------------------------------------------------------------------------
-def postgres_session(database, statement):
-    start = struct.pack("!I", 196608) + b"user\0shop\0database\0" + database.encode() + b"\0\0"
+def snmp_trap(number, community="example-ro"):
+    """SNMPv2-Trap: coldStart."""
+    def value(oid, content):
+        return sequence(der(6, bytes.fromhex(oid)), content)
+    binds = sequence(value("2b06010201010300", der(0x43, b"\x2a")), value("2b060106030101040100", der(6, bytes.fromhex("2b0601060301010501"))))
+    return sequence(integer(1), octets(community), der(0xA7, integer(number), integer(0), integer(0), binds))
 
-    def message(kind, body):
+
+# --- A web shop's services ---------------------------------------------------------------------------------------------------------------
+def postgres_session(prng, database, statement):
+    """Start-up, login by MD5, one query, end: a list of (side, message)."""
+    def message(kind, body=b""):
         return kind + struct.pack("!I", len(body) + 4) + body
+    start = struct.pack("!I", 196608) + b"user\0shop\0database\0" + database.encode() + b"\0\0"
     ready = message(b"Z", b"I")
     columns = message(b"T", struct.pack("!H", 1) + b"id\0" + struct.pack("!IHIHiH", 0, 0, 23, 4, -1, 0))
     row = message(b"D", struct.pack("!HI", 1, 2) + b"42")
-    return [struct.pack("!I", len(start) + 4) + start, message(b"R", struct.pack("!I", 0)) + message(b"S", b"server_version\x0015.6\0") + ready,
-            message(b"Q", statement.encode() + b"\0"), columns + row + message(b"C", b"SELECT 1\0") + ready]
+    return [(0, struct.pack("!I", len(start) + 4) + start), (1, message(b"R", struct.pack("!I", 5) + prng.bytes(4))),
+            (0, message(b"p", b"md5" + prng.bytes(16).hex().encode() + b"\0")),
+            (1, message(b"R", bytes(4)) + message(b"S", b"server_version\x0015.6\0") + message(b"K", prng.bytes(8)) + ready),
+            (0, message(b"Q", statement.encode() + b"\0")), (1, columns + row + message(b"C", b"SELECT 1\0") + ready),
+            (0, message(b"X"))]
 
 
 def redis_session(key):
