@@ -101,12 +101,14 @@ size_t index_require(struct parse *p, const struct index *x, const struct rules_
     if (name->text == NULL || name->text[0] == '\0')
         return SIZE_MAX;
     found = index_find(x, name->text);
-    /* In a file that is cut, what is named may be defined behind the cut. */
-    if (found == SIZE_MAX && p->cut_line == 0 && p->n_errors < RULES_MAX_ERRORS) {
+    /* In a file that is cut, what is named may be defined behind the cut; under a misspelt key, all of it may be. */
+    if (found == SIZE_MAX && (p->cut_line != 0 || (p->incomplete && x->n == 0)))
+        return SIZE_MAX;
+    if (found == SIZE_MAX && p->n_errors < RULES_MAX_ERRORS) {
         size_t n = in_file_order(x, names);
         parse_error_at(p, &name->place, "unknown %s '%s'%s", what, name->text, suggest(p, name->text, names, n));
     } else if (found == SIZE_MAX) {
-        p->n_errors += p->cut_line == 0;
+        p->n_errors++;
     }
     return found;
 }

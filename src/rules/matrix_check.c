@@ -153,10 +153,11 @@ void matrix_check(struct parse *p, struct matrix *m)
         check_option(&c, &m->options[i]);
     for (size_t i = 0; i < m->n_separations; i++)
         check_separation(&c, &m->separations[i]);
-    for (size_t i = 0; i < m->n_rows; i++) {
+    for (size_t i = 0; i < m->n_rows; i++)
         check_row(&c, &m->rows[i]);
-        complete_condition(&c, &m->rows[i]);
-    }
     for (size_t i = 0; i < m->n_tests; i++)
         check_test(&c, &m->tests[i]);
+    /* Only a matrix without errors has all that the words are made of. */
+    for (size_t i = 0; p->n_errors == 0 && i < m->n_rows; i++)
+        complete_condition(&c, &m->rows[i]);
 }

@@ -263,6 +263,8 @@ void read_sections(struct parse *p, const struct node *n, void *field)
 
     if (!expect_sequence(p, n, "'sections'", &count))
         return;
+    if (count == 0)
+        parse_error(p, n, "'sections' is empty; a matrix has at least one");
     sections = parse_scratch(p, count, sizeof(*sections));
     m->sections.items = parse_alloc(p, count, sizeof(*m->sections.items));
     if (sections == NULL || m->sections.items == NULL)

@@ -48,6 +48,7 @@ struct parse {
     struct diag_list   *diags;
     size_t              n_errors;
     unsigned            cut_line; /* the YAML is broken from this line on (0: whole): nothing is said of what comes later or is missing */
+    bool                incomplete; /* a key was misspelt, so that what stands under it is not known */
     bool                out_of_memory;
 };
 

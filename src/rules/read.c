@@ -180,17 +180,23 @@ const struct node *find_key(const struct parse *p, const struct node *mapping, c
     return NULL;
 }
 
-static void unknown_key(struct parse *p, const struct node *key, const char *what, const struct key *keys, size_t n_keys)
+/* The number of the key that was meant, or SIZE_MAX. */
+static size_t unknown_key(struct parse *p, const struct node *key, const char *what, const struct key *keys, size_t n_keys)
 {
-    const char *names[MAX_KEYS];
+    const char *names[MAX_KEYS], *nearest;
 
     if (key->kind != NODE_SCALAR) {
         parse_error(p, key, "a key in %s must be a word", what);
-        return;
+        return SIZE_MAX;
     }
     for (size_t i = 0; i < n_keys && i < MAX_KEYS; i++)
         names[i] = keys[i].name;
     parse_error(p, key, "unknown key '%.100s' in %s%s", key->text, what, suggest(p, key->text, names, n_keys));
+    nearest = diag_nearest(key->text, names, n_keys);
+    for (size_t i = 0; nearest != NULL && i < n_keys; i++)
+        if (names[i] == nearest)
+            return i;
+    return SIZE_MAX;
 }
 
 static size_t key_number(const struct node *key, const struct key *keys, size_t n_keys)
@@ -202,20 +208,26 @@ static size_t key_number(const struct node *key, const struct key *keys, size_t 
     return SIZE_MAX;
 }
 
+/* What is known of the keys of one mapping. */
+struct seen {
+    unsigned line[MAX_KEYS];     /* 0: not given */
+    bool     misspelt[MAX_KEYS]; /* an unknown key means it: one slip is one error */
+};
+
 static void report_missing(struct parse *p, const struct node *n, const char *what, const struct key *keys, size_t n_keys,
-                           const unsigned *seen_line)
+                           const struct seen *seen)
 {
     if (p->cut_line != 0)
         return; /* it may be in the part that cannot be read */
     for (size_t i = 0; i < n_keys; i++)
-        if (keys[i].required && seen_line[i] == 0)
+        if (keys[i].required && seen->line[i] == 0 && !seen->misspelt[i])
             parse_error(p, n, "'%s' is missing in %s", keys[i].name, what);
 }
 
 void read_keys(struct parse *p, const struct node *n, const char *what, const struct key *keys, size_t n_keys, void *object)
 {
-    unsigned seen_line[MAX_KEYS] = {0};
-    size_t   n_pairs;
+    struct seen seen = {0};
+    size_t      n_pairs, meant;
 
     if (!expect_mapping(p, n, what, &n_pairs))
         return;
@@ -224,15 +236,17 @@ void read_keys(struct parse *p, const struct node *n, const char *what, const st
         size_t i = key_number(key, keys, n_keys);
 
         if (i == SIZE_MAX) {
-            unknown_key(p, key, what, keys, n_keys);
-        } else if (seen_line[i] != 0) {
-            parse_error(p, key, "duplicate key '%s' in %s; line %u has it already", key->text, what, seen_line[i]);
+            meant = unknown_key(p, key, what, keys, n_keys);
+            if (meant != SIZE_MAX)
+                seen.misspelt[meant] = p->incomplete = true;
+        } else if (seen.line[i] != 0) {
+            parse_error(p, key, "duplicate key '%s' in %s; line %u has it already", key->text, what, seen.line[i]);
         } else {
-            seen_line[i] = key->line;
+            seen.line[i] = key->line;
             keys[i].read(p, value, (char *)object + keys[i].offset);
         }
     }
-    report_missing(p, n, what, keys, n_keys, seen_line);
+    report_missing(p, n, what, keys, n_keys, &seen);
 }
 
 /* --- values ------------------------------------------------------------------------------------- */
@@ -301,17 +315,23 @@ void read_id(struct parse *p, const struct node *n, void *field)
     parse_error(p, n, "'%.100s' is no identifier; use letters, digits, '-', '_' and '.'", n->text);
 }
 
+static void read_single_name(struct parse *p, const struct node *n, struct rules_names *ret)
+{
+    ret->items = parse_alloc(p, 1, sizeof(ret->items[0]));
+    if (ret->items != NULL)
+        name_of(p, n, &ret->items[ret->n++]);
+}
+
 void read_names(struct parse *p, const struct node *n, void *field)
 {
     struct rules_names *ret = field;
     size_t              count = 1, i = 0;
 
     if (n->kind == NODE_SCALAR) {
-        if (!expect_scalar(p, n, "a list of names"))
-            return;
-        ret->items = parse_alloc(p, 1, sizeof(ret->items[0]));
-        if (ret->items != NULL)
-            name_of(p, n, &ret->items[ret->n++]);
+        if (node_is_empty(n) && !n->refused)
+            parse_error(p, n, "a list of names has no value; write [] for an empty one");
+        else if (!n->refused)
+            read_single_name(p, n, ret);
         return;
     }
     if (!expect_sequence(p, n, "a list of names", &count) || count == 0)

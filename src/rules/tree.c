@@ -219,7 +219,7 @@ static const char *advice(const char *message)
         {"closing quote", "; the text ends with the quote that it starts with"},
         {"cannot start with", "; put the text in quotes"},
         {"invalid escape", "; write a backslash as \\\\ or use single quotes"},
-        {"missing comma", "; is a bracket not closed before this?"},
+        {"invalid alias", "; a '*' that is meant as such stands in quotes"},
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
@@ -238,9 +238,10 @@ static const struct node *outermost_flow(const struct builder *b)
 
 static const struct node *innermost_flow(const struct builder *b)
 {
-    const struct node *n = b->depth > 0 ? &b->parse->nodes[b->levels[b->depth - 1].node] : NULL;
-
-    return n != NULL && n->flow ? n : NULL;
+    for (unsigned i = b->depth; i > 0; i--)
+        if (b->parse->nodes[b->levels[i - 1].node].flow)
+            return &b->parse->nodes[b->levels[i - 1].node];
+    return NULL;
 }
 
 static void report_yaml_error(struct builder *b, const struct fy_diag_error *e)
@@ -250,8 +251,9 @@ static void report_yaml_error(struct builder *b, const struct fy_diag_error *e)
     const char        *more = advice(e->msg);
 
     if (open != NULL && (strstr(e->msg, "closing") != NULL || strstr(e->msg, "comma") != NULL || strstr(e->msg, "mismatched") != NULL))
-        parse_error_at(b->parse, &at, "%s; the '%c' of line %u, column %u is still open", e->msg,
-                       open->kind == NODE_MAPPING ? '{' : '[', open->line, open->column);
+        parse_error_at(b->parse, &at, "%s; the '%c' of line %u, column %u is still open%s", e->msg,
+                       open->kind == NODE_MAPPING ? '{' : '[', open->line, open->column,
+                       strstr(e->msg, "comma") != NULL ? ", and a text that holds a bracket stands in quotes" : "");
     else
         parse_error_at(b->parse, &at, "%s%s", e->msg, more);
 }
