@@ -15,11 +15,11 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.dont_write_bytecode = True
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "tests", "support")]
-from scenarios import healthy, incident  # noqa: E402
+from scenarios import healthy, incident, web_shop  # noqa: E402
 from traffic import capture  # noqa: E402
 from traffic.scenario import COLUMNS  # noqa: E402
 
-ABOUT = {
+COMMENTS = {
     "healthy": "Example HQ with everything in order; made by samples/generate.py, no real traffic",
     "incident": "An incident at Example HQ; made by samples/generate.py, no real traffic",
 }
@@ -32,11 +32,18 @@ def table(header, rows):
 def everything():
     """Name of a file to its bytes."""
     files, flows, findings = {}, [], []
-    for name, story in (("healthy", healthy), ("incident", incident)):
-        file, s = name + ".pcapng", story.build()
-        files[file] = capture.write_pcapng(s.net.frames(), "span0", "span of the server network", ABOUT[name])
+    for name, story in (("healthy", healthy), ("incident", incident), ("web-shop", web_shop)):
+        s = story.build()
+        if name in COMMENTS:
+            file = name + ".pcapng"
+            files[file] = capture.write_pcapng(s.net.frames(), "span0", "span of the server network", COMMENTS[name])
+        else:
+            file = name + ".pcap"
+            files[file] = capture.write_pcap(s.net.frames())
         files[name + ".yaml"] = story.SITE.encode()
-        flows += sorted(([file] + flow.line() for flow in s.flows), key=lambda row: int(row[1 + COLUMNS.index("first_packet")]))
+        flows += sorted(
+            ([file] + flow.line() for flow in s.flows), key=lambda row: int(row[1 + COLUMNS.index("first_packet")])
+        )
         findings += [[file] + [text or "-" for text in finding] for finding in s.findings]
     files["EXPECTED.tsv"] = table(["file"] + list(COLUMNS), flows)
     files["FINDINGS.tsv"] = table(["file", "kind", "client", "server", "port", "row", "outcome", "note"], findings)

@@ -2,10 +2,13 @@
 /*
  * Frames from capture files and live interfaces.
  *
- * Files: pcap (both byte orders, micro- and nanoseconds, and the variants that libpcap's savefile(5) names),
- * pcapng (draft-ietf-opsawg-pcapng: several sections, interfaces, link types, time resolutions; both byte
- * orders; unknown blocks skipped), plain or compressed with gzip or zstd, or standard input.  Whatever
- * else libpcap can open is read through libpcap.
+ * Files: pcap (both byte orders, micro- and nanoseconds), pcapng (draft-ietf-opsawg-pcapng: several sections,
+ * interfaces, link types, time resolutions; both byte orders; unknown blocks skipped), plain or compressed
+ * with gzip or zstd, from a file, a pipe or standard input.  Whatever else libpcap can open (pcap versions before
+ * 2.4, the "modified" pcap with the magic a1b2cd34) is read through libpcap.
+ *
+ * A regular file is read up to the size it had when it was opened.  A cut exactly between two records cannot be
+ * known from the file.  Bytes that were captured beyond the snap length are returned, as is a frame check sequence.
  *
  * Reading is in large blocks into one buffer that stays in the processor's cache; frames are looked at where they lie.
  *
@@ -48,13 +51,14 @@ struct capture_stats {
     uint64_t n_bytes;       /* bytes of the input as stored (compressed size where compressed) */
     uint64_t n_bytes_total; /* size of the file, 0 where not known (pipe) */
     uint64_t n_odd_lengths; /* records whose captured length exceeds the original length */
-    uint64_t n_odd_times;   /* records whose time does not fit (sub-second part out of range, before 1970) */
+    uint64_t n_odd_times;   /* records whose time does not fit: a sub-second part out of range (set to the end of its
+                               second); none at all, before 1970 or after 2262 (given the time of the packet before) */
     uint64_t n_time_back;   /* records earlier than the one before them */
-    uint64_t n_stated_drops;/* packets that the file itself says were lost (pcapng isb_ifdrop, isb_osdrop,
-                               epb_dropcount), summed over its interfaces */
+    uint64_t n_stated_drops;/* packets that the file itself says were lost, summed over its interfaces: the last
+                               isb_ifdrop + isb_osdrop, or the sum of the packets' own counts, whichever is greater */
     bool     has_stated_drops;
     uint32_t snaplen;       /* the greatest of the interfaces; 0 = unlimited */
-    uint16_t linktypes[16]; /* distinct ones in order of appearance */
+    uint16_t linktypes[16]; /* the first 16 distinct ones in order of appearance, with or without packets */
     unsigned n_linktypes;
     int64_t  first_ns, last_ns; /* least and greatest time of a packet; 0 where none */
     bool     damaged;       /* cut short or malformed: everything up to there was returned */
@@ -67,16 +71,20 @@ struct capture;
 
 /* 'path' "-" is standard input.  -ENOENT, -EACCES ...: cannot be opened; -EBADMSG: not a capture file, or one that
  * ends before its first packet record can be told from its header; -ENOTSUP: a format known and not read
- * (named in the sentence).  An empty capture (header only) opens. */
+ * (named in the sentence); -EINVAL: the filter does not compile (libpcap's words).  An empty capture (header only)
+ * opens.  Opening a pipe waits for the header; with a filter on pcapng, for the first packet. */
 int capture_open_file(const char *path, const struct capture_options *, struct capture **ret, struct err *reterr);
 
 /* Up to 'n' frames into 'ret'.  > 0: that many; 0: the end (also where the input is damaged: see
- * capture_stats.damaged); negative: a fault of the machine (I/O error), everything before was returned.
- * All frames of one call are valid together. */
+ * capture_stats.damaged); negative: a fault of the machine (I/O error), everything before was returned; -EINTR: a
+ * signal came while waiting, call again to go on; -EINVAL: the filter does not fit a link type that appears now.
+ * A call returns what is there and does not wait for 'n' frames.  All frames of one call are valid together.
+ * After the last frame the rest of a damaged input is read for its digest. */
 int capture_next_batch(struct capture *, struct frame *ret, size_t n, struct err *reterr);
 
-/* The time of the next packet record, which is not consumed (the filter is not asked).  Reads no further than that record; frames of the batch
- * before become invalid.  0; -ENODATA: there is none; negative as capture_next_batch(). */
+/* The time of the next packet record, which is not consumed (the filter is not asked).  Reads no further than the block
+ * with that record; frames of the batch before become invalid.  0; -ENODATA: there is none (empty, or damaged
+ * before); other negatives as capture_next_batch(). */
 int capture_peek_time(struct capture *, int64_t *ret_ns, struct err *reterr);
 
 /* The name to use in reports: the last component of the path, or "-". */

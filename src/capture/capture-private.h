@@ -10,7 +10,8 @@
 #include "flowaudit/capture.h"
 #include "window.h"
 
-/* libpcap's bound for a packet of all common link types: a longer one is believed only where the snap length allows it. */
+/* libpcap's bound for a packet of all common link types: a longer one is believed only where the snap length allows it.
+ */
 #define MAX_SANE_CAPLEN 262144u
 
 struct reader_ops {
@@ -30,17 +31,17 @@ enum capture_state {
 
 struct capture {
     const struct reader_ops *ops;
-    void                    *reader; /* of 'ops' */
-    char                    *path;
-    struct source           *source;
-    struct window            window;
-    struct filter           *filter; /* NULL: every frame matches */
-    enum capture_state       state;
-    struct frame             held;   /* read by capture_peek_time(), not yet handed out */
-    bool                     has_held;
-    bool                     has_time;
-    int64_t                  previous_ns; /* time of the packet before */
-    struct capture_stats     stats;
+    void *reader; /* of 'ops' */
+    char *path;
+    struct source *source;
+    struct window window;
+    struct filter *filter; /* NULL: every frame matches */
+    enum capture_state state;
+    struct frame held; /* read by capture_peek_time(), not yet handed out */
+    bool has_held;
+    bool has_time;
+    int64_t previous_ns; /* time of the packet before */
+    struct capture_stats stats;
 };
 
 /* Each takes the input over at its first byte.  0, or negative with a sentence. */
@@ -63,14 +64,14 @@ int capture_add_linktype(struct capture *, uint16_t linktype, struct err *reterr
 /* The greatest snap length, where 0 stands for unlimited. */
 void capture_add_snaplen(struct capture *, uint32_t snaplen, bool is_first);
 
-int  filter_new(const char *expression, struct filter **ret);
-int  filter_add_linktype(struct filter *, uint16_t linktype, struct err *reterr);
+int filter_new(const char *expression, struct filter **ret);
+int filter_add_linktype(struct filter *, uint16_t linktype, struct err *reterr);
 bool filter_matches(const struct filter *, const struct frame *);
 void filter_free(struct filter *);
 
 /* LINKTYPE_ values from what files hold (old libpcaps wrote DLT_ values), and the ways between both. */
 uint16_t linktype_normal(uint16_t value);
-int      linktype_to_dlt(uint16_t linktype);
+int linktype_to_dlt(uint16_t linktype);
 /* Link-layer headers in the byte order of the capturing host (LINKTYPE_NFLOG), turned round in place. */
 void linktype_swap_header(uint16_t linktype, uint8_t *data, uint32_t caplen);
 

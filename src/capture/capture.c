@@ -15,7 +15,7 @@
 void capture_damage(struct capture *c, uint64_t offset, const char *fmt, ...)
 {
     struct capture_stats *s = &c->stats;
-    va_list               args;
+    va_list args;
 
     va_start(args, fmt);
     vsnprintf(s->damage, sizeof(s->damage), fmt, args);
@@ -27,7 +27,7 @@ void capture_damage(struct capture *c, uint64_t offset, const char *fmt, ...)
 void capture_damage_cut(struct capture *c, const char *what, uint64_t need, const char *need_what, uint64_t left)
 {
     const char *cause = source_damage(c->source);
-    uint64_t    offset = window_offset(&c->window);
+    uint64_t offset = window_offset(&c->window);
 
     if (cause != NULL)
         capture_damage(c, offset, "%s: %s at byte %llu is incomplete", cause, what, (unsigned long long)offset);
@@ -49,7 +49,7 @@ void capture_end(struct capture *c)
 int capture_add_linktype(struct capture *c, uint16_t linktype, struct err *reterr)
 {
     struct capture_stats *s = &c->stats;
-    unsigned              i = 0;
+    unsigned i = 0;
 
     if (c->filter != NULL) {
         int rc = filter_add_linktype(c->filter, linktype, reterr);
@@ -74,10 +74,12 @@ void capture_add_snaplen(struct capture *c, uint32_t snaplen, bool is_first)
 /* Formats that a person may take for a capture file that we read. */
 static const struct {
     const char *magic;
-    size_t      size;
+    size_t size;
     const char *name;
 } foreign[] = {
-    {"\xfd" "7zXZ", 5, "compressed with xz"},
+    {"\xfd"
+     "7zXZ",
+     5, "compressed with xz"},
     {"BZh", 3, "compressed with bzip2"},
     {"\x04\x22\x4d\x18", 4, "compressed with lz4"},
     {"\x1f\x9d", 2, "compressed with compress"},
@@ -121,14 +123,15 @@ static int refuse_nothing(const struct capture *c, struct err *reterr)
     if (damage != NULL)
         return err_set(reterr, -EBADMSG, "not a capture file: %s", damage);
     if (compression != NULL)
-        return err_set(reterr, -EBADMSG, "not a capture file: the %s data holds no bytes, expected pcap or pcapng", compression);
+        return err_set(reterr, -EBADMSG, "not a capture file: the %s data holds no bytes, expected pcap or pcapng",
+                       compression);
     return err_set(reterr, -EBADMSG, "not a capture file: it is empty, expected pcap, pcapng, gzip or zstd");
 }
 
 static int refuse_unknown(const struct capture *c, const uint8_t *head, size_t size, struct err *reterr)
 {
-    char        text[HEAD_SIZE * 3 + 1] = "";
-    size_t      n = size < 8 ? size : 8;
+    char text[HEAD_SIZE * 3 + 1] = "";
+    size_t n = size < 8 ? size : 8;
     const char *compression = source_compression(c->source), *name = foreign_name(head, size);
 
     if (name != NULL)
@@ -139,14 +142,15 @@ static int refuse_unknown(const struct capture *c, const uint8_t *head, size_t s
     if (compression != NULL)
         return err_set(reterr, -EBADMSG, "not a capture file: the %s data starts with bytes%s, expected pcap or pcapng",
                        compression, text);
-    return err_set(reterr, -EBADMSG, "not a capture file: starts with bytes%s, expected pcap, pcapng, gzip or zstd", text);
+    return err_set(reterr, -EBADMSG, "not a capture file: starts with bytes%s, expected pcap, pcapng, gzip or zstd",
+                   text);
 }
 
 /* The formats that are known by name only to libpcap, and those that nobody knows. */
 static int open_other(struct capture *c, struct err *reterr)
 {
-    uint8_t    head[HEAD_SIZE];
-    size_t     size = window_left(&c->window) < HEAD_SIZE ? window_left(&c->window) : HEAD_SIZE;
+    uint8_t head[HEAD_SIZE];
+    size_t size = window_left(&c->window) < HEAD_SIZE ? window_left(&c->window) : HEAD_SIZE;
     struct err why = {0};
 
     memcpy(head, window_at(&c->window), size);
@@ -165,7 +169,7 @@ static int open_reader(struct capture *c, struct err *reterr)
     if (rc < 0)
         return rc;
     const uint8_t *head = window_at(&c->window);
-    size_t         size = window_left(&c->window);
+    size_t size = window_left(&c->window);
     if (size == 0)
         return refuse_nothing(c, reterr);
     if (says_pcapng(head, size))
@@ -177,6 +181,27 @@ static int open_reader(struct capture *c, struct err *reterr)
     if (size >= HEAD_SIZE && pcap_reader_knows(head))
         return pcap_reader_open(c, reterr);
     return open_other(c, reterr);
+}
+
+static int next_from_reader(struct capture *c, struct frame *ret, size_t n, struct err *reterr)
+{
+    int got = c->ops->next(c, ret, n < INT_MAX ? n : INT_MAX, reterr);
+
+    if (got == 0)
+        c->state = CAPTURE_DRAINING;
+    return got;
+}
+
+/* 1: a frame is held; 0: there is no further one. */
+static int hold(struct capture *c, struct err *reterr)
+{
+    if (!c->has_held && c->state == CAPTURE_READING) {
+        int got = next_from_reader(c, &c->held, 1, reterr);
+        if (got < 0)
+            return got;
+        c->has_held = got > 0;
+    }
+    return c->has_held;
 }
 
 static int open_file(struct capture *c, const char *path, const struct capture_options *options, struct err *reterr)
@@ -193,19 +218,15 @@ static int open_file(struct capture *c, const char *path, const struct capture_o
         rc = open_reader(c, reterr);
     if (rc == 0 && c->filter != NULL && c->stats.n_linktypes == 0) {
         /* pcapng describes its interfaces in blocks: a filter that does not fit them is told at once. */
-        int64_t first_ns;
-
-        rc = capture_peek_time(c, &first_ns, reterr);
-        if (rc == -ENODATA)
-            rc = 0;
+        rc = hold(c, reterr);
     }
-    return rc;
+    return rc < 0 ? rc : 0;
 }
 
 int capture_open_file(const char *path, const struct capture_options *options, struct capture **ret, struct err *reterr)
 {
     const struct capture_options none = {0};
-    struct capture              *c = calloc(1, sizeof(*c));
+    struct capture *c = calloc(1, sizeof(*c));
 
     if (c == NULL)
         return err_set(reterr, -ENOMEM, "%s: no memory to read", path);
@@ -217,17 +238,6 @@ int capture_open_file(const char *path, const struct capture_options *options, s
     }
     *ret = c;
     return 0;
-}
-
-static int next_from_reader(struct capture *c, struct frame *ret, size_t n, struct err *reterr)
-{
-    int got = c->ops->next(c, ret, n < INT_MAX ? n : INT_MAX, reterr);
-
-    if (got < 0)
-        err_prefix(reterr, "%s: ", c->path);
-    else if (got == 0)
-        c->state = CAPTURE_DRAINING;
-    return got;
 }
 
 static int keep_matching(struct capture *c, struct frame *frames, int n)
@@ -248,21 +258,18 @@ static int finish(struct capture *c, struct err *reterr)
 {
     if (c->stats.sha256[0] == '\0' && c->source != NULL && source_has_digest(c->source)) {
         int rc = source_drain(c->source, reterr);
-        if (rc < 0) {
-            err_prefix(reterr, "%s: ", c->path);
+        if (rc < 0)
             return rc;
-        }
         source_digest(c->source, c->stats.sha256);
     }
     c->state = CAPTURE_ENDED;
     return 0;
 }
 
-int capture_next_batch(struct capture *c, struct frame *ret, size_t n, struct err *reterr)
+static int next_batch(struct capture *c, struct frame *ret, size_t n, struct err *reterr)
 {
     int got;
 
-    assert(n > 0);
     if (c->has_held) {
         c->has_held = false;
         ret[0] = c->held;
@@ -282,15 +289,24 @@ int capture_next_batch(struct capture *c, struct frame *ret, size_t n, struct er
     return c->state == CAPTURE_DRAINING ? finish(c, reterr) : 0;
 }
 
+int capture_next_batch(struct capture *c, struct frame *ret, size_t n, struct err *reterr)
+{
+    assert(n > 0);
+    int got = next_batch(c, ret, n, reterr);
+    if (got < 0)
+        err_prefix(reterr, "%s: ", c->path);
+    return got;
+}
+
 int capture_peek_time(struct capture *c, int64_t *ret_ns, struct err *reterr)
 {
-    if (!c->has_held && c->state == CAPTURE_READING) {
-        int got = next_from_reader(c, &c->held, 1, reterr);
-        if (got < 0)
-            return got;
-        c->has_held = got > 0;
+    int rc = hold(c, reterr);
+
+    if (rc < 0) {
+        err_prefix(reterr, "%s: ", c->path);
+        return rc;
     }
-    if (!c->has_held)
+    if (rc == 0)
         return err_set(reterr, -ENODATA, "%s: holds no %spacket", c->path, c->stats.n_packets > 0 ? "further " : "");
     *ret_ns = c->held.ts_ns;
     return 0;

@@ -19,10 +19,10 @@ struct format {
 
 struct decompressor {
     const struct format *format;
-    bool                 may_end;
-    bool                 in_padding; /* gzip: zero bytes after the last member, as tapes leave them */
-    z_stream             gzip;
-    ZSTD_DStream        *zstd;
+    bool may_end;
+    bool in_padding; /* gzip: zero bytes after the last member, as tapes leave them */
+    z_stream gzip;
+    ZSTD_DStream *zstd;
 };
 
 static bool is_gzip(const uint8_t *magic, size_t size)
@@ -74,7 +74,7 @@ static int gzip_run(struct decompressor *d, struct decompress_input *in, uint8_t
         }
         /* Called even without input: the library may still hold decompressed bytes back. */
         size_t left = in->size - in->used;
-        uInt   give = left < UINT_MAX ? (uInt)left : UINT_MAX;
+        uInt give = left < UINT_MAX ? (uInt)left : UINT_MAX;
         z->next_in = (z_const Bytef *)in->data + in->used;
         z->avail_in = give;
         int zrc = inflate(z, Z_NO_FLUSH);
@@ -116,9 +116,9 @@ static void zstd_stop(struct decompressor *d)
 static int zstd_run(struct decompressor *d, struct decompress_input *in, uint8_t *out, size_t size, size_t *ret_size,
                     const char **ret_why)
 {
-    ZSTD_inBuffer  from = {in->data, in->size, in->used};
+    ZSTD_inBuffer from = {in->data, in->size, in->used};
     ZSTD_outBuffer to = {out, size, 0};
-    int            rc = 0;
+    int rc = 0;
 
     /* Called even without input: the library may still hold decompressed bytes back. */
     do {

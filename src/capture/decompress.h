@@ -16,7 +16,7 @@ struct decompressor;
 /* Stored bytes that wait to be decompressed. */
 struct decompress_input {
     const uint8_t *data;
-    size_t         size, used;
+    size_t size, used;
 };
 
 /* NULL in 'ret' where the bytes begin neither of the formats. */
@@ -28,8 +28,8 @@ int decompressor_run(struct decompressor *, struct decompress_input *in, void *o
                      const char **ret_why);
 
 /* The input may end here: between members, frames. */
-bool        decompressor_may_end(const struct decompressor *);
+bool decompressor_may_end(const struct decompressor *);
 const char *decompressor_name(const struct decompressor *);
-void        decompressor_free(struct decompressor *);
+void decompressor_free(struct decompressor *);
 
 #endif

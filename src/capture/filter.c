@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pcap-filter(7) expressions: one program for each link type of an input, compiled by libpcap before the first frame. */
+/* pcap-filter(7) expressions: one program for each link type of an input, compiled by libpcap before the first frame.
+ */
 #include <errno.h>
 #include <pcap/pcap.h>
 #include <stdlib.h>
@@ -7,14 +8,14 @@
 #include "capture-private.h"
 
 struct filter_program {
-    uint16_t           linktype;
+    uint16_t linktype;
     struct bpf_program code;
 };
 
 struct filter {
-    char                  *expression;
+    char *expression;
     struct filter_program *programs;
-    size_t                 n_programs;
+    size_t n_programs;
 };
 
 int filter_new(const char *expression, struct filter **ret)
@@ -55,7 +56,7 @@ int filter_add_linktype(struct filter *f, uint16_t linktype, struct err *reterr)
     if (dead == NULL)
         return err_set(reterr, -ENOMEM, "no memory for the filter");
     struct filter_program *p = &programs[f->n_programs];
-    int                    rc = 0;
+    int rc = 0;
     if (pcap_compile(dead, &p->code, f->expression, 1, PCAP_NETMASK_UNKNOWN) != 0)
         rc = err_set(reterr, -EINVAL, "the filter '%s' does not compile for %s: %s", f->expression,
                      capture_linktype_name(linktype, name, sizeof(name)), pcap_geterr(dead));
@@ -70,7 +71,7 @@ int filter_add_linktype(struct filter *f, uint16_t linktype, struct err *reterr)
 bool filter_matches(const struct filter *f, const struct frame *frame)
 {
     const struct filter_program *p = find(f, frame->linktype);
-    struct pcap_pkthdr           header = {.caplen = frame->caplen, .len = frame->wirelen};
+    struct pcap_pkthdr header = {.caplen = frame->caplen, .len = frame->wirelen};
 
     return p != NULL && pcap_offline_filter(&p->code, &header, frame->data) != 0;
 }

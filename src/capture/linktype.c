@@ -32,7 +32,7 @@ int linktype_to_dlt(uint16_t linktype)
 
 const char *capture_linktype_name(uint16_t linktype, char *buf, size_t size)
 {
-    int         dlt = linktype_to_dlt(linktype);
+    int dlt = linktype_to_dlt(linktype);
     const char *name = pcap_datalink_val_to_name(dlt), *description = pcap_datalink_val_to_description(dlt);
 
     if (name == NULL)

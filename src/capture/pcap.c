@@ -19,7 +19,7 @@
 #define NS_PER_S           1000000000
 
 struct pcap_reader {
-    bool     swapped;
+    bool swapped;
     uint16_t linktype;
     uint32_t fraction_ns; /* nanoseconds in one unit of the sub-second part */
     uint32_t max_fraction;
@@ -52,8 +52,8 @@ bool pcap_reader_knows(const uint8_t *head)
 static size_t take(struct capture *c, struct frame *ret, size_t n)
 {
     const struct pcap_reader *p = c->reader;
-    struct window            *w = &c->window;
-    size_t                    got = 0;
+    struct window *w = &c->window;
+    size_t got = 0;
 
     for (; got < n && window_left(w) >= RECORD_HEADER_SIZE; got++) {
         uint8_t *at = window_at(w);
@@ -62,7 +62,7 @@ static size_t take(struct capture *c, struct frame *ret, size_t n)
         if (caplen > p->max_caplen || caplen > window_left(w) - RECORD_HEADER_SIZE)
             break;
         struct frame *f = &ret[got];
-        uint32_t      fraction = get32(at + 4, p->swapped);
+        uint32_t fraction = get32(at + 4, p->swapped);
         if (fraction > p->max_fraction) {
             fraction = p->max_fraction;
             c->stats.n_odd_times++;
@@ -82,9 +82,9 @@ static size_t take(struct capture *c, struct frame *ret, size_t n)
 static int fetch(struct capture *c, struct err *reterr)
 {
     const struct pcap_reader *p = c->reader;
-    struct window            *w = &c->window;
-    char                      what[48];
-    int                       rc = window_fill(w, RECORD_HEADER_SIZE, reterr);
+    struct window *w = &c->window;
+    char what[48];
+    int rc = window_fill(w, RECORD_HEADER_SIZE, reterr);
 
     if (rc < 0)
         return rc;
@@ -99,9 +99,10 @@ static int fetch(struct capture *c, struct err *reterr)
     }
     uint32_t caplen = get32(window_at(w) + 8, p->swapped);
     if (caplen > p->max_caplen) {
-        capture_damage(c, window_offset(w),
-                       "malformed: %s at byte %llu claims %u captured bytes; at most %u are possible with the snap length %u",
-                       what, (unsigned long long)window_offset(w), caplen, p->max_caplen, p->snaplen);
+        capture_damage(
+            c, window_offset(w),
+            "malformed: %s at byte %llu claims %u captured bytes; at most %u are possible with the snap length %u",
+            what, (unsigned long long)window_offset(w), caplen, p->max_caplen, p->snaplen);
         return 0;
     }
     rc = window_fill(w, RECORD_HEADER_SIZE + (size_t)caplen, reterr);
@@ -129,9 +130,9 @@ static const struct reader_ops pcap_ops = {.next = pcap_reader_next, .free = fre
 
 int pcap_reader_open(struct capture *c, struct err *reterr)
 {
-    const uint8_t      *head = window_at(&c->window);
+    const uint8_t *head = window_at(&c->window);
     struct pcap_reader *p = calloc(1, sizeof(*p));
-    bool                ns = false;
+    bool ns = false;
 
     if (p == NULL)
         return err_set(reterr, -ENOMEM, "no memory to read");

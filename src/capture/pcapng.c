@@ -2,12 +2,13 @@
 /*
  * pcapng (draft-ietf-opsawg-pcapng), versions 1.0 and 1.2.
  *
- * Frames come from Enhanced, Simple and the obsolete Packet Blocks.  Of Interface Statistics Blocks the drop counts are read; every
- * other block is passed over, whatever its size.  A section has its own byte order and its own interfaces; interfaces are numbered on over
- * the sections.  A block whose two lengths differ, or that contradicts itself, ends the reading.
+ * Frames come from Enhanced, Simple and the obsolete Packet Blocks.  Of Interface Statistics Blocks the drop counts are
+ * read; every other block is passed over, whatever its size.  A section has its own byte order and its own interfaces;
+ * interfaces are numbered on over the sections.  A block whose two lengths differ, or that contradicts itself, ends the
+ * reading.
  *
- * An Option list is read as far as it is sound; only in an Interface Description Block, where the time's unit may hide in it, an
- * unsound one is damage.
+ * An Option list is read as far as it is sound; only in an Interface Description Block, where the time's unit may hide
+ * in it, an unsound one is damage.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -36,46 +37,46 @@
 #define MAX_DROPS                ((uint64_t)1 << 47) /* so that no sum over all interfaces overflows */
 
 struct interface {
-    uint16_t            linktype;
-    uint32_t            snaplen, max_caplen;
+    uint16_t linktype;
+    uint32_t snaplen, max_caplen;
     struct pcapng_clock clock;
-    uint64_t            drops_total;   /* of its last statistics block */
-    uint64_t            drops_between; /* sum over the packets' own counts */
-    uint64_t            drops_counted; /* of this interface in capture_stats */
+    uint64_t drops_total;   /* of its last statistics block */
+    uint64_t drops_between; /* sum over the packets' own counts */
+    uint64_t drops_counted; /* of this interface in capture_stats */
 };
 
 struct pcapng_reader {
-    bool              swapped;
-    bool              bad_version;
+    bool swapped;
+    bool bad_version;
     struct interface *interfaces; /* of all sections */
-    uint32_t          n_interfaces, n_allocated;
-    uint32_t          section_first; /* first interface of this section */
-    uint64_t          skip_left;     /* of a long block that is being passed over, up to its second length */
-    uint32_t          skip_size;     /* total length of that block, 0 = none */
-    uint64_t          skip_offset;
+    uint32_t n_interfaces, n_allocated;
+    uint32_t section_first; /* first interface of this section */
+    uint64_t skip_left;     /* of a long block that is being passed over, up to its second length */
+    uint32_t skip_size;     /* total length of that block, 0 = none */
+    uint64_t skip_offset;
 };
 
 struct block {
     const uint8_t *body, *end; /* without the second length */
-    uint32_t       type, size;
+    uint32_t type, size;
 };
 
 struct packet_block {
     struct interface *interface;
-    const uint8_t    *data;
-    const uint8_t    *options;
-    uint32_t          caplen, wirelen;
-    uint64_t          ticks;
-    bool              has_time, has_drops;
-    uint64_t          drops;
+    const uint8_t *data;
+    const uint8_t *options;
+    uint32_t caplen, wirelen;
+    uint64_t ticks;
+    bool has_time, has_drops;
+    uint64_t drops;
 };
 
 struct option {
-    uint16_t       code, size;
+    uint16_t code, size;
     const uint8_t *value;
 };
 
-/* false: the list is over, or unsound ('at' then has not come to 'end' and there was no end mark: 'ret_sound' tells). */
+/* false: the list is over, or ('ret_sound') its next option is longer than what is left of the block. */
 static bool next_option(const uint8_t **at, const uint8_t *end, bool swapped, struct option *ret, bool *ret_sound)
 {
     size_t left = (size_t)(end - *at);
@@ -124,8 +125,8 @@ static struct interface *find_interface(const struct pcapng_reader *p, uint32_t 
 static const char *parse_fixed(const struct pcapng_reader *p, const struct block *b, struct packet_block *ret)
 {
     const uint8_t *at = b->body;
-    size_t         size = (size_t)(b->end - at);
-    bool           swapped = p->swapped, simple = b->type == BLOCK_SIMPLE_PACKET;
+    size_t size = (size_t)(b->end - at);
+    bool swapped = p->swapped, simple = b->type == BLOCK_SIMPLE_PACKET;
 
     *ret = (struct packet_block){0};
     if (size < (simple ? 4u : 20u))
@@ -173,8 +174,8 @@ static const char *parse_packet(const struct pcapng_reader *p, const struct bloc
 static void read_packet_options(const struct pcapng_reader *p, const struct block *b, struct packet_block *packet)
 {
     const uint8_t *at = packet->options;
-    struct option  o;
-    bool           sound;
+    struct option o;
+    bool sound;
 
     if (b->type != BLOCK_ENHANCED_PACKET)
         return;
@@ -189,8 +190,8 @@ static void read_packet_options(const struct pcapng_reader *p, const struct bloc
 static void put_frame(struct capture *c, const struct block *b, struct packet_block *packet, struct frame *f)
 {
     const struct pcapng_reader *p = c->reader;
-    struct interface           *i = packet->interface;
-    int64_t                     ts_ns;
+    struct interface *i = packet->interface;
+    int64_t ts_ns;
 
     capture_frame(c, f, packet->data, packet->caplen, packet->wirelen);
     if (packet->has_time && pcapng_clock_ns(&i->clock, packet->ticks, &ts_ns))
@@ -218,7 +219,7 @@ static bool is_packet(uint32_t type)
 static bool look(const struct capture *c, struct block *ret)
 {
     const struct pcapng_reader *p = c->reader;
-    const struct window        *w = &c->window;
+    const struct window *w = &c->window;
 
     if (window_left(w) < BLOCK_MIN_SIZE)
         return false;
@@ -236,9 +237,9 @@ static bool look(const struct capture *c, struct block *ret)
 static size_t take(struct capture *c, struct frame *ret, size_t n)
 {
     const struct pcapng_reader *p = c->reader;
-    struct packet_block         packet;
-    struct block                b;
-    size_t                      got = 0;
+    struct packet_block packet;
+    struct block b;
+    size_t got = 0;
 
     while (got < n && p->skip_size == 0 && look(c, &b) && is_packet(b.type) && parse_packet(p, &b, &packet) == NULL) {
         put_frame(c, &b, &packet, &ret[got++]);
@@ -255,7 +256,7 @@ enum step {
 
 __attribute__((format(printf, 3, 4))) static int fault(struct capture *c, const struct block *b, const char *fmt, ...)
 {
-    char    why[128]; /* a clause of our own */
+    char why[128]; /* a clause of our own */
     va_list args;
 
     va_start(args, fmt);
@@ -286,7 +287,7 @@ static int reserve_interface(struct pcapng_reader *p, struct err *reterr)
 {
     if (p->n_interfaces < p->n_allocated)
         return 0;
-    uint32_t          n = p->n_allocated == 0 ? 4 : p->n_allocated * 2;
+    uint32_t n = p->n_allocated == 0 ? 4 : p->n_allocated * 2;
     struct interface *interfaces = realloc(p->interfaces, n * sizeof(*interfaces));
     if (interfaces == NULL)
         return err_set(reterr, -ENOMEM, "no memory for %u interfaces", n);
@@ -298,8 +299,8 @@ static int reserve_interface(struct pcapng_reader *p, struct err *reterr)
 static bool read_interface_options(const struct pcapng_reader *p, const struct block *b, struct interface *i)
 {
     const uint8_t *at = b->body + 8;
-    struct option  o;
-    bool           sound;
+    struct option o;
+    bool sound;
 
     while (next_option(&at, b->end, p->swapped, &o, &sound)) {
         if (o.code == OPTION_TSRESOL && o.size == 1)
@@ -313,7 +314,7 @@ static bool read_interface_options(const struct pcapng_reader *p, const struct b
 static int add_interface(struct capture *c, const struct block *b, struct err *reterr)
 {
     struct pcapng_reader *p = c->reader;
-    struct interface      i = {0};
+    struct interface i = {0};
 
     if (b->end - b->body < 8)
         return fault(c, b, "is too short for an interface description");
@@ -340,10 +341,10 @@ static int add_interface(struct capture *c, const struct block *b, struct err *r
 static void read_statistics(struct capture *c, const struct block *b)
 {
     const struct pcapng_reader *p = c->reader;
-    const uint8_t              *at = b->body + 12;
-    struct option               o;
-    bool                        sound, stated = false;
-    uint64_t                    drops = 0;
+    const uint8_t *at = b->body + 12;
+    struct option o;
+    bool sound, stated = false;
+    uint64_t drops = 0;
 
     if (b->end - b->body < 12)
         return;
@@ -364,7 +365,7 @@ static void read_statistics(struct capture *c, const struct block *b)
 static int handle(struct capture *c, const struct block *b, struct err *reterr)
 {
     const char *why;
-    int         rc = STEP_ON;
+    int rc = STEP_ON;
 
     if (is_packet(b->type)) {
         struct packet_block packet;
@@ -399,8 +400,8 @@ static int cut(struct capture *c, uint32_t type, uint64_t need, uint64_t left)
 static int pass_long_block(struct capture *c, struct err *reterr)
 {
     struct pcapng_reader *p = c->reader;
-    struct window        *w = &c->window;
-    struct block          b = {.size = p->skip_size};
+    struct window *w = &c->window;
+    struct block b = {.size = p->skip_size};
 
     int rc = window_skip(w, &p->skip_left, reterr);
     if (rc == 0)
@@ -437,9 +438,9 @@ static bool is_passed_over(uint32_t type)
 static int step(struct capture *c, struct err *reterr)
 {
     struct pcapng_reader *p = c->reader;
-    struct window        *w = &c->window;
-    struct block          b;
-    int                   rc;
+    struct window *w = &c->window;
+    struct block b;
+    int rc;
 
     if (p->skip_size > 0)
         return pass_long_block(c, reterr);
@@ -482,7 +483,7 @@ static int step(struct capture *c, struct err *reterr)
 static int pcapng_reader_next(struct capture *c, struct frame *ret, size_t n, struct err *reterr)
 {
     size_t got = take(c, ret, n);
-    int    rc = STEP_ON;
+    int rc = STEP_ON;
 
     if (got > 0)
         return (int)got;

@@ -17,8 +17,8 @@ enum pcapng_unit {
 
 struct pcapng_clock {
     enum pcapng_unit unit;
-    uint64_t         factor;
-    int64_t          offset_s;
+    uint64_t factor;
+    int64_t offset_s;
 };
 
 void pcapng_clock_set_unit(struct pcapng_clock *, uint8_t if_tsresol);

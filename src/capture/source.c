@@ -14,15 +14,15 @@
 #define STORED_SIZE (128 * 1024) /* one read of compressed data, and of the beginning of any */
 
 struct source {
-    int                     fd;
-    bool                    owns_fd;
-    bool                    at_end;    /* of what is stored */
-    uint64_t                n_bytes, n_bytes_total;
-    struct digest          *digest;    /* NULL without */
-    struct decompressor    *decompressor; /* NULL: stored plain */
+    int fd;
+    bool owns_fd;
+    bool at_end; /* of what is stored */
+    uint64_t n_bytes, n_bytes_total;
+    struct digest *digest;             /* NULL without */
+    struct decompressor *decompressor; /* NULL: stored plain */
     struct decompress_input in;        /* over 'stored'; where plain, the first bytes not yet given out */
-    char                    damage[160];
-    uint8_t                 stored[STORED_SIZE];
+    char damage[160];
+    uint8_t stored[STORED_SIZE];
 };
 
 /* Every stored byte comes through here. */
@@ -99,7 +99,7 @@ static int read_beginning(struct source *s, struct err *reterr)
 int source_open(const char *path, bool with_digest, struct source **ret, struct err *reterr)
 {
     struct source *s = malloc(sizeof(*s));
-    int            rc;
+    int rc;
 
     if (s == NULL)
         return err_set(reterr, -ENOMEM, "no memory to read");
@@ -137,7 +137,7 @@ static ssize_t read_compressed(struct source *s, void *buf, size_t size, struct 
 
     for (;;) {
         size_t n = 0;
-        int    rc = decompressor_run(s->decompressor, &s->in, buf, size, &n, &why);
+        int rc = decompressor_run(s->decompressor, &s->in, buf, size, &n, &why);
 
         if (rc == -ENOMEM)
             return err_set(reterr, rc, "no memory to decompress %s data", name);

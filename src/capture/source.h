@@ -29,10 +29,10 @@ int source_drain(struct source *, struct err *reterr);
 /* Why the end came too early, as a clause without a full stop; NULL where it did not. */
 const char *source_damage(const struct source *);
 const char *source_compression(const struct source *); /* "gzip", "zstd" or NULL */
-bool        source_has_digest(const struct source *);
-uint64_t    source_n_bytes(const struct source *);       /* stored bytes read so far */
-uint64_t    source_n_bytes_total(const struct source *); /* size of the file, 0 where not known */
-void        source_digest(struct source *, char ret[static DIGEST_TEXT_SIZE]); /* once, after the end; "" without digest */
-void        source_free(struct source *);
+bool source_has_digest(const struct source *);
+uint64_t source_n_bytes(const struct source *);                         /* stored bytes read so far */
+uint64_t source_n_bytes_total(const struct source *);                   /* size of the file, 0 where not known */
+void source_digest(struct source *, char ret[static DIGEST_TEXT_SIZE]); /* once, after the end; "" without digest */
+void source_free(struct source *);
 
 #endif

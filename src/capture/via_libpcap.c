@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files that libpcap reads and our own readers do not: pcap of versions other than 2.4 (libpcap takes 2.0 to 2.3 and 543.0), the
- * "modified" pcap of old Linux tcpdumps (magic a1b2cd34), and whatever a newer libpcap may learn.
+ * Files that libpcap reads and our own readers do not: pcap of versions other than 2.4 (libpcap takes 2.0 to 2.3 and
+ * 543.0), the "modified" pcap of old Linux tcpdumps (magic a1b2cd34), and whatever a newer libpcap may learn.
  *
- * libpcap reads through a stdio stream over our window, so that these files too may be compressed or piped and are digested.
- * It has one buffer for the packet, hence one frame in each call.
+ * libpcap reads through a stdio stream over our window, so that these files too may be compressed or piped and are
+ * digested. It has one buffer for the packet, hence one frame in each call.
  */
 #include <errno.h>
 #include <pcap/pcap.h>
@@ -17,16 +17,16 @@
 
 struct via_libpcap {
     struct window *window; /* borrowed from the capture */
-    pcap_t        *pcap;
-    FILE          *stream; /* owned by 'pcap' once that is open */
-    struct err     fault;  /* of a read below libpcap */
-    uint16_t       linktype;
+    pcap_t *pcap;
+    FILE *stream;     /* owned by 'pcap' once that is open */
+    struct err fault; /* of a read below libpcap */
+    uint16_t linktype;
 };
 
 static ssize_t stream_read(void *cookie, char *buf, size_t size)
 {
     struct via_libpcap *v = cookie;
-    int                 rc = 0;
+    int rc = 0;
 
     if (window_left(v->window) == 0) {
         do {
@@ -68,8 +68,8 @@ static int via_libpcap_next(struct capture *c, struct frame *ret, size_t n, stru
 {
     struct via_libpcap *v = c->reader;
     struct pcap_pkthdr *header;
-    const uint8_t      *data;
-    off_t               offset = ftello(v->stream);
+    const uint8_t *data;
+    off_t offset = ftello(v->stream);
 
     (void)n;
     int rc = pcap_next_ex(v->pcap, &header, &data);
@@ -107,8 +107,8 @@ static const struct reader_ops via_libpcap_ops = {.next = via_libpcap_next, .fre
 int via_libpcap_open(struct capture *c, struct err *reterr)
 {
     const cookie_io_functions_t io = {.read = stream_read, .seek = stream_seek};
-    char                        why[PCAP_ERRBUF_SIZE];
-    struct via_libpcap         *v = calloc(1, sizeof(*v));
+    char why[PCAP_ERRBUF_SIZE];
+    struct via_libpcap *v = calloc(1, sizeof(*v));
 
     if (v == NULL)
         return err_set(reterr, -ENOMEM, "no memory to read");

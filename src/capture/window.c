@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_BLOCK_SIZE ((size_t)512 * 1024) /* stays in a second-level cache, and large enough to make read(2) cheap */
-#define MIN_BLOCK_SIZE 64                       /* holds any fixed header that is asked for */
+#define DEFAULT_BLOCK_SIZE                                                                                             \
+    ((size_t)512 * 1024)  /* stays in a second-level cache, and large enough to make read(2) cheap */
+#define MIN_BLOCK_SIZE 64 /* holds any fixed header that is asked for */
 
 int window_init(struct window *w, struct source *source, size_t block_size, struct err *reterr)
 {
@@ -37,7 +38,7 @@ static void move_to_front(struct window *w)
 /* The record fills the buffer: twice as much, so that memory follows the bytes that really came. */
 static int grow(struct window *w, struct err *reterr)
 {
-    size_t   size = w->size > WINDOW_MAX_SIZE / 2 ? WINDOW_MAX_SIZE : w->size * 2;
+    size_t size = w->size > WINDOW_MAX_SIZE / 2 ? WINDOW_MAX_SIZE : w->size * 2;
     uint8_t *buf = realloc(w->buf, size);
 
     if (buf == NULL)

@@ -17,10 +17,10 @@
 
 struct window {
     struct source *source; /* borrowed */
-    uint8_t       *buf;
-    size_t         size, block_size;
-    size_t         pos, end; /* unread bytes are buf[pos] to buf[end - 1] */
-    uint64_t       offset;   /* of buf[0] in the input */
+    uint8_t *buf;
+    size_t size, block_size;
+    size_t pos, end; /* unread bytes are buf[pos] to buf[end - 1] */
+    uint64_t offset; /* of buf[0] in the input */
 };
 
 int window_init(struct window *, struct source *, size_t block_size, struct err *reterr);
@@ -29,8 +29,8 @@ int window_init(struct window *, struct source *, size_t block_size, struct err 
  * 0 (see window_left()), or negative as source_read(); -EMSGSIZE: 'need' is beyond WINDOW_MAX_SIZE. */
 int window_fill(struct window *, size_t need, struct err *reterr);
 
-/* Passes over 'n' bytes of any number without holding them; invalidates pointers.  The bytes that were missing are left in
- * 'left' (0: all passed), so that an interrupted call can be taken up again. */
+/* Passes over 'n' bytes of any number without holding them; invalidates pointers.  The bytes that were missing are left
+ * in 'left' (0: all passed), so that an interrupted call can be taken up again. */
 int window_skip(struct window *, uint64_t *left, struct err *reterr);
 
 static inline size_t window_left(const struct window *w)

@@ -44,6 +44,7 @@ enum {
     TCP_FIRST_SYN_SIDE = 1 << 19,   /* valid with TCP_SAW_SYN */
     TCP_CLOSED_BY_SIDE = 1 << 20,   /* sender of the first FIN or RST */
     TCP_RST_SIDE = 1 << 21,         /* sender of the first RST */
+    TCP_FIRST_SYN_ACK_SIDE = 1 << 24, /* valid with TCP_SAW_SYN_ACK */
     FLOW_CLIENT_KNOWN = 1 << 22,    /* flow_set_client() was called ... */
     FLOW_CLIENT_SIDE = 1 << 23,     /* ... with this side */
 };

@@ -42,6 +42,8 @@ static void note_flags(struct flow_detail *d, unsigned side, const struct sight 
 
     if ((bits & TCP_SAW_SYN) != 0 && (d->saw & (TCP_SAW_SYN * 3)) == 0)
         d->saw |= side == 1 ? TCP_FIRST_SYN_SIDE : 0;
+    if ((bits & TCP_SAW_SYN_ACK) != 0 && (d->saw & (TCP_SAW_SYN_ACK * 3)) == 0)
+        d->saw |= side == 1 ? TCP_FIRST_SYN_ACK_SIDE : 0;
     if ((bits & (TCP_SAW_FIN | TCP_SAW_RST)) != 0 && (d->saw & (TCP_SAW_FIN * 3 | TCP_SAW_RST * 3)) == 0)
         d->saw |= side == 1 ? TCP_CLOSED_BY_SIDE : 0;
     if ((bits & TCP_SAW_RST) != 0 && (d->saw & (TCP_SAW_RST * 3)) == 0) {

@@ -94,7 +94,7 @@ void end_block(struct bytes *b, size_t begin)
 {
     while (b->size % 4 != 0)
         put_fill(b, 0, 1);
-    size_t   end = b->size + 4;
+    size_t end = b->size + 4;
     uint32_t size = (uint32_t)(end - begin);
     b->size = begin + 4;
     put32(b, size);
@@ -123,7 +123,7 @@ void put_option(struct bytes *b, uint16_t code, const void *value, uint16_t size
 
 void put_interface(struct bytes *b, uint16_t linktype, uint32_t snaplen, int tsresol, int64_t offset_s)
 {
-    size_t  begin = begin_block(b, 1);
+    size_t begin = begin_block(b, 1);
     uint8_t resolution = (uint8_t)tsresol;
 
     put16(b, linktype);
@@ -189,9 +189,9 @@ static void keep(struct seen *s, const struct frame *frames, size_t n)
 
 struct seen read_path(const char *path, const struct capture_options *options)
 {
-    struct seen     s = {0};
+    struct seen s = {0};
     struct capture *c;
-    struct frame    batch[64];
+    struct frame batch[64];
 
     s.rc = capture_open_file(path, options, &c, &s.err);
     if (s.rc < 0)
@@ -205,8 +205,8 @@ struct seen read_path(const char *path, const struct capture_options *options)
 
 struct seen read_bytes(const struct bytes *b, const struct capture_options *options)
 {
-    char        path[FILE_PATH_SIZE];
-    int         fd = file_of(b->data, b->size, path);
+    char path[FILE_PATH_SIZE];
+    int fd = file_of(b->data, b->size, path);
     struct seen s = read_path(path, options);
 
     close(fd);

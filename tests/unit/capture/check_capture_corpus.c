@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every capture of the corpus beside the sources: our reader against libpcap's, frame by frame, as far as libpcap goes. */
+/* Every capture of the corpus beside the sources: our reader against libpcap's, frame by frame, as far as libpcap goes.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <pcap/pcap.h>
@@ -9,13 +10,13 @@
 
 #include "capture_support.h"
 
-#define CORPUS TEST_SOURCE_ROOT "/../shared/captures"
+#define CORPUS    TEST_SOURCE_ROOT "/../shared/captures"
 #define PATH_SIZE 1024
 
 static char *read_text(const char *path)
 {
-    FILE  *f = fopen(path, "r");
-    char  *text = NULL;
+    FILE *f = fopen(path, "r");
+    char *text = NULL;
     size_t size = 0;
 
     if (f == NULL)
@@ -32,8 +33,8 @@ static char *read_text(const char *path)
 /* The number behind the first "key": in 'text', or 'otherwise'. */
 static double number_of(const char *text, const char *key, double otherwise)
 {
-    char        quoted[64];
-    char       *end;
+    char quoted[64];
+    char *end;
     const char *at;
 
     snprintf(quoted, sizeof(quoted), "\"%s\": ", key);
@@ -44,8 +45,8 @@ static double number_of(const char *text, const char *key, double otherwise)
     return end != at + strlen(quoted) ? v : otherwise;
 }
 
-/* libpcap hands sub-seconds on as they are, gives packets without a time the year 1970, and lets times past 2106 overflow: where we
- * counted odd times, such packets are left out. */
+/* libpcap hands sub-seconds on as they are, gives packets without a time the year 1970, and lets times past 2106
+ * overflow: where we counted odd times, such packets are left out. */
 static bool has_usable_time(const struct pcap_pkthdr *h, const struct seen *s)
 {
     bool sound = h->ts.tv_usec >= 0 && h->ts.tv_usec < 1000000000 && h->ts.tv_sec != 0 && h->ts.tv_sec <= UINT32_MAX;
@@ -56,11 +57,11 @@ static bool has_usable_time(const struct pcap_pkthdr *h, const struct seen *s)
 /* The frames that libpcap gives are ours, one by one. */
 static size_t compare_with_libpcap(const char *path, const struct seen *s)
 {
-    char                why[PCAP_ERRBUF_SIZE], name[128];
+    char why[PCAP_ERRBUF_SIZE], name[128];
     struct pcap_pkthdr *header;
-    const u_char       *data;
-    size_t              n = 0;
-    pcap_t             *p = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, why);
+    const u_char *data;
+    size_t n = 0;
+    pcap_t *p = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, why);
 
     if (p == NULL)
         return 0;
@@ -90,17 +91,22 @@ static void compare_with_truth(const char *path, const char *truth, const struct
     ck_assert_ptr_nonnull(container);
     ck_assert_msg((double)s->n_frames == number_of(container, "records", -1), "%s: %zu packets", path, s->n_frames);
     ck_assert_msg((double)s->stats.n_odd_lengths == number_of(container, "caplen_gt_len", 0), "%s", path);
-    ck_assert_msg((double)s->stats.n_time_back == number_of(container, "timestamps_backwards", (double)s->stats.n_time_back),
+    ck_assert_msg((double)s->stats.n_time_back ==
+                      number_of(container, "timestamps_backwards", (double)s->stats.n_time_back),
                   "%s: %llu steps back in time", path, (unsigned long long)s->stats.n_time_back);
-    ck_assert_msg(s->stats.damaged == (number_of(container, "truncated_tail_bytes", 0) > 0), "%s: %s", path, s->stats.damage);
+    ck_assert_msg(s->stats.damaged == (number_of(container, "truncated_tail_bytes", 0) > 0), "%s: %s", path,
+                  s->stats.damage);
     double odd = number_of(container, "subsecond_field_out_of_range", -1);
     if (odd >= 0)
-        ck_assert_msg((double)s->stats.n_odd_times == odd, "%s: %llu odd times", path, (unsigned long long)s->stats.n_odd_times);
+        ck_assert_msg((double)s->stats.n_odd_times == odd, "%s: %llu odd times", path,
+                      (unsigned long long)s->stats.n_odd_times);
     double first = number_of(truth, "first_ts", -1);
     if (first > 0 && s->stats.n_odd_times == 0) {
-        ck_assert_msg(first - (double)s->stats.first_ns / 1e9 < 1e-5 && (double)s->stats.first_ns / 1e9 - first < 1e-5, "%s", path);
+        ck_assert_msg(first - (double)s->stats.first_ns / 1e9 < 1e-5 && (double)s->stats.first_ns / 1e9 - first < 1e-5,
+                      "%s", path);
         double last = number_of(truth, "last_ts", -1);
-        ck_assert_msg(last - (double)s->stats.last_ns / 1e9 < 1e-5 && (double)s->stats.last_ns / 1e9 - last < 1e-5, "%s", path);
+        ck_assert_msg(last - (double)s->stats.last_ns / 1e9 < 1e-5 && (double)s->stats.last_ns / 1e9 - last < 1e-5,
+                      "%s", path);
     }
     const char *sha256 = strstr(truth, "\"sha256\": \"");
     ck_assert_ptr_nonnull(sha256);
@@ -110,7 +116,7 @@ static void compare_with_truth(const char *path, const char *truth, const struct
 static void check_one(const char *name)
 {
     static const size_t block_sizes[] = {0, 100};
-    char                path[PATH_SIZE], truth_path[PATH_SIZE];
+    char path[PATH_SIZE], truth_path[PATH_SIZE];
 
     snprintf(path, sizeof(path), "%s/%s", CORPUS, name);
     snprintf(truth_path, sizeof(truth_path), "%s/truth/%s.json", CORPUS, name);
@@ -119,7 +125,7 @@ static void check_one(const char *name)
         return;
     for (size_t i = 0; i < sizeof(block_sizes) / sizeof(block_sizes[0]); i++) {
         const struct capture_options options = {.block_size = block_sizes[i]};
-        struct seen                  s = read_path(path, &options);
+        struct seen s = read_path(path, &options);
 
         if (s.rc == 0) {
             compare_with_truth(path, truth, &s);
@@ -136,9 +142,9 @@ static void check_one(const char *name)
 
 START_TEST(every_capture_is_read_as_libpcap_and_the_truth_have_it)
 {
-    DIR           *dir = opendir(CORPUS);
+    DIR *dir = opendir(CORPUS);
     struct dirent *entry;
-    size_t         n = 0;
+    size_t n = 0;
 
     if (dir == NULL) {
         fprintf(stderr, "skipped: no corpus at %s\n", CORPUS);

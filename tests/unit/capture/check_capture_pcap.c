@@ -5,8 +5,8 @@
 
 #include "capture_support.h"
 
-#define MICRO 0xa1b2c3d4u
-#define NANO 0xa1b23c4du
+#define MICRO    0xa1b2c3d4u
+#define NANO     0xa1b23c4du
 #define MODIFIED 0xa1b2cd34u
 
 /* Five records, one without bytes, one cut by the snap length. */
@@ -25,10 +25,10 @@ static struct bytes small_pcap(bool big_endian, uint32_t magic)
 
 START_TEST(both_byte_orders_and_resolutions_give_the_same_packets)
 {
-    bool         big_endian = _i & 1, nano = _i & 2;
+    bool big_endian = _i & 1, nano = _i & 2;
     struct bytes b = small_pcap(big_endian, nano ? NANO : MICRO);
-    struct seen  s = read_bytes(&b, NULL);
-    int64_t      unit = nano ? 1 : 1000;
+    struct seen s = read_bytes(&b, NULL);
+    int64_t unit = nano ? 1 : 1000;
 
     ck_assert_msg(s.rc == 0, "%s", s.err.msg);
     ck_assert_uint_eq(s.n_frames, 5);
@@ -55,13 +55,13 @@ END_TEST
 START_TEST(a_file_cut_at_any_byte_gives_a_prefix_and_says_so)
 {
     struct bytes b = small_pcap(_i & 1, MICRO);
-    struct seen  whole = read_bytes(&b, NULL);
+    struct seen whole = read_bytes(&b, NULL);
     const size_t ends[] = {24, 24 + 76, 24 + 76 + 30, 24 + 76 + 30 + 16, 24 + 76 + 30 + 16 + 49, b.size};
-    size_t       n_whole = 0;
+    size_t n_whole = 0;
 
     for (size_t size = 0; size < b.size; size++) {
         struct bytes cut = {.data = b.data, .size = size};
-        struct seen  s = read_bytes(&cut, NULL);
+        struct seen s = read_bytes(&cut, NULL);
 
         if (size < 24) {
             ck_assert_int_eq(s.rc, -EBADMSG);
@@ -89,7 +89,8 @@ START_TEST(damage_is_told_with_the_record_and_the_byte)
 
     b.size = 24 + 76 + 5;
     struct seen s = read_bytes(&b, NULL);
-    ck_assert_str_eq(s.stats.damage, "cut short: packet record 2 at byte 100 needs 16 header bytes, the file has 5 more");
+    ck_assert_str_eq(s.stats.damage,
+                     "cut short: packet record 2 at byte 100 needs 16 header bytes, the file has 5 more");
     seen_clear(&s);
 
     b.size = 24 + 76 + 16 + 13;
@@ -104,7 +105,7 @@ END_TEST
 START_TEST(any_block_size_gives_the_same_frames)
 {
     static const size_t sizes[] = {1, 64, 65, 100, 127, 1000, 4096, 1 << 20};
-    struct bytes        b = {0};
+    struct bytes b = {0};
 
     put_pcap_header(&b, MICRO, 262144, 1);
     for (uint32_t i = 0; i < 200; i++)
@@ -115,7 +116,7 @@ START_TEST(any_block_size_gives_the_same_frames)
     ck_assert_uint_eq(normal.n_frames, 202);
 
     const struct capture_options options = {.block_size = sizes[_i]};
-    struct seen                  s = read_bytes(&b, &options);
+    struct seen s = read_bytes(&b, &options);
     ck_assert_uint_eq(s.n_frames, normal.n_frames);
     seen_assert_prefix(&normal, &s, normal.n_frames);
     ck_assert_str_eq(s.stats.sha256, normal.stats.sha256);
@@ -161,8 +162,9 @@ START_TEST(a_length_field_alone_takes_no_memory)
     put_fill(&b, 0, 100);
     struct seen s = read_bytes(&b, NULL);
     ck_assert_uint_eq(s.n_frames, 0);
-    ck_assert_str_eq(s.stats.damage,
-                     "cut short: packet record 1 at byte 24 needs 200000000 bytes of packet data, the file has 100 more");
+    ck_assert_str_eq(
+        s.stats.damage,
+        "cut short: packet record 1 at byte 24 needs 200000000 bytes of packet data, the file has 100 more");
     seen_clear(&s);
     bytes_clear(&b);
 }
@@ -216,7 +218,7 @@ END_TEST
 START_TEST(nflog_attributes_of_a_foreign_host_are_turned_to_our_order)
 {
     struct bytes ours = {0}, theirs = {.big_endian = true};
-    uint16_t     one = 1;
+    uint16_t one = 1;
 
     theirs.big_endian = *(const uint8_t *)&one == 1;
     ours.big_endian = !theirs.big_endian;
@@ -243,7 +245,7 @@ END_TEST
 START_TEST(variants_are_read_through_libpcap_with_the_same_frames)
 {
     struct bytes plain = small_pcap(false, MICRO), modified = {.big_endian = _i & 1};
-    struct seen  a = read_bytes(&plain, NULL);
+    struct seen a = read_bytes(&plain, NULL);
 
     put_pcap_header(&modified, MODIFIED, 65535, 1);
     for (size_t at = 24; at < plain.size;) {

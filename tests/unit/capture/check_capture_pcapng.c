@@ -53,9 +53,10 @@ START_TEST(packets_of_all_blocks_and_interfaces_are_read_in_either_byte_order)
     ck_assert_uint_eq(s.n_frames, 8);
     static const struct {
         uint32_t caplen, wirelen;
-        int64_t  ts_ns;
+        int64_t ts_ns;
         uint16_t linktype, interface_id;
-    } want[] = {{61, 1514, 1000001000, 1, 0}, {20, 20, 2000000001, 113, 1}, {96, 200, 2000000001, 1, 0}, {4, 4, 3000, 113, 1}};
+    } want[] = {
+        {61, 1514, 1000001000, 1, 0}, {20, 20, 2000000001, 113, 1}, {96, 200, 2000000001, 1, 0}, {4, 4, 3000, 113, 1}};
     for (size_t i = 0; i < 8; i++) {
         const struct frame *f = &s.frames[i];
 
@@ -80,7 +81,7 @@ END_TEST
 START_TEST(a_file_cut_at_any_byte_gives_a_prefix_and_says_so)
 {
     struct bytes b = {.big_endian = _i & 1};
-    bool         boundary[2000] = {false};
+    bool boundary[2000] = {false};
 
     put_busy_section(&b);
     ck_assert_uint_lt(b.size, sizeof(boundary));
@@ -93,7 +94,7 @@ START_TEST(a_file_cut_at_any_byte_gives_a_prefix_and_says_so)
     struct seen whole = read_bytes(&b, NULL);
     for (size_t size = 0; size < b.size; size++) {
         struct bytes cut = {.data = b.data, .size = size};
-        struct seen  s = read_bytes(&cut, NULL);
+        struct seen s = read_bytes(&cut, NULL);
 
         if (size < 28) {
             ck_assert_int_eq(s.rc, -EBADMSG);
@@ -138,10 +139,10 @@ START_TEST(any_single_byte_may_be_wrong_without_a_crash)
 END_TEST
 
 static const struct {
-    int      tsresol;
-    int64_t  offset_s;
+    int tsresol;
+    int64_t offset_s;
     uint64_t ticks;
-    int64_t  ts_ns; /* -1: cannot be */
+    int64_t ts_ns; /* -1: cannot be */
 } clocks[] = {
     {DEFAULT_RESOLUTION, 0, 1700000000000001, 1700000000000001000},
     {0, 0, 1700000000, 1700000000000000000},
@@ -197,7 +198,7 @@ static void put_statistics(struct bytes *b, uint32_t interface_id, uint64_t ifdr
 START_TEST(the_last_statistics_of_each_interface_count)
 {
     struct bytes b = {0};
-    size_t       begin;
+    size_t begin;
 
     put_section(&b, 1, 0);
     put_interface(&b, 1, 0, DEFAULT_RESOLUTION, 0);
@@ -226,7 +227,16 @@ START_TEST(the_last_statistics_of_each_interface_count)
 }
 END_TEST
 
-enum spoil { SPOIL_TRAILER, SPOIL_SHORT, SPOIL_ODD, SPOIL_INTERFACE, SPOIL_CAPLEN, SPOIL_SANE, SPOIL_BYTE_ORDER, N_SPOILS };
+enum spoil {
+    SPOIL_TRAILER,
+    SPOIL_SHORT,
+    SPOIL_ODD,
+    SPOIL_INTERFACE,
+    SPOIL_CAPLEN,
+    SPOIL_SANE,
+    SPOIL_BYTE_ORDER,
+    N_SPOILS
+};
 
 static const char *const sentences[N_SPOILS] = {
     "has two lengths that differ",
@@ -288,9 +298,9 @@ END_TEST
 
 START_TEST(a_long_block_of_no_interest_is_passed_over)
 {
-    const uint32_t               size = 3000000;
+    const uint32_t size = 3000000;
     const struct capture_options options = {.block_size = _i == 0 ? 4096 : 0};
-    struct bytes                 b = {0};
+    struct bytes b = {0};
 
     put_section(&b, 1, 0);
     put_interface(&b, 1, 65535, DEFAULT_RESOLUTION, 0);
@@ -340,7 +350,7 @@ START_TEST(versions_are_accepted_as_libpcap_does)
 {
     static const struct {
         uint16_t major, minor;
-        int      rc;
+        int rc;
     } versions[] = {{1, 0, 0}, {1, 2, 0}, {0, 1, -ENOTSUP}, {1, 1, -ENOTSUP}, {2, 0, -ENOTSUP}};
 
     for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
@@ -365,7 +375,8 @@ Suite *suite_capture_pcapng(void)
     tcase_add_loop_test(t, packets_of_all_blocks_and_interfaces_are_read_in_either_byte_order, 0, 4);
     tcase_add_loop_test(t, a_file_cut_at_any_byte_gives_a_prefix_and_says_so, 0, 2);
     tcase_add_test(t, any_single_byte_may_be_wrong_without_a_crash);
-    tcase_add_loop_test(t, times_follow_the_resolution_and_the_offset_of_the_interface, 0, sizeof(clocks) / sizeof(clocks[0]));
+    tcase_add_loop_test(t, times_follow_the_resolution_and_the_offset_of_the_interface, 0,
+                        sizeof(clocks) / sizeof(clocks[0]));
     tcase_add_test(t, the_last_statistics_of_each_interface_count);
     tcase_add_loop_test(t, a_malformed_block_ends_the_reading_at_its_place, 0, N_SPOILS);
     tcase_add_loop_test(t, a_long_block_of_no_interest_is_passed_over, 0, 2);

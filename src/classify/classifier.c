@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Overview: each packet of a flow goes to our confirmers, then to libndpi with the matrix's protocols ("matrix"), then
+ * to libndpi with all ("all"), until one settles the flow or the budget of packets is used up.
+ *
+ * Life-cycle: states come from a pool; libndpi's own state (688 bytes in version 4.2) is taken from another pool only
+ * when a packet gets that far, and goes back as soon as it has spoken.
+ *
+ * Limits: CLASSIFY_MAX_... packets of a flow, CLASSIFY_MAX_BYTES of a packet to libndpi.  Names in a state are static
+ * strings or live as long as the detectors.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flowaudit/classify.h"
+#include "confirm.h"
+#include "names.h"
+#include "ndpi_shim.h"
+#include "state_pool.h"
+#include "synth.h"
+#include "wire.h"
+
+#define MAX_LIBRARY_NAMES 512 /* more than any version has */
+
+/* Keep-alives (a byte of TCP, an empty line or a word of SIP) say nothing of the protocol: they do not use up the
+ * budget, up to a bound of their own, and only our confirmers look at them. */
+#define TINY             4
+#define MAX_TINY_PACKETS 100
+
+enum { MATRIX, ALL, N_DETECTORS };
+
+struct classify_state {
+    const char *name, *detail; /* once 'basis' is not APP_NONE */
+    const char *detail_of;     /* in front of 'detail' with a dot, or NULL */
+    void *flow[N_DETECTORS];   /* libndpi's state, or NULL */
+    bool spoke[N_DETECTORS];   /* said what it had to say */
+    struct confirm_rtp rtp[2]; /* by sender: 0 is the first packet's */
+    struct addr first_src;
+    uint16_t first_sport;
+    uint8_t n_packets, n_tiny;
+    uint8_t basis; /* enum app_basis */
+    bool contradicts, settled, is_reply;
+    int8_t direction;
+    uint32_t also;
+    uint32_t expected_set;
+    const char *const *expected; /* what 'expected_set' was made of */
+};
+
+struct classifier {
+    struct ndpi_detector *detector[N_DETECTORS];
+    struct state_pool states, flows;
+    uint32_t *named; /* for each confirmer the set of our names that call for it */
+    struct classify_stats stats;
+    uint8_t scratch[CLASSIFY_MAX_BYTES];
+};
+
+/* The library's names for the matrix's. */
+static int library_names(const char *const *names, size_t n_names, const char **ret, size_t *ret_n, struct err *reterr)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < n_names; i++) {
+        if (!classify_knows(names[i]))
+            return err_set(reterr, -EINVAL, "no protocol is called '%s'", names[i]);
+        const char *const self[] = {names[i], NULL};
+        const char *const *spelled = names_of_library(names[i]);
+        for (spelled = spelled != NULL ? spelled : self; *spelled != NULL; spelled++) {
+            if (names_listed(ret, *spelled))
+                continue;
+            if (n + 1 >= MAX_LIBRARY_NAMES)
+                return err_set(reterr, -E2BIG, "more than %d protocol names", MAX_LIBRARY_NAMES);
+            ret[n++] = *spelled;
+        }
+    }
+    *ret_n = n;
+    return 0;
+}
+
+static int classifier_name_confirmers(struct classifier *classifier, struct err *reterr)
+{
+    classifier->named = calloc(n_confirmers, sizeof(*classifier->named));
+    if (classifier->named == NULL)
+        return err_set(reterr, -ENOMEM, "no memory for a classifier");
+    for (size_t i = 0; i < n_confirmers; i++)
+        classifier->named[i] = names_satisfied(confirmers[i].protocol);
+    return 0;
+}
+
+int classifier_new(const char *const *names, size_t n_names, struct classifier **ret, struct err *reterr)
+{
+    const char *library[MAX_LIBRARY_NAMES] = {NULL};
+    size_t n_library = 0;
+    int rc = ndpi_shim_check(reterr);
+
+    if (rc == 0)
+        rc = library_names(names, n_names, library, &n_library, reterr);
+    if (rc < 0)
+        return rc;
+    struct classifier *classifier = calloc(1, sizeof(*classifier));
+    if (classifier == NULL)
+        return err_set(reterr, -ENOMEM, "no memory for a classifier");
+    state_pool_init(&classifier->states, sizeof(struct classify_state));
+    state_pool_init(&classifier->flows, ndpi_shim_flow_size());
+    rc = ndpi_detector_new(library, n_library, &classifier->detector[MATRIX], reterr);
+    if (rc == 0)
+        rc = ndpi_detector_new(NULL, 0, &classifier->detector[ALL], reterr);
+    if (rc == 0)
+        rc = classifier_name_confirmers(classifier, reterr);
+    if (rc < 0) {
+        classifier_free(classifier);
+        return rc;
+    }
+    *ret = classifier;
+    return 0;
+}
+
+void classifier_free(struct classifier *classifier)
+{
+    if (classifier == NULL)
+        return;
+    for (unsigned i = 0; i < N_DETECTORS; i++)
+        ndpi_detector_free(classifier->detector[i]);
+    free(classifier->named);
+    state_pool_free(&classifier->states);
+    state_pool_free(&classifier->flows);
+    free(classifier);
+}
+
+struct classify_state *classify_begin(struct classifier *classifier)
+{
+    struct classify_state *state = state_pool_take(&classifier->states);
+
+    if (state == NULL)
+        classifier->stats.n_no_memory++;
+    return state;
+}
+
+static void state_give_flow(struct classifier *classifier, struct classify_state *state, unsigned which)
+{
+    if (state->flow[which] == NULL)
+        return;
+    ndpi_shim_flow_clear(state->flow[which]);
+    state_pool_give(&classifier->flows, state->flow[which]);
+    state->flow[which] = NULL;
+}
+
+void classify_end(struct classifier *classifier, struct classify_state *state)
+{
+    if (state == NULL)
+        return;
+    for (unsigned i = 0; i < N_DETECTORS; i++)
+        state_give_flow(classifier, state, i);
+    state_pool_give(&classifier->states, state);
+}
+
+static bool state_is_first_sender(const struct classify_state *state, const struct packet *packet)
+{
+    return packet->sport == state->first_sport && addr_compare(&packet->src, &state->first_src) == 0;
+}
+
+static void state_hint(struct classify_state *state, const char *name, const char *detail_of, const char *detail)
+{
+    state->basis = APP_HINT;
+    state->name = name;
+    state->detail_of = detail_of;
+    state->detail = detail;
+}
+
+static void state_settle(struct classify_state *state, const char *name, const char *detail, bool contradicts)
+{
+    state_hint(state, name, NULL, detail);
+    state->basis = APP_CONTENT;
+    state->contradicts = contradicts;
+    state->settled = true;
+    state->also |= names_satisfied(name);
+}
+
+static bool state_expects(const struct classify_state *state, const char *name)
+{
+    return (names_satisfied(name) & state->expected_set) != 0 || names_listed(state->expected, name);
+}
+
+/* TLS in the middle of a session may follow an upgrade that was not captured, or not understood. */
+static bool state_may_be_upgraded(const struct classify_state *state, const struct classify_step *step)
+{
+    if (!step->midstream && state->n_packets <= 1)
+        return false;
+    for (const char *const *name = state->expected; name != NULL && *name != NULL; name++) {
+        if (names_upgrades_to_tls(*name))
+            return true;
+    }
+    return false;
+}
+
+static void state_learn_direction(struct classify_state *state, bool first_sender, enum confirm_answer answer)
+{
+    if (answer == CONFIRM_REQUEST)
+        state->direction = first_sender ? 1 : -1;
+    else if (answer == CONFIRM_RESPONSE)
+        state->direction = first_sender ? -1 : 1;
+}
+
+/* One confirmer's answer, which is not CONFIRM_NO. */
+static void state_confirmed(struct classify_state *state, const struct confirmer *by, const char *detail,
+                            bool first_sender, enum confirm_answer answer, const struct classify_step *step)
+{
+    bool expected = state_expects(state, by->name);
+
+    if (by->strength == CONFIRM_FAIR && !expected) {
+        if (state->basis == APP_NONE)
+            state_hint(state, by->name, NULL, detail);
+        return;
+    }
+    bool upgraded = by->fn == confirm_tls && state_may_be_upgraded(state, step);
+    state_settle(state, by->name, detail, by->strength == CONFIRM_STRONG && !upgraded);
+    state_learn_direction(state, first_sender, answer);
+    if (by->fn == confirm_smb) /* behind a session header of NetBIOS, which it always is */
+        state->also |= names_satisfied("NetBIOS");
+    bool names = by->fn == confirm_dns || by->fn == confirm_nbns || by->fn == confirm_mdns || by->fn == confirm_llmnr;
+    state->is_reply = names && state->n_packets + state->n_tiny == 1 && answer == CONFIRM_RESPONSE;
+}
+
+/* Of a first fragment the UDP header says how long the whole message is. */
+static size_t message_length(const struct packet *packet)
+{
+    size_t length = packet->payload_wire_len;
+
+    if ((packet->flags & PACKET_FIRST_FRAGMENT) && packet->transport == IPPROTO_UDP) {
+        size_t udp = wire_be16(packet->payload - 4);
+        if (udp > 8 + length)
+            length = udp - 8;
+    }
+    return length > packet->payload_len ? length : packet->payload_len;
+}
+
+static void state_confirm(const struct classifier *classifier, struct classify_state *state,
+                          const struct packet *packet, const struct classify_step *step)
+{
+    bool first_sender = state_is_first_sender(state, packet);
+    struct confirm_input input = {
+        .data = packet->payload,
+        .len = packet->payload_len,
+        .wire_len = message_length(packet),
+        .sport = packet->sport,
+        .dport = packet->dport,
+        .udp = packet->transport == IPPROTO_UDP,
+        .first = state->n_packets + state->n_tiny == 1 && !step->midstream,
+    };
+    unsigned transport = input.udp ? CONFIRM_UDP : CONFIRM_TCP;
+
+    if (input.udp && confirm_rtp(&state->rtp[!first_sender], input.data, input.len)) {
+        state_settle(state, "RTP", "", true);
+        return;
+    }
+    for (size_t i = 0; i < n_confirmers && !state->settled; i++) {
+        const struct confirmer *by = &confirmers[i];
+        const char *detail = "";
+        if ((by->transports & transport) == 0)
+            continue;
+        if (by->strength == CONFIRM_NAMED && (classifier->named[i] & state->expected_set) == 0)
+            continue;
+        enum confirm_answer answer = by->fn(&input, &detail);
+        if (answer != CONFIRM_NO)
+            state_confirmed(state, by, detail, first_sender, answer, step);
+    }
+}
+
+/* Which of the two names the library found is the protocol: the inner one where it is a protocol of its own ("SIP.HTTP"
+ * of version 4.2 is HTTP on SIP's port), the outer one where the inner is a site or a product ("TLS.Microsoft365"). */
+static const char *opinion_name(const struct ndpi_opinion *opinion, bool udp, const char **ret_detail_of)
+{
+    const char *inner = opinion->app, *outer = opinion->master;
+
+    *ret_detail_of = NULL;
+    if (outer[0] == '\0' || inner[0] == '\0' || strcmp(outer, inner) == 0)
+        return names_canonical(inner[0] != '\0' ? inner : outer);
+    bool mailslot = udp && strcmp(outer, "NetBIOS") == 0;
+    if (!mailslot && names_contract_index(names_canonical(inner)) >= 0)
+        return names_canonical(inner);
+    *ret_detail_of = outer;
+    return names_canonical(outer);
+}
+
+/* Only what a host name decides is fit for the detail: other refinements depend on what the library remembers of
+ * other flows, and so on which worker saw them. */
+static bool opinion_detail_is_own(const char *outer)
+{
+    static const char *const by_host[] = {"TLS", "HTTP", "DNS", "QUIC", NULL};
+
+    return names_listed(by_host, outer);
+}
+
+static void state_opinion(struct classify_state *state, unsigned which, const struct ndpi_opinion *opinion, bool udp,
+                          const struct classify_step *step)
+{
+    const char *detail_of, *name = opinion_name(opinion, udp, &detail_of);
+    const char *detail = detail_of == NULL && strcmp(name, opinion->app) != 0 ? opinion->app : "";
+
+    if (detail_of != NULL && opinion_detail_is_own(detail_of))
+        detail = opinion->app;
+    else
+        detail_of = NULL;
+    if (names_reliable(name, udp))
+        state_settle(state, name, detail, strcmp(name, "TLS") != 0 || !state_may_be_upgraded(state, step));
+    else if (which == MATRIX && state_expects(state, name))
+        state_settle(state, name, detail, false);
+    else if (which == ALL || state->basis == APP_NONE)
+        state_hint(state, name, detail_of, detail);
+    if (state->settled)
+        state->detail_of = detail_of;
+}
+
+static void state_ask_library(struct classifier *classifier, struct classify_state *state, const struct packet *packet,
+                              const struct classify_step *step)
+{
+    size_t len;
+    const uint8_t *ip = synth_packet(packet, classifier->scratch, &len);
+
+    for (unsigned i = 0; i < N_DETECTORS && !state->settled; i++) {
+        struct ndpi_opinion opinion;
+        if (state->spoke[i])
+            continue;
+        if (state->flow[i] == NULL && (state->flow[i] = state_pool_take(&classifier->flows)) == NULL) {
+            classifier->stats.n_no_memory++;
+            return;
+        }
+        if (i == ALL)
+            classifier->stats.n_second_opinions++;
+        else
+            classifier->stats.n_ndpi_packets++;
+        if (!ndpi_detector_packet(classifier->detector[i], state->flow[i], ip, len, packet->ts_ns, &opinion))
+            continue;
+        state->spoke[i] = true;
+        state_opinion(state, i, &opinion, packet->transport == IPPROTO_UDP, step);
+        state_give_flow(classifier, state, i);
+    }
+}
+
+enum classify_progress classify_packet(struct classifier *classifier, struct classify_state *state,
+                                       const struct packet *packet, const struct classify_step *step)
+{
+    unsigned budget = packet->transport == IPPROTO_UDP ? CLASSIFY_MAX_UDP_PACKETS : CLASSIFY_MAX_TCP_PACKETS;
+
+    if (state->settled || state->n_packets >= budget)
+        return CLASSIFY_FINAL;
+    if (packet->payload_len == 0)
+        return CLASSIFY_MORE;
+    if (state->n_packets + state->n_tiny == 0) {
+        state->first_src = packet->src;
+        state->first_sport = packet->sport;
+    }
+    bool tiny = packet->payload_wire_len <= TINY && state->n_tiny < MAX_TINY_PACKETS;
+    if (tiny)
+        state->n_tiny++;
+    else
+        state->n_packets++;
+    classifier->stats.n_packets++;
+    if (step->expected != state->expected) {
+        state->expected = step->expected;
+        state->expected_set = names_set(step->expected);
+    }
+    state_confirm(classifier, state, packet, step);
+    if (!state->settled && !tiny)
+        state_ask_library(classifier, state, packet, step);
+    return state->settled || state->n_packets >= budget ? CLASSIFY_FINAL : CLASSIFY_MORE;
+}
+
+/* Appends as much as fits, and a NUL. */
+static size_t name_append(char ret[static APP_NAME_SIZE], size_t at, const char *text)
+{
+    size_t len = strnlen(text, APP_NAME_SIZE - 1 - at);
+
+    memcpy(ret + at, text, len);
+    ret[at + len] = '\0';
+    return at + len;
+}
+
+void classify_result(const struct classify_state *state, struct app *ret)
+{
+    size_t at = 0;
+
+    *ret = (struct app){.basis = (enum app_basis)state->basis, .also = state->also, .contradicts = state->contradicts};
+    if (state->basis == APP_NONE)
+        return;
+    name_append(ret->name, 0, state->name);
+    if (state->detail_of != NULL) {
+        at = name_append(ret->detail, at, state->detail_of);
+        at = name_append(ret->detail, at, ".");
+    }
+    name_append(ret->detail, at, state->detail);
+}
+
+int classify_direction(const struct classify_state *state)
+{
+    return state->direction;
+}
+
+bool classify_is_reply(const struct classify_state *state)
+{
+    return state->is_reply;
+}
+
+void classify_set_allocator(void *(*allocate)(size_t), void (*release)(void *))
+{
+    ndpi_shim_set_allocator(allocate, release);
+}
+
+void classify_stats(const struct classifier *classifier, struct classify_stats *ret)
+{
+    *ret = classifier->stats;
+    ret->n_states = classifier->states.n_taken;
+    ret->n_states_peak = classifier->states.n_peak;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "make.h"
+
+static struct classifier *classifier;
+
+/* A matrix of another vendor: names of the library beside ours. */
+static void setup(void)
+{
+    static const char *const names[] = {"DNS", "LDAP", "RDP", "RTP", "TLS", "SIP", "MySQL", "Redis"};
+    struct err err = {0};
+
+    if (classifier_new(names, sizeof(names) / sizeof(names[0]), &classifier, &err) < 0)
+        ck_abort_msg("%s", err.msg);
+}
+
+static void teardown(void)
+{
+    classifier_free(classifier);
+}
+
+static enum classify_progress show(struct classify_state *state, const struct make *make,
+                                   const struct classify_step *step)
+{
+    struct made made = make_packet(make);
+    enum classify_progress progress = classify_packet(classifier, state, &made.packet, step);
+
+    make_free(&made);
+    return progress;
+}
+
+static enum classify_progress show_text(struct classify_state *state, bool from_server, uint16_t port, const char *text,
+                                        const struct classify_step *step)
+{
+    struct make make = {.transport = IPPROTO_TCP,
+                        .from_server = from_server,
+                        .client_port = 40001,
+                        .server_port = port,
+                        .payload = (const uint8_t *)text,
+                        .len = strlen(text)};
+
+    return show(state, &make, step);
+}
+
+START_TEST(unknown_names_are_refused)
+{
+    const char *const names[] = {"DNS", "Kerberus"};
+    struct classifier *none = NULL;
+    struct err err = {0};
+
+    ck_assert_int_eq(classifier_new(names, 2, &none, &err), -EINVAL);
+    ck_assert_str_eq(err.msg, "no protocol is called 'Kerberus'");
+    ck_assert_ptr_null(none);
+}
+END_TEST
+
+/* 65,507 bytes of labels hold version 4.2 of the library for ever when it is shown all of them. */
+START_TEST(a_datagram_that_hangs_the_library_returns_at_once)
+{
+    size_t len = 65507;
+    uint8_t *payload = malloc(len);
+    static const uint8_t head[] = {0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0};
+    struct classify_step step = {0};
+    struct classify_state *state = classify_begin(classifier);
+
+    ck_assert_ptr_nonnull(payload);
+    memset(payload, 0xbf, len);
+    size_t at = _i < 2 ? 0 : 2; /* over TCP a length stands in front */
+    payload[0] = payload[1] = 0xff;
+    memcpy(payload + at, head, sizeof(head));
+    struct make make = {.transport = _i < 2 ? IPPROTO_UDP : IPPROTO_TCP,
+                        .ipv6 = _i & 1,
+                        .client_port = 40001,
+                        .server_port = 53,
+                        .payload = payload,
+                        .len = _i < 2 ? len : len - 12};
+    struct app app;
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(show(state, &make, &step), CLASSIFY_MORE);
+    classify_result(state, &app);
+    ck_assert_int_ne((int)app.basis, APP_CONTENT);
+    classify_end(classifier, state);
+    free(payload);
+}
+END_TEST
+
+/* What only the library knows must reach it although the capture cut the packet, or IP has no length. */
+START_TEST(the_library_sees_cut_packets_whole)
+{
+    static const uint8_t greeting[] = {
+        0x4a, 0,   0,   0,   10,  '5',  '.',  '7', '.', '3', '0',  0,    8,    0,   0,   0,   1,   2,   3,   4,
+        5,    6,   7,   8,   0,   0xff, 0xf7, 8,   2,   0,   0x7f, 0x80, 0x15, 0,   0,   0,   0,   0,   0,   0,
+        0,    0,   0,   1,   2,   3,    4,    5,   6,   7,   8,    9,    10,   11,  12,  0,   'm', 'y', 's', 'q',
+        'l',  '_', 'n', 'a', 't', 'i',  'v',  'e', '_', 'p', 'a',  's',  's',  'w', 'o', 'r', 'd', 0};
+    const char *const expected[] = {"MySQL", NULL};
+    struct classify_step step = {.expected = expected};
+    struct classify_state *state = classify_begin(classifier);
+    struct app app;
+    struct make make = {.transport = IPPROTO_TCP,
+                        .ipv6 = _i & 1,
+                        .from_server = true,
+                        .client_port = 40001,
+                        .server_port = 3306,
+                        .payload = greeting,
+                        .len = sizeof(greeting)};
+    struct made made = make_packet(&make);
+    if (_i / 2 == 1) { /* offload: IP total length 0 */
+        made.bytes[made.packet.flags & PACKET_IS_IPV6 ? 4 : 2] = 0;
+        made.bytes[made.packet.flags & PACKET_IS_IPV6 ? 5 : 3] = 0;
+    } else if (_i / 2 == 2) { /* cut: the wire had a thousand bytes more */
+        made.packet.l3_wire_len += 1000;
+        made.packet.payload_wire_len += 1000;
+        made.packet.flags |= PACKET_CUT;
+    }
+    ck_assert_int_eq(classify_packet(classifier, state, &made.packet, &step), CLASSIFY_FINAL);
+    classify_result(state, &app);
+    ck_assert_int_eq((int)app.basis, APP_CONTENT);
+    ck_assert_str_eq(app.name, "MySQL");
+    ck_assert(classify_satisfies(&app, "MySQL"));
+    make_free(&made);
+    classify_end(classifier, state);
+}
+END_TEST
+
+struct rtp {
+    uint16_t sequence;
+    uint8_t first, ssrc;
+    bool from_server;
+};
+
+static enum classify_progress show_rtp(struct classify_state *state, struct rtp rtp)
+{
+    uint8_t payload[172] = {rtp.first, 0, (uint8_t)(rtp.sequence >> 8), (uint8_t)rtp.sequence, [11] = rtp.ssrc};
+    struct classify_step step = {0};
+    struct make make = {.transport = IPPROTO_UDP,
+                        .from_server = rtp.from_server,
+                        .client_port = 22800,
+                        .server_port = 22900,
+                        .payload = payload,
+                        .len = sizeof(payload)};
+
+    return show(state, &make, &step);
+}
+
+static const struct {
+    const char *what;
+    struct rtp packets[4];
+    bool is_rtp;
+} streams[] = {
+    {"three in a row", {{7, 0x80, 1, false}, {8, 0x80, 1, false}, {9, 0x80, 1, false}}, true},
+    {"over the end of the numbers", {{65534, 0x80, 1, true}, {65535, 0x80, 1, true}, {0, 0x80, 1, true}}, true},
+    {"a loss between", {{7, 0x80, 1, false}, {8, 0x80, 1, false}, {11, 0x80, 1, false}}, true},
+    {"extension and source count", {{7, 0x91, 1, false}, {8, 0x91, 1, false}, {9, 0x91, 1, false}}, true},
+    {"one seen twice", {{7, 0x80, 1, false}, {7, 0x80, 1, false}, {8, 0x80, 1, false}}, false},
+    {"both directions together", {{7, 0x80, 1, false}, {8, 0x80, 1, true}, {9, 0x80, 1, false}}, false},
+    {"another source", {{7, 0x80, 1, false}, {8, 0x80, 2, false}, {9, 0x80, 1, false}}, false},
+    {"numbers that jump", {{7, 0x80, 1, false}, {700, 0x80, 1, false}, {90, 0x80, 1, false}}, false},
+    {"another version", {{7, 0x40, 1, false}, {8, 0x40, 1, false}, {9, 0x40, 1, false}}, false},
+};
+
+START_TEST(rtp_takes_three_packets_of_one_direction)
+{
+    struct classify_state *state = classify_begin(classifier);
+    struct app app;
+
+    for (unsigned i = 0; i < 3; i++)
+        show_rtp(state, streams[_i].packets[i]);
+    classify_result(state, &app);
+    ck_assert_msg((app.basis == APP_CONTENT) == streams[_i].is_rtp, "%s: %d '%s'", streams[_i].what, (int)app.basis,
+                  app.name);
+    if (streams[_i].is_rtp)
+        ck_assert_str_eq(app.name, "RTP");
+    classify_end(classifier, state);
+}
+END_TEST
+
+START_TEST(tls_after_an_upgrade_contradicts_nothing)
+{
+    static const uint8_t data[] = {0x17, 3,  3,  0,  0x14, 1,  2,  3,  4,  5,  6,  7, 8,
+                                   9,    10, 11, 12, 13,   14, 15, 16, 17, 18, 19, 20};
+    const char *const ldap[] = {"LDAP", NULL}, *const dns[] = {"DNS", NULL};
+    struct classify_step step = {.expected = _i == 2 ? dns : ldap, .midstream = _i >= 1};
+    struct classify_state *state = classify_begin(classifier);
+    struct app app;
+    struct make make = {
+        .transport = IPPROTO_TCP, .client_port = 40001, .server_port = 389, .payload = data, .len = sizeof(data)};
+
+    ck_assert_int_eq(show(state, &make, &step), CLASSIFY_FINAL);
+    classify_result(state, &app);
+    ck_assert_str_eq(app.name, "TLS");
+    ck_assert_int_eq(app.contradicts, _i != 1); /* from the start; mid-stream; mid-stream where nothing upgrades */
+    classify_end(classifier, state);
+}
+END_TEST
+
+START_TEST(a_flow_that_says_nothing_ends_with_its_budget)
+{
+    struct classify_state *state = classify_begin(classifier);
+    struct classify_step step = {0};
+    struct app app;
+
+    for (unsigned i = 1; i < CLASSIFY_MAX_TCP_PACKETS; i++)
+        ck_assert_int_eq(show_text(state, i % 3 == 0, 4000, "xyzzy plugh", &step), CLASSIFY_MORE);
+    ck_assert_int_eq(show_text(state, false, 4000, "xyzzy plugh", &step), CLASSIFY_FINAL);
+    classify_result(state, &app);
+    ck_assert_int_ne((int)app.basis, APP_CONTENT);
+    ck_assert_int_eq(classify_direction(state), 0);
+    classify_end(classifier, state);
+}
+END_TEST
+
+/* Keep-alives of one byte do not use the budget up. */
+START_TEST(keep_alives_are_not_counted)
+{
+    struct classify_state *state = classify_begin(classifier);
+    struct classify_step step = {.midstream = true};
+    struct app app;
+
+    for (unsigned i = 0; i < 3 * CLASSIFY_MAX_TCP_PACKETS; i++)
+        ck_assert_int_eq(show_text(state, i & 1, 4000, "x", &step), CLASSIFY_MORE);
+    ck_assert_int_eq(show_text(state, true, 4000, "SIP/2.0 200 OK\r\n", &step), CLASSIFY_FINAL);
+    classify_result(state, &app);
+    ck_assert_str_eq(app.name, "SIP");
+    ck_assert_int_eq(classify_direction(state), 1); /* the first byte was the client's */
+    classify_end(classifier, state);
+}
+END_TEST
+
+START_TEST(only_an_answer_that_comes_first_is_a_reply)
+{
+    static const uint8_t answer[] = {0x12, 0x34, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'a', 0, 0, 1, 0, 1};
+    uint8_t query[sizeof(answer)];
+    struct classify_step step = {0};
+
+    memcpy(query, answer, sizeof(query));
+    query[2] = 1, query[3] = 0;
+    struct make make = {.transport = IPPROTO_UDP, .client_port = 40001, .server_port = 53, .len = sizeof(answer)};
+    for (unsigned i = 0; i < 2; i++) {
+        struct classify_state *state = classify_begin(classifier);
+        make.payload = i == 0 ? answer : query;
+        show(state, &make, &step);
+        ck_assert_int_eq(classify_is_reply(state), i == 0);
+        ck_assert_int_eq(classify_direction(state), i == 0 ? -1 : 1);
+        classify_end(classifier, state);
+    }
+}
+END_TEST
+
+/* A state that is taken again has forgotten the flow that had it before. */
+START_TEST(states_are_used_again_and_counted)
+{
+    struct classify_step step = {0};
+    struct classify_stats stats;
+    struct app app;
+
+    for (unsigned i = 0; i < 200; i++) {
+        struct classify_state *state = classify_begin(classifier);
+        classify_result(state, &app);
+        ck_assert_int_eq((int)app.basis, APP_NONE);
+        ck_assert_str_eq(app.name, "");
+        show_text(state, false, 80, i % 2 == 0 ? "GET / HTTP/1.1\r\n\r\n" : "nothing that is known", &step);
+        classify_end(classifier, state);
+    }
+    classify_stats(classifier, &stats);
+    ck_assert_uint_eq(stats.n_states, 0);
+    ck_assert_uint_eq(stats.n_states_peak, 1);
+    ck_assert_uint_eq(stats.n_packets, 200);
+    ck_assert_uint_eq(stats.n_second_opinions, 100); /* HTTP is settled before */
+    ck_assert_uint_eq(stats.n_no_memory, 0);
+}
+END_TEST
+
+Suite *suite_classifier(void);
+
+Suite *suite_classifier(void)
+{
+    Suite *suite = suite_create("classifier");
+    TCase *tc = tcase_create("classifier");
+
+    tcase_add_unchecked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, unknown_names_are_refused);
+    tcase_add_loop_test(tc, a_datagram_that_hangs_the_library_returns_at_once, 0, 4);
+    tcase_add_loop_test(tc, the_library_sees_cut_packets_whole, 0, 6);
+    tcase_add_loop_test(tc, rtp_takes_three_packets_of_one_direction, 0, (int)(sizeof(streams) / sizeof(streams[0])));
+    tcase_add_loop_test(tc, tls_after_an_upgrade_contradicts_nothing, 0, 3);
+    tcase_add_test(tc, a_flow_that_says_nothing_ends_with_its_budget);
+    tcase_add_test(tc, keep_alives_are_not_counted);
+    tcase_add_test(tc, only_an_answer_that_comes_first_is_a_reply);
+    tcase_add_test(tc, states_are_used_again_and_counted);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TCP: states, connections that follow each other on the same ends, loss, repetition. */
+#include <check.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "flow_bed.h"
+
+#define C "10.0.0.9:1000 > 10.0.0.2:80 "
+#define S "10.0.0.2:80 > 10.0.0.9:1000 "
+
+static struct bed bed;
+
+static void open_bed(void)
+{
+    bed_open(&bed, NULL);
+}
+
+static void close_bed(void)
+{
+    bed_close(&bed);
+}
+
+static void track_all(const char *const *packets, size_t max)
+{
+    for (size_t i = 0; i < max && packets[i] != NULL; i++)
+        bed_track(&bed, packets[i]);
+}
+
+static const struct {
+    const char          *packets[8];
+    enum tcp_state       state;
+    enum flow_closed     closed;
+    enum direction_basis basis;
+    uint16_t             server_port;
+} states[] = {
+    {{C "S 1"}, TCP_STATE_SYN, FLOW_CLOSED_NONE, DIRECTION_SYN, 80},
+    {{C "S 1", C "S 1"}, TCP_STATE_SYN, FLOW_CLOSED_NONE, DIRECTION_SYN, 80},
+    {{C "S 1", C "R 2"}, TCP_STATE_SYN, FLOW_CLOSED_RST, DIRECTION_SYN, 80},
+    {{C "S 1", S "SA 9 2"}, TCP_STATE_HALF_OPEN, FLOW_CLOSED_NONE, DIRECTION_SYN, 80},
+    {{C "S 1", S "SA 9 2", C "R 2"}, TCP_STATE_HALF_OPEN, FLOW_CLOSED_RST, DIRECTION_SYN, 80},
+    {{C "S 1", S "SA 9 2", C "A 2 10"}, TCP_STATE_ESTABLISHED, FLOW_CLOSED_NONE, DIRECTION_SYN, 80},
+    {{C "S 1 5", S "SA 9 7", C "A 7 10"}, TCP_STATE_ESTABLISHED, FLOW_CLOSED_NONE, DIRECTION_SYN, 80},
+    {{S "SA 9 2", C "S 1", C "A 2 10"}, TCP_STATE_ESTABLISHED, FLOW_CLOSED_NONE, DIRECTION_SYN, 80},
+    {{C "A 2 10", C "S 1", S "SA 9 2"}, TCP_STATE_ESTABLISHED, FLOW_CLOSED_NONE, DIRECTION_SYN, 80},
+    {{C "S 1", S "S 9", C "SA 1 10", S "SA 9 2", C "A 2 10"}, TCP_STATE_ESTABLISHED, FLOW_CLOSED_NONE, DIRECTION_SYN, 80},
+    {{C "S 1", S "RA 0 2"}, TCP_STATE_REFUSED, FLOW_CLOSED_RST, DIRECTION_SYN, 80},
+    {{C "S 1", S "RA 0 2", C "S 1", S "RA 0 2"}, TCP_STATE_REFUSED, FLOW_CLOSED_RST, DIRECTION_SYN, 80},
+    {{C "S 1", C "A 2 10", C "PA 2 10 5"}, TCP_STATE_NO_SYN_ACK, FLOW_CLOSED_NONE, DIRECTION_SYN, 80},
+    {{C "S 1", C "A 2 10", S "R 10"}, TCP_STATE_NO_SYN_ACK, FLOW_CLOSED_RST, DIRECTION_SYN, 80},
+    {{S "SA 9 2"}, TCP_STATE_SYN_ACK_ONLY, FLOW_CLOSED_NONE, DIRECTION_SYN_ACK, 80},
+    {{S "SA 9 2", C "A 2 10", S "FA 10 2"}, TCP_STATE_SYN_ACK_ONLY, FLOW_CLOSED_FIN, DIRECTION_SYN_ACK, 80},
+    {{C "PA 2 10 5", S "A 10 7"}, TCP_STATE_MIDSTREAM, FLOW_CLOSED_NONE, DIRECTION_UNKNOWN, 80},
+    {{S "R 10"}, TCP_STATE_MIDSTREAM, FLOW_CLOSED_RST, DIRECTION_UNKNOWN, 1000},
+    {{S "- 10"}, TCP_STATE_MIDSTREAM, FLOW_CLOSED_NONE, DIRECTION_UNKNOWN, 1000},
+    {{C "S 1", S "SA 9 2", C "A 2 10", S "FA 10 2", C "FA 2 11", S "A 11 3"},
+     TCP_STATE_ESTABLISHED, FLOW_CLOSED_FIN, DIRECTION_SYN, 80},
+    {{C "S 1", S "SA 9 2", C "A 2 10", S "FA 10 2", C "RA 2 11"},
+     TCP_STATE_ESTABLISHED, FLOW_CLOSED_RST, DIRECTION_SYN, 80},
+};
+
+START_TEST(the_state_is_what_the_wire_showed)
+{
+    track_all(states[_i].packets, 8);
+    bed_drain(&bed, 1);
+    ck_assert_int_eq(bed.records[0].tcp_state, states[_i].state);
+    ck_assert_int_eq(bed.records[0].closed, states[_i].closed);
+    ck_assert_int_eq(bed.records[0].direction, states[_i].basis);
+    ck_assert_uint_eq(bed.records[0].tuple.server_port, states[_i].server_port);
+}
+END_TEST
+
+/* How many flows a sequence of packets is. */
+static const struct {
+    const char *packets[8];
+    size_t      n;
+} reuse[] = {
+    {{C "S 1", C "S 1", C "S 1"}, 1},
+    {{C "S 1", C "S 2"}, 2},
+    {{C "S 1", S "RA 0 2", C "S 1", S "RA 0 2"}, 1},
+    {{C "S 1", S "RA 0 2", C "S 5000", S "RA 0 5001"}, 2},
+    {{C "S 1", S "SA 9 2", C "A 2 10", C "FA 2 10", S "FA 10 3", C "A 3 11", C "S 900"}, 2},
+    {{C "S 1", S "SA 9 2", C "A 2 10", C "FA 2 10", S "FA 10 3", C "A 3 11", S "A 11 3"}, 1},
+    {{C "S 1", S "SA 9 2", C "A 2 10", C "RA 2 10", S "FA 10 2", S "A 10 2", C "S 1"}, 1},
+    {{C "S 1", S "SA 9 2", C "A 2 10", C "S 77"}, 2},
+    {{C "PA 500 10 5", S "A 10 505", C "S 77"}, 2},
+    {{C "A 2 10", C "S 1"}, 1},
+    {{S "A 10 2", C "S 1"}, 1},
+    {{S "A 10 2", C "S 3"}, 2},
+    {{C "S 1", S "S 9", C "SA 1 10", S "SA 9 2"}, 1},
+    {{C "S 1", S "SA 9 2", C "R 2", S "SA 9 2"}, 1},
+    {{C "S 1", S "SA 9 2", C "R 2", S "SA 40 5001"}, 2},
+    {{C "S 1", S "SA 9 2", C "R 2", S "SA 40 2"}, 1},
+    {{C "S 4294967295", S "SA 9 0", C "A 0 10", C "S 4294967295"}, 1},
+};
+
+START_TEST(a_syn_with_a_number_of_its_own_begins_a_connection)
+{
+    track_all(reuse[_i].packets, 8);
+    bed_drain(&bed, reuse[_i].n);
+    if (reuse[_i].n > 1)
+        ck_assert_int_eq(bed.records[0].end, FLOW_END_CLOSED);
+}
+END_TEST
+
+#define HANDSHAKE C "S 1", S "SA 9 2", C "A 2 10"
+
+static const struct {
+    const char *packets[12];
+    uint64_t    unseen[2], retransmissions;
+} losses[] = {
+    {{HANDSHAKE, C "PA 2 10 100", S "A 10 102"}, {0, 0}, 0},
+    /* a segment missing in the middle, acknowledged */
+    {{HANDSHAKE, S "A 10 2 100", S "A 210 2 100", C "A 2 310"}, {0, 100}, 0},
+    /* ... not acknowledged: lost on its way perhaps */
+    {{HANDSHAKE, S "A 10 2 100", S "A 210 2 100"}, {0, 0}, 0},
+    {{HANDSHAKE, S "A 10 2 100", S "A 210 2 100", C "A 2 110"}, {0, 0}, 0},
+    /* ... late, and then acknowledged */
+    {{HANDSHAKE, S "A 10 2 100", S "A 210 2 100", S "A 110 2 100", C "A 2 310"}, {0, 0}, 0},
+    /* acknowledged beyond the last captured, then seen after all */
+    {{HANDSHAKE, S "A 10 2 100", C "A 2 310"}, {0, 200}, 0},
+    {{HANDSHAKE, S "A 10 2 100", C "A 2 310", S "A 110 2 200"}, {0, 0}, 0},
+    /* two holes, the first one given up */
+    {{HANDSHAKE, S "A 10 2 100", S "A 210 2 100", C "A 2 310", S "A 360 2 10", C "A 2 370"}, {0, 150}, 0},
+    /* nothing of the server's data is captured: nothing is said */
+    {{HANDSHAKE, C "PA 2 10 100", C "A 102 5000"}, {0, 0}, 0},
+    {{C "PA 2 10 100", C "A 102 5000", C "A 102 90000"}, {0, 0}, 0},
+    /* mid-stream: counts from the first byte on */
+    {{S "A 5000 2 100", C "A 2 5100", S "A 5200 2 100", C "A 2 5300"}, {0, 100}, 0},
+    /* over the end of the sequence space */
+    {{S "A 4294967000 2 100", C "A 2 4294967100", S "A 104 2 100", C "A 2 204"}, {0, 300}, 0},
+    /* nonsense is not loss */
+    {{HANDSHAKE, S "A 10 2 100", C "A 2 2000000000"}, {0, 0}, 0},
+    {{HANDSHAKE, S "A 10 2 100", C "RA 2 90000"}, {0, 0}, 0},
+    /* repetition */
+    {{HANDSHAKE, C "PA 2 10 100", C "PA 2 10 100", S "A 10 102"}, {0, 0}, 1},
+    {{HANDSHAKE, C "PA 2 10 100", S "A 10 102", C "A 101 10 1", S "A 10 102"}, {0, 0}, 0},
+};
+
+START_TEST(loss_is_what_was_acknowledged_and_not_captured)
+{
+    track_all(losses[_i].packets, 12);
+    bed_drain(&bed, 1);
+    const struct flow_record *r = bed.records;
+    unsigned                  server = r->tuple.server_port == 80;
+    ck_assert_uint_eq(r->unseen_bytes[!server], losses[_i].unseen[0]);
+    ck_assert_uint_eq(r->unseen_bytes[server], losses[_i].unseen[1]);
+    ck_assert_uint_eq(r->retransmissions, losses[_i].retransmissions);
+    ck_assert_uint_eq(r->duplicates, 0);
+}
+END_TEST
+
+/* The same packet again: with these differences, is it a copy? */
+static const struct {
+    const char *packet;
+    uint16_t    ip_id, ip_id_again;
+    int8_t      ttl_less;
+    uint16_t    vlan;
+    int64_t     later_ns;
+    uint64_t    duplicates, retransmissions;
+} copies[] = {
+    {C "PA 2 10 100", 7, 7, 1, 0, MS, 1, 0},
+    {C "PA 2 10 100", 7, 7, 0, 9, MS, 1, 0},
+    {C "PA 2 10 100", 7, 7, 0, 0, MS, 1, 0}, /* the MAC differs, say */
+    {C "PA 2 10 100", 7, 8, 0, 0, MS, 0, 1},
+    {C "PA 2 10 100", 7, 8, 1, 0, MS, 0, 1},
+    {C "PA 2 10 100", 0, 0, 1, 0, MS, 1, 0},
+    {C "PA 2 10 100", 0, 0, 0, 0, MS, 0, 1},
+    {C "PA 2 10 100", 7, 7, 1, 0, 5 * SECOND, 0, 1},
+    {C "PA 2 10 100", 7, 7, 1, 0, -MS, 1, 0},
+    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 7, 7, 1, 0, MS, 1, 0},
+    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 7, 8, 0, 0, MS, 0, 0},
+    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 7, 7, 0, 0, 20 * MS, 0, 0}, /* a host whose identification never changes */
+    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 0, 0, 0, 0, MS, 0, 0},
+    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 0, 0, 1, 0, MS, 1, 0},
+    {"[fd00::9]:5 > [fd00::2]:53 udp 30", 0, 0, 1, 0, MS, 1, 0},
+};
+
+START_TEST(a_copy_is_told_from_a_repetition_and_counted_all_the_same)
+{
+    struct packet p = bed_packet(&bed, copies[_i].packet);
+
+    p.ip_id = copies[_i].ip_id;
+    bed_put(&bed, &p);
+    p.ip_id = copies[_i].ip_id_again;
+    p.ttl = (uint8_t)(p.ttl - copies[_i].ttl_less);
+    p.vlan = copies[_i].vlan;
+    p.ts_ns += copies[_i].later_ns;
+    bed_put(&bed, &p);
+    bed_drain(&bed, 1);
+    ck_assert_uint_eq(bed.records[0].packets[0], 2);
+    ck_assert_uint_eq(bed.records[0].duplicates, copies[_i].duplicates);
+    ck_assert_uint_eq(bed.records[0].retransmissions, copies[_i].retransmissions);
+}
+END_TEST
+
+START_TEST(cut_flags_say_nothing)
+{
+    struct packet p = bed_packet(&bed, C "- 0");
+
+    p.flags |= PACKET_FLAGS_CUT | PACKET_CUT;
+    bed_put(&bed, &p);
+    bed_put(&bed, &p);
+    bed_drain(&bed, 1);
+    ck_assert_int_eq(bed.records[0].tcp_state, TCP_STATE_FLAGS_CUT);
+    ck_assert_int_eq(bed.records[0].direction, DIRECTION_UNKNOWN);
+    ck_assert(bed.records[0].cut);
+}
+END_TEST
+
+START_TEST(the_first_reset_is_remembered)
+{
+    struct packet p = bed_packet(&bed, C "S 1");
+
+    bed_put(&bed, &p);
+    p = bed_packet(&bed, S "RA 0 2");
+    p.ttl = 250;
+    bed_put(&bed, &p);
+    p.ttl = 61;
+    bed_put(&bed, &p);
+    bed_drain(&bed, 1);
+    ck_assert_uint_eq(bed.records[0].rst_ttl, 250);
+    ck_assert(bed.records[0].rst_from_server_side && bed.records[0].closed_by_server);
+}
+END_TEST
+
+Suite *suite_flow_tcp(void);
+
+Suite *suite_flow_tcp(void)
+{
+    Suite *s = suite_create("flow_tcp");
+    TCase *tc = tcase_create("tcp");
+
+    tcase_add_checked_fixture(tc, open_bed, close_bed);
+    tcase_add_loop_test(tc, the_state_is_what_the_wire_showed, 0, (int)(sizeof(states) / sizeof(*states)));
+    tcase_add_loop_test(tc, a_syn_with_a_number_of_its_own_begins_a_connection, 0, (int)(sizeof(reuse) / sizeof(*reuse)));
+    tcase_add_loop_test(tc, loss_is_what_was_acknowledged_and_not_captured, 0, (int)(sizeof(losses) / sizeof(*losses)));
+    tcase_add_loop_test(tc, a_copy_is_told_from_a_repetition_and_counted_all_the_same, 0,
+                        (int)(sizeof(copies) / sizeof(*copies)));
+    tcase_add_test(tc, cut_flags_say_nothing);
+    tcase_add_test(tc, the_first_reset_is_remembered);
+    suite_add_tcase(s, tc);
+    return s;
+}
