@@ -201,7 +201,7 @@ struct expectation {
     uint64_t attempts;
     int64_t  within_ns;
     struct flow_icmp icmp;
-    char     reason[512];       /* one sentence, with what is missing to conclude where not covered */
+    char     reason[1024];      /* one sentence, with what is missing to conclude where not covered */
 };
 
 struct expector; /* one thread */

@@ -255,6 +255,8 @@ static void sum_up(struct audit *a)
     }
     r->discarded = r->packets - r->decoded;
     a->coverage.packets = r->packets;
+    for (size_t i = 0; i < a->n_conversations; i++)
+        a->coverage.bytes += a->conversations[i]->bytes[0] + a->conversations[i]->bytes[1];
     a->coverage.unseen_bytes = a->totals.n_unseen_bytes;
     if (r->packets == 0)
         a->coverage.first_ns = a->coverage.last_ns = 0;

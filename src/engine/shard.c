@@ -43,6 +43,7 @@ struct shard {
     size_t                     n_queries, n_query_slots;
     struct hash_key            hash_key;
     uint64_t                   n_since_sweep;
+    int64_t                    latest_ns; /* of all packets, not of this shard's alone */
 };
 
 /* --- what was seen of hosts, and of queries to groups --------------------------------------------- */
@@ -187,7 +188,7 @@ static void end_classification(struct shard *s, struct flow_state *state, struct
     if (state == NULL)
         return;
     if (state->classify != NULL) {
-        classify_result(s->classifier, state->classify, &state->app);
+        classify_result(state->classify, &state->app);
         if (r->end != FLOW_END_ACTIVE) {
             classify_end(s->classifier, state->classify);
             state->classify = NULL;
@@ -273,7 +274,7 @@ static void stop_watching(struct shard *s, struct flow *f, struct flow_state *st
     f->watch = 0;
     if (state->classify == NULL)
         return;
-    classify_result(s->classifier, state->classify, &state->app);
+    classify_result(state->classify, &state->app);
     classify_end(s->classifier, state->classify);
     state->classify = NULL;
 }
@@ -307,10 +308,8 @@ static void classify(struct shard *s, const struct flow_step *step, const struct
         return;
     }
     struct classify_step what = {
-        .from_client = step->side == client,
-        .client_port = f->port[client],
-        .server_port = f->port[!client],
         .expected = state->expected,
+        .midstream = f->transport == IPPROTO_TCP && basis > DIRECTION_SYN_ACK,
     };
     enum classify_progress progress = classify_packet(s->classifier, state->classify, p, &what);
     state->is_reply = classify_is_reply(state->classify);
@@ -390,6 +389,7 @@ static size_t decode_chunk(struct shard *s, const struct input_frame *frames, si
         struct packet     *p = &packets[n_ours];
         enum packet_result result = packet_decode(&frames[i].frame, p);
 
+        s->latest_ns = p->ts_ns > s->latest_ns ? p->ts_ns : s->latest_ns;
         if (!is_ours(s, result, p))
             continue;
         p->input = frames[i].input;
@@ -419,7 +419,7 @@ static void handle_chunk(struct shard *s, const struct input_frame *frames, size
     s->n_since_sweep += n_ours;
     if (s->n_since_sweep >= SWEEP_EVERY && n_ours > 0) {
         s->n_since_sweep = 0;
-        flow_table_sweep(s->flows, packets[n_ours - 1].ts_ns, SWEEP_BUDGET);
+        flow_table_sweep(s->flows, s->latest_ns, SWEEP_BUDGET);
     }
 }
 
@@ -431,7 +431,7 @@ void shard_batch(struct shard *s, const struct input_frame *frames, size_t n)
 
 void shard_finish(struct shard *s)
 {
-    flow_table_drain(s->flows);
+    flow_table_drain(s->flows, s->latest_ns);
     for (size_t i = 0; i < s->options.n_inputs; i++) {
         uint64_t *results = results_of(s, (uint16_t)i);
         struct flow_held held;
@@ -455,7 +455,7 @@ int shard_new(const struct shard_options *options, const struct policy *policy, 
     s->options = *options;
     s->policy = policy;
     s->totals.first_ns = INT64_MAX;
-    s->totals.last_ns = INT64_MIN;
+    s->totals.last_ns = s->latest_ns = INT64_MIN;
     s->options.flow.ext_size = sizeof(struct flow_state);
 
     size_t             n_names;
