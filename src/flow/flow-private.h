@@ -66,19 +66,20 @@ struct recent {
     uint8_t  ttl, vlan;
 };
 
+/* In the order of use: what each packet changes, what each TCP segment changes, the rest. */
 struct flow_detail {
     int64_t          first_ns;
-    uint64_t         first_packet;
     uint64_t         payload[2];
-    uint32_t         packets_high[2];
-    uint32_t         ref; /* of its flow */
     uint32_t         saw; /* TCP_SAW_... */
-    struct tcp_space space[2];
-    uint64_t         duplicates, retransmissions;
+    uint32_t         ref; /* of its flow */
     uint16_t         vlan[2], encap;
     uint8_t          ttl_min[2], ttl_max[2];
     uint8_t          rst_ttl, n_recent;
     struct recent    recent[N_RECENT];
+    struct tcp_space space[2];
+    uint64_t         duplicates, retransmissions;
+    uint64_t         first_packet;
+    uint32_t         packets_high[2];
     struct {
         uint64_t    n_errors, packet_number;
         int64_t     ts_ns;

@@ -36,7 +36,7 @@ static int init_parts(struct flow_table *t, struct err *reterr)
 {
     size_t limit = t->options.memory_limit;
     size_t space = limit != 0 ? limit : (size_t)1 << 36;
-    size_t detail_size = (sizeof(struct flow_detail) + t->options.ext_size + 7) / 8 * 8;
+    size_t detail_size = (sizeof(struct flow_detail) + t->options.ext_size + 63) / 64 * 64; /* whole cache lines */
     int    rc;
 
     if (t->options.hash_key != NULL)
@@ -122,13 +122,34 @@ void flow_table_prefetch(const struct flow_table *t, uint64_t hash)
     __builtin_prefetch(&index_segment(&t->index, tag)->slots[tag % SEGMENT_SLOTS]);
 }
 
-void flow_table_prefetch_flow(const struct flow_table *t, uint64_t hash)
+/* The first flow under the tag, most likely the one: no need to look at its key yet. */
+static struct flow *likely_flow(const struct flow_table *t, uint64_t hash)
 {
     uint32_t tag = index_tag(hash), pos = tag % SEGMENT_SLOTS;
     uint32_t ref = index_probe(index_segment(&t->index, tag), tag, &pos);
 
-    if (ref != 0)
-        __builtin_prefetch(flow_of_ref(t, ref), 1);
+    return ref != 0 ? flow_of_ref(t, ref) : NULL;
+}
+
+void flow_table_prefetch_flow(const struct flow_table *t, uint64_t hash)
+{
+    const struct flow *f = likely_flow(t, hash);
+
+    if (f != NULL)
+        __builtin_prefetch(f, 1);
+}
+
+void flow_table_prefetch_detail(const struct flow_table *t, uint64_t hash)
+{
+    const struct flow        *f = likely_flow(t, hash);
+    const struct flow_detail *d = f != NULL ? flow_detail_at(t, f) : NULL;
+
+    if (d == NULL)
+        return;
+    __builtin_prefetch(d, 1);
+    __builtin_prefetch((const uint8_t *)d + 64, 1);
+    if (f->transport == IPPROTO_TCP)
+        __builtin_prefetch((const uint8_t *)d + 128, 1);
 }
 
 struct flow *flow_table_find(const struct flow_table *t, uint32_t tag, const struct flow_key *key)
