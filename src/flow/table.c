@@ -84,11 +84,6 @@ void flow_table_free(struct flow_table *t)
     free(t);
 }
 
-struct flow *flow_of_ref(const struct flow_table *t, uint32_t ref)
-{
-    return pool_at(&t->flows[(ref & REF_IPV6) != 0], (ref & ~REF_IPV6) - 1);
-}
-
 struct pool *flow_pool(struct flow_table *t, const struct flow *f)
 {
     return &t->flows[(f->state & FLOW_IPV6) != 0];
@@ -112,7 +107,7 @@ uint64_t flow_table_hash(const struct flow_table *t, const struct packet *p)
     unsigned        side;
 
     flow_key_make(&p->src, p->sport, &p->dst, p->dport, p->transport, &key, &side);
-    return flow_key_hash(&key, &t->key);
+    return index_tag(flow_key_hash(&key, &t->key));
 }
 
 void flow_table_prefetch(const struct flow_table *t, uint64_t hash)
@@ -122,26 +117,20 @@ void flow_table_prefetch(const struct flow_table *t, uint64_t hash)
     __builtin_prefetch(&index_segment(&t->index, tag)->slots[tag % SEGMENT_SLOTS]);
 }
 
-/* The first flow under the tag, most likely the one: no need to look at its key yet. */
-static struct flow *likely_flow(const struct flow_table *t, uint64_t hash)
+/* The first flow under the tag is most likely the one; its reference travels in the upper half of the hash. */
+uint64_t flow_table_prefetch_flow(const struct flow_table *t, uint64_t hash)
 {
     uint32_t tag = index_tag(hash), pos = tag % SEGMENT_SLOTS;
     uint32_t ref = index_probe(index_segment(&t->index, tag), tag, &pos);
 
-    return ref != 0 ? flow_of_ref(t, ref) : NULL;
-}
-
-void flow_table_prefetch_flow(const struct flow_table *t, uint64_t hash)
-{
-    const struct flow *f = likely_flow(t, hash);
-
-    if (f != NULL)
-        __builtin_prefetch(f, 1);
+    if (ref != 0)
+        __builtin_prefetch(flow_of_ref(t, ref), 1);
+    return (uint64_t)ref << 32 | tag;
 }
 
 void flow_table_prefetch_detail(const struct flow_table *t, uint64_t hash)
 {
-    const struct flow        *f = likely_flow(t, hash);
+    const struct flow        *f = hash >> 32 != 0 ? flow_of_ref(t, (uint32_t)(hash >> 32)) : NULL;
     const struct flow_detail *d = f != NULL ? flow_detail_at(t, f) : NULL;
 
     if (d == NULL)
@@ -162,6 +151,18 @@ struct flow *flow_table_find(const struct flow_table *t, uint32_t tag, const str
             return flow_of_ref(t, ref);
     }
     return NULL;
+}
+
+/* The flow that prefetching foretold, if it is still there and is the one (another packet of the batch may have ended it). */
+static struct flow *foretold(const struct flow_table *t, uint64_t hash, const struct flow_key *key)
+{
+    uint32_t ref = (uint32_t)(hash >> 32);
+
+    if (ref == 0 || ((ref & REF_IPV6) != 0) != key->is_ipv6 ||
+        !pool_is_used(&t->flows[key->is_ipv6], (ref & ~REF_IPV6) - 1))
+        return NULL;
+    struct flow *f = flow_of_ref(t, ref);
+    return flow_key_matches(key, f) ? f : NULL;
 }
 
 /* How far 'late' is after 'early', 0 where it is not; times from a file may be anything. */
@@ -333,8 +334,10 @@ void flow_table_track(struct flow_table *t, uint64_t hash, const struct packet *
     unsigned        side;
 
     flow_key_make(&p->src, p->sport, &p->dst, p->dport, p->transport, &key, &side);
-    struct flow *f = flow_table_find(t, index_tag(hash), &key);
+    struct flow *f = foretold(t, hash, &key);
 
+    if (f == NULL)
+        f = flow_table_find(t, index_tag(hash), &key);
     if (f != NULL && flow_is_idle(t, f, p->ts_ns)) {
         flow_table_end(t, f, FLOW_END_IDLE);
         f = NULL;

@@ -62,7 +62,7 @@ static void track_batch(struct flow_table *table, const struct packet *batch)
         flow_table_prefetch(table, hashes[i]);
     }
     for (unsigned i = 0; i < BATCH; i++)
-        flow_table_prefetch_flow(table, hashes[i]);
+        hashes[i] = flow_table_prefetch_flow(table, hashes[i]);
     for (unsigned i = 0; i < BATCH; i++)
         flow_table_prefetch_detail(table, hashes[i]);
     for (unsigned i = 0; i < BATCH; i++)
