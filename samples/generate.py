@@ -41,7 +41,9 @@ def everything():
             file = name + ".pcap"
             files[file] = capture.write_pcap(s.net.frames())
         files[name + ".yaml"] = story.SITE.encode()
-        flows += sorted(([file] + flow.line() for flow in s.flows), key=lambda row: int(row[1 + COLUMNS.index("first_packet")]))
+        flows += sorted(
+            ([file] + flow.line() for flow in s.flows), key=lambda row: int(row[1 + COLUMNS.index("first_packet")])
+        )
         findings += [[file] + [text or "-" for text in finding] for finding in s.findings]
     files["EXPECTED.tsv"] = table(["file"] + list(COLUMNS), flows)
     files["FINDINGS.tsv"] = table(["file", "kind", "client", "server", "port", "row", "outcome", "note"], findings)

@@ -4,10 +4,10 @@
  *
  * Pure functions over borrowed bytes: no allocation, no state, any thread.
  *
- * Link types: Ethernet, Linux cooked v1 and v2, raw IPv4/IPv6, NULL/LOOP, PPP (also with HDLC framing), PPPoE, Cisco HDLC,
- * NFLOG; on top of these 802.1Q, 802.1ad, LLC/SNAP, MPLS (also with Ethernet pseudowires), PPPoE, GRE (RFC 2784, 2890; with PPP
- * RFC 2637), ERSPAN I-III, VXLAN (RFC 7348), GENEVE (RFC 8926), IP-in-IP (RFC 2003), 6in4 (RFC 4213), IPv6 extension headers
- * (RFC 8200), AH (RFC 4302).
+ * Link types: Ethernet, Linux cooked v1 and v2, raw IPv4/IPv6, NULL/LOOP, PPP (also with HDLC framing), PPPoE,
+ * Cisco HDLC, NFLOG; on top of these 802.1Q, 802.1ad, LLC/SNAP, MPLS (also with Ethernet pseudowires), PPPoE, GRE
+ * (RFC 2784, 2890; with PPP RFC 2637), ERSPAN I-III, VXLAN (RFC 7348), GENEVE (RFC 8926), IP-in-IP (RFC 2003),
+ * 6in4 (RFC 4213), IPv6 extension headers (RFC 8200), AH (RFC 4302).
  *
  * Tunnels over UDP are told by their port.  What does not decode as one there is an ordinary UDP packet, and so is
  * a tunnel whose inside cannot be decoded: the outer flow is judged then.  Tunnels that an end host opens itself
@@ -84,9 +84,12 @@ enum packet_flag {
     PACKET_IS_IPV6 = 1 << 0,
     PACKET_CUT = 1 << 1,        /* captured bytes end before the IP packet does */
     PACKET_FIRST_FRAGMENT = 1 << 2, /* fragment with offset 0: has the ports, not all of the payload */
-    PACKET_GROUP = 1 << 3,      /* link-layer destination is multicast or broadcast, or the IP destination is multicast or 255.255.255.255 */
-    PACKET_FLAGS_CUT = 1 << 4,  /* TCP: ports are there, the flags were cut by the snap length or are in the next fragment; tcp_flags is 0 */
-    PACKET_LINK_BROADCAST = 1 << 5, /* link-layer destination is ff:ff:ff:ff:ff:ff or the cooked header says broadcast: a subnet broadcast */
+    PACKET_GROUP = 1 << 3,      /* link-layer destination is multicast or broadcast, or the IP destination is multicast
+                                   or 255.255.255.255 */
+    PACKET_FLAGS_CUT = 1 << 4,  /* TCP: ports are there, the flags were cut by the snap length or are in the next
+                                   fragment; tcp_flags is 0 */
+    PACKET_LINK_BROADCAST = 1 << 5, /* link-layer destination is ff:ff:ff:ff:ff:ff or the cooked header says broadcast:
+                                       a subnet broadcast */
 };
 
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32, TCP_ECE = 64, TCP_CWR = 128 };
@@ -106,16 +109,16 @@ struct packet {
     const uint8_t *l3;          /* innermost IP header */
     const uint8_t *payload;     /* first byte after the TCP or UDP header; for PACKET_FRAGMENT after the IP headers */
     uint32_t       l3_len;      /* captured bytes from 'l3' on, link-layer padding excluded */
-    uint32_t       l3_wire_len; /* length of the IP packet on the wire (0 total length from offload: taken from the frame) */
+    uint32_t       l3_wire_len; /* length of the IP packet on the wire (where offload left it 0: taken from the frame) */
     uint32_t       payload_len; /* captured bytes of payload */
-    uint32_t       payload_wire_len; /* payload on the wire, by the IP and UDP lengths */
+    uint32_t       payload_wire_len; /* payload on the wire, by the IP and UDP lengths; 0 where TCP's offset was cut */
     uint32_t       wire_len;    /* of the whole frame: what 'bytes' in the record counts */
     int64_t        ts_ns;
     uint64_t       number;      /* frame number in its input */
-    uint16_t       input;       /* index of the input; set by the caller of packet_decode() */
+    uint16_t       input;       /* index of the input; set by the caller after packet_decode(), which clears it */
     uint8_t        transport;   /* IPPROTO_TCP, IPPROTO_UDP; for fragments and others the IP protocol */
     uint8_t        ttl;         /* TTL or hop limit of the innermost IP header */
-    struct addr    src, dst;    /* innermost; for PACKET_ICMP_ERROR the ICMP message's own (src = sender of the error) */
+    struct addr    src, dst;    /* innermost; for PACKET_ICMP_ERROR the message's own (src = sender of the error) */
     uint16_t       sport, dport;
     uint16_t       flags;       /* enum packet_flag */
     uint16_t       encap;       /* enum packet_encap */

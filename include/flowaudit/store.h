@@ -87,6 +87,12 @@ struct store_expectation {
 
 struct store;
 
+/*
+ * A call that fails ends its run: rows of the open transaction are rolled back, every later call returns the same error, and the run
+ * stays complete = 0.  -ENOSPC, -EBUSY (another program writes and does not stop), -EEXIST (an id twice), -EACCES, -EROFS, -EIO,
+ * -EBADMSG (damaged), -EINVAL (not ours).
+ */
+
 /* Creates the file, or opens one of ours and appends a run; a file that is not ours is refused untouched. */
 int  store_open(const char *path, struct store **ret, struct err *reterr);
 /* Begins the run row (complete = 0) and commits it: a run that dies is seen to have died. */
@@ -101,8 +107,11 @@ int  store_put_conversation(struct store *, const struct store_conversation *, s
 int  store_put_flow(struct store *, const struct store_flow *, struct err *reterr);
 int  store_put_finding(struct store *, const struct store_finding *, struct err *reterr);
 int  store_put_expectation(struct store *, const struct store_expectation *, struct err *reterr);
+/* Rows are committed by the ten thousand; this commits the ones so far, so that others see them ('watch': every second or so). */
+int  store_commit(struct store *, struct err *reterr);
 /* Sets ended and 'complete' (1 only where every input was read to its end without a fault), commits; the file then is a single one in
- * rollback-journal mode, fit to be copied. */
+ * rollback-journal mode, fit to be copied (unless another program is just reading it: then its log is emptied, and goes with the last reader).
+ * Another run may begin after this. */
 int  store_end_run(struct store *, int64_t ended_ns, bool complete, struct err *reterr);
 void store_close(struct store *); /* an open transaction is rolled back */
 

@@ -2,8 +2,8 @@
 """
 "Example HQ": a small Cisco Unity site and its ordinary day.
 
-The span port hears the server network 10.20.0.0/21.  The desks (10.20.8.0/24) and phones (10.20.9.0/24) are one router away, so their
-packets arrive with one hop less to live; servers are in one network with each other.
+The span port hears the server network 10.20.0.0/21.  The desks (10.20.8.0/24) and phones (10.20.9.0/24)
+are one router away, so their packets arrive with one hop less to live; servers are in one network with each other.
 """
 
 from traffic import voice, windows
@@ -17,7 +17,8 @@ SITE = """\
 # The site of samples/{file}: see samples/README.md.
 site: Example HQ
 matrix: cisco-unity-5x-exchange
-options: {{failover: on, sccp: on, sccp_tls: off, sip: on, https: on, pca: on, vnc: on, snmp: on, rdp: on, report_share: off}}
+options:
+  {{failover: on, sccp: on, sccp_tls: off, sip: on, https: on, pca: on, vnc: on, snmp: on, rdp: on, report_share: off}}
 parameters:
   dcom_ports: 5000-5020
   rtp_ports: 22800-32767
@@ -63,21 +64,42 @@ def site():
 
 
 NETBIOS = (("udp", 137), ("tcp", 445))
-DIRECTORY = {"kerberos": ("Kerberos", (("udp", 88), ("tcp", 88))), "ldap": ("LDAP", (("udp", 389), ("tcp", 389))),
-             "netbios": ("NetBIOS SMB", NETBIOS), "gc-ldap": ("LDAP", (("tcp", 3268),)), "epm": ("DCE_RPC", (("tcp", 135),)),
-             "dcom": ("DCE_RPC", (("tcp", 5003),)), "ntp": ("NTP", (("udp", 123),)), "dns": ("DNS", (("udp", 53), ("tcp", 53))),
-             "sql": ("MsSQL-TDS", (("udp", 1434), ("tcp", 1433))), "msdtc": ("-", (("tcp", 3372),)),
-             "node-manager": ("-", (("tcp", 3653),)), "routing": ("-", (("tcp", 691),))}
+DIRECTORY = {
+    "kerberos": ("Kerberos", (("udp", 88), ("tcp", 88))),
+    "ldap": ("LDAP", (("udp", 389), ("tcp", 389))),
+    "netbios": ("NetBIOS SMB", NETBIOS),
+    "gc-ldap": ("LDAP", (("tcp", 3268),)),
+    "epm": ("DCE_RPC", (("tcp", 135),)),
+    "dcom": ("DCE_RPC", (("tcp", 5003),)),
+    "ntp": ("NTP", (("udp", 123),)),
+    "dns": ("DNS", (("udp", 53), ("tcp", 53))),
+    "sql": ("MsSQL-TDS", (("udp", 1434), ("tcp", 1433))),
+    "msdtc": ("-", (("tcp", 3372),)),
+    "node-manager": ("-", (("tcp", 3653),)),
+    "routing": ("-", (("tcp", 691),)),
+}
 SAME_PORT = {137, 138, 123}
 # From port 137 to port 137 is one flow for both directions: the second of a pair asks by TCP alone.
 ANSWERED = {("unity1", "unity2")}
 
 # (row of the matrix, what, client, server): the required rows, in the order of a member's start.
 REQUIRED = [("%s-dns", "dns", ("unity1", "unity2", "exch1", "exch2"), "dns1")]
-REQUIRED += [("unity-dc-" + what, what, ("unity1", "unity2"), "dc1") for what in ("ldap", "kerberos", "netbios", "ntp", "epm", "dcom")]
-REQUIRED += [("unity-gc-" + what, what, ("unity1", "unity2"), "gc1") for what in ("kerberos", "ldap", "gc-ldap", "netbios", "epm", "dcom")]
-REQUIRED += [("exchange-dc-" + what, what, ("exch1", "exch2"), "dc1") for what in ("ldap", "kerberos", "netbios", "ntp", "epm", "dcom")]
-REQUIRED += [("exchange-gc-" + what, what, ("exch1", "exch2"), "gc1") for what in ("kerberos", "ldap", "gc-ldap", "netbios", "epm", "dcom")]
+REQUIRED += [
+    ("unity-dc-" + what, what, ("unity1", "unity2"), "dc1")
+    for what in ("ldap", "kerberos", "netbios", "ntp", "epm", "dcom")
+]
+REQUIRED += [
+    ("unity-gc-" + what, what, ("unity1", "unity2"), "gc1")
+    for what in ("kerberos", "ldap", "gc-ldap", "netbios", "epm", "dcom")
+]
+REQUIRED += [
+    ("exchange-dc-" + what, what, ("exch1", "exch2"), "dc1")
+    for what in ("ldap", "kerberos", "netbios", "ntp", "epm", "dcom")
+]
+REQUIRED += [
+    ("exchange-gc-" + what, what, ("exch1", "exch2"), "gc1")
+    for what in ("kerberos", "ldap", "gc-ldap", "netbios", "epm", "dcom")
+]
 REQUIRED += [("unity-exchange-" + what, what, ("unity1", "unity2"), "exch1") for what in ("netbios", "epm", "dcom")]
 PAIRS = [("failover-" + what, what, ("unity1", "unity2")) for what in ("netbios", "sql", "msdtc", "node-manager")]
 PAIRS += [("exchange-exchange-" + what, what, ("exch1", "exch2")) for what in ("epm", "routing", "dcom")]
@@ -87,14 +109,17 @@ def required_flows():
     """(row, what, client, server) for every required row and client host but SCCP and SNMP, which last."""
     for row, what, clients, server in REQUIRED:
         for client in clients:
-            yield row % ("unity" if client.startswith("unity") else "exchange") if "%" in row else row, what, client, server
+            yield row % (
+                "unity" if client.startswith("unity") else "exchange"
+            ) if "%" in row else row, what, client, server
     for row, what, pair in PAIRS:
         yield row, what, pair[0], pair[1]
         yield row, what, pair[1], pair[0]
 
 
 def ordinary(s, first, last, leave_out=()):
-    """Every required exchange once, spread over the seconds 'first' to 'last'.  'leave_out': (row, client) that the story does otherwise."""
+    """Every required exchange once, spread over the seconds 'first' to 'last'.  'leave_out': (row, client) that
+    the story does otherwise."""
     todo = [item for item in required_flows() if (item[0], item[2]) not in leave_out]
     for i, (row, what, client, server) in enumerate(todo):
         second = first + (last - first) * i / len(todo)
@@ -106,23 +131,35 @@ def ordinary(s, first, last, leave_out=()):
                 told = windows.epm_exchange(windows.NETLOGON, s[server].v4, 5003)
                 s.talk(second, app, client, server, port, [(n % 2, m) for n, m in enumerate(told)], row=row)
             else:
-                s.service(second, app, client, server, port, transport, sport=port if port in SAME_PORT else None, row=row)
+                s.service(
+                    second, app, client, server, port, transport, sport=port if port in SAME_PORT else None, row=row
+                )
             second += 0.7
 
 
 def line_to_ucm(s, unity, last, calls=(), middle=False):
-    """The SCCP line of one Unity server: registration, keepalives, and the channels of its calls (second, seconds, port, phone, phone's port)."""
+    """The SCCP line of one Unity server: registration, keepalives, and the channels of its calls (second,
+    seconds, port, phone, phone's port)."""
     address = s[unity].v4
-    events = [] if middle else [(3, CLIENT, voice.sccp_register("VM1-VI%s" % unity[-1], address)), (3.1, SERVER, voice.sccp_register_ack())]
+    events = (
+        []
+        if middle
+        else [
+            (3, CLIENT, voice.sccp_register("VM1-VI%s" % unity[-1], address)),
+            (3.1, SERVER, voice.sccp_register_ack()),
+        ]
+    )
     for second in range(15, int(last), 30):
         events += [(second, CLIENT, voice.sccp_keepalive()), (second + 0.01, SERVER, voice.sccp_keepalive_ack())]
     for n, (second, seconds, port, phone, phone_port) in enumerate(calls, 1):
         party = 16777216 + n
-        events += [(second - 0.3, SERVER, voice.sccp_open_receive(n, party)),
-                   (second - 0.25, CLIENT, voice.sccp_open_receive_ack(address, port, party)),
-                   (second - 0.2, SERVER, voice.sccp_start_media(s[phone].v4, phone_port, n, party)),
-                   (second + seconds + 0.1, SERVER, voice.sccp_close_receive(n, party)),
-                   (second + seconds + 0.12, SERVER, voice.sccp_stop_media(n, party))]
+        events += [
+            (second - 0.3, SERVER, voice.sccp_open_receive(n, party)),
+            (second - 0.25, CLIENT, voice.sccp_open_receive_ack(address, port, party)),
+            (second - 0.2, SERVER, voice.sccp_start_media(s[phone].v4, phone_port, n, party)),
+            (second + seconds + 0.1, SERVER, voice.sccp_close_receive(n, party)),
+            (second + seconds + 0.12, SERVER, voice.sccp_stop_media(n, party)),
+        ]
     events.sort(key=lambda event: event[0])
     return s.persistent(events, "CiscoSkinny", unity, "ucm1", 2000, middle, row="unity-ucm-sccp")
 
@@ -131,12 +168,15 @@ def phone_line(s, phone, last):
     events = []
     for second in range(20, int(last), 60):
         events += [(second, CLIENT, voice.sccp_keepalive()), (second + 0.01, SERVER, voice.sccp_keepalive_ack())]
-    s.persistent(events, "CiscoSkinny", phone, "ucm1", 2000, True, verdict="not-governed", note="no row joins phones and the UCM")
+    s.persistent(
+        events, "CiscoSkinny", phone, "ucm1", 2000, True, verdict="not-governed", note="no row joins phones and the UCM"
+    )
 
 
 def monitoring(s, last, every):
     """SNMP polls from one socket for each server, as a poller does."""
     from traffic import web
+
     for unity in ("unity1", "unity2"):
         with s.flow("nms1", None, unity, 161, "udp", "SNMP", row="snmp-unity") as (_, a, sport, b):
             for second in range(8, int(last), every):
@@ -149,25 +189,43 @@ def new_mail(s, seconds, server="exch1"):
     """The store rings: eight bytes to a port that the client chose when it registered."""
     prng = s.net.prng("new mail")
     message = windows.new_mail(prng)
-    with s.flow(server, None, "unity1", 1187, "udp", "-", row="exchange-unity-notify", outcome="one-way") as (_, a, sport, b):
+    with s.flow(server, None, "unity1", 1187, "udp", "-", row="exchange-unity-notify", outcome="one-way") as (
+        _,
+        a,
+        sport,
+        b,
+    ):
         for second in seconds:
             s.net.udp(s.time(second), a, sport, b, 1187, message)
 
 
 def sip_call(s, second, seconds, unity_port, gateway_port, transport="tcp", media=True, **truth):
     """The gateway calls Unity, with audio both ways."""
-    call = voice.SipCall(s["sipgw1"].v4, s["unity1"].v4, 5060, 5060, transport, s.net.prng("sip %s" % second).bytes(8).hex())
+    call = voice.SipCall(
+        s["sipgw1"].v4, s["unity1"].v4, 5060, 5060, transport, s.net.prng("sip %s" % second).bytes(8).hex()
+    )
     if transport == "tcp":
         call.sport = s["sipgw1"].next_port
-        events = [(second, CLIENT, call.invite(gateway_port)), (second + 0.02, SERVER, call.trying()),
-                  (second + 0.3, SERVER, call.ok(unity_port)), (second + 0.35, CLIENT, call.ack()),
-                  (second + 0.6 + seconds, CLIENT, call.bye()), (second + 0.62 + seconds, SERVER, call.bye_ok())]
+        events = [
+            (second, CLIENT, call.invite(gateway_port)),
+            (second + 0.02, SERVER, call.trying()),
+            (second + 0.3, SERVER, call.ok(unity_port)),
+            (second + 0.35, CLIENT, call.ack()),
+            (second + 0.6 + seconds, CLIENT, call.bye()),
+            (second + 0.62 + seconds, SERVER, call.bye_ok()),
+        ]
         s.persistent(events, "SIP", "sipgw1", "unity1", 5060, row="sip-unity-control")
     else:
         with s.flow("sipgw1", 5060, "unity1", 5060, "udp", "SIP", **truth) as (_, a, sport, b):
             ends = (a, 5060, b, 5060), (b, 5060, a, 5060)
-            for delay, side, message in ((0, 0, call.invite(gateway_port)), (0.02, 1, call.trying()), (0.3, 1, call.ok(unity_port)),
-                                         (0.35, 0, call.ack()), (0.6 + seconds, 0, call.bye()), (0.62 + seconds, 1, call.bye_ok())):
+            for delay, side, message in (
+                (0, 0, call.invite(gateway_port)),
+                (0.02, 1, call.trying()),
+                (0.3, 1, call.ok(unity_port)),
+                (0.35, 0, call.ack()),
+                (0.6 + seconds, 0, call.bye()),
+                (0.62 + seconds, 1, call.bye_ok()),
+            ):
                 s.net.udp(s.time(second + delay), *ends[side], message)
     if media:
         s.media(second + 0.4, "sipgw1", gateway_port, "unity1", unity_port, seconds, row="sip-unity-rtp")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Twelve minutes of a web shop, for the second matrix: ordinary customers, and a few things that the handbook does not allow."""
+"""Twelve minutes of a web shop, for the second matrix: ordinary customers, and a few things that the handbook
+does not allow."""
 
 from traffic import directory, web, wire
 from traffic.scenario import Scenario
@@ -30,9 +31,19 @@ hosts:
 within: 10m
 """
 
-HOSTS = (("lb1", "10.40.1.10"), ("web1", "10.40.2.11"), ("web2", "10.40.2.12"), ("app1", "10.40.3.21"), ("app2", "10.40.3.22"),
-         ("db1", "10.40.4.31"), ("db2", "10.40.4.32"), ("cache1", "10.40.4.41"), ("dns1", "10.40.0.53"), ("mon1", "10.40.0.60"),
-         ("jump1", "10.40.0.70"))
+HOSTS = (
+    ("lb1", "10.40.1.10"),
+    ("web1", "10.40.2.11"),
+    ("web2", "10.40.2.12"),
+    ("app1", "10.40.3.21"),
+    ("app2", "10.40.3.22"),
+    ("db1", "10.40.4.31"),
+    ("db2", "10.40.4.32"),
+    ("cache1", "10.40.4.41"),
+    ("dns1", "10.40.0.53"),
+    ("mon1", "10.40.0.60"),
+    ("jump1", "10.40.0.70"),
+)
 VIOLATION = {"verdict": "violation"}
 
 
@@ -45,7 +56,15 @@ def _ordinary(s):
         s.service(second + 0.3, "PostgreSQL", app, "db1", 5432, row="application-database")
         s.service(second + 0.35, "Redis", "app1", "cache1", 6379, row="application-cache")
         s.service(second + 0.5, "PostgreSQL", "db2", "db1", 5432, row="replication")
-        s.service(second + 20, "SNMP", "mon1", ("lb1", "web1", "app1", "db1", "cache1")[i % 5], 161, "udp", row="monitoring-snmp")
+        s.service(
+            second + 20,
+            "SNMP",
+            "mon1",
+            ("lb1", "web1", "app1", "db1", "cache1")[i % 5],
+            161,
+            "udp",
+            row="monitoring-snmp",
+        )
     s.service(40, "HTTP", "customer1", "lb1", 80, row="shop-http")
     s.service(70, "PostgreSQL", "app1", "db2", 5432, row="application-replica")
     s.service(80, "TLS", "web1", "app1", 9443, row="payment")
@@ -56,20 +75,81 @@ def _ordinary(s):
 
 def _wrong(s):
     for second in (31, 271, 511):
-        s.blocked(second, "-", "app2", "cache1", 6379, "rst", tries=1, row="application-cache", outcome="refused", intended="refused")
-    s.finding("misdropped", "app2", "cache1", "tcp/6379", "application-cache", "refused", "the cache refuses the second application server")
+        s.blocked(
+            second,
+            "-",
+            "app2",
+            "cache1",
+            6379,
+            "rst",
+            tries=1,
+            row="application-cache",
+            outcome="refused",
+            intended="refused",
+        )
+    s.finding(
+        "misdropped",
+        "app2",
+        "cache1",
+        "tcp/6379",
+        "application-cache",
+        "refused",
+        "the cache refuses the second application server",
+    )
     s.service(150, "PostgreSQL", "web2", "db1", 5432, kind="no-row", note="a web server at the database", **VIOLATION)
     s.finding("no-row", "web2", "db1", "tcp/5432", "", "established", "a web server at the database")
-    s.service(210, "TLS", "customer2", "web1", 443, kind="wrong-role", row="shop-https", note="past the load balancer", **VIOLATION)
-    s.finding("wrong-role", "customers", "web1", "tcp/443", "shop-https", "established", "a customer past the load balancer")
+    s.service(
+        210,
+        "TLS",
+        "customer2",
+        "web1",
+        443,
+        kind="wrong-role",
+        row="shop-https",
+        note="past the load balancer",
+        **VIOLATION
+    )
+    s.finding(
+        "wrong-role", "customers", "web1", "tcp/443", "shop-https", "established", "a customer past the load balancer"
+    )
     s.service(300, "TLS", "lb1", "web2", 443, kind="option-off", row="balancer-web-tls", **VIOLATION)
-    s.finding("option-off", "lb1", "web2", "tcp/443", "balancer-web-tls", "established", "TLS behind the load balancer is switched off at this site")
-    s.talk(360, "SSH", "customer1", "lb1", 443, web.ssh_session(s.net.prng("tunnel")), kind="wrong-protocol", row="shop-https", **VIOLATION)
-    s.finding("wrong-protocol", "customers", "lb1", "tcp/443", "shop-https", "established", "SSH on the port of the shop")
+    s.finding(
+        "option-off",
+        "lb1",
+        "web2",
+        "tcp/443",
+        "balancer-web-tls",
+        "established",
+        "TLS behind the load balancer is switched off at this site",
+    )
+    s.talk(
+        360,
+        "SSH",
+        "customer1",
+        "lb1",
+        443,
+        web.ssh_session(s.net.prng("tunnel")),
+        kind="wrong-protocol",
+        row="shop-https",
+        **VIOLATION
+    )
+    s.finding(
+        "wrong-protocol", "customers", "lb1", "tcp/443", "shop-https", "established", "SSH on the port of the shop"
+    )
     s.service(420, "PostgreSQL", "db1", "db2", 5432, kind="wrong-direction", row="replication", **VIOLATION)
-    s.finding("wrong-direction", "db1", "db2", "tcp/5432", "replication", "established", "the replica connects to the primary")
+    s.finding(
+        "wrong-direction", "db1", "db2", "tcp/5432", "replication", "established", "the replica connects to the primary"
+    )
     s.service(450, "HTTP", "web1", "app1", 8088, kind="wrong-port", row="web-application", **VIOLATION)
-    s.finding("wrong-port", "web1", "app1", "tcp/8088", "web-application", "established", "the application listens on 8080-8087")
+    s.finding(
+        "wrong-port",
+        "web1",
+        "app1",
+        "tcp/8088",
+        "web-application",
+        "established",
+        "the application listens on 8080-8087",
+    )
 
 
 def build():

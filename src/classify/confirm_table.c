@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "confirm.h"
 
-#define TCP CONFIRM_TCP
-#define UDP CONFIRM_UDP
-#define BOTH CONFIRM_BOTH
+#define TCP    CONFIRM_TCP
+#define UDP    CONFIRM_UDP
+#define BOTH   CONFIRM_BOTH
 #define STRONG CONFIRM_STRONG
-#define FAIR CONFIRM_FAIR
-#define NAMED CONFIRM_NAMED
+#define FAIR   CONFIRM_FAIR
+#define NAMED  CONFIRM_NAMED
 
 const struct confirmer confirmers[] = {
     {"HTTP", "HTTP", TCP, STRONG, confirm_http},

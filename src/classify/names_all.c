@@ -8,6 +8,7 @@
 
 #include "names.h"
 
+/* clang-format off */
 const char *const names_all[] = {
     "Kerberos", "LDAP", "TLS", "NetBIOS", "SMB", "NTP", "DCE_RPC", "DNS", "MsSQL-TDS", "CiscoSkinny", "HTTP", "RTP",
     "SIP", "VNC", "SNMP", "RDP", "SMTP",
@@ -41,3 +42,4 @@ const char *const names_all[] = {
     "iCloudPrivateRelay", "EthernetIP", "Badoo", "AccuWeather", "GoogleClassroom",
     NULL,
 };
+/* clang-format on */

@@ -20,9 +20,9 @@
 /* Two lengths, because a capture may hold less of a packet than the wire did. */
 struct cursor {
     const uint8_t *p;
-    const uint8_t *end;     /* of the captured bytes that belong to the current layer */
-    uint32_t       wire;    /* bytes of the current layer from 'p' on, on the wire; never less than end - p */
-    uint32_t       n_pseudowires;
+    const uint8_t *end; /* of the captured bytes that belong to the current layer */
+    uint32_t wire;      /* bytes of the current layer from 'p' on, on the wire; never less than end - p */
+    uint32_t n_pseudowires;
 };
 
 static inline uint16_t get_be16(const uint8_t *p)
@@ -93,7 +93,7 @@ enum packet_result ip_decode(struct cursor *, struct packet *, enum packet_resul
 /* Reads over IPv6 extension headers and AH; 'protocol' is then what follows.  PACKET_OK: it may be decoded, unless
  * pkt->fragment_offset says that this is a later fragment. */
 enum packet_result ip_skip_extensions(struct cursor *, struct packet *, uint8_t *protocol);
-bool               ipv6_is_mapped(const uint8_t address[16]);
+bool ipv6_is_mapped(const uint8_t address[16]);
 
 /* transport.c */
 enum packet_result tcp_decode(struct cursor *, struct packet *);
@@ -105,8 +105,8 @@ enum packet_result icmp_decode(struct cursor *, struct packet *);
 /* tunnel.c */
 enum packet_result tunnel_enter(struct packet *, enum packet_encap); /* PACKET_OK or PACKET_TOO_DEEP */
 enum packet_result gre_decode(struct cursor *, struct packet *);
-bool               udp_port_is_tunnel(uint16_t port);
+bool udp_port_is_tunnel(uint16_t port);
 /* True: the payload was a tunnel, and '*ret' is what became of the packet inside.  False: it is ordinary UDP. */
-bool               udp_tunnel_decode(const struct cursor *, struct packet *, enum packet_result *ret);
+bool udp_tunnel_decode(const struct cursor *, struct packet *, enum packet_result *ret);
 
 #endif

@@ -32,7 +32,7 @@ static enum packet_result vlan_skip(struct cursor *c, struct packet *pkt, uint16
     return PACKET_OK;
 }
 
-/* Does an Ethernet header with IP or a tag behind it begin at 'offset'?  Nothing in MPLS says so. */
+/* Does an Ethernet header with IP, a tag or a label behind it begin at 'offset'?  Nothing in MPLS says so. */
 static bool looks_like_ethernet(const struct cursor *c, uint32_t offset)
 {
     if (cursor_captured(c) < offset + sizeof(struct wire_ethernet) + 1)
@@ -41,7 +41,7 @@ static bool looks_like_ethernet(const struct cursor *c, uint32_t offset)
     uint16_t ethertype = get_be16(h->type);
     unsigned version = c->p[offset + sizeof(*h)] >> 4;
     return (ethertype == ETHERTYPE_IPV4 && version == 4) || (ethertype == ETHERTYPE_IPV6 && version == 6) ||
-           ethertype == ETHERTYPE_ARP || is_vlan_tag(ethertype);
+           ethertype == ETHERTYPE_ARP || ethertype == ETHERTYPE_MPLS || is_vlan_tag(ethertype);
 }
 
 /* The payload of the last label is not named on the wire.  As RFC 4928 has it: 4 and 6 are IP, 0 begins the control
@@ -150,7 +150,7 @@ static bool ppp_protocol(struct cursor *c, uint16_t *ret)
         cursor_try_pull(c, 2);
     if (cursor_captured(c) == 0)
         return false;
-    uint32_t       size = *c->p & 1 ? 1 : 2;
+    uint32_t size = *c->p & 1 ? 1 : 2;
     const uint8_t *p = cursor_try_pull(c, size);
     if (p == NULL)
         return false;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ICMP and ICMPv6.  Of interest are errors: they quote the header of the packet that drew them, and so say what became of
- * a TCP or UDP flow.
+ * ICMP and ICMPv6.  Of interest are errors: they quote the header of the packet that drew them, and so say what became
+ * of a TCP or UDP flow.
  *
- * The quote is read with its own cursor and without tunnels: an error about a tunnel's outer packet is about the tunnel.
+ * The quote is read with its own cursor and without tunnels: an error about a tunnel's outer packet is
+ * about the tunnel.
  */
 #include "decode.h"
 #include "wire.h"
@@ -59,7 +60,7 @@ static enum packet_result quote_ipv4(struct cursor *c, struct packet_quote *quot
     if ((get_be16(h->fragment) & 0x1fff) != 0)
         return PACKET_ICMP; /* a later fragment: no ports */
     struct packet scratch = {.flags = 0};
-    uint8_t       protocol = h->protocol;
+    uint8_t protocol = h->protocol;
     enum packet_result r = ip_skip_extensions(c, &scratch, &protocol);
     if (r != PACKET_OK)
         return r == PACKET_CUT_HEADER ? PACKET_ICMP : PACKET_BAD_ICMP;
@@ -78,8 +79,8 @@ static enum packet_result quote_ipv6(struct cursor *c, struct packet_quote *quot
 
     quote->src = addr_from_ipv6(h->src);
     quote->dst = addr_from_ipv6(h->dst);
-    struct packet      scratch = {.flags = PACKET_IS_IPV6}; /* the quoted fragment's fields are not the message's */
-    uint8_t            protocol = h->next_header;
+    struct packet scratch = {.flags = PACKET_IS_IPV6}; /* the quoted fragment's fields are not the message's */
+    uint8_t protocol = h->next_header;
     enum packet_result r = ip_skip_extensions(c, &scratch, &protocol);
     if (r != PACKET_OK)
         return r == PACKET_CUT_HEADER ? PACKET_ICMP : PACKET_BAD_ICMP;
@@ -88,7 +89,7 @@ static enum packet_result quote_ipv6(struct cursor *c, struct packet_quote *quot
 
 enum packet_result icmp_decode(struct cursor *c, struct packet *pkt)
 {
-    bool                    is_ipv6 = pkt->flags & PACKET_IS_IPV6;
+    bool is_ipv6 = pkt->flags & PACKET_IS_IPV6;
     const struct wire_icmp *h = cursor_try_pull(c, sizeof(*h));
 
     if (h == NULL)

@@ -39,7 +39,7 @@ enum packet_result ethernet_decode(struct cursor *c, struct packet *pkt)
     if (h == NULL)
         return cursor_shortage(c, sizeof(*h), PACKET_BAD_LINK);
 
-    pkt->flags &= (uint16_t)~(PACKET_GROUP | PACKET_LINK_BROADCAST);
+    pkt->flags = 0; /* a pseudowire may have led here from another Ethernet header */
     if (h->dst[0] & 1) {
         pkt->flags |= PACKET_GROUP;
         if (memcmp(h->dst, broadcast, sizeof(broadcast)) == 0)
@@ -186,7 +186,7 @@ typedef enum packet_result link_decode_fn(struct cursor *, struct packet *);
 static link_decode_fn *link_decoder(uint16_t linktype)
 {
     static const struct {
-        uint16_t        linktype;
+        uint16_t linktype;
         link_decode_fn *decode;
     } table[] = {
         {LINKTYPE_ETHERNET, ethernet_decode},
@@ -217,10 +217,20 @@ bool packet_linktype_known(uint16_t linktype)
     return link_decoder(linktype) != NULL;
 }
 
+/* The quote comes last and is filled for ICMP errors only: to clear it here would cost each packet.  In two pieces,
+ * because gcc makes 'rep stos' of a longer memset(), which takes 3 of 19 ns longer. */
+static void clear(struct packet *pkt)
+{
+    enum { PIECE = 64, SIZE = offsetof(struct packet, quote) };
+
+    static_assert(SIZE > PIECE && SIZE <= 2 * PIECE, "two pieces");
+    memset(pkt, 0, PIECE);
+    memset((uint8_t *)pkt + PIECE, 0, SIZE - PIECE);
+}
+
 enum packet_result packet_decode(const struct frame *frame, struct packet *ret)
 {
-    /* The quote comes last and is filled for ICMP errors only: to clear it here would cost each packet. */
-    memset(ret, 0, offsetof(struct packet, quote));
+    clear(ret);
     ret->ts_ns = frame->ts_ns;
     ret->number = frame->number;
     ret->wire_len = frame->wirelen;

@@ -2,9 +2,9 @@
 /*
  * TCP and UDP.
  *
- * A packet whose ports were captured reaches its flow even where the rest of the header was not, because of a short snap
- * length or because it is in the next fragment.  A header that contradicts its IP packet is malformed: the host that it is
- * addressed to drops it too.
+ * A packet whose ports were captured reaches its flow even where the rest of the header was not, because of a short
+ * snap length or because it is in the next fragment.  A header that contradicts its IP packet is malformed: the host
+ * that it is addressed to drops it too.
  */
 #include "decode.h"
 #include "wire.h"
@@ -22,7 +22,7 @@ static void note_payload(struct packet *pkt, const struct cursor *c)
 static enum packet_result tcp_decode_short(struct cursor *c, struct packet *pkt)
 {
     const struct wire_tcp *h = (const void *)c->p;
-    uint32_t               n = cursor_captured(c);
+    uint32_t n = cursor_captured(c);
 
     if (n >= offsetof(struct wire_tcp, ack))
         pkt->tcp_seq = get_be32(h->seq);

@@ -2,15 +2,20 @@
 /*
  * GRE with what it carries, and the tunnels over UDP.
  *
- * Unwrapped are the encapsulations by which networks carry or mirror other hosts' traffic.  Not unwrapped are those that
- * an end host opens itself (Teredo, GTP-U, L2TP, ESP in UDP): there the outer flow is the one that a port matrix governs.
+ * Unwrapped are the encapsulations by which networks carry or mirror other hosts' traffic.  Not unwrapped are those
+ * that an end host opens itself (Teredo, GTP-U, L2TP, ESP in UDP): there the outer flow is the one that a port matrix
+ * governs.
  */
 #include "decode.h"
 #include "wire.h"
 
 enum { GRE_CHECKSUM = 0x8000, GRE_ROUTING = 0x4000, GRE_KEY = 0x2000, GRE_SEQUENCE = 0x1000, GRE_ACK = 0x0080 };
 enum { GRE_VERSION_MASK = 0x0007, GRE_PPTP = 1 };
-enum { PORT_VXLAN = 4789, PORT_VXLAN_LINUX = 8472 /* Linux's default, from before IANA's number */, PORT_GENEVE = 6081 };
+enum {
+    PORT_VXLAN = 4789,
+    PORT_VXLAN_LINUX = 8472, /* Linux's default, from before IANA's number */
+    PORT_GENEVE = 6081,
+};
 
 enum packet_result tunnel_enter(struct packet *pkt, enum packet_encap encap)
 {
@@ -18,7 +23,13 @@ enum packet_result tunnel_enter(struct packet *pkt, enum packet_encap encap)
         return PACKET_TOO_DEEP;
     pkt->n_tunnels++;
     pkt->encap |= (uint16_t)encap;
-    pkt->flags &= (uint16_t)~(PACKET_GROUP | PACKET_LINK_BROADCAST); /* said of the outer packet */
+    /* What the outer headers left is not true of the packet inside. */
+    pkt->flags = 0;
+    pkt->l3 = NULL;
+    pkt->l3_len = pkt->l3_wire_len = 0;
+    pkt->ip_id = 0;
+    pkt->fragment_id = 0;
+    pkt->fragment_more = false; /* the offset is 0, or nothing would have been unwrapped */
     return PACKET_OK;
 }
 
@@ -91,7 +102,8 @@ static enum packet_result gre_payload_decode(struct cursor *c, struct packet *pk
     }
 }
 
-/* RFC 2637: payload length and call number stand in for the key; a message without a sequence number only acknowledges. */
+/* RFC 2637: payload length and call number stand in for the key; without a sequence number there is only an
+ * acknowledgement. */
 static enum packet_result pptp_decode(struct cursor *c, struct packet *pkt, unsigned bits, uint16_t protocol)
 {
     if (!(bits & GRE_KEY) || (bits & (GRE_CHECKSUM | GRE_ROUTING)) || protocol != ETHERTYPE_PPP)

@@ -21,7 +21,7 @@ enum ethertype {
     ETHERTYPE_MPLS_UPSTREAM = 0x8848,
     ETHERTYPE_PPPOE_SESSION = 0x8864,
     ETHERTYPE_QINQ = 0x88a8,
-    ETHERTYPE_ERSPAN = 0x88be, /* types I and II */
+    ETHERTYPE_ERSPAN = 0x88be,    /* types I and II */
     ETHERTYPE_QINQ_9100 = 0x9100, /* used before 802.1ad gave out 0x88a8 */
     ETHERTYPE_QINQ_9200 = 0x9200,
 };

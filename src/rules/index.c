@@ -18,7 +18,7 @@ static uint64_t hash_of(const char *name)
 static int compare(const void *a, const void *b)
 {
     const struct index_entry *x = a, *y = b;
-    int                       c;
+    int c;
 
     if (x->hash != y->hash)
         return x->hash < y->hash ? -1 : 1;
@@ -35,7 +35,8 @@ static void report_duplicates(struct parse *p, const struct index *x, const char
         const struct rules_name *name = x->entries[i].name;
 
         if (i > 0 && x->entries[i - 1].hash == x->entries[i].hash && strcmp(first->text, name->text) == 0)
-            parse_error_at(p, &name->place, "duplicate %s '%s'; line %u has it already", what, name->text, first->place.line);
+            parse_error_at(p, &name->place, "duplicate %s '%s'; line %u has it already", what, name->text,
+                           first->place.line);
         else
             first = name;
     }
@@ -50,7 +51,8 @@ void index_build(struct parse *p, struct index *ret, const void *names, size_t n
         const struct rules_name *name = (const void *)((const char *)names + i * stride);
 
         if (name->text != NULL && name->text[0] != '\0') /* others had their error */
-            ret->entries[ret->n++] = (struct index_entry){.hash = hash_of(name->text), .name = name, .number = (uint32_t)i};
+            ret->entries[ret->n++] =
+                (struct index_entry){.hash = hash_of(name->text), .name = name, .number = (uint32_t)i};
     }
     qsort(ret->entries, ret->n, sizeof(*ret->entries), compare);
     report_duplicates(p, ret, what);
@@ -59,11 +61,11 @@ void index_build(struct parse *p, struct index *ret, const void *names, size_t n
 size_t index_find(const struct index *x, const char *name)
 {
     uint64_t hash = hash_of(name);
-    size_t   low = 0, high = x->n;
+    size_t low = 0, high = x->n;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int    c = x->entries[middle].hash < hash ? -1 : x->entries[middle].hash > hash;
+        int c = x->entries[middle].hash < hash ? -1 : x->entries[middle].hash > hash;
 
         if (c == 0)
             c = strcmp(x->entries[middle].name->text, name);
@@ -96,17 +98,19 @@ static size_t in_file_order(const struct index *x, const char **names)
 size_t index_require(struct parse *p, const struct index *x, const struct rules_name *name, const char *what)
 {
     const char *names[MOST_SUGGESTED];
-    size_t      found;
+    size_t found;
 
     if (name->text == NULL || name->text[0] == '\0')
         return SIZE_MAX;
     found = index_find(x, name->text);
-    /* In a file that is cut, what is named may be defined behind the cut. */
-    if (found == SIZE_MAX && p->cut_line == 0 && p->n_errors < RULES_MAX_ERRORS) {
+    /* In a file that is cut, what is named may be defined behind the cut; under a misspelt key, all of it may be. */
+    if (found == SIZE_MAX && (p->cut_line != 0 || (p->incomplete && x->n == 0)))
+        return SIZE_MAX;
+    if (found == SIZE_MAX && p->n_errors < RULES_MAX_ERRORS) {
         size_t n = in_file_order(x, names);
         parse_error_at(p, &name->place, "unknown %s '%s'%s", what, name->text, suggest(p, name->text, names, n));
     } else if (found == SIZE_MAX) {
-        p->n_errors += p->cut_line == 0;
+        p->n_errors++;
     }
     return found;
 }

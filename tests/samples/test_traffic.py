@@ -45,7 +45,9 @@ def pcap_times(data):
 class Bytes(unittest.TestCase):
     def test_prng_is_splitmix64(self):
         stream = prng.Prng(1234567)  # reference values of the algorithm's author
-        self.assertEqual([stream.u64() for _ in range(3)], [6457827717110365317, 3203168211198807973, 9817491932198370423])
+        self.assertEqual(
+            [stream.u64() for _ in range(3)], [6457827717110365317, 3203168211198807973, 9817491932198370423]
+        )
 
     def test_checksum_of_rfc1071(self):
         self.assertEqual(wire.checksum(bytes.fromhex("0001f203f4f5f6f7")), 0xFFFF ^ 0xDDF2)
@@ -107,7 +109,9 @@ class OnTheWire(unittest.TestCase):
 
 class Rows(unittest.TestCase):
     def test_flows_start_10_ms_apart(self):
-        status, _, data = run_rows("10.0.0.1 1025 10.0.0.2 1187 udp MAPI\n# no line\n\n10.0.0.1\t1026\t10.0.0.2\t1187\tudp\tMAPI\n")
+        status, _, data = run_rows(
+            "10.0.0.1 1025 10.0.0.2 1187 udp MAPI\n# no line\n\n10.0.0.1\t1026\t10.0.0.2\t1187\tudp\tMAPI\n"
+        )
         self.assertEqual(status, 0)
         times = pcap_times(data)
         self.assertEqual(len(times), 2)

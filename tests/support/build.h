@@ -60,10 +60,11 @@ void   build_pppoe(struct build *, uint16_t ppp_protocol);
 void   build_ipv4(struct build *, const char *src, const char *dst); /* TTL 64 */
 void   build_ipv4_fragment(struct build *, const char *src, const char *dst, uint16_t id, unsigned offset, int more);
 void   build_ipv6(struct build *, const char *src, const char *dst); /* hop limit 64 */
-void   build_extension(struct build *, uint8_t protocol, const void *body, size_t size); /* body after the next-header byte */
+/* 'body' is what comes after the next-header byte. */
+void   build_extension(struct build *, uint8_t protocol, const void *body, size_t size);
 void   build_tcp(struct build *, uint16_t sport, uint16_t dport, uint8_t flags, uint32_t seq);
 void   build_udp(struct build *, uint16_t sport, uint16_t dport);
-void   build_icmp(struct build *, uint8_t type, uint8_t code);       /* ICMPv6 after an IPv6 header; 4 bytes of rest, 0 */
+void   build_icmp(struct build *, uint8_t type, uint8_t code); /* ICMPv6 after an IPv6 header; the rest is 0 */
 void   build_gre(struct build *);                                   /* no options */
 void   build_protocol(struct build *, uint16_t number);              /* what follows, where no builder knows it */
 void   build_bytes(struct build *, const void *bytes, size_t size);

@@ -3,8 +3,8 @@
 """
 Holds the samples, and one flow of every protocol that the generator knows, against two programs that are not ours.
 
-tshark: nothing malformed, no wrong checksum, no remark of its TCP analysis but where one is intended, the packets of each flow and its
-protocol as the truth table says.  ndpiReader: the protocol by content, where libndpi 4.2 is able to tell it.
+tshark: nothing malformed, no wrong checksum, no remark of its TCP analysis but where one is intended, the packets of
+each flow and its protocol as the truth table says.  ndpiReader: the protocol by content, where libndpi 4.2 can tell.
 
     verify_samples.py [SAMPLES_DIR]       exit 0 agreed, 1 not, 77 where tshark or ndpiReader is not installed
 """
@@ -26,21 +26,73 @@ from traffic import SECOND, Wire, capture, flow_for, flows  # noqa: E402
 
 SKIP = 77
 # What tshark calls it: any of these layers in the flow.
-LAYERS = {"Kerberos": {"kerberos", "kpasswd"}, "LDAP": {"ldap", "cldap"}, "NetBIOS": {"nbns", "nbdgm", "nbss"}, "SMB": {"smb", "smb2", "nbns", "nbdgm"},
-          "NetBIOS SMB": {"nbns", "nbdgm", "nbss"}, "DCE_RPC": {"dcerpc"}, "DNS": {"dns"}, "NTP": {"ntp"}, "MsSQL-TDS": {"tds"},
-          "CiscoSkinny": {"skinny"}, "SIP": {"sip"}, "TLS": {"tls"}, "RDP": {"rdp"}, "VNC": {"vnc"}, "SNMP": {"snmp"}, "HTTP": {"http"},
-          "RTP": {"rtp"}, "RTCP": {"rtcp"}, "SMTP": {"smtp"}, "SSH": {"ssh"}, "Telnet": {"telnet"}, "PostgreSQL": {"pgsql"}, "MySQL": {"mysql"},
-          "Redis": {"resp"}, "Memcached": {"memcache"}}
+LAYERS = {
+    "Kerberos": {"kerberos", "kpasswd"},
+    "LDAP": {"ldap", "cldap"},
+    "NetBIOS": {"nbns", "nbdgm", "nbss"},
+    "SMB": {"smb", "smb2", "nbns", "nbdgm"},
+    "NetBIOS SMB": {"nbns", "nbdgm", "nbss"},
+    "DCE_RPC": {"dcerpc"},
+    "DNS": {"dns"},
+    "NTP": {"ntp"},
+    "MsSQL-TDS": {"tds"},
+    "CiscoSkinny": {"skinny"},
+    "SIP": {"sip"},
+    "TLS": {"tls"},
+    "RDP": {"rdp"},
+    "VNC": {"vnc"},
+    "SNMP": {"snmp"},
+    "HTTP": {"http"},
+    "RTP": {"rtp"},
+    "RTCP": {"rtcp"},
+    "SMTP": {"smtp"},
+    "SSH": {"ssh"},
+    "Telnet": {"telnet"},
+    "PostgreSQL": {"pgsql"},
+    "MySQL": {"mysql"},
+    "Redis": {"resp"},
+    "Memcached": {"memcache"},
+}
 # What libndpi calls it where that is another name, and what it cannot tell by content (measured with 4.2).
 NDPI_NAME = {"NetBIOS SMB": ("NetBIOS",), "SMB": ("SMBv23", "SMBv1", "NetBIOS"), "RTCP": ("RTCP",)}
 NDPI_BLIND = {"CiscoSkinny", "Telnet", "Memcached", "MAPI", "-"}
 NDPI_BLIND_PORTS = {("Kerberos", 464), ("MsSQL-TDS", 1434)}
-# tshark goes by the port first: what it cannot know there, and two dissectors that sit on ports where the samples have HTTP.
+# tshark goes by the port first: what it cannot know there, and two dissectors on ports where the samples have HTTP.
 TSHARK_BLIND = {("MsSQL-TDS", 1434), ("SSH", 443)}
-TSHARK = ["tshark", "-n", "--enable-heuristic", "rtp_udp", "--disable-protocol", "ipsictl", "--disable-protocol", "woww", "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
-          "-o", "udp.check_checksum:TRUE"]
-FIELDS = ("frame.number", "frame.protocols", "ip.src", "ipv6.src", "ip.dst", "ipv6.dst", "tcp.srcport", "udp.srcport", "tcp.dstport",
-          "udp.dstport", "tcp.len", "_ws.malformed", "tcp.analysis.flags", "ip.checksum.status", "tcp.checksum.status", "udp.checksum.status")
+TSHARK = [
+    "tshark",
+    "-n",
+    "--enable-heuristic",
+    "rtp_udp",
+    "--disable-protocol",
+    "ipsictl",
+    "--disable-protocol",
+    "woww",
+    "-o",
+    "ip.check_checksum:TRUE",
+    "-o",
+    "tcp.check_checksum:TRUE",
+    "-o",
+    "udp.check_checksum:TRUE",
+]
+FIELDS = (
+    "frame.number",
+    "frame.protocols",
+    "ip.src",
+    "ipv6.src",
+    "ip.dst",
+    "ipv6.dst",
+    "tcp.srcport",
+    "udp.srcport",
+    "tcp.dstport",
+    "udp.dstport",
+    "tcp.len",
+    "_ws.malformed",
+    "tcp.analysis.flags",
+    "ip.checksum.status",
+    "tcp.checksum.status",
+    "udp.checksum.status",
+)
 
 
 def key_of(transport, a, aport, b, bport):
@@ -78,7 +130,12 @@ def by_tshark(path, complain):
         transport = "tcp" if f["tcp.srcport"] else "udp"
         if icmp or not (f["tcp.srcport"] or f["udp.srcport"]):
             continue
-        end = [first(f["ip.src"] or f["ipv6.src"]), f[transport + ".srcport"], first(f["ip.dst"] or f["ipv6.dst"]), f[transport + ".dstport"]]
+        end = [
+            first(f["ip.src"] or f["ipv6.src"]),
+            f[transport + ".srcport"],
+            first(f["ip.dst"] or f["ipv6.dst"]),
+            f[transport + ".dstport"],
+        ]
         flow = seen[key_of(transport, *end)]
         flow.frames += 1
         flow.layers |= set(f["frame.protocols"].split(":"))
@@ -92,7 +149,9 @@ NDPI_LINE = re.compile(r"^\s+\d+\s+(TCP|UDP) (\S+) <?-> (\S+) \[proto: [\d.]+/([
 
 
 def by_ndpi(path):
-    run = subprocess.run(["ndpiReader", "-i", path, "-v", "2"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    run = subprocess.run(
+        ["ndpiReader", "-i", path, "-v", "2"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True
+    )
     seen = {}
     for line in run.stdout.decode("utf-8", "replace").splitlines():
         match = NDPI_LINE.match(line)
@@ -139,15 +198,50 @@ def check_capture(path, table):
     problems += ["a flow that is not in the table: %s" % (key,) for key in seen if key not in known]
     for problem in problems[:40]:
         print("%s: %s" % (os.path.basename(path), problem))
-    print("%s: %d flows, %d packets, %d problems" % (os.path.basename(path), len(table), sum(s.frames for s in seen.values()), len(problems)))
+    print(
+        "%s: %d flows, %d packets, %d problems"
+        % (os.path.basename(path), len(table), sum(s.frames for s in seen.values()), len(problems))
+    )
     return len(problems)
 
 
-USUAL_PORT = {"Kerberos": (88, 464), "LDAP": (389, 3268), "NetBIOS": (137, 138, 139), "SMB": (445,), "DCE_RPC": (135, 5003), "DNS": (53,), "NTP": (123,),
-              "MsSQL-TDS": (1433, 1434), "CiscoSkinny": (2000,), "SIP": (5060,), "TLS": (443, 636), "RDP": (3389,), "VNC": (5900,), "SNMP": (161, 162),
-              "HTTP": (80, 5010), "RTP": (22800,), "RTCP": (22801,), "SMTP": (25,), "SSH": (22,), "Telnet": (23,), "PostgreSQL": (5432,),
-              "MySQL": (3306,), "Redis": (6379,), "Memcached": (11211,), "MAPI": (1187,)}
-ONLY = {(137, "udp"), (138, "udp"), (139, "tcp"), (445, "tcp"), (135, "tcp"), (1433, "tcp"), (1434, "udp"), (3268, "tcp")}
+USUAL_PORT = {
+    "Kerberos": (88, 464),
+    "LDAP": (389, 3268),
+    "NetBIOS": (137, 138, 139),
+    "SMB": (445,),
+    "DCE_RPC": (135, 5003),
+    "DNS": (53,),
+    "NTP": (123,),
+    "MsSQL-TDS": (1433, 1434),
+    "CiscoSkinny": (2000,),
+    "SIP": (5060,),
+    "TLS": (443, 636),
+    "RDP": (3389,),
+    "VNC": (5900,),
+    "SNMP": (161, 162),
+    "HTTP": (80, 5010),
+    "RTP": (22800,),
+    "RTCP": (22801,),
+    "SMTP": (25,),
+    "SSH": (22,),
+    "Telnet": (23,),
+    "PostgreSQL": (5432,),
+    "MySQL": (3306,),
+    "Redis": (6379,),
+    "Memcached": (11211,),
+    "MAPI": (1187,),
+}
+ONLY = {
+    (137, "udp"),
+    (138, "udp"),
+    (139, "tcp"),
+    (445, "tcp"),
+    (135, "tcp"),
+    (1433, "tcp"),
+    (1434, "udp"),
+    (3268, "tcp"),
+}
 
 
 def catalogue():
@@ -162,9 +256,24 @@ def catalogue():
                     if ":" in client and app in ("SNMP", "NTP", "RTP", "RTCP", "NetBIOS"):
                         continue  # libndpi 4.2 and these protocols: IPv4 alone
                     sport += 1
-                    source = port if app in ("NetBIOS", "NTP") and transport == "udp" else 24000 + 2 * sport if app == "RTP" else sport
+                    source = (
+                        port
+                        if app in ("NetBIOS", "NTP") and transport == "udp"
+                        else 24000 + 2 * sport
+                        if app == "RTP"
+                        else sport
+                    )
                     flow_for(net, app, client, source, server, port, transport, (1772442000 + sport) * SECOND)
-                    table.append({"client": client, "client_port": source, "server": server, "server_port": port, "transport": transport, "app": app})
+                    table.append(
+                        {
+                            "client": client,
+                            "client_port": source,
+                            "server": server,
+                            "server_port": port,
+                            "transport": transport,
+                            "app": app,
+                        }
+                    )
     return net.frames(), table
 
 

@@ -5,8 +5,8 @@ One flow for each line: CLIENT CLIENT_PORT SERVER SERVER_PORT TRANSPORT PROTOCOL
 
     generate.py OUT.pcap [LIST]       (LIST is standard input where left out; fields are separated by tabs or blanks)
 
-The flows start 10 ms apart, in the order of the lines.  PROTOCOL is a matrix's name for it ("Kerberos", "NetBIOS SMB"); "-" or an unknown
-name gives opaque bytes.  Empty lines and lines that begin with '#' are skipped.
+The flows start 10 ms apart, in the order of the lines.  PROTOCOL is a matrix's name for it ("Kerberos",
+"NetBIOS SMB"); "-" or an unknown name gives opaque bytes.  Empty lines and lines that begin with '#' are skipped.
 """
 
 import os
@@ -23,7 +23,9 @@ APART = 10 * MS
 def put_line(net, line, number, index):
     parts = line.split(None, 5)
     if len(parts) < 5:
-        raise ValueError("line %d: expected CLIENT PORT SERVER PORT TRANSPORT [PROTOCOL], got %r" % (number, line.strip()))
+        raise ValueError(
+            "line %d: expected CLIENT PORT SERVER PORT TRANSPORT [PROTOCOL], got %r" % (number, line.strip())
+        )
     client, sport, server, dport, transport = parts[:5]
     if transport not in ("tcp", "udp"):
         raise ValueError("line %d: transport %r is neither tcp nor udp" % (number, transport))

@@ -37,10 +37,20 @@ def _stamp(time_ns):
 def write_pcapng(packets, interface, description, comment, snaplen=262144):
     """As write_pcap(); with one interface, a section comment, packet comments and one interface statistics block that
     states every packet as received and none as dropped."""
-    out = [_block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1),
-                  _option(1, comment) + _option(4, "samples/generate.py"))]
-    out.append(_block(1, struct.pack("<HHI", LINKTYPE_ETHERNET, 0, snaplen),
-                      _option(2, interface) + _option(3, description) + _option(9, b"\x06")))
+    out = [
+        _block(
+            0x0A0D0D0A,
+            struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1),
+            _option(1, comment) + _option(4, "samples/generate.py"),
+        )
+    ]
+    out.append(
+        _block(
+            1,
+            struct.pack("<HHI", LINKTYPE_ETHERNET, 0, snaplen),
+            _option(2, interface) + _option(3, description) + _option(9, b"\x06"),
+        )
+    )
     for time_ns, frame, note in packets:
         body = struct.pack("<I", 0) + _stamp(time_ns) + struct.pack("<II", len(frame), len(frame))
         body += frame + b"\0" * (-len(frame) % 4)
@@ -48,7 +58,15 @@ def write_pcapng(packets, interface, description, comment, snaplen=262144):
     if packets:
         count = struct.pack("<Q", len(packets))
         zero = struct.pack("<Q", 0)
-        out.append(_block(5, struct.pack("<I", 0) + _stamp(packets[-1][0]),
-                          _option(2, _stamp(packets[0][0])) + _option(3, _stamp(packets[-1][0])) +
-                          _option(4, count) + _option(5, zero) + _option(7, zero)))
+        out.append(
+            _block(
+                5,
+                struct.pack("<I", 0) + _stamp(packets[-1][0]),
+                _option(2, _stamp(packets[0][0]))
+                + _option(3, _stamp(packets[-1][0]))
+                + _option(4, count)
+                + _option(5, zero)
+                + _option(7, zero),
+            )
+        )
     return b"".join(out)

@@ -9,7 +9,7 @@ REALM = "EXAMPLE.TEST"
 BASE = "DC=example,DC=test"
 
 
-# --- BER ---------------------------------------------------------------------------------------------------------------
+# --- BER ------------------------------------------------------------------------------------------
 def der(tag, *parts):
     body = b"".join(parts)
     n = len(body)
@@ -37,7 +37,7 @@ def field(number, *parts):
     return der(0xA0 | number, *parts)
 
 
-# --- Kerberos ----------------------------------------------------------------------------------------------------------
+# --- Kerberos -------------------------------------------------------------------------------------
 def _time(ns):
     when = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=ns // 1000000000)
     return der(0x18, when.strftime("%Y%m%d%H%M%SZ").encode())
@@ -56,15 +56,27 @@ def _encrypted(cipher, kvno=None):
 
 
 def _ticket(prng, *service):
-    return der(0x61, sequence(field(0, integer(5)), field(1, _text(REALM)), field(2, _name(2, *service)),
-                              field(3, _encrypted(prng.bytes(180), 2))))
+    return der(
+        0x61,
+        sequence(
+            field(0, integer(5)),
+            field(1, _text(REALM)),
+            field(2, _name(2, *service)),
+            field(3, _encrypted(prng.bytes(180), 2)),
+        ),
+    )
 
 
 def _body(prng, now, user, service):
-    return sequence(field(0, der(3, b"\0\x40\x81\0\x10")), *([field(1, _name(1, user))] if user else []),
-                    field(2, _text(REALM)), field(3, _name(2, *service)),
-                    field(5, _time(now + 36000 * 10**9)), field(7, integer(prng.u32() >> 1)),
-                    field(8, sequence(integer(18), integer(17), integer(23))))
+    return sequence(
+        field(0, der(3, b"\0\x40\x81\0\x10")),
+        *([field(1, _name(1, user))] if user else []),
+        field(2, _text(REALM)),
+        field(3, _name(2, *service)),
+        field(5, _time(now + 36000 * 10**9)),
+        field(7, integer(prng.u32() >> 1)),
+        field(8, sequence(integer(18), integer(17), integer(23)))
+    )
 
 
 def _padata(kind, value):
@@ -75,21 +87,46 @@ def as_req(prng, now, user, preauth):
     padata = [_padata(128, sequence(field(0, der(1, b"\xff"))))]
     if preauth:
         padata.insert(0, _padata(2, _encrypted(prng.bytes(52))))
-    return der(0x6A, sequence(field(1, integer(5)), field(2, integer(10)), field(3, sequence(*padata)),
-                              field(4, _body(prng, now, user, ("krbtgt", REALM)))))
+    return der(
+        0x6A,
+        sequence(
+            field(1, integer(5)),
+            field(2, integer(10)),
+            field(3, sequence(*padata)),
+            field(4, _body(prng, now, user, ("krbtgt", REALM))),
+        ),
+    )
 
 
 def krb_error(now, code=25):
     hint = sequence(_padata(11, sequence(sequence(field(0, integer(23))))), _padata(2, b""))
-    return der(0x7E, sequence(field(0, integer(5)), field(1, integer(30)), field(4, _time(now)), field(5, integer(4711)),
-                              field(6, integer(code)), field(9, _text(REALM)), field(10, _name(2, "krbtgt", REALM)),
-                              *([field(12, octets(hint))] if code == 25 else [])))
+    return der(
+        0x7E,
+        sequence(
+            field(0, integer(5)),
+            field(1, integer(30)),
+            field(4, _time(now)),
+            field(5, integer(4711)),
+            field(6, integer(code)),
+            field(9, _text(REALM)),
+            field(10, _name(2, "krbtgt", REALM)),
+            *([field(12, octets(hint))] if code == 25 else [])
+        ),
+    )
 
 
 def _reply(prng, tag, user, service):
-    return der(0x60 | tag, sequence(field(0, integer(5)), field(1, integer(tag)), field(3, _text(REALM)),
-                                    field(4, _name(1, user)), field(5, _ticket(prng, *service)),
-                                    field(6, _encrypted(prng.bytes(244), 3))))
+    return der(
+        0x60 | tag,
+        sequence(
+            field(0, integer(5)),
+            field(1, integer(tag)),
+            field(3, _text(REALM)),
+            field(4, _name(1, user)),
+            field(5, _ticket(prng, *service)),
+            field(6, _encrypted(prng.bytes(244), 3)),
+        ),
+    )
 
 
 def as_rep(prng, user):
@@ -97,14 +134,28 @@ def as_rep(prng, user):
 
 
 def ap_req(prng, *service):
-    return der(0x6E, sequence(field(0, integer(5)), field(1, integer(14)), field(2, der(3, b"\0\x20\0\0\0")),
-                              field(3, _ticket(prng, *service)), field(4, _encrypted(prng.bytes(140)))))
+    return der(
+        0x6E,
+        sequence(
+            field(0, integer(5)),
+            field(1, integer(14)),
+            field(2, der(3, b"\0\x20\0\0\0")),
+            field(3, _ticket(prng, *service)),
+            field(4, _encrypted(prng.bytes(140))),
+        ),
+    )
 
 
 def tgs_req(prng, now, *service):
-    return der(0x6C, sequence(field(1, integer(5)), field(2, integer(12)),
-                              field(3, sequence(_padata(1, ap_req(prng, "krbtgt", REALM)))),
-                              field(4, _body(prng, now, None, service))))
+    return der(
+        0x6C,
+        sequence(
+            field(1, integer(5)),
+            field(2, integer(12)),
+            field(3, sequence(_padata(1, ap_req(prng, "krbtgt", REALM)))),
+            field(4, _body(prng, now, None, service)),
+        ),
+    )
 
 
 def tgs_rep(prng, user, *service):
@@ -117,8 +168,14 @@ def kerberos_tcp(message):
 
 def kerberos_exchange(prng, now, user, *service):
     """AS without and with preauthentication, TGS: six messages, client first."""
-    return [as_req(prng, now, user, False), krb_error(now), as_req(prng, now, user, True), as_rep(prng, user),
-            tgs_req(prng, now, *service), tgs_rep(prng, user, *service)]
+    return [
+        as_req(prng, now, user, False),
+        krb_error(now),
+        as_req(prng, now, user, True),
+        as_rep(prng, user),
+        tgs_req(prng, now, *service),
+        tgs_rep(prng, user, *service),
+    ]
 
 
 def kpasswd(prng, reply=False):
@@ -131,7 +188,7 @@ def kpasswd(prng, reply=False):
     return struct.pack("!HHH", 6 + len(head) + len(private), 1 if reply else 0xFF80, len(head)) + head + private
 
 
-# --- LDAP, with the four-byte lengths that Windows writes -----------------------------------------------------------------
+# --- LDAP, with the four-byte lengths that Windows writes -----------------------------------------
 def _wide(tag, *parts):
     body = b"".join(parts)
     return bytes([tag, 0x84]) + struct.pack("!I", len(body)) + body
@@ -151,9 +208,20 @@ def ldap_result(number, tag):
 
 
 def ldap_search(number, base, attribute, value, wanted=("distinguishedName", "whenChanged", "uSNChanged", "mail")):
-    return ldap_message(number, _wide(0x63, octets(base), der(10, b"\x02"), der(10, b"\0"), integer(0), integer(120),
-                                      der(1, b"\0"), _wide(0xA3, octets(attribute), octets(value)),
-                                      _wide(0x30, *[octets(name) for name in wanted])))
+    return ldap_message(
+        number,
+        _wide(
+            0x63,
+            octets(base),
+            der(10, b"\x02"),
+            der(10, b"\0"),
+            integer(0),
+            integer(120),
+            der(1, b"\0"),
+            _wide(0xA3, octets(attribute), octets(value)),
+            _wide(0x30, *[octets(name) for name in wanted]),
+        ),
+    )
 
 
 def ldap_entry(number, dn, **attributes):
@@ -166,14 +234,23 @@ def ldap_unbind(number):
 
 
 def ldap_session(user, people=3):
-    """Messages in turn, client first: bind, one search for each person, answered by an entry and the end of the result."""
+    """Messages in turn, client first: bind, one search for each person, answered by an entry and the end of the
+    result."""
     talk = [ldap_bind(1, user), ldap_result(1, 0x61)]
     for i in range(people):
         dn = "CN=Subscriber %d,OU=Subscribers,%s" % (i + 1, BASE)
         talk.append(ldap_search(i + 2, BASE, "sAMAccountName", "subscriber%d" % (i + 1)))
-        talk.append(ldap_entry(i + 2, dn, distinguishedName=dn, whenChanged="20260227153000.0Z",
-                               uSNChanged=str(418001 + i), mail="subscriber%d@example.test" % (i + 1)) +
-                    ldap_result(i + 2, 0x65))
+        talk.append(
+            ldap_entry(
+                i + 2,
+                dn,
+                distinguishedName=dn,
+                whenChanged="20260227153000.0Z",
+                uSNChanged=str(418001 + i),
+                mail="subscriber%d@example.test" % (i + 1),
+            )
+            + ldap_result(i + 2, 0x65)
+        )
     return talk
 
 
@@ -183,23 +260,50 @@ def _dns_name(name):
 
 def cldap_request(number, host):
     """The domain controller locator's ping."""
+
     def equal(attribute, value):
         return _wide(0xA3, octets(attribute), octets(value))
-    conditions = _wide(0xA0, equal("DnsDomain", "example.test"), equal("Host", host),
-                       equal("NtVer", struct.pack("<I", 0x16)), equal("DnsHostName", host + ".example.test"))
-    return ldap_message(number, _wide(0x63, octets(""), der(10, b"\0"), der(10, b"\0"), integer(0), integer(0), der(1, b"\0"),
-                                      conditions, _wide(0x30, octets("Netlogon"))))
+
+    conditions = _wide(
+        0xA0,
+        equal("DnsDomain", "example.test"),
+        equal("Host", host),
+        equal("NtVer", struct.pack("<I", 0x16)),
+        equal("DnsHostName", host + ".example.test"),
+    )
+    return ldap_message(
+        number,
+        _wide(
+            0x63,
+            octets(""),
+            der(10, b"\0"),
+            der(10, b"\0"),
+            integer(0),
+            integer(0),
+            der(1, b"\0"),
+            conditions,
+            _wide(0x30, octets("Netlogon")),
+        ),
+    )
 
 
 def cldap_reply(number, prng, server):
-    names = [_dns_name("example.test"), _dns_name("example.test"), _dns_name(server + ".example.test"), _dns_name("EXAMPLE"),
-             _dns_name(server.upper()), b"\0", _dns_name("HQ"), _dns_name("HQ")]
+    names = [
+        _dns_name("example.test"),
+        _dns_name("example.test"),
+        _dns_name(server + ".example.test"),
+        _dns_name("EXAMPLE"),
+        _dns_name(server.upper()),
+        b"\0",
+        _dns_name("HQ"),
+        _dns_name("HQ"),
+    ]
     blob = struct.pack("<HHI", 23, 0, 0x3FD) + prng.bytes(16) + b"".join(names) + struct.pack("<IHH", 5, 0xFFFF, 0xFFFF)
     entry = _wide(0x64, octets(""), _wide(0x30, _wide(0x30, octets("netlogon"), _wide(0x31, octets(blob)))))
     return ldap_message(number, entry) + ldap_result(number, 0x65)
 
 
-# --- NTP -----------------------------------------------------------------------------------------------------------------
+# --- NTP ------------------------------------------------------------------------------------------
 def _ntp_time(ns):
     return struct.pack("!II", (ns // 10**9 + 2208988800) & 0xFFFFFFFF, (ns % 10**9 << 32) // 10**9)
 
@@ -207,11 +311,16 @@ def _ntp_time(ns):
 def ntp(now, reply=False):
     if not reply:
         return struct.pack("!BBbbII4s", 0xDB, 0, 6, -6, 0x20000, 0x20000, b"\0" * 4) + bytes(24) + _ntp_time(now)
-    return (struct.pack("!BBbbII4s", 0x1C, 2, 6, -20, 0x400, 0x900, bytes([10, 20, 0, 1])) + _ntp_time(now - 64 * 10**9) +
-            _ntp_time(now - 300000) + _ntp_time(now - 100000) + _ntp_time(now))
+    return (
+        struct.pack("!BBbbII4s", 0x1C, 2, 6, -20, 0x400, 0x900, bytes([10, 20, 0, 1]))
+        + _ntp_time(now - 64 * 10**9)
+        + _ntp_time(now - 300000)
+        + _ntp_time(now - 100000)
+        + _ntp_time(now)
+    )
 
 
-# --- DNS -----------------------------------------------------------------------------------------------------------------
+# --- DNS ------------------------------------------------------------------------------------------
 DNS_A, DNS_SRV, DNS_SOA, DNS_AXFR = 1, 33, 6, 252
 
 
@@ -225,7 +334,12 @@ def dns_answer(number, name, kind=DNS_A, address="10.20.2.10", count=1):
     else:
         data = ipaddress.ip_address(address).packed
     record = b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 3600, len(data)) + data
-    return (struct.pack("!6H", number, 0x8580, 1, count, 0, 0) + _dns_name(name) + struct.pack("!HH", kind, 1) + record * count)
+    return (
+        struct.pack("!6H", number, 0x8580, 1, count, 0, 0)
+        + _dns_name(name)
+        + struct.pack("!HH", kind, 1)
+        + record * count
+    )
 
 
 def dns_tcp(message):

@@ -38,7 +38,7 @@ def opaque_talk(e, size=48):
     return _turns([opaque(e.prng, size), opaque(e.prng, size + 24), opaque(e.prng, size), opaque(e.prng, size + 80)])
 
 
-# --- TCP: each gives (side, message) ---------------------------------------------------------------------------------------
+# --- TCP: each gives (side, message) --------------------------------------------------------------
 def _kerberos_tcp(e):
     if e.dport == 464:
         return [(side, directory.kerberos_tcp(directory.kpasswd(e.prng, side == SERVER))) for side in (CLIENT, SERVER)]
@@ -56,7 +56,9 @@ def _netbios_tcp(e):
 
 
 def _smb_tcp(e):
-    return _netbios_tcp(e) if e.dport == 139 else _turns(windows.smb2_session(e.prng, e.client_name + "$", e.server_name))
+    return (
+        _netbios_tcp(e) if e.dport == 139 else _turns(windows.smb2_session(e.prng, e.client_name + "$", e.server_name))
+    )
 
 
 def _rpc_tcp(e):
@@ -67,14 +69,24 @@ def _rpc_tcp(e):
 
 def _dns_tcp(e):
     number, name = e.prng.u16(), "_ldap._tcp.dc._msdcs.example.test"
-    return _turns([directory.dns_tcp(directory.dns_query(number, name, directory.DNS_SRV)),
-                   directory.dns_tcp(directory.dns_answer(number, name, directory.DNS_SRV, count=12))])
+    return _turns(
+        [
+            directory.dns_tcp(directory.dns_query(number, name, directory.DNS_SRV)),
+            directory.dns_tcp(directory.dns_answer(number, name, directory.DNS_SRV, count=12)),
+        ]
+    )
 
 
 def _sccp_tcp(e):
     address = e.client if ":" not in e.client else "10.0.0.1"
-    return _turns([voice.sccp_register("VM1-VI1", address), voice.sccp_register_ack(), voice.sccp_keepalive(),
-                   voice.sccp_keepalive_ack()])
+    return _turns(
+        [
+            voice.sccp_register("VM1-VI1", address),
+            voice.sccp_register_ack(),
+            voice.sccp_keepalive(),
+            voice.sccp_keepalive_ack(),
+        ]
+    )
 
 
 def _sip_tcp(e):
@@ -99,18 +111,31 @@ def _tds_tcp(e):
 
 
 TCP_CONTENT = {
-    "Kerberos": _kerberos_tcp, "LDAP": _ldap_tcp, "NetBIOS": _netbios_tcp, "SMB": _smb_tcp, "DCE_RPC": _rpc_tcp, "DNS": _dns_tcp,
-    "MsSQL-TDS": _tds_tcp, "CiscoSkinny": _sccp_tcp, "SIP": _sip_tcp, "TLS": _tls_tcp, "HTTP": _http_tcp, "RDP": _rdp_tcp,
-    "VNC": lambda e: web.vnc_session(e.prng, e.server_name), "SMTP": lambda e: web.smtp_session(e.client_name, e.server_name),
-    "SSH": lambda e: web.ssh_session(e.prng), "Telnet": lambda e: web.telnet_session(e.server_name),
+    "Kerberos": _kerberos_tcp,
+    "LDAP": _ldap_tcp,
+    "NetBIOS": _netbios_tcp,
+    "SMB": _smb_tcp,
+    "DCE_RPC": _rpc_tcp,
+    "DNS": _dns_tcp,
+    "MsSQL-TDS": _tds_tcp,
+    "CiscoSkinny": _sccp_tcp,
+    "SIP": _sip_tcp,
+    "TLS": _tls_tcp,
+    "HTTP": _http_tcp,
+    "RDP": _rdp_tcp,
+    "VNC": lambda e: web.vnc_session(e.prng, e.server_name),
+    "SMTP": lambda e: web.smtp_session(e.client_name, e.server_name),
+    "SSH": lambda e: web.ssh_session(e.prng),
+    "Telnet": lambda e: web.telnet_session(e.server_name),
     "PostgreSQL": lambda e: web.postgres_session(e.prng, "shop", "SELECT id FROM orders LIMIT 1"),
-    "MySQL": lambda e: web.mysql_session(e.prng), "Redis": lambda e: _turns(web.redis_session("session:42")),
+    "MySQL": lambda e: web.mysql_session(e.prng),
+    "Redis": lambda e: _turns(web.redis_session("session:42")),
     "Memcached": lambda e: _turns(web.memcached_session("session:42")),
 }
 SERVER_CLOSES = {"SMTP", "HTTP", "Telnet"}
 
 
-# --- UDP: each gives (side, message) ---------------------------------------------------------------------------------------
+# --- UDP: each gives (side, message) --------------------------------------------------------------
 def _kerberos_udp(e):
     if e.dport == 464:
         return [(CLIENT, directory.kpasswd(e.prng)), (SERVER, directory.kpasswd(e.prng, True))]
@@ -126,9 +151,24 @@ def _netbios_udp(e):
     sender = e.client if ":" not in e.client else "10.0.0.1"
     if e.dport == 138:
         token = e.prng.u16()
-        return [(CLIENT, windows.browser_datagram(e.prng.u16(), sender, e.client_name, "EXAMPLE", windows.browser_list_request(token))),
-                (SERVER, windows.browser_datagram(e.prng.u16(), address, e.server_name, e.client_name,
-                                                  windows.browser_list_response(token, e.server_name)))]
+        return [
+            (
+                CLIENT,
+                windows.browser_datagram(
+                    e.prng.u16(), sender, e.client_name, "EXAMPLE", windows.browser_list_request(token)
+                ),
+            ),
+            (
+                SERVER,
+                windows.browser_datagram(
+                    e.prng.u16(),
+                    address,
+                    e.server_name,
+                    e.client_name,
+                    windows.browser_list_response(token, e.server_name),
+                ),
+            ),
+        ]
     number = e.prng.u16()
     return _turns([windows.nbns_query(number, e.server_name), windows.nbns_answer(number, e.server_name, address)])
 
@@ -156,12 +196,23 @@ def _snmp_udp(e):
 
 
 UDP_CONTENT = {
-    "Kerberos": _kerberos_udp, "LDAP": _ldap_udp, "NetBIOS": _netbios_udp, "SMB": _netbios_udp, "DNS": _dns_udp,
+    "Kerberos": _kerberos_udp,
+    "LDAP": _ldap_udp,
+    "NetBIOS": _netbios_udp,
+    "SMB": _netbios_udp,
+    "DNS": _dns_udp,
     "NTP": lambda e: _turns([directory.ntp(e.now), directory.ntp(e.now + 400000, True)]),
-    "DCE_RPC": lambda e: _turns([windows.rpc_datagram(e.prng, windows.DIRECTORY_CHANGES, 1),
-                                 windows.rpc_datagram(e.prng, windows.DIRECTORY_CHANGES, 1, True)]),
-    "MsSQL-TDS": lambda e: _turns([windows.sql_browser(e.server_name), windows.sql_browser(e.server_name.upper(), True)]),
-    "SIP": _sip_udp, "RTP": _rtp_udp,
+    "DCE_RPC": lambda e: _turns(
+        [
+            windows.rpc_datagram(e.prng, windows.DIRECTORY_CHANGES, 1),
+            windows.rpc_datagram(e.prng, windows.DIRECTORY_CHANGES, 1, True),
+        ]
+    ),
+    "MsSQL-TDS": lambda e: _turns(
+        [windows.sql_browser(e.server_name), windows.sql_browser(e.server_name.upper(), True)]
+    ),
+    "SIP": _sip_udp,
+    "RTP": _rtp_udp,
     "RTCP": lambda e: [(CLIENT, voice.RtpStream(e.prng).report(e.now, e.client_name))],
     "SNMP": _snmp_udp,
     "MAPI": lambda e: [(CLIENT, windows.new_mail(e.prng))],
@@ -171,7 +222,7 @@ UDP_CONTENT = {
 def content(protocol, e, transport):
     """(side, message) for a minimal exchange.  'protocol' may name alternatives ("NetBIOS SMB"): the port decides."""
     table = TCP_CONTENT if transport == "tcp" else UDP_CONTENT
-    names = protocol.replace("|", " ").split()
+    names = protocol.replace("|", " ").replace(",", " ").split()
     if len(names) > 1:
         names = [name for name in names if name == {445: "SMB"}.get(e.dport, "NetBIOS")] or names
     if names and names[0] in table:

@@ -1,17 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A story on a wire: named hosts, flows put at times, and beside each flow what its maker says of it (the truth tables)."""
+"""A story on a wire: named hosts, flows put at times, and beside each flow what its maker says of it (the truth
+tables)."""
 
 import contextlib
 
 from . import flows, voice, wire
 from .tcp import CLIENT, SERVER, Connection
 
-COLUMNS = ("client", "client_port", "server", "server_port", "transport", "app", "verdict", "kind", "outcome", "row", "packets",
-           "first_packet", "intended", "note")
+COLUMNS = (
+    "client",
+    "client_port",
+    "server",
+    "server_port",
+    "transport",
+    "app",
+    "verdict",
+    "kind",
+    "outcome",
+    "row",
+    "packets",
+    "first_packet",
+    "intended",
+    "note",
+)
 
 
 class Flow:
-    """One flow and its truth.  'intended': what a TCP analyser may rightly remark upon here ("duplicates", "midstream", ...)."""
+    """One flow and its truth.  'intended': what a TCP analyser may rightly remark upon here ("duplicates",
+    "midstream", ...)."""
 
     def __init__(self, client, sport, server, dport, transport, app, **truth):
         self.client, self.client_port, self.server, self.server_port = client, sport, server, dport
@@ -79,8 +95,14 @@ class Scenario:
         return flow
 
     def persistent(self, events, app, client, server, dport, middle=False, **truth):
-        """A connection that lasts: 'events' are (second, side, message) in order.  'middle': its handshake was before the capture."""
-        with self.flow(client, None, server, dport, "tcp", app, intended="midstream" if middle else "", **truth) as (flow, a, sport, b):
+        """A connection that lasts: 'events' are (second, side, message) in order.  'middle': its handshake was
+        before the capture."""
+        with self.flow(client, None, server, dport, "tcp", app, intended="midstream" if middle else "", **truth) as (
+            flow,
+            a,
+            sport,
+            b,
+        ):
             line = Connection(self.net, self.time(events[0][0]), a, sport, b, dport)
             if middle:
                 line.seq = [line.isn[0] + 1, line.isn[1] + 1]
@@ -118,19 +140,31 @@ class Scenario:
         return flow
 
     def media(self, second, caller, caller_port, callee, callee_port, seconds, late=False, **truth):
-        """G.711 both ways and RTCP beside it.  'late': the callee has closed its socket when the caller's last packets come."""
+        """G.711 both ways and RTCP beside it.  'late': the callee has closed its socket when the caller's last
+        packets come."""
         kinds = dict(truth)
         with self.flow(caller, caller_port, callee, callee_port, "udp", "RTP", **kinds) as (flow, a, _, b):
             now = self.time(second)
-            streams = voice.RtpStream(self.net.prng("rtp %s %d" % (a, caller_port))), voice.RtpStream(self.net.prng("rtp %s %d" % (b, callee_port)))
+            streams = voice.RtpStream(self.net.prng("rtp %s %d" % (a, caller_port))), voice.RtpStream(
+                self.net.prng("rtp %s %d" % (b, callee_port))
+            )
             end = now + round(seconds * 50) * 20 * wire.MS
             reports = []
             for i in range(round(seconds * 50)):
                 when = now + i * 20 * wire.MS
                 self.net.udp(when + self.prng.below(900) * wire.US, a, caller_port, b, callee_port, streams[0].packet())
-                self.net.udp(when + 7 * wire.MS + self.prng.below(900) * wire.US, b, callee_port, a, caller_port, streams[1].packet())
+                self.net.udp(
+                    when + 7 * wire.MS + self.prng.below(900) * wire.US,
+                    b,
+                    callee_port,
+                    a,
+                    caller_port,
+                    streams[1].packet(),
+                )
                 if i % 150 == 149:
-                    reports.append((when + 11 * wire.MS, streams[0].report(when, caller), streams[1].report(when, callee)))
+                    reports.append(
+                        (when + 11 * wire.MS, streams[0].report(when, caller), streams[1].report(when, callee))
+                    )
             if late:
                 packet = self.net.udp(end, a, caller_port, b, callee_port, streams[0].packet())
                 self.net.unreachable(end + wire.MS, b, packet, 3)
@@ -139,9 +173,13 @@ class Scenario:
             for when, one, two in reports:
                 self.net.udp(when, a, caller_port + 1, b, callee_port + 1, one)
                 self.net.udp(when + 13 * wire.MS, b, callee_port + 1, a, caller_port + 1, two)
-            if late or not reports:
-                packet = self.net.udp(end + 2 * wire.MS, a, caller_port + 1, b, callee_port + 1, streams[0].report(end, caller))
+            if not reports:
+                self.net.udp(end, a, caller_port + 1, b, callee_port + 1, streams[0].report(end, caller))
+                self.net.udp(end + wire.MS, b, callee_port + 1, a, caller_port + 1, streams[1].report(end, callee))
             if late:
+                packet = self.net.udp(
+                    end + 2 * wire.MS, a, caller_port + 1, b, callee_port + 1, streams[0].report(end, caller)
+                )
                 self.net.unreachable(end + 3 * wire.MS, b, packet, 3)
         return flow
 

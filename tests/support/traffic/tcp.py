@@ -35,8 +35,21 @@ class Connection:
         other = 1 - side
         number = self.seq[side] if seq is None else seq
         acked = self.seq[other] if ack and flags & ACK else 0
-        head = struct.pack("!HHIIBBHHH", self.port[side], self.port[other], number & 0xFFFFFFFF, acked & 0xFFFFFFFF,
-                           (5 + len(options) // 4) << 4, flags, self.window[side], 0, 0) + options
+        head = (
+            struct.pack(
+                "!HHIIBBHHH",
+                self.port[side],
+                self.port[other],
+                number & 0xFFFFFFFF,
+                acked & 0xFFFFFFFF,
+                (5 + len(options) // 4) << 4,
+                flags,
+                self.window[side],
+                0,
+                0,
+            )
+            + options
+        )
         value = wire.transport_checksum(self.addr[side], self.addr[other], wire.TCP, head + data)
         packet = head[:16] + struct.pack("!H", value) + head[18:] + data
         return self.net.emit(self.now, self.addr[side], self.addr[other], wire.TCP, packet)
@@ -83,7 +96,7 @@ class Connection:
         if self.owes[1 - side]:
             self.flush()
         self.step()
-        parts = [data[i:i + self.mss] for i in range(0, len(data), self.mss)]
+        parts = [data[i : i + self.mss] for i in range(0, len(data), self.mss)]
         for i, part in enumerate(parts):
             last = i == len(parts) - 1
             self.segment(side, ACK | (PSH if last else 0), part)

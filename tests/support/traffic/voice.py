@@ -4,7 +4,7 @@
 import ipaddress
 import struct
 
-# --- SCCP ------------------------------------------------------------------------------------------------------------------
+# --- SCCP -----------------------------------------------------------------------------------------
 NO_ENCRYPTION, STREAM = 48, 24  # sizes of the parts of a channel message that stay zero
 
 
@@ -17,7 +17,9 @@ def _address(address):
 
 
 def sccp_register(name, address, instance=1):
-    return sccp(0x0001, struct.pack("<16sII", name.encode(), 0, instance) + _address(address) + struct.pack("<II", 7, 1))
+    return sccp(
+        0x0001, struct.pack("<16sII", name.encode(), 0, instance) + _address(address) + struct.pack("<II", 7, 1)
+    )
 
 
 def sccp_register_ack(interval=30):
@@ -55,10 +57,13 @@ def sccp_close_receive(conference, party):
     return sccp(0x0106, struct.pack("<IIII", conference, party, conference, 0))
 
 
-# --- SIP -------------------------------------------------------------------------------------------------------------------
+# --- SIP ------------------------------------------------------------------------------------------
 def sdp(address, port):
-    return ("v=0\r\no=- 20518 0 IN IP4 %s\r\ns=call\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP 0 101\r\n"
-            "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\na=sendrecv\r\n" % (address, address, port))
+    return (
+        "v=0\r\no=- 20518 0 IN IP4 %s\r\ns=call\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP 0 101\r\n"
+        "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\na=sendrecv\r\n"
+        % (address, address, port)
+    )
 
 
 class SipCall:
@@ -70,10 +75,22 @@ class SipCall:
 
     def _message(self, first, sequence, method, to_tag, more="", body=""):
         text = "%s\r\nVia: SIP/2.0/%s %s:%d;branch=z9hG4bK%s%d\r\n" % (
-            first, self.transport, self.caller, self.sport, self.call_id[:8], sequence)
+            first,
+            self.transport,
+            self.caller,
+            self.sport,
+            self.call_id[:8],
+            sequence,
+        )
         text += "From: <sip:%s@%s>;tag=f%s\r\n" % (self.user, self.caller, self.call_id[:6])
         text += "To: <sip:%s@%s>%s\r\n" % (self.mailbox, self.callee, ";tag=t%s" % self.call_id[:6] if to_tag else "")
-        text += "Call-ID: %s@%s\r\nCSeq: %d %s\r\nMax-Forwards: 70\r\n%s" % (self.call_id, self.caller, sequence, method, more)
+        text += "Call-ID: %s@%s\r\nCSeq: %d %s\r\nMax-Forwards: 70\r\n%s" % (
+            self.call_id,
+            self.caller,
+            sequence,
+            method,
+            more,
+        )
         if body:
             text += "Content-Type: application/sdp\r\n"
         return (text + "Content-Length: %d\r\n\r\n%s" % (len(body), body)).encode()
@@ -82,15 +99,22 @@ class SipCall:
         return "Contact: <sip:%s:%d;transport=%s>\r\n" % (address, port, self.transport.lower())
 
     def invite(self, port):
-        return self._message("INVITE sip:%s@%s:%d SIP/2.0" % (self.mailbox, self.callee, self.dport), 101, "INVITE", False,
-                             self._contact(self.caller, self.sport), sdp(self.caller, port))
+        return self._message(
+            "INVITE sip:%s@%s:%d SIP/2.0" % (self.mailbox, self.callee, self.dport),
+            101,
+            "INVITE",
+            False,
+            self._contact(self.caller, self.sport),
+            sdp(self.caller, port),
+        )
 
     def trying(self):
         return self._message("SIP/2.0 100 Trying", 101, "INVITE", False)
 
     def ok(self, port):
-        return self._message("SIP/2.0 200 OK", 101, "INVITE", True, self._contact(self.callee, self.dport),
-                             sdp(self.callee, port))
+        return self._message(
+            "SIP/2.0 200 OK", 101, "INVITE", True, self._contact(self.callee, self.dport), sdp(self.callee, port)
+        )
 
     def ack(self):
         return self._message("ACK sip:%s@%s:%d SIP/2.0" % (self.mailbox, self.callee, self.dport), 101, "ACK", True)
@@ -102,14 +126,19 @@ class SipCall:
         return self._message("SIP/2.0 200 OK", 102, "BYE", True)
 
     def options(self):
-        return self._message("OPTIONS sip:%s@%s:%d SIP/2.0" % (self.mailbox, self.callee, self.dport), 1, "OPTIONS", False,
-                             self._contact(self.caller, self.sport))
+        return self._message(
+            "OPTIONS sip:%s@%s:%d SIP/2.0" % (self.mailbox, self.callee, self.dport),
+            1,
+            "OPTIONS",
+            False,
+            self._contact(self.caller, self.sport),
+        )
 
     def options_ok(self):
         return self._message("SIP/2.0 200 OK", 1, "OPTIONS", True, "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS\r\n")
 
 
-# --- RTP and RTCP --------------------------------------------------------------------------------------------------------------
+# --- RTP and RTCP ---------------------------------------------------------------------------------
 class RtpStream:
     """G.711 mu-law, 20 ms a packet.  The sound is a slow ramp of quiet samples: it must only look like audio."""
 
@@ -129,8 +158,18 @@ class RtpStream:
 
     def report(self, now, name):
         seconds, fraction = now // 10**9 + 2208988800, (now % 10**9 << 32) // 10**9
-        sender = struct.pack("!BBHIIIIII", 0x80, 200, 6, self.ssrc, seconds & 0xFFFFFFFF, fraction,
-                             self.timestamp & 0xFFFFFFFF, self.packets, self.packets * 160)
+        sender = struct.pack(
+            "!BBHIIIIII",
+            0x80,
+            200,
+            6,
+            self.ssrc,
+            seconds & 0xFFFFFFFF,
+            fraction,
+            self.timestamp & 0xFFFFFFFF,
+            self.packets,
+            self.packets * 160,
+        )
         item = struct.pack("!BB", 1, len(name)) + name.encode() + b"\0"
         item += bytes(-len(item) % 4)
         return sender + struct.pack("!BBHI", 0x81, 202, 1 + len(item) // 4, self.ssrc) + item

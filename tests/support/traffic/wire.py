@@ -86,7 +86,8 @@ class Wire:
         return self.by_address[value]
 
     def emit(self, time, src, dst, proto, body):
-        """'src', 'dst': address texts.  'body': transport bytes, or a function that gives them when the frame is made."""
+        """'src', 'dst': address texts.  'body': transport bytes, or a function that gives them when the frame is
+        made."""
         packet = Packet(len(self.packets), time, src, dst, proto, body)
         packet.flow = self.flow
         if self.flow is not None and proto in (TCP, UDP):
@@ -100,7 +101,8 @@ class Wire:
         return self.emit(time, src, dst, UDP, header[:6] + struct.pack("!H", value) + data)
 
     def unreachable(self, time, sender, original, code, code6=4):
-        """ICMP destination unreachable from 'sender' about 'original' (quoted: IP header and 8 bytes more, as routers do)."""
+        """ICMP destination unreachable from 'sender' about 'original' (quoted: IP header and 8 bytes more, as
+        routers do)."""
         v6 = ":" in original.src
 
         def body():
@@ -111,6 +113,7 @@ class Wire:
                 head, quoted = struct.pack("!BBHI", 3, code, 0, 0), original.ip[:28]
                 value = checksum(head + quoted)
             return head[:2] + struct.pack("!H", value) + head[4:] + quoted
+
         return self.emit(time, sender, original.src, ICMP6 if v6 else ICMP, body)
 
     def routed_copy(self, packet, delay=18 * US):
@@ -176,5 +179,9 @@ def _ipv4(packet, ttl, body):
 
 
 def _ipv6(packet, ttl, body):
-    return (struct.pack("!IHBB", 0x60000000, len(body), packet.proto, ttl) +
-            ipaddress.ip_address(packet.src).packed + ipaddress.ip_address(packet.dst).packed + body)
+    return (
+        struct.pack("!IHBB", 0x60000000, len(body), packet.proto, ttl)
+        + ipaddress.ip_address(packet.src).packed
+        + ipaddress.ip_address(packet.dst).packed
+        + body
+    )

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rows, each by a prepared statement of the handle.  The order of the binds is that of the columns in the statement.
+ * A text that is empty says as much as none and is stored as null.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flowaudit/store.h"
+#include "store-private.h"
+
+static const char *const sql[STORE_N_STMTS] = {
+    [STMT_INPUT] =
+        "INSERT INTO input(run_id, input_id, name, path, sha256, linktype, bytes, snaplen, first_ns, last_ns,"
+        " packets, decoded, discarded, dropped, damaged, damage) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STMT_DISCARD] =
+        "INSERT INTO discard(run_id, input_id, reason, packets) VALUES (?,?,?,?)",
+    [STMT_LOSS] =
+        "INSERT INTO loss(run_id, loss_id, input_id, reason, packets, first_ns, last_ns, detail) VALUES"
+        " (?,?,?,?,?,?,?,?)",
+    [STMT_COUNTER] =
+        "INSERT INTO counter(run_id, counter_id, name, value, text) VALUES (?,?,?,?,?)",
+    [STMT_HOST] =
+        "INSERT INTO host(run_id, host_id, address, name, roles, first_ns, last_ns, packets) VALUES"
+        " (?,?,?,?,?,?,?,?)",
+    [STMT_ROW] =
+        "INSERT INTO matrix_row(run_id, position, row_id, section, from_roles, to_roles, ports, service, condition,"
+        " expect, protocols, enabled) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STMT_CONVERSATION] =
+        "INSERT INTO conversation(run_id, conversation_id, client, client_port_low, client_port_high, server,"
+        " server_port, transport, protocol, row_id, verdict, outcome, disposition, confidence, first_ns, last_ns,"
+        " flows, packets, bytes, client_name, server_name, protocol_detail, kind, direction, scope, packets_out,"
+        " packets_in, bytes_out, bytes_in, duplicates, summed, encapsulation) VALUES"
+        " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STMT_FLOW] =
+        "INSERT INTO flow(run_id, conversation_id, flow_id, client, client_port, server, server_port, transport,"
+        " vlan, community_id, first_ns, last_ns, packets_out, packets_in, bytes_out, bytes_in, tcp_flags_out,"
+        " tcp_flags_in, protocol, input_id, first_packet_number, protocol_detail, direction, tcp_state, closed,"
+        " end_reason, payload_out, payload_in, duplicates, retransmissions, unseen_bytes_out, unseen_bytes_in,"
+        " vlan_in, icmp_errors, icmp_type, icmp_code, icmp_sender, icmp_packet_number) VALUES"
+        " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STMT_FINDING] =
+        "INSERT INTO finding(run_id, finding_id, kind, severity, row_id, section, client, client_name, server,"
+        " server_name, transport, server_port, protocol, outcome, disposition, first_ns, last_ns, flows, packets,"
+        " bytes, reason, waived_by, parent, conversation_id) VALUES"
+        " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STMT_EXPECTATION] =
+        "INSERT INTO expectation(run_id, expectation_id, row_id, client, server, outcome, first_ns, attempts,"
+        " reason, client_name, server_name) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+};
+
+/* --- binding ------------------------------------------------------------------------------------------- */
+
+struct bind {
+    struct store *store;
+    sqlite3_stmt *stmt;
+    int index; /* of the parameter bound last */
+    int rc;    /* of the first bind that failed */
+};
+
+static void bind_done(struct bind *b, int rc)
+{
+    if (b->rc == SQLITE_OK)
+        b->rc = rc;
+}
+
+static void bind_null(struct bind *b)
+{
+    bind_done(b, sqlite3_bind_null(b->stmt, ++b->index));
+}
+
+static void bind_int(struct bind *b, int64_t value)
+{
+    bind_done(b, sqlite3_bind_int64(b->stmt, ++b->index, value));
+}
+
+static void bind_count(struct bind *b, uint64_t value)
+{
+    bind_int(b, value > INT64_MAX ? INT64_MAX : (int64_t)value);
+}
+
+/* Null where there is nothing to say: no time, no VLAN, no conversation. */
+static void bind_nonzero(struct bind *b, int64_t value)
+{
+    if (value == 0)
+        bind_null(b);
+    else
+        bind_int(b, value);
+}
+
+static void bind_text(struct bind *b, const char *text)
+{
+    size_t len;
+
+    if (text == NULL || text[0] == '\0') {
+        bind_null(b);
+    } else if (text_is_plain(text, TEXT_LIMIT, &len)) {
+        bind_done(b, sqlite3_bind_text(b->stmt, ++b->index, text, (int)len, SQLITE_STATIC));
+    } else {
+        char *clean = text_clean(text, TEXT_LIMIT, false, &len);
+
+        bind_done(b, clean == NULL ? SQLITE_NOMEM : sqlite3_bind_text(b->stmt, ++b->index, clean, (int)len, free));
+    }
+}
+
+/* For columns that must not be null. */
+static void bind_word(struct bind *b, const char *text)
+{
+    bind_text(b, text != NULL && text[0] != '\0' ? text : "?");
+}
+
+static void bind_addr(struct bind *b, const struct addr *a, char buf[static ADDR_TEXT_SIZE])
+{
+    bind_text(b, addr_text(a, buf));
+}
+
+static int begin(struct store *s, enum store_stmt id, struct bind *ret, struct err *reterr)
+{
+    assert(s->run_id != 0);
+    int rc = store_ready(s, reterr);
+    if (rc != 0)
+        return rc;
+    if (s->stmts[id] == NULL &&
+        sqlite3_prepare_v3(s->db, sql[id], -1, SQLITE_PREPARE_PERSISTENT, &s->stmts[id], NULL) != SQLITE_OK)
+        return store_fail(s, "cannot write", reterr);
+    *ret = (struct bind){.store = s, .stmt = s->stmts[id]};
+    bind_int(ret, s->run_id);
+    return 0;
+}
+
+static int end(struct bind *b, struct err *reterr)
+{
+    assert(b->rc != SQLITE_OK || b->index == sqlite3_bind_parameter_count(b->stmt));
+    int rc = b->rc == SQLITE_OK ? sqlite3_step(b->stmt) : b->rc;
+    int code = rc == SQLITE_DONE ? 0 : store_fail(b->store, "cannot write", reterr);
+    sqlite3_reset(b->stmt);
+    return code == 0 ? store_row_done(b->store, reterr) : code;
+}
+
+/* --- what was looked at ----------------------------------------------------------------------------------- */
+
+int store_put_input(struct store *s, const struct store_input *in, struct err *reterr)
+{
+    struct bind b;
+    int rc = begin(s, STMT_INPUT, &b, reterr);
+
+    if (rc != 0)
+        return rc;
+    bind_int(&b, in->input_id);
+    bind_text(&b, in->name);
+    bind_text(&b, in->path);
+    bind_text(&b, in->sha256);
+    bind_text(&b, in->linktype);
+    bind_count(&b, in->bytes);
+    bind_int(&b, in->snaplen);
+    bind_nonzero(&b, in->first_ns);
+    bind_nonzero(&b, in->last_ns);
+    bind_count(&b, in->packets);
+    bind_count(&b, in->decoded);
+    bind_count(&b, in->discarded);
+    bind_count(&b, in->dropped);
+    bind_int(&b, in->damaged);
+    bind_text(&b, in->damage);
+    return end(&b, reterr);
+}
+
+int store_put_discard(struct store *s, const struct store_discard *d, struct err *reterr)
+{
+    struct bind b;
+    int rc = begin(s, STMT_DISCARD, &b, reterr);
+
+    if (rc != 0)
+        return rc;
+    bind_int(&b, d->input_id);
+    bind_word(&b, d->reason);
+    bind_count(&b, d->packets);
+    return end(&b, reterr);
+}
+
+int store_put_loss(struct store *s, const struct store_loss *l, struct err *reterr)
+{
+    struct bind b;
+    int rc = begin(s, STMT_LOSS, &b, reterr);
+
+    if (rc != 0)
+        return rc;
+    bind_int(&b, ++s->next_id[STMT_LOSS]);
+    bind_nonzero(&b, l->input_id);
+    bind_word(&b, l->reason);
+    if (l->packets_known)
+        bind_count(&b, l->packets);
+    else
+        bind_null(&b);
+    bind_nonzero(&b, l->first_ns);
+    bind_nonzero(&b, l->last_ns);
+    bind_text(&b, l->detail);
+    return end(&b, reterr);
+}
+
+int store_put_counter(struct store *s, const struct store_counter *c, struct err *reterr)
+{
+    struct bind b;
+    int rc = begin(s, STMT_COUNTER, &b, reterr);
+
+    if (rc != 0)
+        return rc;
+    bind_int(&b, ++s->next_id[STMT_COUNTER]);
+    bind_word(&b, c->name);
+    bind_count(&b, c->value);
+    bind_text(&b, c->text);
+    return end(&b, reterr);
+}
+
+int store_put_host(struct store *s, const struct store_host *h, struct err *reterr)
+{
+    struct bind b;
+    int rc = begin(s, STMT_HOST, &b, reterr);
+
+    if (rc != 0)
+        return rc;
+    bind_int(&b, ++s->next_id[STMT_HOST]);
+    bind_word(&b, h->address);
+    bind_text(&b, h->name);
+    bind_text(&b, h->roles);
+    bind_nonzero(&b, h->first_ns);
+    bind_nonzero(&b, h->last_ns);
+    bind_count(&b, h->packets);
+    return end(&b, reterr);
+}
+
+int store_put_row(struct store *s, const struct store_row *r, struct err *reterr)
+{
+    struct bind b;
+    int rc = begin(s, STMT_ROW, &b, reterr);
+
+    if (rc != 0)
+        return rc;
+    bind_int(&b, r->position);
+    bind_word(&b, r->row_id);
+    bind_text(&b, r->section);
+    bind_text(&b, r->from_roles);
+    bind_text(&b, r->to_roles);
+    bind_text(&b, r->ports);
+    bind_text(&b, r->service);
+    bind_text(&b, r->condition);
+    bind_text(&b, r->expect);
+    bind_text(&b, r->protocols);
+    bind_int(&b, r->enabled);
+    return end(&b, reterr);
+}
+
+/* --- conversations and flows --------------------------------------------------------------------------------- */
+
+int store_put_conversation(struct store *s, const struct store_conversation *c, struct err *reterr)
+{
+    struct bind b;
+    int rc = begin(s, STMT_CONVERSATION, &b, reterr);
+
+    if (rc != 0)
+        return rc;
+    bind_count(&b, c->conversation_id);
+    bind_text(&b, c->client);
+    bind_int(&b, c->client_port_low);
+    bind_int(&b, c->client_port_high);
+    bind_text(&b, c->server);
+    if (c->server_port_summed)
+        bind_null(&b);
+    else
+        bind_int(&b, c->server_port);
+    bind_word(&b, c->transport);
+    bind_text(&b, c->protocol);
+    bind_text(&b, c->row_id);
+    bind_word(&b, c->verdict);
+    bind_word(&b, c->outcome);
+    bind_text(&b, c->disposition);
+    bind_text(&b, c->confidence);
+    bind_nonzero(&b, c->first_ns);
+    bind_nonzero(&b, c->last_ns);
+    bind_count(&b, c->flows);
+    bind_count(&b, c->packets);
+    bind_count(&b, c->bytes);
+    bind_text(&b, c->client_name);
+    bind_text(&b, c->server_name);
+    bind_text(&b, c->protocol_detail);
+    bind_text(&b, c->kind);
+    bind_text(&b, c->direction_basis);
+    bind_text(&b, c->scope);
+    bind_count(&b, c->packets_out);
+    bind_count(&b, c->packets_in);
+    bind_count(&b, c->bytes_out);
+    bind_count(&b, c->bytes_in);
+    bind_count(&b, c->duplicates);
+    bind_count(&b, c->n_summed);
+    bind_text(&b, c->encap);
+    return end(&b, reterr);
+}
+
+/* The four reasons of RFC 5102 by their numbers' meaning, and our fifth. */
+static const char *end_name(enum flow_end end_reason)
+{
+    static const char *const names[] = {
+        [FLOW_END_IDLE] = "idle",     [FLOW_END_ACTIVE] = "active",   [FLOW_END_CLOSED] = "closed",
+        [FLOW_END_FORCED] = "forced", [FLOW_END_EVICTED] = "evicted",
+    };
+
+    return (size_t)end_reason < sizeof(names) / sizeof(names[0]) ? names[end_reason] : NULL;
+}
+
+static const char *closed_name(enum flow_closed closed)
+{
+    return closed == FLOW_CLOSED_FIN ? "fin" : closed == FLOW_CLOSED_RST ? "rst" : NULL;
+}
+
+static void bind_tcp_flags(struct bind *b, const struct flow_record *r, unsigned side)
+{
+    if (r->tuple.transport == IPPROTO_TCP)
+        bind_int(b, r->tcp_flags[side]);
+    else
+        bind_null(b);
+}
+
+static void bind_icmp(struct bind *b, const struct flow_icmp *icmp, char buf[static ADDR_TEXT_SIZE])
+{
+    bind_count(b, icmp->n_errors);
+    if (icmp->n_errors == 0) {
+        for (int i = 0; i < 4; i++)
+            bind_null(b);
+        return;
+    }
+    bind_int(b, icmp->type);
+    bind_int(b, icmp->code);
+    bind_addr(b, &icmp->sender, buf);
+    bind_count(b, icmp->packet_number);
+}
+
+int store_put_flow(struct store *s, const struct store_flow *f, struct err *reterr)
+{
+    const struct flow_record *r = f->record;
+    char client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE], sender[ADDR_TEXT_SIZE];
+    struct bind b;
+    int rc = begin(s, STMT_FLOW, &b, reterr);
+
+    if (rc != 0)
+        return rc;
+    bind_count(&b, f->conversation_id);
+    bind_count(&b, f->flow_id);
+    bind_addr(&b, &r->tuple.client, client);
+    bind_int(&b, r->tuple.client_port);
+    bind_addr(&b, &r->tuple.server, server);
+    bind_int(&b, r->tuple.server_port);
+    bind_text(&b, r->tuple.transport == IPPROTO_TCP ? "tcp" : "udp");
+    bind_nonzero(&b, r->vlan[0]);
+    bind_text(&b, f->community_id);
+    bind_nonzero(&b, r->first_ns);
+    bind_nonzero(&b, r->last_ns);
+    for (unsigned i = 0; i < 2; i++)
+        bind_count(&b, r->packets[i]);
+    for (unsigned i = 0; i < 2; i++)
+        bind_count(&b, r->bytes[i]);
+    for (unsigned i = 0; i < 2; i++)
+        bind_tcp_flags(&b, r, i);
+    bind_text(&b, r->app.name);
+    bind_int(&b, f->input_id);
+    bind_count(&b, r->first_packet);
+    bind_text(&b, r->app.detail);
+    bind_text(&b, direction_basis_name(r->direction));
+    bind_text(&b, r->tuple.transport == IPPROTO_TCP ? tcp_state_name(r->tcp_state) : NULL);
+    bind_text(&b, closed_name(r->closed));
+    bind_text(&b, end_name(r->end));
+    for (unsigned i = 0; i < 2; i++)
+        bind_count(&b, r->payload[i]);
+    bind_count(&b, r->duplicates);
+    bind_count(&b, r->retransmissions);
+    for (unsigned i = 0; i < 2; i++)
+        bind_count(&b, r->unseen_bytes[i]);
+    bind_nonzero(&b, r->vlan[1]);
+    bind_icmp(&b, &r->icmp, sender);
+    return end(&b, reterr);
+}
+
+/* --- results --------------------------------------------------------------------------------------------- */
+
+int store_put_finding(struct store *s, const struct store_finding *f, struct err *reterr)
+{
+    struct bind b;
+    int rc = begin(s, STMT_FINDING, &b, reterr);
+
+    if (rc != 0)
+        return rc;
+    bind_count(&b, f->finding_id);
+    bind_word(&b, f->kind);
+    bind_word(&b, f->severity);
+    bind_text(&b, f->row_id);
+    bind_text(&b, f->section);
+    bind_text(&b, f->client);
+    bind_text(&b, f->client_name);
+    bind_text(&b, f->server);
+    bind_text(&b, f->server_name);
+    bind_text(&b, f->transport);
+    if (f->has_port)
+        bind_int(&b, f->server_port);
+    else
+        bind_null(&b);
+    bind_text(&b, f->protocol);
+    bind_text(&b, f->outcome);
+    bind_text(&b, f->disposition);
+    bind_nonzero(&b, f->first_ns);
+    bind_nonzero(&b, f->last_ns);
+    bind_count(&b, f->flows);
+    bind_count(&b, f->packets);
+    bind_count(&b, f->bytes);
+    bind_word(&b, f->reason);
+    bind_text(&b, f->waived_by);
+    bind_text(&b, f->parent);
+    bind_nonzero(&b, f->conversation_id > INT64_MAX ? INT64_MAX : (int64_t)f->conversation_id);
+    return end(&b, reterr);
+}
+
+int store_put_expectation(struct store *s, const struct store_expectation *e, struct err *reterr)
+{
+    struct bind b;
+    int rc = begin(s, STMT_EXPECTATION, &b, reterr);
+
+    if (rc != 0)
+        return rc;
+    bind_int(&b, ++s->next_id[STMT_EXPECTATION]);
+    bind_word(&b, e->row_id);
+    bind_text(&b, e->client);
+    bind_text(&b, e->server);
+    bind_word(&b, e->outcome);
+    bind_nonzero(&b, e->first_ns);
+    bind_count(&b, e->attempts);
+    bind_text(&b, e->reason);
+    bind_text(&b, e->client_name);
+    bind_text(&b, e->server_name);
+    return end(&b, reterr);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables and views as SQL, version by version. */
+#ifndef STORE_SCHEMA_H
+#define STORE_SCHEMA_H
+
+#include <sqlite3.h>
+
+#include "flowaudit/err.h"
+
+/* Brings a database from 'version' (0 = empty) to STORE_SCHEMA_VERSION, one transaction for each step. */
+int schema_migrate(sqlite3 *, int version, struct err *reterr);
+
+/* Are the tables and views in this database the ones that 'version' makes, to the letter?  0, or -EINVAL with the name
+ * of the first that is not.  Further objects (somebody's own views, statistics) are none of our business. */
+int schema_verify(sqlite3 *, int version, struct err *reterr);
+
+#endif
