@@ -2,9 +2,9 @@
 /*
  * What is known of a flow beyond its first packet.
  *
- * Copies: a span port of a routed network shows a packet twice.  Both copies have the same IP identification, sequence numbers
- * and length; TTL, VLAN or MAC differ.  A retransmission has a new identification, so a copy is told by it; where a host sends
- * 0 (IPv6; IPv4 that may not be fragmented), TTL or VLAN must differ.
+ * Copies: a span port of a routed network shows a packet twice.  Both copies have the same IP identification,
+ * sequence numbers and length; TTL, VLAN or MAC differ.  A retransmission has a new identification, so a copy is told
+ * by it; where a host sends 0 (IPv6; IPv4 that may not be fragmented), TTL or VLAN must differ.
  */
 #include "flow-private.h"
 

@@ -59,7 +59,8 @@ struct tcp_space {
     uint64_t unseen; /* holes given up: acknowledged and never captured */
 };
 
-/* The packets seen last, to recognise copies: one cache line, the signatures side by side so that they are compared at once. */
+/* The packets seen last, to recognise copies: one cache line, the signatures side by side so that they are compared
+ * at once. */
 #define N_RECENT 8
 struct recent {
     uint32_t signature[N_RECENT];
@@ -124,8 +125,8 @@ struct flow_table {
 };
 
 /* key.c: 'src' is side *ret_side */
-void     flow_key_make(const struct addr *src, uint16_t sport, const struct addr *dst, uint16_t dport, uint8_t transport,
-                       struct flow_key *ret, unsigned *ret_side);
+void     flow_key_make(const struct addr *src, uint16_t sport, const struct addr *dst, uint16_t dport,
+                       uint8_t transport, struct flow_key *ret, unsigned *ret_side);
 void     flow_key_of(const struct flow *, struct flow_key *ret);
 bool     flow_key_matches(const struct flow_key *, const struct flow *);
 uint64_t flow_key_hash(const struct flow_key *, const struct hash_key *);

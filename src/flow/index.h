@@ -2,8 +2,8 @@
 /*
  * The index of a flow table: from the hash of a key to references, in slots of 8 bytes.
  *
- * Extendible hashing (Fagin et al. 1979): a directory of segments, each an open-addressing table of its own.  A segment that
- * fills up is split in two, so that growing costs a bounded amount at a time and touches no flow.
+ * Extendible hashing (Fagin et al. 1979): a directory of segments, each an open-addressing table of its own.  A
+ * segment that fills up is split in two, so that growing costs a bounded amount at a time and touches no flow.
  */
 #ifndef FLOW_INDEX_H
 #define FLOW_INDEX_H

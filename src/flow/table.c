@@ -2,8 +2,8 @@
 /*
  * The table: packets in, records out.
  *
- * Life-cycle of a flow: begin (one packet, all in 'struct flow') -> more (a detail is taken, and told of the first packet)
- * -> end (record, callback, everything given back).  A flow that is over is found out when its next packet
+ * Life-cycle of a flow: begin (one packet, all in 'struct flow') -> more (a detail is taken, and told of the first
+ * packet) -> end (record, callback, everything given back).  A flow that is over is found out when its next packet
  * comes, by a sweep, or by the drain; the record is the same.
  *
  * References: index + 1 in its pool, IPv6 flows with the highest bit set.
@@ -153,7 +153,8 @@ struct flow *flow_table_find(const struct flow_table *t, uint32_t tag, const str
     return NULL;
 }
 
-/* The flow that prefetching foretold, if it is still there and is the one (another packet of the batch may have ended it). */
+/* The flow that prefetching foretold, if it is still there and is the one (another packet of the batch may have ended
+ * it). */
 static struct flow *foretold(const struct flow_table *t, uint64_t hash, const struct flow_key *key)
 {
     uint32_t ref = (uint32_t)(hash >> 32);

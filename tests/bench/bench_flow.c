@@ -34,7 +34,8 @@ static double cpu_ns(void)
 /* Packet 'number' of flow 'n': flows of UDP and TCP, from the client and from the server in turns. */
 static void make_packet(struct packet *p, uint64_t number, uint64_t n, bool from_server)
 {
-    uint8_t client[4] = {10, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8)}, server[4] = {192, 168, 0, (uint8_t)n};
+    uint8_t client[4] = {10, (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8)};
+    uint8_t server[4] = {192, 168, 0, (uint8_t)n};
 
     memset(p, 0, sizeof(*p));
     p->src = addr_from_ipv4(from_server ? server : client);
@@ -69,7 +70,8 @@ static void track_batch(struct flow_table *table, const struct packet *batch)
         flow_table_track(table, hashes[i], &batch[i], &step);
 }
 
-static double track_all(struct flow_table *table, struct packet *packets, uint64_t n_packets, uint64_t n_flows, bool scan)
+static double track_all(struct flow_table *table, struct packet *packets, uint64_t n_packets, uint64_t n_flows,
+                        bool scan)
 {
     double spent = 0;
 
@@ -109,7 +111,8 @@ static int run(uint64_t n_flows, uint64_t n_packets, bool scan)
     flow_table_drain(table, INT64_MAX);
     double drained = cpu_ns() - start;
     getrusage(RUSAGE_SELF, &usage);
-    printf("%-5s %9" PRIu64 " flows %10" PRIu64 " packets: %6.1f ns/packet, drain %6.1f ns/flow, table %zu MiB, peak RSS %ld MiB\n",
+    printf("%-5s %9" PRIu64 " flows %10" PRIu64 " packets: %6.1f ns/packet, drain %6.1f ns/flow, "
+           "table %zu MiB, peak RSS %ld MiB\n",
            scan ? "scan" : "known", stats.n_peak, counted, spent / (double)counted, drained / (double)stats.n_peak,
            stats.memory_peak >> 20, usage.ru_maxrss >> 10);
     flow_table_free(table);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The flow table against a dumb twin: a list of flows that keep all of their packets, searched from one end to the other, whose
- * records are made at the end by going over those packets again.  And the table against itself under other hash keys and
- * under a bound that it reaches at once.
+ * The flow table against a dumb twin: a list of flows that keep all of their packets, searched from one end to the
+ * other, whose records are made at the end by going over those packets again.  And the table against itself under
+ * other hash keys and under a bound that it reaches at once.
  */
 #include <check.h>
 #include <inttypes.h>
@@ -63,7 +63,8 @@ static struct addr host(unsigned number, bool ipv6)
 static int64_t next_time(uint64_t *state, int64_t now, const struct shape *shape)
 {
     if (pick(state, shape->one_in_jumps) == 0) {
-        static const int64_t jumps[] = {899 * SECOND, 901 * SECOND, 3600 * SECOND, 3601 * SECOND, -5 * SECOND, -4000 * SECOND};
+        static const int64_t jumps[] = {899 * SECOND,  901 * SECOND, 3600 * SECOND,
+                                        3601 * SECOND, -5 * SECOND,  -4000 * SECOND};
 
         return now + jumps[pick(state, 6)];
     }
@@ -468,7 +469,8 @@ static void feed_one(struct flow_table *table, struct load *load, struct packet 
 }
 
 /* One run of random packets under a bound that is as small as can be. */
-static void run_bounded(uint64_t seed, const struct hash_key *key, size_t ext_size, struct list *list, struct account *account)
+static void run_bounded(uint64_t seed, const struct hash_key *key, size_t ext_size, struct list *list,
+                        struct account *account)
 {
     struct load         load = {.state = seed, .now = 1000000 * SECOND};
     struct flow_options o;
@@ -528,7 +530,7 @@ START_TEST(under_a_bound_no_packet_is_lost_count_of_and_the_hash_key_changes_not
         for (size_t i = 0; i < lists[k].n; i++)
             n_packets += lists[k].records[i].packets[0] + lists[k].records[i].packets[1];
         ck_assert_msg(n_packets == accounts[k].n_tracked + accounts[k].n_joined,
-                      "seed %" PRIu64 ": %" PRIu64 " packets in records, %" PRIu64 " tracked and %" PRIu64 " joined", seed,
+                      "seed %" PRIu64 ": %" PRIu64 " packets in records, %" PRIu64 " tracked, %" PRIu64 " joined", seed,
                       n_packets, accounts[k].n_tracked, accounts[k].n_joined);
     }
     ck_assert_uint_eq(lists[0].n, lists[1].n);
