@@ -85,10 +85,15 @@ typedef void flow_end_fn(void *aux, struct flow_record *record, void *ext);
 int  flow_table_new(const struct flow_options *, flow_end_fn *, void *aux, struct flow_table **ret, struct err *reterr);
 void flow_table_free(struct flow_table *); /* without calling flow_end_fn: see flow_table_drain() */
 
-/* The batch path, in three loops over a batch: hash each packet and prefetch its slot; prefetch its flow; track each. */
+/*
+ * The batch path, in four loops over a batch, so that memory is asked for before it is needed: hash each packet and prefetch
+ * its slot; hash = flow_table_prefetch_flow(); flow_table_prefetch_detail(); track each.  The value that goes from call to
+ * call is opaque: it tells which flow it is most likely to be, and track() checks.
+ */
 uint64_t flow_table_hash(const struct flow_table *, const struct packet *);
 void     flow_table_prefetch(const struct flow_table *, uint64_t hash);
-void     flow_table_prefetch_flow(const struct flow_table *, uint64_t hash);
+uint64_t flow_table_prefetch_flow(const struct flow_table *, uint64_t hash);
+void     flow_table_prefetch_detail(const struct flow_table *, uint64_t hash);
 
 struct flow_step {
     struct flow *flow;

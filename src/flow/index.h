@@ -15,7 +15,7 @@
 #include "flowaudit/err.h"
 
 #define SEGMENT_SLOTS 4096u
-#define SEGMENT_FULL (SEGMENT_SLOTS / 4 * 3) /* split beyond: 2.5 slots are looked at for a hit, 8.5 for a miss */
+#define SEGMENT_FULL (SEGMENT_SLOTS / 8 * 5) /* split beyond: then 1.8 slots are looked at for a hit, 4 for a miss */
 
 struct slot {
     uint32_t tag; /* of the hash */
