@@ -54,7 +54,7 @@ extern const size_t n_confirmers;
 confirm_fn confirm_kerberos, confirm_kerberos_cut, confirm_kpasswd, confirm_ldap, confirm_snmp;
 confirm_fn confirm_smb, confirm_smb_continued, confirm_nbss_request, confirm_nbss_answer, confirm_nbns,
     confirm_nbns_odd, confirm_nbdgm, confirm_nbdgm_short;
-confirm_fn confirm_dns, confirm_dns_cut, confirm_mdns, confirm_llmnr, confirm_ntp;
+confirm_fn confirm_dns, confirm_dns_cut, confirm_mdns, confirm_llmnr, confirm_ntp, confirm_ntp_whole;
 confirm_fn confirm_rpc, confirm_rpc_udp, confirm_tds, confirm_tds_packet, confirm_sql_browser,
     confirm_sql_browser_answer;
 confirm_fn confirm_http, confirm_sip, confirm_smtp, confirm_smtp_dialogue, confirm_ssh, confirm_vnc;

@@ -219,6 +219,41 @@ enum confirm_answer confirm_llmnr(const struct confirm_input *in, const char **r
     return dns_port(in, 5355) ? dns_answer_alone(in) : CONFIRM_NO;
 }
 
+/* Seconds since 1900: in use since 1993, and for 36 years more. */
+static bool ntp_is_time(uint32_t seconds)
+{
+    return seconds >= 0xb0000000;
+}
+
+static bool ntp_is_zero(const uint8_t *p, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (p[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+/*
+ * The whole packet makes sense: delay and dispersion under 16 seconds; an answer whose times of arrival and departure
+ * lie together; a question that is empty up to its own time, or whose times are times.
+ */
+enum confirm_answer confirm_ntp_whole(const struct confirm_input *in, const char **ret_detail)
+{
+    const uint8_t *p = in->data;
+    unsigned mode = p[0] & 7;
+
+    if (in->len < 48 || mode < 1 || mode > 5 || wire_be16(p + 4) > 15 || wire_be16(p + 8) > 15)
+        return CONFIRM_NO;
+    uint32_t reference = wire_be32(p + 16), received = wire_be32(p + 32), sent = wire_be32(p + 40);
+    bool question = mode == 3 && (ntp_is_zero(p + 4, 36) || (ntp_is_time(reference) && ntp_is_time(sent)));
+    bool answer =
+        mode != 3 && ntp_is_time(received) && sent - received <= 2 && (reference == 0 || ntp_is_time(reference));
+    if (!question && !answer)
+        return CONFIRM_NO;
+    return confirm_ntp(in, ret_detail);
+}
+
 /* Version, mode, and the ranges of stratum, poll interval and precision; the rest of a client's packet may be zero. */
 enum confirm_answer confirm_ntp(const struct confirm_input *in, const char **ret_detail)
 {

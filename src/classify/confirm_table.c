@@ -37,6 +37,7 @@ const struct confirmer confirmers[] = {
     {"MDNS", "MDNS", UDP, STRONG, confirm_mdns},
     {"LLMNR", "LLMNR", UDP, STRONG, confirm_llmnr},
     {"DNS", "DNS", BOTH, STRONG, confirm_dns},
+    {"NTP", "NTP", UDP, STRONG, confirm_ntp_whole},
     {"NTP", "NTP", UDP, FAIR, confirm_ntp},
     {"MsSQL-TDS", "MsSQL-TDS", TCP, NAMED, confirm_tds_packet},
     {"MsSQL-TDS", "MsSQL-TDS", UDP, NAMED, confirm_sql_browser},

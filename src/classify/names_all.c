@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * All names that a matrix file may use: first ours (NAMES_N_CONTRACT of them), then the other protocols of libndpi 4.2.
- * Written down, since the vocabulary of matrix files must not move with the version that is installed; a test holds the list
- * against the library.
+ * Written down, since the vocabulary of matrix files must not move with the version that is installed; a test holds the
+ * list against the library.
  */
 #include <stddef.h>
 

@@ -20,7 +20,8 @@ const struct addr *flow_addr(const struct flow *f, unsigned side, struct addr *s
     return scratch;
 }
 
-static const struct flow_detail *detail_or(const struct flow_table *t, const struct flow *f, struct flow_detail *scratch)
+static const struct flow_detail *detail_or(const struct flow_table *t, const struct flow *f,
+                                           struct flow_detail *scratch)
 {
     const struct flow_detail *d = flow_detail_at(t, f);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The flow table against a dumb twin: a list of flows that keep all of their packets, searched from one end to the other, whose
- * records are made at the end by going over those packets again.  And the table against itself under other hash keys and
- * under a bound that it reaches at once.
+ * The flow table against a dumb twin: a list of flows that keep all of their packets, searched from one end to the
+ * other, whose records are made at the end by going over those packets again.  And the table against itself under
+ * other hash keys and under a bound that it reaches at once.
  */
 #include <check.h>
 #include <inttypes.h>
@@ -14,6 +14,7 @@
 
 #define SECOND INT64_C(1000000000)
 #define N_PACKETS 30000
+#define BATCH 24 /* so many packets are looked up before the first of them is tracked */
 
 struct list {
     struct flow_record *records;
@@ -62,7 +63,8 @@ static struct addr host(unsigned number, bool ipv6)
 static int64_t next_time(uint64_t *state, int64_t now, const struct shape *shape)
 {
     if (pick(state, shape->one_in_jumps) == 0) {
-        static const int64_t jumps[] = {899 * SECOND, 901 * SECOND, 3600 * SECOND, 3601 * SECOND, -5 * SECOND, -4000 * SECOND};
+        static const int64_t jumps[] = {899 * SECOND,  901 * SECOND, 3600 * SECOND,
+                                        3601 * SECOND, -5 * SECOND,  -4000 * SECOND};
 
         return now + jumps[pick(state, 6)];
     }
@@ -97,6 +99,18 @@ static struct packet random_packet(uint64_t *state, const struct shape *shape, u
         }
     }
     return p;
+}
+
+static void foretell(const struct flow_table *table, const struct packet *batch, uint64_t *ret_hashes)
+{
+    for (unsigned i = 0; i < BATCH; i++) {
+        ret_hashes[i] = flow_table_hash(table, &batch[i]);
+        flow_table_prefetch(table, ret_hashes[i]);
+    }
+    for (unsigned i = 0; i < BATCH; i++) {
+        ret_hashes[i] = flow_table_prefetch_flow(table, ret_hashes[i]);
+        flow_table_prefetch_detail(table, ret_hashes[i]);
+    }
 }
 
 /* ---- the twin ---- */
@@ -339,16 +353,26 @@ START_TEST(the_table_and_its_twin_agree)
 
     flow_options_default(&o);
     ck_assert_int_eq(flow_table_new(&o, keep, &list, &table, NULL), 0);
-    for (uint64_t number = 1; number <= N_PACKETS / 5; number++) {
-        struct packet    p = random_packet(&state, shape, number, now = next_time(&state, now, shape));
-        struct flow_step step;
+    for (uint64_t number = 1; number <= N_PACKETS / 5; number += BATCH) {
+        struct packet batch[BATCH];
+        uint64_t      hashes[BATCH];
 
-        if (addr_compare(&p.src, &p.dst) == 0 && p.sport == p.dport)
-            p.sport = 1000; /* equal ends have no directions to compare: a unit test has them */
-        latest = now > latest ? now : latest;
-        flow_table_track(table, flow_table_hash(table, &p), &p, &step);
-        ck_assert_int_eq(step.result, PACKET_OK);
-        twin_track(&twin, &p);
+        for (unsigned i = 0; i < BATCH; i++) {
+            struct packet *p = &batch[i];
+
+            *p = random_packet(&state, shape, number + i, now = next_time(&state, now, shape));
+            if (addr_compare(&p->src, &p->dst) == 0 && p->sport == p->dport)
+                p->sport = 1000; /* equal ends have no directions to compare: a unit test has them */
+            latest = now > latest ? now : latest;
+        }
+        foretell(table, batch, hashes);
+        for (unsigned i = 0; i < BATCH; i++) {
+            struct flow_step step;
+
+            flow_table_track(table, hashes[i], &batch[i], &step);
+            ck_assert_int_eq(step.result, PACKET_OK);
+            twin_track(&twin, &batch[i]);
+        }
     }
     flow_table_drain(table, latest);
     ck_assert_msg(list.n == twin.n, "seed %" PRIu64 ": %zu flows, the twin has %zu", seed, list.n, twin.n);
@@ -394,15 +418,63 @@ static void feed_evidence(struct flow_table *table, uint64_t *state, struct pack
     }
 }
 
-/* One run of random packets under a bound that is as small as can be. */
-static void run_bounded(uint64_t seed, const struct hash_key *key, size_t ext_size, struct list *list, struct account *account)
+struct load {
+    uint64_t      state, number;
+    int64_t       now;
+    struct packet again; /* an earlier packet, to be answered */
+};
+
+static struct packet next_packet(struct load *load)
 {
     static const struct shape shape = {300, 6, 2000};
-    uint64_t                  state = seed;
-    struct flow_options       o;
-    struct flow_table        *table;
-    int64_t                   now = 1000000 * SECOND;
-    struct packet             again = {0};
+    uint64_t                 *state = &load->state;
+
+    load->now = next_time(state, load->now, &shape);
+    struct packet p = random_packet(state, &shape, ++load->number, load->now);
+    if (pick(state, 3) == 0 && load->again.wire_len != 0) {
+        p = load->again;
+        p.src = load->again.dst;
+        p.dst = load->again.src;
+        p.sport = load->again.dport;
+        p.dport = load->again.sport;
+        p.ts_ns = load->now;
+    }
+    if (pick(state, 10) == 0) {
+        p.flags |= PACKET_FIRST_FRAGMENT;
+        p.fragment_more = true;
+        p.fragment_id = pick(state, 50);
+    }
+    if (pick(state, 4) == 0)
+        load->again = p;
+    return p;
+}
+
+static void feed_one(struct flow_table *table, struct load *load, struct packet *p, uint64_t hash, size_t ext_size,
+                     struct account *account)
+{
+    struct flow_step step;
+
+    if (pick(&load->state, 20) == 0) {
+        feed_evidence(table, &load->state, p, account);
+        return;
+    }
+    flow_table_track(table, hash, p, &step);
+    account->n_tracked += step.result == PACKET_OK;
+    account->n_refused += step.result == PACKET_FLOW_LIMIT;
+    void *ext = step.result == PACKET_OK && p->payload_wire_len > 0 ? flow_ext(table, step.flow) : NULL;
+    if (ext != NULL)
+        memset(ext, 0xee, ext_size);
+    if (pick(&load->state, 100) == 0)
+        flow_table_sweep(table, load->now, 50);
+}
+
+/* One run of random packets under a bound that is as small as can be. */
+static void run_bounded(uint64_t seed, const struct hash_key *key, size_t ext_size, struct list *list,
+                        struct account *account)
+{
+    struct load         load = {.state = seed, .now = 1000000 * SECOND};
+    struct flow_options o;
+    struct flow_table  *table;
 
     flow_options_default(&o);
     o.memory_limit = 1;
@@ -411,38 +483,17 @@ static void run_bounded(uint64_t seed, const struct hash_key *key, size_t ext_si
     o.hash_key = key;
     o.active_ns = 40 * SECOND;
     ck_assert_int_eq(flow_table_new(&o, keep, list, &table, NULL), 0);
-    for (uint64_t number = 1; number <= N_PACKETS; number++) {
-        struct packet    p = random_packet(&state, &shape, number, now = next_time(&state, now, &shape));
-        struct flow_step step;
+    while (load.number < N_PACKETS) {
+        struct packet batch[BATCH];
+        uint64_t      hashes[BATCH];
 
-        if (pick(&state, 3) == 0 && again.number != 0) { /* the answer to an earlier one */
-            p = again;
-            p.src = again.dst;
-            p.dst = again.src;
-            p.sport = again.dport;
-            p.dport = again.sport;
-            p.ts_ns = now;
-        }
-        if (pick(&state, 20) == 0) {
-            feed_evidence(table, &state, &p, account);
-            continue;
-        }
-        if (pick(&state, 10) == 0) {
-            p.flags |= PACKET_FIRST_FRAGMENT;
-            p.fragment_more = true;
-            p.fragment_id = pick(&state, 50);
-        }
-        flow_table_track(table, flow_table_hash(table, &p), &p, &step);
-        account->n_tracked += step.result == PACKET_OK;
-        account->n_refused += step.result == PACKET_FLOW_LIMIT;
-        if (step.result == PACKET_OK && p.payload_wire_len > 0 && flow_ext(table, step.flow) != NULL)
-            memset(flow_ext(table, step.flow), 0xee, ext_size);
-        if (pick(&state, 100) == 0)
-            flow_table_sweep(table, now, 50);
-        if (pick(&state, 4) == 0)
-            again = p;
+        for (unsigned i = 0; i < BATCH; i++)
+            batch[i] = next_packet(&load);
+        foretell(table, batch, hashes);
+        for (unsigned i = 0; i < BATCH; i++)
+            feed_one(table, &load, &batch[i], hashes[i], ext_size, account);
     }
-    flow_table_drain(table, now);
+    flow_table_drain(table, load.now);
 
     struct flow_table_stats stats;
     flow_table_stats(table, &stats);
@@ -479,7 +530,7 @@ START_TEST(under_a_bound_no_packet_is_lost_count_of_and_the_hash_key_changes_not
         for (size_t i = 0; i < lists[k].n; i++)
             n_packets += lists[k].records[i].packets[0] + lists[k].records[i].packets[1];
         ck_assert_msg(n_packets == accounts[k].n_tracked + accounts[k].n_joined,
-                      "seed %" PRIu64 ": %" PRIu64 " packets in records, %" PRIu64 " tracked and %" PRIu64 " joined", seed,
+                      "seed %" PRIu64 ": %" PRIu64 " packets in records, %" PRIu64 " tracked, %" PRIu64 " joined", seed,
                       n_packets, accounts[k].n_tracked, accounts[k].n_joined);
     }
     ck_assert_uint_eq(lists[0].n, lists[1].n);

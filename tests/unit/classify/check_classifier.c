@@ -117,6 +117,11 @@ START_TEST(the_library_sees_cut_packets_whole)
         made.packet.payload_wire_len += 1000;
         made.packet.flags |= PACKET_CUT;
     }
+    if (_i / 2 == 3) { /* a first fragment: more follow */
+        made.packet.flags |= PACKET_FIRST_FRAGMENT;
+        if (!make.ipv6)
+            made.bytes[6] = 0x20;
+    }
     ck_assert_int_eq(classify_packet(classifier, state, &made.packet, &step), CLASSIFY_FINAL);
     classify_result(state, &app);
     ck_assert_int_eq((int)app.basis, APP_CONTENT);
@@ -275,6 +280,27 @@ START_TEST(states_are_used_again_and_counted)
 }
 END_TEST
 
+static size_t n_allocated;
+
+static void *counting_malloc(size_t size)
+{
+    n_allocated++;
+    return malloc(size);
+}
+
+START_TEST(the_library_takes_the_allocator_of_the_program)
+{
+    const char *const names[] = {"DNS"};
+    struct classifier *own;
+    struct err err = {0};
+
+    classify_set_allocator(counting_malloc, free);
+    ck_assert_int_eq(classifier_new(names, 1, &own, &err), 0);
+    ck_assert_uint_gt(n_allocated, 1000);
+    classifier_free(own);
+}
+END_TEST
+
 Suite *suite_classifier(void);
 
 Suite *suite_classifier(void)
@@ -284,8 +310,9 @@ Suite *suite_classifier(void)
 
     tcase_add_unchecked_fixture(tc, setup, teardown);
     tcase_add_test(tc, unknown_names_are_refused);
+    tcase_add_test(tc, the_library_takes_the_allocator_of_the_program);
     tcase_add_loop_test(tc, a_datagram_that_hangs_the_library_returns_at_once, 0, 4);
-    tcase_add_loop_test(tc, the_library_sees_cut_packets_whole, 0, 6);
+    tcase_add_loop_test(tc, the_library_sees_cut_packets_whole, 0, 8);
     tcase_add_loop_test(tc, rtp_takes_three_packets_of_one_direction, 0, (int)(sizeof(streams) / sizeof(streams[0])));
     tcase_add_loop_test(tc, tls_after_an_upgrade_contradicts_nothing, 0, 3);
     tcase_add_test(tc, a_flow_that_says_nothing_ends_with_its_budget);

@@ -357,13 +357,13 @@ static void count(const char *file, const struct tracked *f, struct counts *coun
 }
 
 /*
- * Measured over 142 captures, right / hints / nothing: 850 / 1 / 7 with rows, 819 / 32 / 7 without (NTP and SCCP are
- * hints where nobody expects them), 827 / 3 / 12 cut at 96 bytes.  Bounds are a little wider, so that a capture more or
- * less does not matter.
+ * Measured over 142 captures, right / hints / nothing: 850 / 1 / 7 with rows, 841 / 10 / 7 without (SCCP and the packets of
+ * a TDS session picked up late are known only where they are expected), 827 / 3 / 12 cut at 96 bytes.  Bounds are a little
+ * wider, so that a capture more or less does not matter.
  */
 static const struct variant variants[] = {
     {"with rows", true, 0, 835, 20},
-    {"without rows", false, 0, 805, 20},
+    {"without rows", false, 0, 825, 20},
     {"with rows, cut at 96 bytes", true, 96, 810, 30},
 };
 
