@@ -77,7 +77,7 @@ int capture_open_file(const char *path, const struct capture_options *, struct c
 
 /* Up to 'n' frames into 'ret'.  > 0: that many; 0: the end (also where the input is damaged: see
  * capture_stats.damaged); negative: a fault of the machine (I/O error), everything before was returned; -EINTR: a
- * signal came while waiting, call again to go on; -EINVAL: the filter does not compile for a link type that appeared now.
+ * signal came while waiting, call again to go on; -EINVAL: the filter does not fit a link type that appears now.
  * A call returns what is there and does not wait for 'n' frames.  All frames of one call are valid together.
  * After the last frame the rest of a damaged input is read for its digest. */
 int capture_next_batch(struct capture *, struct frame *ret, size_t n, struct err *reterr);

@@ -5,20 +5,21 @@
  * Three sources, the cheapest first; each sees a packet only where the ones before did not settle the flow:
  *
  * 1. Confirmers of our own, pure functions over one payload, for the protocols that port matrices of Windows and voice
- *    systems name and that libndpi 4.2 misses or sees late (LDAP, SCCP, NetBIOS session, kpasswd, DCE/RPC over
- *    several segments, SQL Server browser, RTP by three packets, TLS picked up mid-stream ...).  Strong ones run on every port; weak
- *    ones (a few bytes) only where 'expected' names their protocol.
+ *    systems name: libndpi 4.2 misses or sees late LDAP, SCCP, NetBIOS session, kpasswd, DCE/RPC over several
+ *    segments, SQL Server browser, TLS picked up mid-stream, and takes one datagram for RTP where we want three.
+ *    Strong ones run on every port; weak ones (a few bytes) only where 'expected' names their protocol.
  * 2. libndpi with the matrix's protocols only.
- * 3. libndpi with all protocols, the second opinion.  It is shown the same packets while they are still borrowed, from the
- *    first one that 1 and 2 did not settle: so it begins with the flow, nothing is copied or kept, and the flows that
- *    are settled by their first packet (nearly all) never pay for it.  What it says is a hint; only protocols
+ * 3. libndpi with all protocols, the second opinion.  It is shown the same packets while they are still borrowed, from
+ *    the first one that 1 and 2 did not settle: so it begins with the flow, nothing is copied or kept, and the flows
+ *    that are settled by their first packet (nearly all) never pay for it.  What it says is a hint; only protocols
  *    that it tells reliably by content (a table with the reason for each) may contradict a row.
  *
- * No port is ever loaded into libndpi, no guess by port or address is taken, and nothing that libndpi remembers from other
- * flows: the answer depends on the flow's own bytes alone.  This is the only place that knows libndpi; callers see names.
+ * No port is ever loaded into libndpi, no guess by port or address is taken, and nothing that libndpi remembers from
+ * other flows: the answer depends on the flow's own bytes alone.  This is the only place that knows libndpi; callers
+ * see names.
  *
- * At most CLASSIFY_MAX_BYTES of a packet are shown to libndpi, under headers of our own making where the packet is longer, was cut
- * by the snap length, is a first fragment or has no IP length (offload).
+ * At most CLASSIFY_MAX_BYTES of a packet are shown to libndpi, under headers of our own making where the packet is
+ * longer, was cut by the snap length, is a first fragment or has no IP length (offload).
  *
  * Threads: a classifier belongs to one thread; all of them are made before threads start (libndpi's rule).
  */
@@ -33,7 +34,7 @@
 #include "flowaudit/packet.h"
 #include "flowaudit/value.h"
 
-#define CLASSIFY_MAX_BYTES 4096
+#define CLASSIFY_MAX_BYTES       4096
 #define CLASSIFY_MAX_TCP_PACKETS 12 /* with payload */
 #define CLASSIFY_MAX_UDP_PACKETS 8
 
@@ -44,18 +45,18 @@ struct classify_state; /* one flow's; from a pool of the classifier */
 bool classify_knows(const char *name);
 /* All names, for messages; NULL-terminated, static.  Ours come first. */
 const char *const *classify_names(void);
-/* Is 'app' what a row that expects 'name' should carry?  ("SMB" by SMBv1 and SMBv23, "RTP" by RTCP, "Kerberos" by kpasswd ...)
- * False for everything that is not APP_CONTENT. */
+/* Is 'app' what a row that expects 'name' should carry?  ("SMB" by SMBv1 and SMBv23, "RTP" by RTCP, "Kerberos" by
+ * kpasswd ...) False for everything that is not APP_CONTENT. */
 bool classify_satisfies(const struct app *, const char *name);
 
-/* libndpi does not survive an allocation that fails.  A program that wants to end in order gives it an allocator that never
- * returns NULL; for the whole process, before the first classifier is made. */
+/* libndpi does not survive an allocation that fails.  A program that wants to end in order gives it an allocator that
+ * never returns NULL; for the whole process, before the first classifier is made. */
 void classify_set_allocator(void *(*allocate)(size_t), void (*release)(void *));
 
 /* 'names': the protocols that the matrix in force names; others are left to the second opinion.  -EINVAL: a name that
  * classify_knows() does not have; -ENOTSUP: the libndpi that was loaded is not the one that this program was built for;
  * -ENOMEM. */
-int  classifier_new(const char *const *names, size_t n_names, struct classifier **ret, struct err *reterr);
+int classifier_new(const char *const *names, size_t n_names, struct classifier **ret, struct err *reterr);
 void classifier_free(struct classifier *); /* after every state was given back */
 
 /* A state for a new flow, or NULL under memory shortage (the flow then stays unclassified, counted in stats). */
@@ -63,8 +64,8 @@ struct classify_state *classify_begin(struct classifier *);
 
 /* What is known when a packet is shown. */
 struct classify_step {
-    /* Protocols of the rows that may apply to this flow, NULL-terminated, or NULL.  The same pointer must mean the same list
-     * for the life of the state. */
+    /* Protocols of the rows that may apply to this flow, NULL-terminated, or NULL.  The same pointer must mean the same
+     * list for the life of the state. */
     const char *const *expected;
     bool midstream; /* TCP whose handshake was not seen: what follows an upgrade (STARTTLS) is then no contradiction */
 };
@@ -78,10 +79,11 @@ enum classify_progress classify_packet(struct classifier *, struct classify_stat
 
 /* The result, from what was shown so far.  May be called at any time; does not end the state. */
 void classify_result(const struct classify_state *, struct app *ret);
-/* Who is the client by the content (a request was seen from one side, an answer from the other): +1 the sender of the first
- * packet shown is the client, -1 it is the server, 0 not known. */
-int  classify_direction(const struct classify_state *);
-/* The first payload shown was an answer to a name query (DNS, NetBIOS, LLMNR, mDNS response bit): may answer a broadcast. */
+/* Who is the client by the content (a request was seen from one side, an answer from the other): +1 the sender of the
+ * first packet shown is the client, -1 it is the server, 0 not known. */
+int classify_direction(const struct classify_state *);
+/* The first payload shown was an answer to a name query (DNS, NetBIOS, LLMNR, mDNS response bit): may answer a
+ * broadcast. */
 bool classify_is_reply(const struct classify_state *);
 /* Gives the state back to the pool. */
 void classify_end(struct classifier *, struct classify_state *);

@@ -32,8 +32,8 @@ struct flow_options {
     int64_t tcp_idle_ns;   /* default 3600 s */
     int64_t udp_idle_ns;   /* default 900 s */
     int64_t active_ns;     /* a longer flow is recorded in parts; 0 = never (check's default) */
-    size_t  memory_limit;  /* bytes for flows, details and their slots; 0 = unlimited; default 512 MiB; the first step of each
-                              pool (together less than 512 KiB) is granted whatever the limit */
+    size_t  memory_limit;  /* bytes for flows, details and their slots; 0 = unlimited; default 512 MiB; the first
+                              step of each pool (64 KiB, or 16 entries) is granted whatever the limit */
     size_t  max_fragments; /* fragment trains remembered at once; default 4096, at least 1 */
     size_t  ext_size;      /* bytes of the shard's own state kept with each flow_detail, zeroed, aligned to 8 */
     const struct hash_key *hash_key; /* NULL: a random one (tests show that results do not depend on it) */
@@ -75,20 +75,26 @@ struct flow {
 struct flow_table;
 
 /*
- * A flow ended.  'record' has everything but 'app', 'answers_group' and what the shard may know better of the direction;
- * 'ext' is the shard's state, or NULL where the flow never had a detail.  The table reuses both when this returns, but for
- * FLOW_END_ACTIVE: then the flow goes on and 'ext' stays with it.  Comes from within flow_table_track(), _sweep(), _drain(),
- * _icmp_error() and flow_ext() (they may have to evict another flow), and must not call the table.
+ * A flow ended.  'record' has everything but 'app', 'answers_group' and what the shard may know better of the
+ * direction; 'ext' is the shard's state, or NULL where the flow never had a detail.  The table reuses both when this
+ * returns, but for FLOW_END_ACTIVE: then the flow goes on and 'ext' stays with it.  Comes from within
+ * flow_table_track(), _sweep(), _drain(), _icmp_error() and flow_ext() (they may have to evict another flow), and
+ * must not call the table.
  */
 typedef void flow_end_fn(void *aux, struct flow_record *record, void *ext);
 
 int  flow_table_new(const struct flow_options *, flow_end_fn *, void *aux, struct flow_table **ret, struct err *reterr);
 void flow_table_free(struct flow_table *); /* without calling flow_end_fn: see flow_table_drain() */
 
-/* The batch path, in three loops over a batch: hash each packet and prefetch its slot; prefetch its flow; track each. */
+/*
+ * The batch path, in four loops over a batch, so that memory is asked for before it is needed: hash each packet and
+ * prefetch its slot; hash = flow_table_prefetch_flow(); flow_table_prefetch_detail(); track each.  The value that
+ * goes from call to call is opaque: it tells which flow it is most likely to be, and track() checks.
+ */
 uint64_t flow_table_hash(const struct flow_table *, const struct packet *);
 void     flow_table_prefetch(const struct flow_table *, uint64_t hash);
-void     flow_table_prefetch_flow(const struct flow_table *, uint64_t hash);
+uint64_t flow_table_prefetch_flow(const struct flow_table *, uint64_t hash);
+void     flow_table_prefetch_detail(const struct flow_table *, uint64_t hash);
 
 struct flow_step {
     struct flow *flow;

@@ -79,6 +79,8 @@ void policy_free(struct policy *);
 uint32_t    policy_host(const struct policy *, const struct addr *);
 size_t      policy_n_hosts(const struct policy *);
 const char *policy_host_name(const struct policy *, uint32_t host); /* "" for POLICY_NONE */
+/* The entry's first address or block as text; NULL for POLICY_NONE; borrowed. */
+const char *policy_host_address(const struct policy *, uint32_t host);
 /* Role names as the site wrote them, comma-separated; borrowed. */
 const char *policy_host_roles(const struct policy *, uint32_t host);
 bool        policy_ignored(const struct policy *, const struct addr *, const char **ret_reason);
@@ -86,6 +88,9 @@ bool        policy_ignored(const struct policy *, const struct addr *, const cha
 /* --- rows ------------------------------------------------------------------------------------- */
 size_t                   policy_n_rows(const struct policy *);
 const struct matrix_row *policy_row(const struct policy *, uint32_t row);
+/* As it applies at the site: do its options hold; is it required there? */
+bool                     policy_row_enabled(const struct policy *, uint32_t row);
+bool                     policy_row_required(const struct policy *, uint32_t row);
 /* Protocols that rows expect which may apply between these ends, on either port: what to look for in the content.  NULL-terminated, borrowed; NULL = none. */
 const char *const       *policy_expected(const struct policy *, const struct tuple *);
 /* All protocol names of the matrix. */
@@ -103,6 +108,7 @@ struct policy_query {
     bool sent[2];           /* did the client's, the server's side send packets?  Media is judged for each direction */
     bool group;             /* to a multicast or broadcast address: outside the matrix */
     bool answers_group;     /* a unicast answer to a broadcast or multicast query: outside the matrix */
+    bool negotiated;        /* the server's port was negotiated in-band: a wide range is used as the document means it */
 };
 
 struct judgement {
@@ -118,7 +124,16 @@ struct judgement {
     uint32_t option;              /* option-off: index of the option, else POLICY_NONE */
     uint32_t parameter;           /* a row would apply, but the site does not list this parameter; else POLICY_NONE */
 };
+/*
+ * In this order: the site ignores an end; a group address or an answer to one; out of scope (neither end governed, and
+ * no row between the roles of two named ends): not governed.  A row allows it: allowed.  An end is not named: unknown-host.
+ * Media: each direction that carried packets on its own.  Then the first that fits: content contradicts the row (wrong-protocol);
+ * a row whose table is lost (undocumented); an option turns a row off (option-off); a row the other way round (wrong-direction); a
+ * row for a sibling role (wrong-role); the content is expected on other ports (wrong-port); nothing of all that (no-row).
+ */
 void policy_judge(const struct policy *, const struct policy_query *, struct judgement *ret);
+/* How grave a finding is: by its kind, one step less where the flow did not get through. */
+enum severity policy_severity(const struct judgement *, enum outcome);
 /* The same by a plain scan of the rows: the oracle that tests hold against policy_judge(). */
 void policy_judge_naive(const struct policy *, const struct policy_query *, struct judgement *ret);
 /* All rows that allow this, in document order: up to 'n' into 'ret'; returns how many there are. */
@@ -146,7 +161,10 @@ int matrix_print(const struct matrix *, enum policy_format, FILE *);
 
 /* Findings of kind 'site': what the linter says of the site (ranges too small, lists missing ...).  One call for each. */
 typedef void policy_lint_fn(void *aux, enum severity, const char *section, const char *sentence);
-void policy_lint(const struct policy *, policy_lint_fn *, void *aux);
+void policy_lint(const struct policy *, int64_t now_ns, policy_lint_fn *, void *aux); /* 'now_ns' decides which exceptions have expired */
+
+/* Runs a matrix's own tests, which name roles and stand by themselves.  0, or -EINVAL with the failures in 'diags'. */
+int matrix_selftest(const struct matrix *, const struct policy_options *, struct diag_list *diags);
 
 /* --- expectations ------------------------------------------------------------------------------ */
 enum expectation_outcome {
@@ -157,7 +175,7 @@ const char *expectation_outcome_name(enum expectation_outcome);
 /* What was looked at: the ground for every conclusion from silence. */
 struct coverage {
     int64_t  first_ns, last_ns; /* of all packets */
-    uint64_t packets;           /* looked at */
+    uint64_t packets, bytes;    /* looked at: of the flows */
     uint64_t lost;              /* known to be lost (kernel, interface, stated by file) */
     uint64_t unseen_bytes;      /* estimated from acknowledgements */
     bool     damaged;           /* an input ended early */
@@ -183,7 +201,7 @@ struct expectation {
     uint64_t attempts;
     int64_t  within_ns;
     struct flow_icmp icmp;
-    char     reason[512];       /* one sentence, with what is missing to conclude where not covered */
+    char     reason[1024];      /* one sentence, with what is missing to conclude where not covered */
 };
 
 struct expector; /* one thread */

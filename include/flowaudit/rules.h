@@ -111,6 +111,7 @@ struct matrix_row {
     struct rules_names protocols; /* what classify should find; empty = no opinion */
     bool               media;     /* judged for each direction on its own */
     char              *wide_notice_option; /* where this option is on, use of the row outside a negotiated port is a notice; or NULL */
+    struct rules_place wide_notice_place;
     char              *note;      /* our reading, or NULL */
     char              *off_text;  /* sentence for 'option-off' ("HTTP on TCP 80 is allowed only while HTTPS is disabled"), or NULL */
     char              *from_text, *to_text, *ports_text; /* as 'flowaudit matrix --format tsv' prints them */

@@ -43,11 +43,11 @@ const char *outcome_name(enum outcome);
 enum tcp_state {
     TCP_STATE_NONE,        /* UDP */
     TCP_STATE_SYN,         /* SYN, nothing came back */
-    TCP_STATE_SYN_ACK_ONLY,/* SYN-ACK seen, its SYN not, and nothing after */
+    TCP_STATE_SYN_ACK_ONLY,/* SYN-ACK seen, its SYN not; what came after shows in the counters */
     TCP_STATE_HALF_OPEN,   /* SYN and SYN-ACK, handshake not completed */
-    TCP_STATE_ESTABLISHED, /* handshake completed, or data both ways after a SYN */
+    TCP_STATE_ESTABLISHED, /* handshake completed */
     TCP_STATE_REFUSED,     /* RST answered the SYN */
-    TCP_STATE_NO_SYN_ACK,  /* SYN and later packets of the client, the server's side was never captured */
+    TCP_STATE_NO_SYN_ACK,  /* SYN and later packets, the SYN-ACK was not captured (nor, often, anything of the server) */
     TCP_STATE_MIDSTREAM,   /* no handshake packet seen */
     TCP_STATE_FLAGS_CUT,   /* the snap length cut the flags away */
 };
@@ -64,7 +64,8 @@ enum flow_end {
     FLOW_END_EVICTED,  /* lack of resources, 5 */
 };
 
-/* An ICMP error that quoted this flow. The first one is kept, all are counted. */
+/* ICMP errors that quoted this flow: all are counted; the first "unreachable" is kept, or else the first of any type
+ * (time exceeded, packet too big: no denial). */
 struct flow_icmp {
     uint64_t    n_errors;      /* 0: the rest has no meaning */
     struct addr sender;

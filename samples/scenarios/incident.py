@@ -355,15 +355,15 @@ def harmless(s):
         s.net.udp(now, "10.20.1.10", 137, unity.BROADCAST, 137, windows.nbns_query(0x8123, "EXAMPLE", True, 0x1C))
     for i, name in enumerate(("dns1", "ucm1")):
         with s.flow(
-            name,
-            137,
             "unity1",
+            137,
+            name,
             137,
             "udp",
             "NetBIOS",
             verdict="not-governed",
             outcome="one-way",
-            note="answers unity1's broadcast",
+            note="an answer to unity1's broadcast",
         ):
             s.net.udp(
                 now + (i + 2) * wire.MS,

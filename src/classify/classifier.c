@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Overview: each packet of a flow goes to our confirmers, then to libndpi with the matrix's protocols ("matrix"), then to
- * libndpi with all ("all"), until one settles the flow or the budget of packets is used up.
+ * Overview: each packet of a flow goes to our confirmers, then to libndpi with the matrix's protocols ("matrix"), then
+ * to libndpi with all ("all"), until one settles the flow or the budget of packets is used up.
  *
- * Life-cycle: states come from a pool; libndpi's own state (688 bytes in version 4.2) is taken from another pool only when a packet gets that far, and
- * goes back as soon as it has spoken.
+ * Life-cycle: states come from a pool; libndpi's own state (688 bytes in version 4.2) is taken from another pool only
+ * when a packet gets that far, and goes back as soon as it has spoken.
  *
- * Limits: CLASSIFY_MAX_... packets of a flow, CLASSIFY_MAX_BYTES of a packet to libndpi.  Names in a state are static strings or
- * live as long as the detectors.
+ * Limits: CLASSIFY_MAX_... packets of a flow, CLASSIFY_MAX_BYTES of a packet to libndpi.  Names in a state are static
+ * strings or live as long as the detectors.
  */
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,35 +24,36 @@
 
 #define MAX_LIBRARY_NAMES 512 /* more than any version has */
 
-/* Keep-alives (a byte of TCP, an empty line or a word of SIP) say nothing of the protocol: they do not use up the budget, up to a bound of
- * their own, and only our confirmers look at them. */
-#define TINY 4
+/* Keep-alives (a byte of TCP, an empty line or a word of SIP) say nothing of the protocol: they do not use up the
+ * budget, up to a bound of their own, and only our confirmers look at them. */
+#define TINY             4
 #define MAX_TINY_PACKETS 100
 
 enum { MATRIX, ALL, N_DETECTORS };
 
 struct classify_state {
-    const char *name, *detail;       /* once 'basis' is not APP_NONE */
-    const char *detail_of;           /* in front of 'detail' with a dot, or NULL */
-    void       *flow[N_DETECTORS];   /* libndpi's state, or NULL */
-    bool        spoke[N_DETECTORS];  /* said what it had to say */
-    struct confirm_rtp rtp[2];       /* by sender: 0 is the first packet's */
+    const char *name, *detail; /* once 'basis' is not APP_NONE */
+    const char *detail_of;     /* in front of 'detail' with a dot, or NULL */
+    void *flow[N_DETECTORS];   /* libndpi's state, or NULL */
+    bool spoke[N_DETECTORS];   /* said what it had to say */
+    struct confirm_rtp rtp[2]; /* by sender: 0 is the first packet's */
     struct addr first_src;
-    uint16_t    first_sport;
-    uint8_t     n_packets, n_tiny;
-    uint8_t     basis;               /* enum app_basis */
-    bool        contradicts, settled, is_reply;
-    int8_t      direction;
-    uint32_t    also;
-    uint32_t    expected_set;
-    const char *const *expected;     /* what 'expected_set' was made of */
+    uint16_t first_sport;
+    uint8_t n_packets, n_tiny;
+    uint8_t basis; /* enum app_basis */
+    bool contradicts, settled, is_reply;
+    int8_t direction;
+    uint32_t also;
+    uint32_t expected_set;
+    const char *const *expected; /* what 'expected_set' was made of */
 };
 
 struct classifier {
     struct ndpi_detector *detector[N_DETECTORS];
-    struct state_pool           states, flows;
+    struct state_pool states, flows;
+    uint32_t *named; /* for each confirmer the set of our names that call for it */
     struct classify_stats stats;
-    uint8_t               scratch[CLASSIFY_MAX_BYTES];
+    uint8_t scratch[CLASSIFY_MAX_BYTES];
 };
 
 /* The library's names for the matrix's. */
@@ -64,7 +64,7 @@ static int library_names(const char *const *names, size_t n_names, const char **
     for (size_t i = 0; i < n_names; i++) {
         if (!classify_knows(names[i]))
             return err_set(reterr, -EINVAL, "no protocol is called '%s'", names[i]);
-        const char *const  self[] = {names[i], NULL};
+        const char *const self[] = {names[i], NULL};
         const char *const *spelled = names_of_library(names[i]);
         for (spelled = spelled != NULL ? spelled : self; *spelled != NULL; spelled++) {
             if (names_listed(ret, *spelled))
@@ -78,11 +78,21 @@ static int library_names(const char *const *names, size_t n_names, const char **
     return 0;
 }
 
+static int classifier_name_confirmers(struct classifier *classifier, struct err *reterr)
+{
+    classifier->named = calloc(n_confirmers, sizeof(*classifier->named));
+    if (classifier->named == NULL)
+        return err_set(reterr, -ENOMEM, "no memory for a classifier");
+    for (size_t i = 0; i < n_confirmers; i++)
+        classifier->named[i] = names_satisfied(confirmers[i].protocol);
+    return 0;
+}
+
 int classifier_new(const char *const *names, size_t n_names, struct classifier **ret, struct err *reterr)
 {
     const char *library[MAX_LIBRARY_NAMES] = {NULL};
-    size_t      n_library = 0;
-    int         rc = ndpi_shim_check(reterr);
+    size_t n_library = 0;
+    int rc = ndpi_shim_check(reterr);
 
     if (rc == 0)
         rc = library_names(names, n_names, library, &n_library, reterr);
@@ -96,6 +106,8 @@ int classifier_new(const char *const *names, size_t n_names, struct classifier *
     rc = ndpi_detector_new(library, n_library, &classifier->detector[MATRIX], reterr);
     if (rc == 0)
         rc = ndpi_detector_new(NULL, 0, &classifier->detector[ALL], reterr);
+    if (rc == 0)
+        rc = classifier_name_confirmers(classifier, reterr);
     if (rc < 0) {
         classifier_free(classifier);
         return rc;
@@ -110,6 +122,7 @@ void classifier_free(struct classifier *classifier)
         return;
     for (unsigned i = 0; i < N_DETECTORS; i++)
         ndpi_detector_free(classifier->detector[i]);
+    free(classifier->named);
     state_pool_free(&classifier->states);
     state_pool_free(&classifier->flows);
     free(classifier);
@@ -190,8 +203,8 @@ static void state_learn_direction(struct classify_state *state, bool first_sende
 }
 
 /* One confirmer's answer, which is not CONFIRM_NO. */
-static void state_confirmed(struct classify_state *state, const struct confirmer *by, const char *detail, bool first_sender,
-                            enum confirm_answer answer, const struct classify_step *step)
+static void state_confirmed(struct classify_state *state, const struct confirmer *by, const char *detail,
+                            bool first_sender, enum confirm_answer answer, const struct classify_step *step)
 {
     bool expected = state_expects(state, by->name);
 
@@ -222,9 +235,10 @@ static size_t message_length(const struct packet *packet)
     return length > packet->payload_len ? length : packet->payload_len;
 }
 
-static void state_confirm(struct classify_state *state, const struct packet *packet, const struct classify_step *step)
+static void state_confirm(const struct classifier *classifier, struct classify_state *state,
+                          const struct packet *packet, const struct classify_step *step)
 {
-    bool                 first_sender = state_is_first_sender(state, packet);
+    bool first_sender = state_is_first_sender(state, packet);
     struct confirm_input input = {
         .data = packet->payload,
         .len = packet->payload_len,
@@ -233,7 +247,6 @@ static void state_confirm(struct classify_state *state, const struct packet *pac
         .dport = packet->dport,
         .udp = packet->transport == IPPROTO_UDP,
         .first = state->n_packets + state->n_tiny == 1 && !step->midstream,
-        .midstream = step->midstream,
     };
     unsigned transport = input.udp ? CONFIRM_UDP : CONFIRM_TCP;
 
@@ -243,10 +256,10 @@ static void state_confirm(struct classify_state *state, const struct packet *pac
     }
     for (size_t i = 0; i < n_confirmers && !state->settled; i++) {
         const struct confirmer *by = &confirmers[i];
-        const char             *detail = "";
+        const char *detail = "";
         if ((by->transports & transport) == 0)
             continue;
-        if (by->strength == CONFIRM_NAMED && !state_expects(state, by->protocol))
+        if (by->strength == CONFIRM_NAMED && (classifier->named[i] & state->expected_set) == 0)
             continue;
         enum confirm_answer answer = by->fn(&input, &detail);
         if (answer != CONFIRM_NO)
@@ -254,8 +267,8 @@ static void state_confirm(struct classify_state *state, const struct packet *pac
     }
 }
 
-/* Which of the two names the library found is the protocol: the inner one where it is a protocol of its own ("SIP.HTTP" of version 4.2 is
- * HTTP on SIP's port), the outer one where the inner is a site or a product ("TLS.Microsoft365"). */
+/* Which of the two names the library found is the protocol: the inner one where it is a protocol of its own ("SIP.HTTP"
+ * of version 4.2 is HTTP on SIP's port), the outer one where the inner is a site or a product ("TLS.Microsoft365"). */
 static const char *opinion_name(const struct ndpi_opinion *opinion, bool udp, const char **ret_detail_of)
 {
     const char *inner = opinion->app, *outer = opinion->master;
@@ -270,13 +283,27 @@ static const char *opinion_name(const struct ndpi_opinion *opinion, bool udp, co
     return names_canonical(outer);
 }
 
-static void state_opinion(struct classify_state *state, unsigned which, const struct ndpi_opinion *opinion, bool udp)
+/* Only what a host name decides is fit for the detail: other refinements depend on what the library remembers of
+ * other flows, and so on which worker saw them. */
+static bool opinion_detail_is_own(const char *outer)
+{
+    static const char *const by_host[] = {"TLS", "HTTP", "DNS", "QUIC", NULL};
+
+    return names_listed(by_host, outer);
+}
+
+static void state_opinion(struct classify_state *state, unsigned which, const struct ndpi_opinion *opinion, bool udp,
+                          const struct classify_step *step)
 {
     const char *detail_of, *name = opinion_name(opinion, udp, &detail_of);
-    const char *detail = detail_of != NULL || strcmp(name, opinion->app) != 0 ? opinion->app : "";
+    const char *detail = detail_of == NULL && strcmp(name, opinion->app) != 0 ? opinion->app : "";
 
+    if (detail_of != NULL && opinion_detail_is_own(detail_of))
+        detail = opinion->app;
+    else
+        detail_of = NULL;
     if (names_reliable(name, udp))
-        state_settle(state, name, detail, true);
+        state_settle(state, name, detail, strcmp(name, "TLS") != 0 || !state_may_be_upgraded(state, step));
     else if (which == MATRIX && state_expects(state, name))
         state_settle(state, name, detail, false);
     else if (which == ALL || state->basis == APP_NONE)
@@ -285,9 +312,10 @@ static void state_opinion(struct classify_state *state, unsigned which, const st
         state->detail_of = detail_of;
 }
 
-static void state_ask_library(struct classifier *classifier, struct classify_state *state, const struct packet *packet)
+static void state_ask_library(struct classifier *classifier, struct classify_state *state, const struct packet *packet,
+                              const struct classify_step *step)
 {
-    size_t         len;
+    size_t len;
     const uint8_t *ip = synth_packet(packet, classifier->scratch, &len);
 
     for (unsigned i = 0; i < N_DETECTORS && !state->settled; i++) {
@@ -305,7 +333,7 @@ static void state_ask_library(struct classifier *classifier, struct classify_sta
         if (!ndpi_detector_packet(classifier->detector[i], state->flow[i], ip, len, packet->ts_ns, &opinion))
             continue;
         state->spoke[i] = true;
-        state_opinion(state, i, &opinion, packet->transport == IPPROTO_UDP);
+        state_opinion(state, i, &opinion, packet->transport == IPPROTO_UDP, step);
         state_give_flow(classifier, state, i);
     }
 }
@@ -333,22 +361,35 @@ enum classify_progress classify_packet(struct classifier *classifier, struct cla
         state->expected = step->expected;
         state->expected_set = names_set(step->expected);
     }
-    state_confirm(state, packet, step);
+    state_confirm(classifier, state, packet, step);
     if (!state->settled && !tiny)
-        state_ask_library(classifier, state, packet);
+        state_ask_library(classifier, state, packet, step);
     return state->settled || state->n_packets >= budget ? CLASSIFY_FINAL : CLASSIFY_MORE;
+}
+
+/* Appends as much as fits, and a NUL. */
+static size_t name_append(char ret[static APP_NAME_SIZE], size_t at, const char *text)
+{
+    size_t len = strnlen(text, APP_NAME_SIZE - 1 - at);
+
+    memcpy(ret + at, text, len);
+    ret[at + len] = '\0';
+    return at + len;
 }
 
 void classify_result(const struct classify_state *state, struct app *ret)
 {
+    size_t at = 0;
+
     *ret = (struct app){.basis = (enum app_basis)state->basis, .also = state->also, .contradicts = state->contradicts};
     if (state->basis == APP_NONE)
         return;
-    snprintf(ret->name, sizeof(ret->name), "%s", state->name);
-    if (state->detail_of != NULL)
-        snprintf(ret->detail, sizeof(ret->detail), "%s.%s", state->detail_of, state->detail);
-    else
-        snprintf(ret->detail, sizeof(ret->detail), "%s", state->detail);
+    name_append(ret->name, 0, state->name);
+    if (state->detail_of != NULL) {
+        at = name_append(ret->detail, at, state->detail_of);
+        at = name_append(ret->detail, at, ".");
+    }
+    name_append(ret->detail, at, state->detail);
 }
 
 int classify_direction(const struct classify_state *state)

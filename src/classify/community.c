@@ -14,14 +14,14 @@
 #include "wire.h"
 
 #define SHA1_SIZE 20
-#define PREFIX "1:"
+#define PREFIX    "1:"
 
 /* The end that is numerically smaller (address as it is on the wire, then port) stands first. */
 static size_t community_message(const struct tuple *tuple, uint8_t *p)
 {
     const struct addr *low = &tuple->client, *high = &tuple->server;
-    uint16_t           low_port = tuple->client_port, high_port = tuple->server_port;
-    int                order = addr_compare(low, high);
+    uint16_t low_port = tuple->client_port, high_port = tuple->server_port;
+    int order = addr_compare(low, high);
 
     if (order > 0 || (order == 0 && low_port > high_port)) {
         low = &tuple->server, high = &tuple->client;
@@ -44,7 +44,7 @@ static void base64(const uint8_t *p, size_t len, char *ret)
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
     for (size_t i = 0; i < len; i += 3) {
-        size_t   n = len - i < 3 ? len - i : 3;
+        size_t n = len - i < 3 ? len - i : 3;
         uint32_t bits = (uint32_t)p[i] << 16 | (uint32_t)(n > 1 ? p[i + 1] : 0) << 8 | (n > 2 ? p[i + 2] : 0);
         *ret++ = digits[bits >> 18];
         *ret++ = digits[bits >> 12 & 63];

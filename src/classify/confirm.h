@@ -2,8 +2,8 @@
 /*
  * Confirmers: does this one payload look like protocol X?  Pure functions, each a few comparisons.
  *
- * 'len' bytes were captured of 'wire_len'; a confirmer must work on what the snap length left, so lengths inside the message are
- * held against 'wire_len', and bytes that are not there are neither for nor against.
+ * 'len' bytes were captured of 'wire_len'; a confirmer must work on what the snap length left, so lengths inside the
+ * message are held against 'wire_len', and bytes that are not there are neither for nor against.
  */
 #ifndef CLASSIFY_CONFIRM_H
 #define CLASSIFY_CONFIRM_H
@@ -14,12 +14,11 @@
 
 struct confirm_input {
     const uint8_t *data;
-    size_t         len;      /* at least 1 */
-    size_t         wire_len; /* at least 'len' */
-    uint16_t       sport, dport;
-    bool           udp;
-    bool           first;     /* the first payload shown of this flow, from its beginning */
-    bool           midstream; /* TCP, no handshake seen */
+    size_t len;      /* at least 1 */
+    size_t wire_len; /* at least 'len' */
+    uint16_t sport, dport;
+    bool udp;
+    bool first;     /* the first payload shown of this flow, from its beginning */
 };
 
 enum confirm_answer {
@@ -43,19 +42,21 @@ typedef enum confirm_answer confirm_fn(const struct confirm_input *, const char 
 struct confirmer {
     const char *name;     /* what the result says */
     const char *protocol; /* the matrix's name that must be expected (CONFIRM_NAMED, CONFIRM_FAIR) */
-    uint8_t     transports;
-    uint8_t     strength;
+    uint8_t transports;
+    uint8_t strength;
     confirm_fn *fn;
 };
 
 /* In the order of trial: where two could answer, the stricter stands first. */
 extern const struct confirmer confirmers[];
-extern const size_t           n_confirmers;
+extern const size_t n_confirmers;
 
 confirm_fn confirm_kerberos, confirm_kerberos_cut, confirm_kpasswd, confirm_ldap, confirm_snmp;
-confirm_fn confirm_smb, confirm_smb_continued, confirm_nbss_request, confirm_nbss_answer, confirm_nbns, confirm_nbns_odd, confirm_nbdgm, confirm_nbdgm_short;
-confirm_fn confirm_dns, confirm_dns_cut, confirm_mdns, confirm_llmnr, confirm_ntp;
-confirm_fn confirm_rpc, confirm_rpc_udp, confirm_tds, confirm_tds_packet, confirm_sql_browser, confirm_sql_browser_answer;
+confirm_fn confirm_smb, confirm_smb_continued, confirm_nbss_request, confirm_nbss_answer, confirm_nbns,
+    confirm_nbns_odd, confirm_nbdgm, confirm_nbdgm_short;
+confirm_fn confirm_dns, confirm_dns_cut, confirm_mdns, confirm_llmnr, confirm_ntp, confirm_ntp_whole;
+confirm_fn confirm_rpc, confirm_rpc_udp, confirm_tds, confirm_tds_packet, confirm_sql_browser,
+    confirm_sql_browser_answer;
 confirm_fn confirm_http, confirm_sip, confirm_smtp, confirm_smtp_dialogue, confirm_ssh, confirm_vnc;
 confirm_fn confirm_ftp, confirm_pop3, confirm_imap, confirm_telnet, confirm_teamviewer;
 confirm_fn confirm_tls, confirm_tls_data, confirm_rdp, confirm_rdp_data;
@@ -65,7 +66,7 @@ confirm_fn confirm_rtcp, confirm_sccp;
 struct confirm_rtp {
     uint32_t ssrc;
     uint16_t sequence;
-    uint8_t  n_in_order;
+    uint8_t n_in_order;
 };
 bool confirm_rtp(struct confirm_rtp *, const uint8_t *data, size_t len);
 

@@ -9,7 +9,7 @@
 
 struct ber {
     const uint8_t *next, *end; /* what was captured */
-    size_t         unseen;     /* bytes of the packet that were not */
+    size_t unseen;             /* bytes of the packet that were not */
 };
 
 /* Reads tag and length; 'ret_len' may reach beyond what was captured.  False: not BER, or not there. */
@@ -69,16 +69,17 @@ static struct ber ber_of(const struct confirm_input *in, size_t skip)
     return b;
 }
 
-/* APPLICATION tag n, SEQUENCE, version 5, message type n.  Requests to a KDC number their fields from 1, all others from 0. */
+/* APPLICATION tag n, SEQUENCE, version 5, message type n.  Requests to a KDC number their fields from 1, all others
+ * from 0. */
 static enum confirm_answer kerberos_message(struct ber b)
 {
-    uint8_t  tag;
+    uint8_t tag;
     uint32_t len, inner, version, type;
 
     if (!ber_header(&b, &tag, &len) || (tag & 0xe0) != 0x60)
         return CONFIRM_NO;
     uint32_t n = tag & 0x1f;
-    uint8_t  field = n == 10 || n == 12 ? 0xa1 : 0xa0;
+    uint8_t field = n == 10 || n == 12 ? 0xa1 : 0xa0;
     if (!ber_enter(&b, 0x30, &inner) || inner > len)
         return CONFIRM_NO;
     if (!ber_field_integer(&b, field, &version) || version != 5)
@@ -115,13 +116,14 @@ enum confirm_answer confirm_kerberos(const struct confirm_input *in, const char 
     return kerberos_message(ber_of(in, 4));
 }
 
-/* A capture that ends in front of version and type: record mark (over TCP), application tag and SEQUENCE whose lengths close. */
+/* A capture that ends in front of version and type: record mark (over TCP), application tag and SEQUENCE whose lengths
+ * close. */
 enum confirm_answer confirm_kerberos_cut(const struct confirm_input *in, const char **ret_detail)
 {
-    size_t     mark = in->udp ? 0 : 4;
+    size_t mark = in->udp ? 0 : 4;
     struct ber b = ber_of(in, mark);
-    uint8_t    tag;
-    uint32_t   len, inner;
+    uint8_t tag;
+    uint32_t len, inner;
 
     (void)ret_detail;
     if (in->len >= in->wire_len || in->len <= mark || !ber_header(&b, &tag, &len) || (tag & 0xe0) != 0x60)
@@ -140,7 +142,7 @@ enum confirm_answer confirm_kpasswd(const struct confirm_input *in, const char *
     if (in->len < mark + 8 || (mark != 0 && wire_be32(in->data) != wire_be16(in->data + 4)))
         return CONFIRM_NO;
     const uint8_t *p = in->data + mark;
-    uint16_t       version = wire_be16(p + 2), ap_len = wire_be16(p + 4);
+    uint16_t version = wire_be16(p + 2), ap_len = wire_be16(p + 4);
     if ((version != 1 && version != 0xff80) || ap_len + 6u > wire_be16(p))
         return CONFIRM_NO;
     if (in->udp && wire_be16(p) != in->wire_len)
@@ -153,7 +155,7 @@ enum confirm_answer confirm_kpasswd(const struct confirm_input *in, const char *
 
 /* The operations of LDAP: tag, tag of what must stand first inside (0: none is asked for), who sends it. */
 static const struct {
-    uint8_t             tag, inside;
+    uint8_t tag, inside;
     enum confirm_answer answer;
 } ldap_operations[] = {
     {0x60, 0x02, CONFIRM_REQUEST},  /* bind: version */
@@ -165,8 +167,8 @@ static const struct {
     {0x68, 0x04, CONFIRM_REQUEST},  {0x69, 0x0a, CONFIRM_RESPONSE}, {0x4a, 0, CONFIRM_REQUEST}, /* delete: a name */
     {0x6b, 0x0a, CONFIRM_RESPONSE}, {0x6c, 0x04, CONFIRM_REQUEST},  {0x6d, 0x0a, CONFIRM_RESPONSE},
     {0x6e, 0x04, CONFIRM_REQUEST},  {0x6f, 0x0a, CONFIRM_RESPONSE}, {0x50, 0, CONFIRM_REQUEST}, /* abandon: an id */
-    {0x73, 0x04, CONFIRM_RESPONSE}, /* references */
-    {0x77, 0x80, CONFIRM_REQUEST},  /* extended: its name */
+    {0x73, 0x04, CONFIRM_RESPONSE},                                                             /* references */
+    {0x77, 0x80, CONFIRM_REQUEST},                                                              /* extended: its name */
     {0x78, 0x0a, CONFIRM_RESPONSE}, {0x79, 0, CONFIRM_RESPONSE},
 };
 
@@ -174,8 +176,8 @@ static const struct {
 enum confirm_answer confirm_ldap(const struct confirm_input *in, const char **ret_detail)
 {
     struct ber b = ber_of(in, 0);
-    uint32_t   len, id, op_len;
-    uint8_t    tag;
+    uint32_t len, id, op_len;
+    uint8_t tag;
 
     (void)ret_detail;
     if (!ber_enter(&b, 0x30, &len) || len < 5)
@@ -220,8 +222,8 @@ static enum confirm_answer snmp_pdu(uint8_t tag)
 enum confirm_answer confirm_snmp(const struct confirm_input *in, const char **ret_detail)
 {
     struct ber b = ber_of(in, 0);
-    uint32_t   len, version, part, number;
-    uint8_t    tag;
+    uint32_t len, version, part, number;
+    uint8_t tag;
 
     (void)ret_detail;
     if (!ber_enter(&b, 0x30, &len) || len > (size_t)(b.end - b.next) + b.unseen)

@@ -3,8 +3,8 @@
 #include "confirm.h"
 #include "wire.h"
 
-#define RTP_HEADER 12
-#define RTP_ENOUGH 3
+#define RTP_HEADER  12
+#define RTP_ENOUGH  3
 #define RTP_MAX_GAP 8 /* packets that the capture may have lost between two */
 
 /* Version 2; contributing sources, extension and padding are allowed and must fit; 72 to 76 would be RTCP. */
@@ -13,7 +13,7 @@ static bool rtp_header(const uint8_t *p, size_t len)
     if (len < RTP_HEADER || p[0] >> 6 != 2)
         return false;
     unsigned type = p[1] & 0x7f, n_sources = p[0] & 15;
-    size_t   header = RTP_HEADER + n_sources * 4u + (p[0] & 0x10 ? 4 : 0);
+    size_t header = RTP_HEADER + n_sources * 4u + (p[0] & 0x10 ? 4 : 0);
     return header <= len && !(type >= 72 && type <= 76);
 }
 
@@ -39,7 +39,7 @@ bool confirm_rtp(struct confirm_rtp *rtp, const uint8_t *data, size_t len)
 enum confirm_answer confirm_rtcp(const struct confirm_input *in, const char **ret_detail)
 {
     const uint8_t *p = in->data;
-    size_t         at = 0;
+    size_t at = 0;
 
     (void)ret_detail;
     if (in->len < 8 || p[0] >> 6 != 2 || (p[1] != 200 && p[1] != 201))

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Name services and time: DNS (RFC 1035, 7766), LLMNR (RFC 4795), mDNS (RFC 6762), NetBIOS names and datagrams (RFC 1001,
- * 1002), NTP (RFC 5905).
+ * Name services and time: DNS (RFC 1035, 7766), LLMNR (RFC 4795), mDNS (RFC 6762), NetBIOS names and datagrams (RFC
+ * 1001, 1002), NTP (RFC 5905).
  */
 #include "confirm.h"
 #include "wire.h"
 
-#define DNS_HEADER 12
+#define DNS_HEADER     12
 #define NETBIOS_ENOUGH 12 /* bytes of a name: its length and eleven letters */
 
 struct dns {
     const uint8_t *data;
-    size_t         len, wire_len;
+    size_t len, wire_len;
 };
 
-/* Length, then a name in the "first level encoding": 32 letters from A to P, of which the capture must have left enough. */
+/* Length, then a name in the "first level encoding": 32 letters from A to P, of which the capture must have left
+ * enough. */
 static bool netbios_name(const uint8_t *p, size_t len, bool cut)
 {
     if (len < (cut ? NETBIOS_ENOUGH : 34) || p[0] != 32 || (len >= 34 && p[33] > 63))
@@ -133,8 +134,9 @@ static bool dns_question(const uint8_t *p)
 {
     unsigned type = wire_be16(p), class = wire_be16(p + 2) & 0x7fff;
 
-    return ((type >= 1 && type <= 109) || (type >= 249 && type <= 260) || type == 32768 || type == 32769 || type == 65281 ||
-            type == 65282 || type == 65521 || type == 65534) && (class <= 4 || class == 254 || class == 255);
+    return ((type >= 1 && type <= 109) || (type >= 249 && type <= 260) || type == 32768 || type == 32769 ||
+            type == 65281 || type == 65282 || type == 65521 || type == 65534) &&
+           (class <= 4 || class == 254 || class == 255);
 }
 
 /* The whole first question must be there and make sense. */
@@ -183,8 +185,8 @@ enum confirm_answer confirm_dns_cut(const struct confirm_input *in, const char *
     (void)ret_detail;
     if (dns_of(in, &m) && dns_header(&m)) {
         size_t left = m.len - DNS_HEADER;
-        bool   bare = wire_be16(m.data + 4) == 0 && m.wire_len == DNS_HEADER;
-        bool   cut = m.len < m.wire_len && left < 260 && (left < 4 || dns_name(m.data + DNS_HEADER, left) + 4 > left);
+        bool bare = wire_be16(m.data + 4) == 0 && m.wire_len == DNS_HEADER;
+        bool cut = m.len < m.wire_len && left < 260 && (left < 4 || dns_name(m.data + DNS_HEADER, left) + 4 > left);
         if (bare || (cut && (left == 0 || dns_name(m.data + DNS_HEADER, left) != 0)) || wire_be16(m.data + 4) == 0)
             return m.data[2] & 0x80 ? CONFIRM_RESPONSE : CONFIRM_REQUEST;
     }
@@ -217,19 +219,58 @@ enum confirm_answer confirm_llmnr(const struct confirm_input *in, const char **r
     return dns_port(in, 5355) ? dns_answer_alone(in) : CONFIRM_NO;
 }
 
+/* Seconds since 1900: in use since 1993, and for 36 years more. */
+static bool ntp_is_time(uint32_t seconds)
+{
+    return seconds >= 0xb0000000;
+}
+
+static bool ntp_is_zero(const uint8_t *p, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (p[i] != 0)
+            return false;
+    }
+    return true;
+}
+
+/*
+ * The whole packet makes sense: delay and dispersion under 16 seconds; an answer whose times of arrival and departure
+ * lie together; a question that is empty up to its own time, or whose times are times.
+ */
+enum confirm_answer confirm_ntp_whole(const struct confirm_input *in, const char **ret_detail)
+{
+    const uint8_t *p = in->data;
+    unsigned mode = p[0] & 7;
+
+    if (in->len < 48 || mode < 1 || mode > 5 || wire_be16(p + 4) > 15 || wire_be16(p + 8) > 15)
+        return CONFIRM_NO;
+    uint32_t reference = wire_be32(p + 16), received = wire_be32(p + 32), sent = wire_be32(p + 40);
+    bool question = mode == 3 && (ntp_is_zero(p + 4, 36) || (ntp_is_time(reference) && ntp_is_time(sent)));
+    bool answer =
+        mode != 3 && ntp_is_time(received) && sent - received <= 2 && (reference == 0 || ntp_is_time(reference));
+    if (!question && !answer)
+        return CONFIRM_NO;
+    return confirm_ntp(in, ret_detail);
+}
+
 /* Version, mode, and the ranges of stratum, poll interval and precision; the rest of a client's packet may be zero. */
 enum confirm_answer confirm_ntp(const struct confirm_input *in, const char **ret_detail)
 {
     const uint8_t *p = in->data;
-    unsigned       version = p[0] >> 3 & 7, mode = p[0] & 7;
+    unsigned version = p[0] >> 3 & 7, mode = p[0] & 7;
 
     (void)ret_detail;
     if (version < 1 || version > 4)
         return CONFIRM_NO;
     if (mode == 6 && in->len >= 12 && version >= 2) /* control: response bit, and a count that fits */
         return wire_be16(p + 10) + 12u > in->wire_len ? CONFIRM_NO : p[1] & 0x80 ? CONFIRM_RESPONSE : CONFIRM_REQUEST;
-    if (mode == 7 && in->len >= 8 && in->wire_len >= 8)
-        return p[0] & 0x80 ? CONFIRM_RESPONSE : CONFIRM_REQUEST;
+    if (mode == 7 && in->len >= 8 && version >= 2) { /* private: number and size of items */
+        unsigned n_items = wire_be16(p + 4) & 0xfff, size = wire_be16(p + 6);
+        return size > 500 || n_items * size + 8 > in->wire_len ? CONFIRM_NO
+               : p[0] & 0x80                                   ? CONFIRM_RESPONSE
+                                                               : CONFIRM_REQUEST;
+    }
     if (mode < 1 || mode > 5 || in->wire_len < 48 || in->len < 4)
         return CONFIRM_NO;
     if (p[1] > 16 || (p[2] > 17 && p[2] < 0xf0) || (p[3] != 0 && (p[3] < 0xe0 && p[3] > 8)))

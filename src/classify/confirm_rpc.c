@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * DCE/RPC (C706, MS-RPCE), SMB behind a NetBIOS session header (RFC 1002, MS-SMB, MS-SMB2), and SQL Server: TDS (MS-TDS) and its
- * browser (MC-SQLR).
+ * DCE/RPC (C706, MS-RPCE), SMB behind a NetBIOS session header (RFC 1002, MS-SMB, MS-SMB2), and SQL Server: TDS
+ * (MS-TDS) and its browser (MC-SQLR).
  */
 #include <string.h>
 
 #include "confirm.h"
 #include "wire.h"
 
-#define RPC_HEADER 16
-#define RPC_ENOUGH 10 /* of it, where the capture cut the rest */
+#define RPC_HEADER     16
+#define RPC_ENOUGH     10 /* of it, where the capture cut the rest */
 #define RPC_UDP_HEADER 80
-#define TDS_HEADER 8
+#define TDS_HEADER     8
 
 /* Byte order and character set as both forms of the header say it, floating point, and nothing in what is reserved. */
 static bool rpc_representation(const uint8_t *p)
@@ -25,8 +25,8 @@ static uint16_t rpc_u16(const uint8_t *p, bool little)
 }
 
 /*
- * Connection-oriented.  The fragment may be longer than the segment (a bind with a large Kerberos ticket), or several may
- * stand in one; the header alone has nine bytes whose values are bound.
+ * Connection-oriented.  The fragment may be longer than the segment (a bind with a large Kerberos ticket), or several
+ * may stand in one; the header alone has nine bytes whose values are bound.
  */
 enum confirm_answer confirm_rpc(const struct confirm_input *in, const char **ret_detail)
 {
@@ -37,7 +37,7 @@ enum confirm_answer confirm_rpc(const struct confirm_input *in, const char **ret
         return CONFIRM_NO;
     if (p[0] != 5 || p[1] > 1 || p[2] > 20 || !rpc_representation(p + 4) || p[7] != 0)
         return CONFIRM_NO;
-    bool     little = p[4] == 0x10;
+    bool little = p[4] == 0x10;
     unsigned length = rpc_u16(p + 8, little), auth = in->len >= 12 ? rpc_u16(p + 10, little) : 0;
     if (length < RPC_HEADER || (auth != 0 && auth + RPC_HEADER + 8 > length))
         return CONFIRM_NO;
@@ -76,7 +76,8 @@ enum confirm_answer confirm_rpc_udp(const struct confirm_input *in, const char *
     const uint8_t *p = in->data;
 
     (void)ret_detail;
-    if (in->wire_len < RPC_UDP_HEADER || in->len < 8 || p[0] != 4 || p[1] > 10 || p[3] > 3 || !rpc_representation(p + 4))
+    if (in->wire_len < RPC_UDP_HEADER || in->len < 8 || p[0] != 4 || p[1] > 10 || p[3] > 3 ||
+        !rpc_representation(p + 4))
         return CONFIRM_NO;
     if (in->len >= RPC_UDP_HEADER) {
         unsigned length = rpc_u16(p + 74, p[4] == 0x10);
@@ -151,7 +152,7 @@ enum confirm_answer confirm_nbss_request(const struct confirm_input *in, const c
 enum confirm_answer confirm_nbss_answer(const struct confirm_input *in, const char **ret_detail)
 {
     static const uint8_t bodies[] = {[2] = 0, [3] = 1, [4] = 6, [5] = 0};
-    const uint8_t       *p = in->data;
+    const uint8_t *p = in->data;
 
     if (in->len < 4 || p[0] < 0x82 || p[0] > 0x85 || p[1] != 0 || wire_be16(p + 2) != bodies[p[0] - 0x80])
         return CONFIRM_NO;
@@ -182,13 +183,14 @@ enum confirm_answer confirm_tds(const struct confirm_input *in, const char **ret
     if (!tds_header(in))
         return CONFIRM_NO;
     const uint8_t *body = p + TDS_HEADER;
-    size_t         len = in->len - TDS_HEADER;
+    size_t len = in->len - TDS_HEADER;
     switch (p[0]) {
     case 0x01: /* batch, call, transaction: "all headers" of version 7.2, with the one for transactions */
     case 0x03:
     case 0x0e:
-        return len >= 10 && wire_le32(body) == 22 && wire_le32(body + 4) == 18 && wire_le16(body + 8) == 2 ? CONFIRM_REQUEST
-                                                                                                           : CONFIRM_NO;
+        return len >= 10 && wire_le32(body) == 22 && wire_le32(body + 4) == 18 && wire_le16(body + 8) == 2
+                   ? CONFIRM_REQUEST
+                   : CONFIRM_NO;
     case 0x12:
         if (tds_prelogin(body, len))
             return CONFIRM_REQUEST;
@@ -211,7 +213,7 @@ enum confirm_answer confirm_tds_packet(const struct confirm_input *in, const cha
 {
     static const uint8_t tokens[] = {0x79, 0x81, 0xa4, 0xa5, 0xaa, 0xab, 0xac, 0xad, 0xd1,
                                      0xd2, 0xe3, 0xe4, 0xed, 0xee, 0xfd, 0xfe, 0xff};
-    const uint8_t       *p = in->data;
+    const uint8_t *p = in->data;
 
     (void)ret_detail;
     if (!tds_header(in))
@@ -228,7 +230,8 @@ enum confirm_answer confirm_tds_packet(const struct confirm_input *in, const cha
     case 0x12:
         return CONFIRM_REQUEST;
     case 4:
-        return in->len > TDS_HEADER && memchr(tokens, p[TDS_HEADER], sizeof(tokens)) != NULL ? CONFIRM_RESPONSE : CONFIRM_NO;
+        return in->len > TDS_HEADER && memchr(tokens, p[TDS_HEADER], sizeof(tokens)) != NULL ? CONFIRM_RESPONSE
+                                                                                             : CONFIRM_NO;
     default:
         return CONFIRM_NO;
     }
@@ -250,8 +253,8 @@ enum confirm_answer confirm_sql_browser(const struct confirm_input *in, const ch
         return in->wire_len >= 4 && in->wire_len <= 35 && in->len >= 3 && p[1] == 1 ? CONFIRM_REQUEST : CONFIRM_NO;
     case 5: /* an answer that is not text */
         return in->len >= 3 && wire_le16(p + 1) + 3u == in->wire_len ? CONFIRM_RESPONSE
-               : in->wire_len == 6 && in->len >= 4 && p[3] == 1       ? CONFIRM_RESPONSE
-                                                                      : CONFIRM_NO;
+               : in->wire_len == 6 && in->len >= 4 && p[3] == 1      ? CONFIRM_RESPONSE
+                                                                     : CONFIRM_NO;
     default:
         return CONFIRM_NO;
     }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "confirm.h"
 
-#define TCP CONFIRM_TCP
-#define UDP CONFIRM_UDP
-#define BOTH CONFIRM_BOTH
+#define TCP    CONFIRM_TCP
+#define UDP    CONFIRM_UDP
+#define BOTH   CONFIRM_BOTH
 #define STRONG CONFIRM_STRONG
-#define FAIR CONFIRM_FAIR
-#define NAMED CONFIRM_NAMED
+#define FAIR   CONFIRM_FAIR
+#define NAMED  CONFIRM_NAMED
 
 const struct confirmer confirmers[] = {
     {"HTTP", "HTTP", TCP, STRONG, confirm_http},
@@ -37,6 +37,7 @@ const struct confirmer confirmers[] = {
     {"MDNS", "MDNS", UDP, STRONG, confirm_mdns},
     {"LLMNR", "LLMNR", UDP, STRONG, confirm_llmnr},
     {"DNS", "DNS", BOTH, STRONG, confirm_dns},
+    {"NTP", "NTP", UDP, STRONG, confirm_ntp_whole},
     {"NTP", "NTP", UDP, FAIR, confirm_ntp},
     {"MsSQL-TDS", "MsSQL-TDS", TCP, NAMED, confirm_tds_packet},
     {"MsSQL-TDS", "MsSQL-TDS", UDP, NAMED, confirm_sql_browser},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Protocols in text: HTTP/1 (RFC 9112), SIP (RFC 3261), SMTP (RFC 5321), SSH (RFC 4253), RFB, which VNC speaks (RFC 6143). */
+/* Protocols in text: HTTP/1 (RFC 9112), SIP (RFC 3261), SMTP (RFC 5321), SSH (RFC 4253), RFB, which VNC speaks (RFC
+ * 6143). */
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -10,13 +11,13 @@
 
 struct line {
     const char *text;
-    size_t      len;      /* without its end */
-    bool        complete; /* its end was found */
+    size_t len;    /* without its end */
+    bool complete; /* its end was found */
 };
 
 static struct line line_first(const struct confirm_input *in)
 {
-    size_t      len = in->len < TEXT_MAX_LINE ? in->len : TEXT_MAX_LINE;
+    size_t len = in->len < TEXT_MAX_LINE ? in->len : TEXT_MAX_LINE;
     const char *text = (const char *)in->data, *end = memchr(text, '\n', len);
     struct line line = {text, end != NULL ? (size_t)(end - text) : len, end != NULL};
 
@@ -55,7 +56,8 @@ static size_t line_method(const struct line *line)
 {
     size_t n = 0;
 
-    while (n < line->len && n < 24 && (isupper((unsigned char)line->text[n]) || line->text[n] == '_' || line->text[n] == '-'))
+    while (n < line->len && n < 24 &&
+           (isupper((unsigned char)line->text[n]) || line->text[n] == '_' || line->text[n] == '-'))
         n++;
     return n >= 3 && n < line->len && line->text[n] == ' ' ? n : 0;
 }
@@ -68,7 +70,7 @@ static bool line_is_request(const struct line *line, const char *version, const 
     if (method == 0)
         return false;
     const char *target = line->text + method + 1;
-    size_t      len = line->len - method - 1;
+    size_t len = line->len - method - 1;
     if (line->complete) {
         for (size_t i = len; i > 0; i--) { /* the last blank */
             if (target[i - 1] == ' ')
@@ -92,14 +94,14 @@ static bool line_is_status(const struct line *line, const char *version)
         return false;
     while (n < line->len && n < 16 && line->text[n] != ' ')
         n++;
-    return n + 4 <= line->len && isdigit((unsigned char)line->text[n + 1]) && isdigit((unsigned char)line->text[n + 2]) &&
-           isdigit((unsigned char)line->text[n + 3]);
+    return n + 4 <= line->len && isdigit((unsigned char)line->text[n + 1]) &&
+           isdigit((unsigned char)line->text[n + 2]) && isdigit((unsigned char)line->text[n + 3]);
 }
 
 enum confirm_answer confirm_http(const struct confirm_input *in, const char **ret_detail)
 {
     static const char *const targets[] = {"/", "http://", "https://", "* HTTP/", NULL};
-    struct line              line = line_first(in);
+    struct line line = line_first(in);
 
     (void)ret_detail;
     if (line_is_status(&line, "HTTP/1."))
@@ -110,7 +112,7 @@ enum confirm_answer confirm_http(const struct confirm_input *in, const char **re
 enum confirm_answer confirm_sip(const struct confirm_input *in, const char **ret_detail)
 {
     static const char *const targets[] = {"sip:", "sips:", "tel:", NULL};
-    struct line              line = line_first(in);
+    struct line line = line_first(in);
 
     (void)ret_detail;
     if (line_is_status(&line, "SIP/2."))
@@ -127,7 +129,8 @@ enum confirm_answer confirm_smtp(const struct confirm_input *in, const char **re
     if ((text_begins(line.text, line.len, "220 ") || text_begins(line.text, line.len, "220-")) &&
         line_contains_anycase(&line, "SMTP"))
         return CONFIRM_RESPONSE;
-    if (line.complete && (text_begins_anycase(line.text, line.len, "EHLO ") || text_begins_anycase(line.text, line.len, "HELO ")))
+    if (line.complete &&
+        (text_begins_anycase(line.text, line.len, "EHLO ") || text_begins_anycase(line.text, line.len, "HELO ")))
         return CONFIRM_REQUEST;
     if (text_begins_anycase(line.text, line.len, "MAIL FROM:") || text_begins_anycase(line.text, line.len, "RCPT TO:"))
         return CONFIRM_REQUEST;
@@ -137,10 +140,11 @@ enum confirm_answer confirm_smtp(const struct confirm_input *in, const char **re
 /* The rest of a dialogue, where SMTP is expected: commands, and answers that FTP does not give. */
 enum confirm_answer confirm_smtp_dialogue(const struct confirm_input *in, const char **ret_detail)
 {
-    static const char *const commands[] = {"EHLO", "HELO", "RSET", "STARTTLS", "AUTH ", "BDAT ", "VRFY ", "X-LINK2STATE", "XEXCH50"};
-    static const char *const answers[] = {"250-", "250 2.", "354 ", "221 2.", "554 ", "421 4.", "450 ", "451 ", "550 5.", "235 2.",
-                                          "503 5.", "220 2.", "334 "};
-    struct line              line = line_first(in);
+    static const char *const commands[] = {"EHLO",  "HELO",  "RSET",         "STARTTLS", "AUTH ",
+                                           "BDAT ", "VRFY ", "X-LINK2STATE", "XEXCH50"};
+    static const char *const answers[] = {"250-", "250 2.", "354 ",   "221 2.", "554 ",   "421 4.", "450 ",
+                                          "451 ", "550 5.", "235 2.", "503 5.", "220 2.", "334 "};
+    struct line line = line_first(in);
 
     (void)ret_detail;
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TLS records (RFC 8446 5.1, RFC 5246, and the hello of SSL 2); remote desktops: RDP's TPKT and X.224 (MS-RDPBCGR), TeamViewer. */
+/* TLS records (RFC 8446 5.1, RFC 5246, and the hello of SSL 2); remote desktops: RDP's TPKT and X.224 (MS-RDPBCGR),
+ * TeamViewer. */
 #include <string.h>
 
 #include "confirm.h"
 #include "wire.h"
 
-#define TLS_HEADER 5
+#define TLS_HEADER     5
 #define TLS_MAX_RECORD (16384 + 2048)
 
 /* Type, version 3.0 to 3.4, a length that a record may have. */
@@ -58,7 +59,8 @@ static bool ssl2_hello(const struct confirm_input *in)
 
     if (in->len < 11 || (p[0] & 0x80) == 0 || p[2] != 1 || !(p[3] == 3 || (p[3] == 0 && p[4] == 2)))
         return false;
-    unsigned length = (p[0] & 0x7fu) << 8 | p[1], ciphers = wire_be16(p + 5), id = wire_be16(p + 7), challenge = wire_be16(p + 9);
+    unsigned length = (p[0] & 0x7fu) << 8 | p[1], ciphers = wire_be16(p + 5), id = wire_be16(p + 7),
+             challenge = wire_be16(p + 9);
     return length + 2 == in->wire_len && ciphers != 0 && ciphers % 3 == 0 && challenge >= 16 && challenge <= 32 &&
            9 + ciphers + id + challenge == length;
 }
@@ -77,7 +79,8 @@ enum confirm_answer confirm_tls(const struct confirm_input *in, const char **ret
     case 0x14: /* change cipher spec: one byte 1 */
         return wire_be16(p + 3) == 1 && (in->len < 6 || p[5] == 1) && tls_chain(in) ? CONFIRM_YES : CONFIRM_NO;
     case 0x15: /* alert in the clear */
-        return wire_be16(p + 3) == 2 && in->len >= 7 && (p[5] == 1 || p[5] == 2) && tls_chain(in) ? CONFIRM_YES : CONFIRM_NO;
+        return wire_be16(p + 3) == 2 && in->len >= 7 && (p[5] == 1 || p[5] == 2) && tls_chain(in) ? CONFIRM_YES
+                                                                                                  : CONFIRM_NO;
     case 0x16:
         return tls_handshake(in);
     case 0x17: /* data, picked up mid-stream: lengths that close */
@@ -111,7 +114,7 @@ enum confirm_answer confirm_rdp(const struct confirm_input *in, const char **ret
     if (!tpkt(in) || in->len < 11 || wire_be16(p + 2) != in->wire_len || p[4] + 5u != wire_be16(p + 2))
         return CONFIRM_NO;
     const uint8_t *data = p + 11;
-    size_t         len = in->len - 11;
+    size_t len = in->len - 11;
     if (p[5] == 0xe0 && len >= 17 && memcmp(data, "Cookie: mstshash=", 17) == 0)
         return CONFIRM_REQUEST;
     if (p[5] == 0xe0 && len >= 4 && data[0] == 1 && data[2] == 8 && data[3] == 0)
@@ -144,11 +147,12 @@ enum confirm_answer confirm_rdp_data(const struct confirm_input *in, const char 
                                                                                           : CONFIRM_NO;
 }
 
-/* TeamViewer frames, short (two bytes, command, length) and long (length in the second word): their lengths close, or chain. */
+/* TeamViewer frames, short (two bytes, command, length) and long (length in the second word): their lengths close, or
+ * chain. */
 enum confirm_answer confirm_teamviewer(const struct confirm_input *in, const char **ret_detail)
 {
     const uint8_t *p = in->data;
-    size_t         next;
+    size_t next;
 
     (void)ret_detail;
     if (in->len < 8)

@@ -10,9 +10,9 @@
 static const struct {
     const char *name, *satisfies;
 } also[] = {
-    {"RTCP", "RTP"},          {"SRTP", "RTP"},       {"SMBv1", "SMB"},   {"SMBv23", "SMB"}, {"SMTPS", "SMTP"},
+    {"RTCP", "RTP"},          {"SRTP", "RTP"},        {"SMBv1", "SMB"},  {"SMBv23", "SMB"},     {"SMTPS", "SMTP"},
     {"HTTP_Connect", "HTTP"}, {"HTTP_Proxy", "HTTP"}, {"HTTP2", "HTTP"}, {"DCERPC", "DCE_RPC"}, {"RPC", "DCE_RPC"},
-    {"WebSocket", "HTTP"},    {"SOAP", "HTTP"},      {"OCSP", "HTTP"},
+    {"WebSocket", "HTTP"},    {"SOAP", "HTTP"},       {"OCSP", "HTTP"},
 };
 
 /* The library's names where they are not ours. */
@@ -35,10 +35,11 @@ static const struct {
 };
 
 /*
- * Protocols that version 4.2, with everything enabled, tells by content reliably enough to say "wrong protocol", and what each
- * rests on there.  All others stay hints: on real traffic 4.2 calls LDAP and SMTP MQTT, SCCP MongoDB, SNMP RX, CLDAP
- * Skype_Teams, RPC TargusDataspeed, with its highest confidence; TeamViewer by two bytes and a port; "OPTIONS s" of a SIP
- * request that the capture cut is HTTP for it.  HTTP, SIP, SMB, Kerberos and TeamViewer are therefore left to our confirmers, which know them strictly.
+ * Protocols that version 4.2, with everything enabled, tells by content reliably enough to say "wrong protocol", and
+ * what each rests on there.  All others stay hints: on real traffic 4.2 calls LDAP and SMTP MQTT, SCCP MongoDB, SNMP
+ * RX, CLDAP Skype_Teams, RPC TargusDataspeed, with its highest confidence; TeamViewer by two bytes and a port; "OPTIONS
+ * s" of a SIP request that the capture cut is HTTP for it.  HTTP, SIP, SMB, Kerberos and TeamViewer are therefore left
+ * to our confirmers, which know them strictly.
  */
 static const char *const reliable_tcp[] = {
     "SSH",         /* version line "SSH-" from both sides */
@@ -58,7 +59,8 @@ static const char *const reliable_tcp[] = {
 };
 
 static const char *const upgraded[] = {
-    "LDAP", "SMTP", "RDP", "MsSQL-TDS", "VNC", "SIP", "FTP_CONTROL", "POP3", "IMAP", "PostgreSQL", "MySQL", "Jabber", "IRC",
+    "LDAP", "SMTP", "RDP",        "MsSQL-TDS", "VNC",    "SIP", "FTP_CONTROL",
+    "POP3", "IMAP", "PostgreSQL", "MySQL",     "Jabber", "IRC",
 };
 
 const char *const *classify_names(void)
@@ -91,7 +93,7 @@ int names_contract_index(const char *name)
 
 uint32_t names_satisfied(const char *name)
 {
-    int      i = names_contract_index(name);
+    int i = names_contract_index(name);
     uint32_t set = i < 0 ? 0 : UINT32_C(1) << i;
 
     for (size_t k = 0; k < N_ROWS(also); k++) {

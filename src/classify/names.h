@@ -19,9 +19,9 @@ int names_contract_index(const char *name);
 uint32_t names_satisfied(const char *name);
 /* Set of our names among a NULL-terminated list (NULL: none). */
 uint32_t names_set(const char *const *list);
-bool     names_listed(const char *const *list, const char *name);
-/* What the library calls the protocol: several names where ours stands for several, NULL-terminated; NULL where it is not one of ours
- * (then the library's name is the same). */
+bool names_listed(const char *const *list, const char *name);
+/* What the library calls the protocol: several names where ours stands for several, NULL-terminated; NULL where it is
+ * not one of ours (then the library's name is the same). */
 const char *const *names_of_library(const char *name);
 /* Our name for the library's ("SMBv23" is SMB, "DCERPC" of later versions is DCE_RPC), or the same. */
 const char *names_canonical(const char *library_name);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * All names that a matrix file may use: first ours (NAMES_N_CONTRACT of them), then the other protocols of libndpi 4.2.
- * Written down, since the vocabulary of matrix files must not move with the version that is installed; a test holds the list
- * against the library.
+ * Written down, since the vocabulary of matrix files must not move with the version that is installed; a test holds the
+ * list against the library.
  */
 #include <stddef.h>
 
 #include "names.h"
 
+/* clang-format off */
 const char *const names_all[] = {
     "Kerberos", "LDAP", "TLS", "NetBIOS", "SMB", "NTP", "DCE_RPC", "DNS", "MsSQL-TDS", "CiscoSkinny", "HTTP", "RTP",
     "SIP", "VNC", "SNMP", "RDP", "SMTP",
@@ -41,3 +42,4 @@ const char *const names_all[] = {
     "iCloudPrivateRelay", "EthernetIP", "Badoo", "AccuWeather", "GoogleClassroom",
     NULL,
 };
+/* clang-format on */

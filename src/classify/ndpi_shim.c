@@ -16,12 +16,15 @@ struct ndpi_detector {
 int ndpi_shim_check(struct err *reterr)
 {
     if (ndpi_get_api_version() != NDPI_API_VERSION)
-        return err_set(reterr, -ENOTSUP, "the libndpi that was loaded (%s) is not the one that this program was built for: "
-                       "its interface has number %u, not %u", ndpi_revision(), ndpi_get_api_version(), NDPI_API_VERSION);
+        return err_set(reterr, -ENOTSUP,
+                       "the libndpi that was loaded (%s) is not the one that this program was built for: "
+                       "its interface has number %u, not %u",
+                       ndpi_revision(), ndpi_get_api_version(), NDPI_API_VERSION);
     if (ndpi_detection_get_sizeof_ndpi_flow_struct() != sizeof(struct ndpi_flow_struct))
-        return err_set(reterr, -ENOTSUP, "the libndpi that was loaded (%s) is not the one that this program was built for: "
-                       "a flow takes %u bytes in it, not %zu", ndpi_revision(),
-                       ndpi_detection_get_sizeof_ndpi_flow_struct(), sizeof(struct ndpi_flow_struct));
+        return err_set(reterr, -ENOTSUP,
+                       "the libndpi that was loaded (%s) is not the one that this program was built for: "
+                       "a flow takes %u bytes in it, not %zu",
+                       ndpi_revision(), ndpi_detection_get_sizeof_ndpi_flow_struct(), sizeof(struct ndpi_flow_struct));
     return 0;
 }
 
@@ -53,7 +56,8 @@ static int shim_protocol_id(struct ndpi_detection_module_struct *module, const c
 #endif
 }
 
-/* From 5.0 on every protocol is enabled and the set of names is ignored: what the first detector says is then checked by name alone. */
+/* From 5.0 on every protocol is enabled and the set of names is ignored: what the first detector says is then checked
+ * by name alone. */
 static void shim_enable(struct ndpi_detection_module_struct *module, const char *const *names, size_t n_names)
 {
 #if SHIM_VERSION < 500
@@ -119,13 +123,13 @@ static const char *shim_name(struct ndpi_detector *detector, uint16_t id)
     return id == NDPI_PROTOCOL_UNKNOWN ? "" : ndpi_get_proto_name(detector->module, id);
 }
 
-/* Only NDPI_CONFIDENCE_DPI is content: the values between depend on ports, on lists of networks, or on other flows (DPI_CACHE), and
- * their order changes with the version. */
+/* Only NDPI_CONFIDENCE_DPI is content: the values between depend on ports, on lists of networks, or on other flows
+ * (DPI_CACHE), and their order changes with the version. */
 bool ndpi_detector_packet(struct ndpi_detector *detector, void *flow, const uint8_t *ip, size_t len, int64_t ts_ns,
                           struct ndpi_opinion *ret)
 {
     struct ndpi_flow_struct *state = flow;
-    uint64_t                 ms = ts_ns > 0 ? (uint64_t)ts_ns / 1000000 : 0;
+    uint64_t ms = ts_ns > 0 ? (uint64_t)ts_ns / 1000000 : 0;
 
 #if SHIM_VERSION < 406
     ndpi_protocol found = ndpi_detection_process_packet(detector->module, state, ip, (uint16_t)len, ms);

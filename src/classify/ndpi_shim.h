@@ -20,16 +20,16 @@ struct ndpi_opinion {
 };
 
 /* Is the library that was loaded the one that this was compiled for?  0, or -ENOTSUP. */
-int  ndpi_shim_check(struct err *reterr);
+int ndpi_shim_check(struct err *reterr);
 void ndpi_shim_set_allocator(void *(*allocate)(size_t), void (*release)(void *));
 
 /* 'names': the library's names of the protocols to enable; NULL: all.  Names that it does not have are left out. */
-int  ndpi_detector_new(const char *const *names, size_t n_names, struct ndpi_detector **ret, struct err *reterr);
+int ndpi_detector_new(const char *const *names, size_t n_names, struct ndpi_detector **ret, struct err *reterr);
 void ndpi_detector_free(struct ndpi_detector *);
 
 /* A flow's state: memory of the caller, zeroed, aligned as malloc() does. */
 size_t ndpi_shim_flow_size(void);
-void   ndpi_shim_flow_clear(void *flow); /* frees what hangs on it, and zeroes it */
+void ndpi_shim_flow_clear(void *flow); /* frees what hangs on it, and zeroes it */
 
 /* Shows an IP packet.  True: the library knows by content, and said what. */
 bool ndpi_detector_packet(struct ndpi_detector *, void *flow, const uint8_t *ip, size_t len, int64_t ts_ns,

@@ -8,7 +8,7 @@
 
 struct pool_chunk {
     struct pool_chunk *next;
-    max_align_t        objects[];
+    max_align_t objects[];
 };
 
 void state_pool_init(struct state_pool *pool, size_t size)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Libndpi ignores a packet of which fewer bytes are there than its IP length says, and later fragments and what looks like
- * one; and one DNS message of 65,507 bytes holds version 4.2 for ever.  So a packet that was cut, is long, is a first fragment, or whose IP header
- * does not say its length is shown under headers made here from what the decoder read.
+ * Libndpi ignores a packet of which fewer bytes are there than its IP length says, and later fragments and what looks
+ * like one; and one DNS message of 65,507 bytes holds version 4.2 for ever.  So a packet that was cut, is long, is a
+ * first fragment, or whose IP header does not say its length is shown under headers made here from what the decoder
+ * read.
  */
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -13,8 +14,8 @@
 
 #define IPV4_HEADER 20
 #define IPV6_HEADER 40
-#define TCP_HEADER 20
-#define UDP_HEADER 8
+#define TCP_HEADER  20
+#define UDP_HEADER  8
 
 /* Plain headers that agree with the bytes there. */
 static bool synth_as_it_is(const struct packet *packet)
@@ -26,7 +27,8 @@ static bool synth_as_it_is(const struct packet *packet)
     if (packet->l3_len > CLASSIFY_MAX_BYTES || packet->l3_len != packet->l3_wire_len)
         return false;
     if (packet->flags & PACKET_IS_IPV6)
-        return packet->l3_len > IPV6_HEADER && ip[6] == packet->transport && wire_be16(ip + 4) + (uint32_t)IPV6_HEADER == packet->l3_len;
+        return packet->l3_len > IPV6_HEADER && ip[6] == packet->transport &&
+               wire_be16(ip + 4) + (uint32_t)IPV6_HEADER == packet->l3_len;
     return packet->l3_len > IPV4_HEADER && wire_be16(ip + 2) == packet->l3_len;
 }
 

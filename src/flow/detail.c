@@ -2,9 +2,9 @@
 /*
  * What is known of a flow beyond its first packet.
  *
- * Copies: a span port of a routed network shows a packet twice.  Both copies have the same IP identification, sequence numbers
- * and length; TTL, VLAN or MAC differ.  A retransmission has a new identification, so a copy is told by it; where a host sends
- * 0 (IPv6; IPv4 that may not be fragmented), TTL or VLAN must differ.
+ * Copies: a span port of a routed network shows a packet twice.  Both copies have the same IP identification,
+ * sequence numbers and length; TTL, VLAN or MAC differ.  A retransmission has a new identification, so a copy is told
+ * by it; where a host sends 0 (IPv6; IPv4 that may not be fragmented), TTL or VLAN must differ.
  */
 #include "flow-private.h"
 
@@ -29,24 +29,48 @@ static uint32_t signature(unsigned side, const struct sight *s)
     return hash;
 }
 
+static bool same_signature(const struct recent *r, uint32_t sought)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < N_RECENT; i++)
+        any |= r->signature[i] == sought;
+    return any;
+}
+
+static bool found_copy(const struct flow_detail *d, const struct flow *f, uint32_t sought, uint16_t time, uint8_t vlan,
+                       const struct sight *s)
+{
+    const struct recent *r = &d->recent;
+    int                  limit = f->transport == IPPROTO_TCP && s->ip_id != 0 ? COPY_LATER : COPY_SOON;
+    unsigned             n = d->n_recent < N_RECENT ? d->n_recent : N_RECENT;
+
+    for (unsigned i = 0; i < n; i++) {
+        int age = (int16_t)(uint16_t)(time - r->time[i]);
+
+        if (r->signature[i] == sought && age >= -COPY_SOON && age <= limit &&
+            (s->ip_id != 0 || r->ttl[i] != s->ttl || r->vlan[i] != vlan))
+            return true;
+    }
+    return false;
+}
+
 /* Was this packet here before?  Remembers it either way. */
 static bool is_copy(struct flow_detail *d, const struct flow *f, unsigned side, const struct sight *s)
 {
-    struct recent now = {signature(side, s), (uint16_t)(s->ts_ns >> 20), s->ttl, (uint8_t)(s->vlan ^ s->vlan >> 8)};
-    int           limit = f->transport == IPPROTO_TCP && s->ip_id != 0 ? COPY_LATER : COPY_SOON;
-    unsigned      n = d->n_recent < N_RECENT ? d->n_recent : N_RECENT;
-    bool          found = false;
+    struct recent *r = &d->recent;
+    uint32_t       own = signature(side, s);
+    uint16_t       time = (uint16_t)(s->ts_ns >> 20);
+    uint8_t        vlan = (uint8_t)(s->vlan ^ s->vlan >> 8);
+    bool           copy = same_signature(r, own) && found_copy(d, f, own, time, vlan, s);
+    unsigned       at = d->n_recent % N_RECENT;
 
-    for (unsigned i = 0; i < n && !found; i++) {
-        const struct recent *r = &d->recent[i];
-        int                  age = (int16_t)(uint16_t)(now.time - r->time);
-
-        if (r->signature == now.signature && age >= -COPY_SOON && age <= limit)
-            found = s->ip_id != 0 || r->ttl != now.ttl || r->vlan != now.vlan;
-    }
-    d->recent[d->n_recent % N_RECENT] = now;
+    r->signature[at] = own;
+    r->time[at] = time;
+    r->ttl[at] = s->ttl;
+    r->vlan[at] = vlan;
     d->n_recent = (uint8_t)(d->n_recent + 1 < 2 * N_RECENT ? d->n_recent + 1 : N_RECENT);
-    return found;
+    return copy;
 }
 
 static void note_ttl(struct flow_detail *d, unsigned side, uint8_t ttl)

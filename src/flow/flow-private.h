@@ -44,6 +44,7 @@ enum {
     TCP_FIRST_SYN_SIDE = 1 << 19,   /* valid with TCP_SAW_SYN */
     TCP_CLOSED_BY_SIDE = 1 << 20,   /* sender of the first FIN or RST */
     TCP_RST_SIDE = 1 << 21,         /* sender of the first RST */
+    TCP_FIRST_SYN_ACK_SIDE = 1 << 24, /* valid with TCP_SAW_SYN_ACK */
     FLOW_CLIENT_KNOWN = 1 << 22,    /* flow_set_client() was called ... */
     FLOW_CLIENT_SIDE = 1 << 23,     /* ... with this side */
 };
@@ -58,26 +59,29 @@ struct tcp_space {
     uint64_t unseen; /* holes given up: acknowledged and never captured */
 };
 
-#define N_RECENT 8 /* packets remembered to recognise copies: one cache line */
+/* The packets seen last, to recognise copies: one cache line, the signatures side by side so that they are compared
+ * at once. */
+#define N_RECENT 8
 struct recent {
-    uint32_t signature;
-    uint16_t time; /* in units of 2^20 ns */
-    uint8_t  ttl, vlan;
+    uint32_t signature[N_RECENT];
+    uint16_t time[N_RECENT]; /* in units of 2^20 ns */
+    uint8_t  ttl[N_RECENT], vlan[N_RECENT];
 };
 
+/* In the order of use: what each packet changes, what each TCP segment changes, the rest. */
 struct flow_detail {
     int64_t          first_ns;
-    uint64_t         first_packet;
     uint64_t         payload[2];
-    uint32_t         packets_high[2];
-    uint32_t         ref; /* of its flow */
     uint32_t         saw; /* TCP_SAW_... */
-    struct tcp_space space[2];
-    uint64_t         duplicates, retransmissions;
+    uint32_t         ref; /* of its flow */
     uint16_t         vlan[2], encap;
     uint8_t          ttl_min[2], ttl_max[2];
     uint8_t          rst_ttl, n_recent;
-    struct recent    recent[N_RECENT];
+    struct recent    recent;
+    struct tcp_space space[2];
+    uint64_t         duplicates, retransmissions;
+    uint64_t         first_packet;
+    uint32_t         packets_high[2];
     struct {
         uint64_t    n_errors, packet_number;
         int64_t     ts_ns;
@@ -121,15 +125,18 @@ struct flow_table {
 };
 
 /* key.c: 'src' is side *ret_side */
-void     flow_key_make(const struct addr *src, uint16_t sport, const struct addr *dst, uint16_t dport, uint8_t transport,
-                       struct flow_key *ret, unsigned *ret_side);
+void     flow_key_make(const struct addr *src, uint16_t sport, const struct addr *dst, uint16_t dport,
+                       uint8_t transport, struct flow_key *ret, unsigned *ret_side);
 void     flow_key_of(const struct flow *, struct flow_key *ret);
 bool     flow_key_matches(const struct flow_key *, const struct flow *);
 uint64_t flow_key_hash(const struct flow_key *, const struct hash_key *);
 
 /* table.c */
 struct flow *flow_table_find(const struct flow_table *, uint32_t tag, const struct flow_key *);
-struct flow *flow_of_ref(const struct flow_table *, uint32_t ref);
+static inline struct flow *flow_of_ref(const struct flow_table *t, uint32_t ref)
+{
+    return pool_at(&t->flows[ref >> 31], (ref & INT32_MAX) - 1);
+}
 uint32_t     flow_ref(const struct flow_table *, const struct flow *);
 uint32_t     flow_index(const struct flow_table *, const struct flow *);
 struct pool *flow_pool(struct flow_table *, const struct flow *);

@@ -2,9 +2,10 @@
 /*
  * Later fragments find their flow through the first one, which alone has the ports.
  *
- * A train is one fragmented datagram: (source, destination, protocol, identification), RFC 791 and RFC 8200.  It remembers
- * the ports once its first fragment was seen; what came before that is held as counters.  Trains lie in a ring in the order in which they
- * began, so the oldest goes when the ring is full; a dead one keeps its place until then.
+ * A train is one fragmented datagram: (source, destination, protocol, identification), RFC 791 and RFC 8200.  It
+ * remembers the ports once its first fragment was seen; what came before that is held as counters.  Trains lie in a
+ * ring in the order in which they began, so the oldest goes when the ring is full; a dead one keeps its place until
+ * then.
  */
 #include "flow-private.h"
 
@@ -14,7 +15,7 @@
 #include <string.h>
 
 #define LIFE_NS INT64_C(60000000000) /* RFC 8200, section 4.5: 60 s to reassemble */
-#define N_INPUTS 4                   /* inputs that one train's waiting fragments may come from: merged files, two span ports */
+#define N_INPUTS 4 /* inputs that one train's waiting fragments may come from: merged files, two span ports */
 #define N_ALL_INPUTS 65536
 
 struct train {
@@ -76,8 +77,8 @@ void fragments_free(struct fragments *fr)
     free(fr);
 }
 
-static uint32_t *bucket_of(const struct flow_table *t, const struct addr *src, const struct addr *dst, uint8_t transport,
-                           uint32_t id)
+static uint32_t *bucket_of(const struct flow_table *t, const struct addr *src, const struct addr *dst,
+                           uint8_t transport, uint32_t id)
 {
     uint64_t words[5];
 

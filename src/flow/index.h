@@ -2,8 +2,8 @@
 /*
  * The index of a flow table: from the hash of a key to references, in slots of 8 bytes.
  *
- * Extendible hashing (Fagin et al. 1979): a directory of segments, each an open-addressing table of its own.  A segment that
- * fills up is split in two, so that growing costs a bounded amount at a time and touches no flow.
+ * Extendible hashing (Fagin et al. 1979): a directory of segments, each an open-addressing table of its own.  A
+ * segment that fills up is split in two, so that growing costs a bounded amount at a time and touches no flow.
  */
 #ifndef FLOW_INDEX_H
 #define FLOW_INDEX_H
@@ -15,7 +15,7 @@
 #include "flowaudit/err.h"
 
 #define SEGMENT_SLOTS 4096u
-#define SEGMENT_FULL (SEGMENT_SLOTS / 4 * 3) /* split beyond: 2.5 slots are looked at for a hit, 8.5 for a miss */
+#define SEGMENT_FULL (SEGMENT_SLOTS / 8 * 5) /* split beyond: then 1.8 slots are looked at for a hit, 4 for a miss */
 
 struct slot {
     uint32_t tag; /* of the hash */

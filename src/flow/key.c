@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "flow-private.h"
 
+#include <endian.h>
 #include <string.h>
 
 static uint32_t load32(const uint8_t *p)
@@ -19,11 +20,20 @@ static uint64_t load64(const uint8_t *p)
     return v;
 }
 
+/* ::ffff:0:0/96, two loads instead of a call: this is done for each packet. */
 static bool is_ipv4(const struct addr *a)
 {
-    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+    static const uint8_t prefix_end[4] = {0, 0, 0xff, 0xff};
 
-    return memcmp(a->bytes, prefix, sizeof(prefix)) == 0;
+    return load64(a->bytes) == 0 && load32(a->bytes + 8) == load32(prefix_end);
+}
+
+static int order_of_ends(const struct addr *a, const struct addr *b, bool is_ipv6)
+{
+    if (is_ipv6)
+        return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+    uint32_t x = be32toh(load32(a->bytes + 12)), y = be32toh(load32(b->bytes + 12));
+    return (x > y) - (x < y);
 }
 
 void flow_key_make(const struct addr *src, uint16_t sport, const struct addr *dst, uint16_t dport, uint8_t transport,
@@ -31,7 +41,7 @@ void flow_key_make(const struct addr *src, uint16_t sport, const struct addr *ds
 {
     bool     ipv6 = !is_ipv4(src) || !is_ipv4(dst);
     unsigned skip = ipv6 ? 0 : 12;
-    int      order = memcmp(src->bytes + skip, dst->bytes + skip, 16 - skip);
+    int      order = order_of_ends(src, dst, ipv6);
     unsigned side = order > 0 || (order == 0 && sport > dport);
 
     ret->addr[side] = src->bytes + skip;
@@ -57,12 +67,12 @@ void flow_key_of(const struct flow *f, struct flow_key *ret)
 
 bool flow_key_matches(const struct flow_key *k, const struct flow *f)
 {
+    const uint8_t *own = flow_addresses(f);
+
     if (f->port[0] != k->port[0] || f->port[1] != k->port[1] || f->transport != k->transport)
         return false;
     if (!k->is_ipv6)
-        return load32(f->addresses) == load32(k->addr[0]) && load32(f->addresses + 4) == load32(k->addr[1]);
-
-    const uint8_t *own = flow_addresses(f);
+        return load32(own) == load32(k->addr[0]) && load32(own + 4) == load32(k->addr[1]);
     return memcmp(own, k->addr[0], 16) == 0 && memcmp(own + 16, k->addr[1], 16) == 0;
 }
 

@@ -8,7 +8,7 @@
  */
 #include "flow-private.h"
 
-#define SLOT_COST 24 /* bytes of index for each flow: slots of 8 bytes, between 3/8 and 3/4 full, and the bitmaps */
+#define SLOT_COST 26 /* bytes of index for each flow: slots of 8 bytes, between 5/16 and 5/8 full, and the bitmaps */
 #define N_LOOKS 64   /* entries that the hand looks at before it takes, or gives up */
 
 static size_t flows_cost(const struct pool *p, size_t more)

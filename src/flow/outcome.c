@@ -23,7 +23,8 @@ static bool icmp_outcome(const struct flow_record *r, enum outcome *ret)
     return true;
 }
 
-/* A RST as if from the server, whose TTL is not that of the server's other packets here, was sent by something between. */
+/* A RST as if from the server, whose TTL is not that of the server's other packets here, was sent by something
+ * between. */
 static enum outcome rst_outcome(const struct flow_record *r)
 {
     return r->ttl_min[1] != r->ttl_max[1] ? OUTCOME_PROHIBITED : OUTCOME_REFUSED;

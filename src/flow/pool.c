@@ -103,11 +103,6 @@ static void bit_clear(uint64_t *map, uint32_t i)
     map[i / 64] &= ~(UINT64_C(1) << (i % 64));
 }
 
-static bool bit_get(const uint64_t *map, uint32_t i)
-{
-    return (map[i / 64] >> (i % 64)) & 1;
-}
-
 bool pool_take(struct pool *p, uint32_t *ret)
 {
     uint32_t i;
@@ -136,14 +131,9 @@ void pool_give_back(struct pool *p, uint32_t index)
     p->free_head = index + 1;
 }
 
-bool pool_is_used(const struct pool *p, uint32_t index)
-{
-    return index < p->n_fresh && bit_get(p->used, index);
-}
-
 void pool_set_weak(struct pool *p, uint32_t index, bool weak)
 {
-    if (bit_get(p->weak, index) == weak)
+    if (((p->weak[index / 64] >> (index % 64)) & 1) == weak)
         return;
     if (weak) {
         bit_set(p->weak, index);

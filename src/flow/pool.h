@@ -44,7 +44,10 @@ static inline void *pool_at(const struct pool *p, uint32_t index)
     return p->base + index * p->stride;
 }
 
-bool pool_is_used(const struct pool *, uint32_t index);
+static inline bool pool_is_used(const struct pool *p, uint32_t index)
+{
+    return index < p->n_fresh && ((p->used[index / 64] >> (index % 64)) & 1) != 0;
+}
 void pool_set_weak(struct pool *, uint32_t index, bool weak);
 
 /* Moves the hand to the next used (or weak) entry and past it.  False where there is none. */

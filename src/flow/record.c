@@ -20,7 +20,8 @@ const struct addr *flow_addr(const struct flow *f, unsigned side, struct addr *s
     return scratch;
 }
 
-static const struct flow_detail *detail_or(const struct flow_table *t, const struct flow *f, struct flow_detail *scratch)
+static const struct flow_detail *detail_or(const struct flow_table *t, const struct flow *f,
+                                           struct flow_detail *scratch)
 {
     const struct flow_detail *d = flow_detail_at(t, f);
 
@@ -38,7 +39,7 @@ static unsigned client_side(const struct flow *f, uint32_t saw, enum direction_b
     }
     if ((saw & (TCP_SAW_SYN_ACK * 3)) != 0) {
         *ret_basis = DIRECTION_SYN_ACK;
-        return (saw & TCP_SAW_SYN_ACK) != 0; /* side 0 sent it: the client is side 1 */
+        return (saw & TCP_FIRST_SYN_ACK_SIDE) == 0;
     }
     if ((saw & FLOW_CLIENT_KNOWN) != 0) {
         *ret_basis = DIRECTION_CONTENT;

@@ -2,8 +2,8 @@
 /*
  * The table: packets in, records out.
  *
- * Life-cycle of a flow: begin (one packet, all in 'struct flow') -> more (a detail is taken, and told of the first packet)
- * -> end (record, callback, everything given back).  A flow that is over is found out when its next packet
+ * Life-cycle of a flow: begin (one packet, all in 'struct flow') -> more (a detail is taken, and told of the first
+ * packet) -> end (record, callback, everything given back).  A flow that is over is found out when its next packet
  * comes, by a sweep, or by the drain; the record is the same.
  *
  * References: index + 1 in its pool, IPv6 flows with the highest bit set.
@@ -36,7 +36,7 @@ static int init_parts(struct flow_table *t, struct err *reterr)
 {
     size_t limit = t->options.memory_limit;
     size_t space = limit != 0 ? limit : (size_t)1 << 36;
-    size_t detail_size = (sizeof(struct flow_detail) + t->options.ext_size + 7) / 8 * 8;
+    size_t detail_size = (sizeof(struct flow_detail) + t->options.ext_size + 63) / 64 * 64; /* whole cache lines */
     int    rc;
 
     if (t->options.hash_key != NULL)
@@ -84,11 +84,6 @@ void flow_table_free(struct flow_table *t)
     free(t);
 }
 
-struct flow *flow_of_ref(const struct flow_table *t, uint32_t ref)
-{
-    return pool_at(&t->flows[(ref & REF_IPV6) != 0], (ref & ~REF_IPV6) - 1);
-}
-
 struct pool *flow_pool(struct flow_table *t, const struct flow *f)
 {
     return &t->flows[(f->state & FLOW_IPV6) != 0];
@@ -112,7 +107,7 @@ uint64_t flow_table_hash(const struct flow_table *t, const struct packet *p)
     unsigned        side;
 
     flow_key_make(&p->src, p->sport, &p->dst, p->dport, p->transport, &key, &side);
-    return flow_key_hash(&key, &t->key);
+    return index_tag(flow_key_hash(&key, &t->key));
 }
 
 void flow_table_prefetch(const struct flow_table *t, uint64_t hash)
@@ -122,13 +117,28 @@ void flow_table_prefetch(const struct flow_table *t, uint64_t hash)
     __builtin_prefetch(&index_segment(&t->index, tag)->slots[tag % SEGMENT_SLOTS]);
 }
 
-void flow_table_prefetch_flow(const struct flow_table *t, uint64_t hash)
+/* The first flow under the tag is most likely the one; its reference travels in the upper half of the hash. */
+uint64_t flow_table_prefetch_flow(const struct flow_table *t, uint64_t hash)
 {
     uint32_t tag = index_tag(hash), pos = tag % SEGMENT_SLOTS;
     uint32_t ref = index_probe(index_segment(&t->index, tag), tag, &pos);
 
     if (ref != 0)
         __builtin_prefetch(flow_of_ref(t, ref), 1);
+    return (uint64_t)ref << 32 | tag;
+}
+
+void flow_table_prefetch_detail(const struct flow_table *t, uint64_t hash)
+{
+    const struct flow        *f = hash >> 32 != 0 ? flow_of_ref(t, (uint32_t)(hash >> 32)) : NULL;
+    const struct flow_detail *d = f != NULL ? flow_detail_at(t, f) : NULL;
+
+    if (d == NULL)
+        return;
+    __builtin_prefetch(d, 1);
+    __builtin_prefetch((const uint8_t *)d + 64, 1);
+    if (f->transport == IPPROTO_TCP)
+        __builtin_prefetch((const uint8_t *)d + 128, 1);
 }
 
 struct flow *flow_table_find(const struct flow_table *t, uint32_t tag, const struct flow_key *key)
@@ -141,6 +151,19 @@ struct flow *flow_table_find(const struct flow_table *t, uint32_t tag, const str
             return flow_of_ref(t, ref);
     }
     return NULL;
+}
+
+/* The flow that prefetching foretold, if it is still there and is the one (another packet of the batch may have ended
+ * it). */
+static struct flow *foretold(const struct flow_table *t, uint64_t hash, const struct flow_key *key)
+{
+    uint32_t ref = (uint32_t)(hash >> 32);
+
+    if (ref == 0 || ((ref & REF_IPV6) != 0) != key->is_ipv6 ||
+        !pool_is_used(&t->flows[key->is_ipv6], (ref & ~REF_IPV6) - 1))
+        return NULL;
+    struct flow *f = flow_of_ref(t, ref);
+    return flow_key_matches(key, f) ? f : NULL;
 }
 
 /* How far 'late' is after 'early', 0 where it is not; times from a file may be anything. */
@@ -312,8 +335,10 @@ void flow_table_track(struct flow_table *t, uint64_t hash, const struct packet *
     unsigned        side;
 
     flow_key_make(&p->src, p->sport, &p->dst, p->dport, p->transport, &key, &side);
-    struct flow *f = flow_table_find(t, index_tag(hash), &key);
+    struct flow *f = foretold(t, hash, &key);
 
+    if (f == NULL)
+        f = flow_table_find(t, index_tag(hash), &key);
     if (f != NULL && flow_is_idle(t, f, p->ts_ns)) {
         flow_table_end(t, f, FLOW_END_IDLE);
         f = NULL;

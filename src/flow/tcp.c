@@ -2,12 +2,12 @@
 /*
  * TCP as the wire shows it.
  *
- * Sequence numbers are compared modulo 2^32 (RFC 9293, section 3.4).  For each direction 'next' follows the highest byte
- * captured.  What is skipped is a hole; it is filled by segments that come late, or given up as unseen once the other side
- * has acknowledged it: then it did arrive, and the capture missed it.
+ * Sequence numbers are compared modulo 2^32 (RFC 9293, section 3.4).  For each direction 'next' follows the highest
+ * byte captured.  What is skipped is a hole; it is filled by segments that come late, or given up as unseen once the
+ * other side has acknowledged it: then it did arrive, and the capture missed it.
  *
- * A SYN with another initial sequence number than its side is known to have used begins a new connection on the same ends, whatever
- * the old one's state (as Wireshark counts streams).
+ * A SYN with another initial sequence number than its side is known to have used begins a new connection on the same
+ * ends, whatever the old one's state (as Wireshark counts streams).
  */
 #include "flow-private.h"
 
@@ -42,6 +42,8 @@ static void note_flags(struct flow_detail *d, unsigned side, const struct sight 
 
     if ((bits & TCP_SAW_SYN) != 0 && (d->saw & (TCP_SAW_SYN * 3)) == 0)
         d->saw |= side == 1 ? TCP_FIRST_SYN_SIDE : 0;
+    if ((bits & TCP_SAW_SYN_ACK) != 0 && (d->saw & (TCP_SAW_SYN_ACK * 3)) == 0)
+        d->saw |= side == 1 ? TCP_FIRST_SYN_ACK_SIDE : 0;
     if ((bits & (TCP_SAW_FIN | TCP_SAW_RST)) != 0 && (d->saw & (TCP_SAW_FIN * 3 | TCP_SAW_RST * 3)) == 0)
         d->saw |= side == 1 ? TCP_CLOSED_BY_SIDE : 0;
     if ((bits & TCP_SAW_RST) != 0 && (d->saw & (TCP_SAW_RST * 3)) == 0) {
@@ -167,7 +169,8 @@ bool flow_tcp_reopens(const struct flow_table *t, const struct flow *f, unsigned
         return false;
     if ((p->tcp_flags & TCP_ACK) == 0)
         return true;
-    /* A SYN-ACK begins a connection only where the old one is closed and it answers another SYN, one that was not captured. */
+    /* A SYN-ACK begins a connection only where the old one is closed and it answers another SYN, one that was not
+     * captured. */
     return flow_tcp_closed(d) && base_of(d, !side, &peer) && peer != p->tcp_ack - 1;
 }
 

@@ -5,12 +5,12 @@
 
 #include "private.h"
 
-#define CHUNK_SIZE ((size_t)64 << 10) /* grows with the arena, up to LARGEST_CHUNK */
+#define CHUNK_SIZE    ((size_t)64 << 10) /* grows with the arena, up to LARGEST_CHUNK */
 #define LARGEST_CHUNK ((size_t)8 << 20)
 
 struct chunk {
     struct chunk *next;
-    size_t        size, used;
+    size_t size, used;
     alignas(max_align_t) unsigned char bytes[];
 };
 

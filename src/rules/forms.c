@@ -12,7 +12,7 @@
 static const char *read_number(const char *s, unsigned long most, unsigned long *ret)
 {
     unsigned long value = 0;
-    const char   *start = s;
+    const char *start = s;
 
     for (; *s >= '0' && *s <= '9'; s++) {
         value = value * 10 + (unsigned long)(*s - '0');
@@ -50,10 +50,11 @@ static const char *port_forms(enum port_form form)
 }
 
 /* "88" or "5000-5020". */
-static bool read_port_numbers(struct parse *p, const struct node *n, enum port_form form, const char *text, struct rules_port *ret)
+static bool read_port_numbers(struct parse *p, const struct node *n, enum port_form form, const char *text,
+                              struct rules_port *ret)
 {
     unsigned long low, high;
-    const char   *rest = read_number(text, 999999999, &low);
+    const char *rest = read_number(text, 999999999, &low);
 
     high = low = rest != NULL ? low : 0;
     if (rest != NULL && *rest == '-')
@@ -63,12 +64,13 @@ static bool read_port_numbers(struct parse *p, const struct node *n, enum port_f
         return false;
     }
     if (low == 0 || high == 0 || low > UINT16_MAX || high > UINT16_MAX) {
-        parse_error(p, n, "port %lu in '%.100s' does not exist; ports are 1 to 65535", low == 0 || low > UINT16_MAX ? low : high, n->text);
+        parse_error(p, n, "port %lu in '%.100s' does not exist; ports are 1 to 65535",
+                    low == 0 || low > UINT16_MAX ? low : high, n->text);
         return false;
     }
     if (low > high) {
-        parse_error(p, n, "port range '%.100s' runs backwards; did you mean '%.*s%lu-%lu'?", n->text, (int)(text - n->text), n->text,
-                    high, low);
+        parse_error(p, n, "port range '%.100s' runs backwards; did you mean '%.*s%lu-%lu'?", n->text,
+                    (int)(text - n->text), n->text, high, low);
         return false;
     }
     ret->low = (uint16_t)low;
@@ -80,7 +82,8 @@ static bool read_parameter_name(struct parse *p, const struct node *n, const cha
 {
     size_t len = strlen(text);
 
-    if (len < 3 || text[len - 1] != '}' || memchr(text + 1, '{', len - 1) != NULL || memchr(text, '}', len - 1) != NULL) {
+    if (len < 3 || text[len - 1] != '}' || memchr(text + 1, '{', len - 1) != NULL ||
+        memchr(text, '}', len - 1) != NULL) {
         parse_error(p, n, "'%.100s' names no parameter; write tcp/{parameter}", n->text);
         return false;
     }
@@ -89,13 +92,15 @@ static bool read_parameter_name(struct parse *p, const struct node *n, const cha
     return ret->parameter != NULL;
 }
 
-static bool read_transport(struct parse *p, const struct node *n, enum port_form form, const char **text, struct rules_port *ret)
+static bool read_transport(struct parse *p, const struct node *n, enum port_form form, const char **text,
+                           struct rules_port *ret)
 {
     const char *slash = strchr(n->text, '/');
 
     *text = n->text;
     if (slash == NULL && form == PORT_OF_ROW && n->text[0] >= '0' && n->text[0] <= '9') {
-        parse_error(p, n, "port '%.100s' has no transport; write 'tcp/%.100s' or 'udp/%.100s'", n->text, n->text, n->text);
+        parse_error(p, n, "port '%.100s' has no transport; write 'tcp/%.100s' or 'udp/%.100s'", n->text, n->text,
+                    n->text);
         return false;
     }
     if (slash == NULL)
@@ -151,8 +156,9 @@ bool port_same(const struct rules_port *x, const struct rules_port *y)
 
 static void check_different(struct parse *p, const struct rules_ports *ports)
 {
-    const struct rules_port **sorted = ports->n > 1 ? parse_scratch(p, ports->n, sizeof(const struct rules_port *)) : NULL;
-    char                      text[RULES_MAX_NAME + 16];
+    const struct rules_port **sorted =
+        ports->n > 1 ? parse_scratch(p, ports->n, sizeof(const struct rules_port *)) : NULL;
+    char text[RULES_MAX_NAME + 16];
 
     if (sorted == NULL)
         return;
@@ -168,7 +174,7 @@ static void check_different(struct parse *p, const struct rules_ports *ports)
 
 void read_port_list(struct parse *p, const struct node *n, enum port_form form, struct rules_ports *ret)
 {
-    size_t             count = 1, i = 0;
+    size_t count = 1, i = 0;
     const struct node *child = n;
 
     if (n->kind != NODE_SCALAR) {
@@ -198,7 +204,7 @@ void read_parameter_ports(struct parse *p, const struct node *n, void *field)
 void read_duration(struct parse *p, const struct node *n, void *field)
 {
     static const struct {
-        char    unit;
+        char unit;
         int64_t seconds;
     } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
     const int64_t longest = 36500LL * 86400;
@@ -217,7 +223,8 @@ void read_duration(struct parse *p, const struct node *n, void *field)
         return;
     }
     if (rest != NULL && *rest == '\0')
-        parse_error(p, n, "duration '%s' has no unit; write '%ss', '%sm', '%sh' or '%sd'", n->text, n->text, n->text, n->text, n->text);
+        parse_error(p, n, "duration '%s' has no unit; write '%ss', '%sm', '%sh' or '%sd'", n->text, n->text, n->text,
+                    n->text, n->text);
     else
         parse_error(p, n, "'%.100s' is no duration; write 20s, 90m, 1h or 2d", n->text);
 }
@@ -225,7 +232,7 @@ void read_duration(struct parse *p, const struct node *n, void *field)
 static unsigned days_in_month(unsigned year, unsigned month)
 {
     static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool                       leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 
     return days[month - 1] + (month == 2 && leap);
 }
@@ -243,13 +250,14 @@ static int64_t days_since_epoch(unsigned year, unsigned month, unsigned day)
 bool form_date(const char *text, int64_t *ret_ns)
 {
     static const char shape[] = "dddd-dd-dd";
-    const int64_t     day_ns = 86400LL * 1000000000;
+    const int64_t day_ns = 86400LL * 1000000000;
 
     for (size_t i = 0; i < sizeof(shape); i++)
         if (shape[i] == 'd' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
             return false;
     unsigned year = (unsigned)((text[0] - '0') * 1000 + (text[1] - '0') * 100 + (text[2] - '0') * 10 + text[3] - '0');
-    unsigned month = (unsigned)((text[5] - '0') * 10 + text[6] - '0'), day = (unsigned)((text[8] - '0') * 10 + text[9] - '0');
+    unsigned month = (unsigned)((text[5] - '0') * 10 + text[6] - '0'),
+             day = (unsigned)((text[8] - '0') * 10 + text[9] - '0');
     if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
         return false;
     int64_t days = days_since_epoch(year, month, day) + 1;
@@ -275,8 +283,8 @@ bool form_version(const char *text)
 
 static void report_range(struct parse *p, const struct node *n)
 {
-    const char       *dash = strchr(n->text, '-');
-    char              swapped[2 * ADDR_TEXT_SIZE + 2];
+    const char *dash = strchr(n->text, '-');
+    char swapped[2 * ADDR_TEXT_SIZE + 2];
     struct addr_range ignored;
 
     if (strchr(n->text, '/') != NULL) {
@@ -303,13 +311,16 @@ bool read_range(struct parse *p, const struct node *n, struct addr_range *ret)
     case 0:
         return true;
     case -EDOM:
-        parse_error(p, n, "'%.100s' has bits set behind its prefix; did you mean '%s'?", n->text, addr_range_text(ret, text, sizeof(text)));
+        parse_error(p, n, "'%.100s' has bits set behind its prefix; did you mean '%s'?", n->text,
+                    addr_range_text(ret, text, sizeof(text)));
         return false;
     case -ERANGE:
         report_range(p, n);
         return false;
     default:
-        parse_error(p, n, "'%.100s' is not an address or network; write 10.0.0.1, 10.0.0.0/24, 10.0.0.1-10.0.0.9, or the like in IPv6",
+        parse_error(p, n,
+                    "'%.100s' is not an address or network; write 10.0.0.1, 10.0.0.0/24, 10.0.0.1-10.0.0.9, or the "
+                    "like in IPv6",
                     n->text);
         return false;
     }

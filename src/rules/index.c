@@ -18,7 +18,7 @@ static uint64_t hash_of(const char *name)
 static int compare(const void *a, const void *b)
 {
     const struct index_entry *x = a, *y = b;
-    int                       c;
+    int c;
 
     if (x->hash != y->hash)
         return x->hash < y->hash ? -1 : 1;
@@ -35,7 +35,8 @@ static void report_duplicates(struct parse *p, const struct index *x, const char
         const struct rules_name *name = x->entries[i].name;
 
         if (i > 0 && x->entries[i - 1].hash == x->entries[i].hash && strcmp(first->text, name->text) == 0)
-            parse_error_at(p, &name->place, "duplicate %s '%s'; line %u has it already", what, name->text, first->place.line);
+            parse_error_at(p, &name->place, "duplicate %s '%s'; line %u has it already", what, name->text,
+                           first->place.line);
         else
             first = name;
     }
@@ -50,7 +51,8 @@ void index_build(struct parse *p, struct index *ret, const void *names, size_t n
         const struct rules_name *name = (const void *)((const char *)names + i * stride);
 
         if (name->text != NULL && name->text[0] != '\0') /* others had their error */
-            ret->entries[ret->n++] = (struct index_entry){.hash = hash_of(name->text), .name = name, .number = (uint32_t)i};
+            ret->entries[ret->n++] =
+                (struct index_entry){.hash = hash_of(name->text), .name = name, .number = (uint32_t)i};
     }
     qsort(ret->entries, ret->n, sizeof(*ret->entries), compare);
     report_duplicates(p, ret, what);
@@ -59,11 +61,11 @@ void index_build(struct parse *p, struct index *ret, const void *names, size_t n
 size_t index_find(const struct index *x, const char *name)
 {
     uint64_t hash = hash_of(name);
-    size_t   low = 0, high = x->n;
+    size_t low = 0, high = x->n;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int    c = x->entries[middle].hash < hash ? -1 : x->entries[middle].hash > hash;
+        int c = x->entries[middle].hash < hash ? -1 : x->entries[middle].hash > hash;
 
         if (c == 0)
             c = strcmp(x->entries[middle].name->text, name);
@@ -96,7 +98,7 @@ static size_t in_file_order(const struct index *x, const char **names)
 size_t index_require(struct parse *p, const struct index *x, const struct rules_name *name, const char *what)
 {
     const char *names[MOST_SUGGESTED];
-    size_t      found;
+    size_t found;
 
     if (name->text == NULL || name->text[0] == '\0')
         return SIZE_MAX;

@@ -22,8 +22,8 @@ static void report_file(struct diag_list *diags, const char *file, const char *s
 static int digest(const char *text, size_t size, char ret[65], struct diag_list *diags, const char *name)
 {
     struct digest *d;
-    struct err     err;
-    int            rc = digest_new(&d, &err);
+    struct err err;
+    int rc = digest_new(&d, &err);
 
     if (rc != 0) {
         report_file(diags, name, err.msg);
@@ -70,7 +70,8 @@ static int read_nodes(struct parse *p)
     return rc;
 }
 
-int parse_begin(struct parse *p, const char *text, size_t size, const char *name, struct diag_list *diags, struct rules_text *ret)
+int parse_begin(struct parse *p, const char *text, size_t size, const char *name, struct diag_list *diags,
+                struct rules_text *ret)
 {
     *p = (struct parse){.diags = diags};
     if (size > RULES_MAX_SIZE) {
@@ -101,7 +102,7 @@ int parse_end(struct parse *p)
 /* --- files -------------------------------------------------------------------------------------- */
 
 struct buffer {
-    char  *bytes;
+    char *bytes;
     size_t n, n_allocated;
 };
 
@@ -109,7 +110,7 @@ static int read_more(struct buffer *b, int fd)
 {
     if (b->n == b->n_allocated) {
         size_t n = b->n_allocated == 0 ? (size_t)64 << 10 : 2 * b->n_allocated;
-        char  *bytes = realloc(b->bytes, n);
+        char *bytes = realloc(b->bytes, n);
 
         if (bytes == NULL)
             return -ENOMEM;
@@ -145,7 +146,7 @@ static int read_file(const char *path, struct buffer *b, struct diag_list *diags
 int matrix_load(const char *path, struct matrix **ret, struct diag_list *diags)
 {
     struct buffer b = {0};
-    int           rc = read_file(path, &b, diags);
+    int rc = read_file(path, &b, diags);
 
     if (rc == 0)
         rc = matrix_parse(b.bytes, b.n, path, ret, diags);
@@ -156,7 +157,7 @@ int matrix_load(const char *path, struct matrix **ret, struct diag_list *diags)
 int site_load(const char *path, struct site **ret, struct diag_list *diags)
 {
     struct buffer b = {0};
-    int           rc = read_file(path, &b, diags);
+    int rc = read_file(path, &b, diags);
 
     if (rc == 0)
         rc = site_parse(b.bytes, b.n, path, ret, diags);

@@ -8,7 +8,8 @@
 
 struct diag_place matrix_place(const struct matrix *m, const struct rules_place *at)
 {
-    return (struct diag_place){.file = m->file, .line = at->line, .column = at->column, .width = at->width, .text = m->text, .size = m->size};
+    return (struct diag_place){
+        .file = m->file, .line = at->line, .column = at->column, .width = at->width, .text = m->text, .size = m->size};
 }
 
 void matrix_free(struct matrix *m)
@@ -29,7 +30,7 @@ static const struct key role_keys[] = {
 static void read_roles(struct parse *p, const struct node *n, void *field)
 {
     struct matrix *m = field;
-    size_t         count;
+    size_t count;
 
     if (!expect_mapping(p, n, "'roles'", &count))
         return;
@@ -54,7 +55,8 @@ static void read_option_values(struct parse *p, const struct node *n, void *fiel
         if (means != NULL)
             values->items[i].text = (char *)(uintptr_t)means;
         else
-            parse_error_at(p, &values->items[i].place, "'%.100s' is no value of an option; on, off and both are", values->items[i].text);
+            parse_error_at(p, &values->items[i].place, "'%.100s' is no value of an option; on, off and both are",
+                           values->items[i].text);
     }
 }
 
@@ -76,13 +78,14 @@ static void complete_option(struct parse *p, struct matrix_option *o)
         return;
     o->values.items = parse_alloc(p, 2, sizeof(o->values.items[0]));
     for (size_t i = 0; o->values.items != NULL && i < 2; i++)
-        o->values.items[o->values.n++] = (struct rules_name){.text = (char *)(uintptr_t)usual[i], .place = o->name.place};
+        o->values.items[o->values.n++] =
+            (struct rules_name){.text = (char *)(uintptr_t)usual[i], .place = o->name.place};
 }
 
 static void read_options(struct parse *p, const struct node *n, void *field)
 {
     struct matrix *m = field;
-    size_t         count;
+    size_t count;
 
     if (!expect_mapping(p, n, "'options'", &count))
         return;
@@ -101,7 +104,7 @@ static void read_options(struct parse *p, const struct node *n, void *field)
 
 static void read_count(struct parse *p, const struct node *n, void *field)
 {
-    char         *end;
+    char *end;
     unsigned long value;
 
     if (!expect_scalar(p, n, "a number of ports"))
@@ -141,7 +144,8 @@ static const struct key parameter_keys[] = {
     {"lost", read_bool, offsetof(struct matrix_parameter, lost), false},
 };
 
-static void read_parameter(struct parse *p, const struct node *key, const struct node *value, struct matrix_parameter *ret)
+static void read_parameter(struct parse *p, const struct node *key, const struct node *value,
+                           struct matrix_parameter *ret)
 {
     bool has_ports = find_key(p, value, "ports") != NULL, has_version = find_key(p, value, "version") != NULL;
 
@@ -149,8 +153,10 @@ static void read_parameter(struct parse *p, const struct node *key, const struct
     read_keys(p, value, "a parameter", KEYS(parameter_keys), ret);
     ret->type = has_version ? RULES_PARAMETER_VERSION : RULES_PARAMETER_PORTS;
     if (has_ports == has_version && p->cut_line == 0)
-        parse_error(p, key, "parameter '%.100s' has %s 'ports' and 'version'; give one of them ('ports: []' for none by default)",
-                    ret->name.text, has_ports ? "both" : "neither of");
+        parse_error(
+            p, key,
+            "parameter '%.100s' has %s 'ports' and 'version'; give one of them ('ports: []' for none by default)",
+            ret->name.text, has_ports ? "both" : "neither of");
     if (has_version && (ret->minimum > 0 || ret->lost))
         parse_error(p, key, "parameter '%.100s' is a version; 'minimum' and 'lost' are for ports", ret->name.text);
 }
@@ -158,7 +164,7 @@ static void read_parameter(struct parse *p, const struct node *key, const struct
 static void read_parameters(struct parse *p, const struct node *n, void *field)
 {
     struct matrix *m = field;
-    size_t         count;
+    size_t count;
 
     if (!expect_mapping(p, n, "'parameters'", &count))
         return;
@@ -173,7 +179,7 @@ static void read_parameters(struct parse *p, const struct node *n, void *field)
 static void read_between(struct parse *p, const struct node *n, void *field)
 {
     struct matrix_separation *s = field;
-    struct rules_names        names = {0};
+    struct rules_names names = {0};
 
     read_names(p, n, &names);
     if (names.n != 2) {
@@ -193,7 +199,7 @@ static const struct key separation_keys[] = {
 static void read_separations(struct parse *p, const struct node *n, void *field)
 {
     struct matrix *m = field;
-    size_t         count;
+    size_t count;
 
     if (!expect_sequence(p, n, "'separations'", &count))
         return;
@@ -227,9 +233,9 @@ static const struct key matrix_keys[] = {
 
 int matrix_parse(const char *text, size_t size, const char *name, struct matrix **ret, struct diag_list *diags)
 {
-    struct parse      p;
+    struct parse p;
     struct rules_text t;
-    int               rc = parse_begin(&p, text, size, name, diags, &t);
+    int rc = parse_begin(&p, text, size, name, diags, &t);
 
     if (rc != 0)
         return rc;

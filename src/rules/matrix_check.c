@@ -6,9 +6,9 @@
 #include "private.h"
 
 struct checker {
-    struct parse  *parse;
+    struct parse *parse;
     struct matrix *matrix;
-    struct index   roles, options, parameters, rows;
+    struct index roles, options, parameters, rows;
 };
 
 /* --- names that are used ------------------------------------------------------------------------ */
@@ -34,7 +34,8 @@ static void check_conditions(struct checker *c, const struct matrix_when *when, 
                                      when[i].at_least ? "parameter" : "option");
 
         if (found != SIZE_MAX && when[i].at_least && c->matrix->parameters[found].type != RULES_PARAMETER_VERSION)
-            parse_error_at(c->parse, &when[i].name.place, "parameter '%s' is no version; only versions can be compared", when[i].name.text);
+            parse_error_at(c->parse, &when[i].name.place, "parameter '%s' is no version; only versions can be compared",
+                           when[i].name.text);
     }
 }
 
@@ -42,7 +43,7 @@ static void check_ports(struct checker *c, const struct rules_ports *ports)
 {
     for (size_t i = 0; i < ports->n; i++) {
         struct rules_name name = {.text = ports->items[i].parameter, .place = ports->items[i].place};
-        size_t            found = name.text != NULL ? index_require(c->parse, &c->parameters, &name, "parameter") : SIZE_MAX;
+        size_t found = name.text != NULL ? index_require(c->parse, &c->parameters, &name, "parameter") : SIZE_MAX;
 
         if (found != SIZE_MAX && c->matrix->parameters[found].type != RULES_PARAMETER_PORTS)
             parse_error_at(c->parse, &name.place, "parameter '%s' is a version and not ports", name.text);
@@ -57,16 +58,16 @@ static void check_row(struct checker *c, const struct matrix_row *row)
     check_conditions(c, row->when, row->n_when);
     check_conditions(c, row->when_any, row->n_when_any);
     if (row->wide_notice_option != NULL) {
-        struct rules_name name = {.text = row->wide_notice_option, .place = row->id.place};
+        struct rules_name name = {.text = row->wide_notice_option, .place = row->wide_notice_place};
         index_require(c->parse, &c->options, &name, "option");
     }
 }
 
 static void check_test_option(struct checker *c, const struct rules_name *setting)
 {
-    size_t            len = strcspn(setting->text, "=");
+    size_t len = strcspn(setting->text, "=");
     struct rules_name name = {.text = parse_printf(c->parse, "%.*s", (int)len, setting->text), .place = setting->place};
-    size_t            found = name.text != NULL ? index_require(c->parse, &c->options, &name, "option") : SIZE_MAX;
+    size_t found = name.text != NULL ? index_require(c->parse, &c->options, &name, "option") : SIZE_MAX;
 
     if (found != SIZE_MAX && !has_value(&c->matrix->options[found], setting->text + len + 1))
         parse_error_at(c->parse, &name.place, "option '%s' cannot be '%s'", name.text, setting->text + len + 1);
@@ -86,7 +87,8 @@ static void check_option(struct checker *c, const struct matrix_option *o)
 {
     check_roles(c, &o->default_on_role);
     if (!has_value(o, o->fallback))
-        parse_error_at(c->parse, &o->name.place, "option '%s' cannot be '%s' by default; 'values' does not list it", o->name.text, o->fallback);
+        parse_error_at(c->parse, &o->name.place, "option '%s' cannot be '%s' by default; 'values' does not list it",
+                       o->name.text, o->fallback);
 }
 
 /* --- conditions in words ------------------------------------------------------------------------ */
@@ -99,7 +101,7 @@ static void print_condition(const struct checker *c, const struct matrix_when *w
         return;
     }
     size_t found = index_find(&c->options, w->name.text);
-    bool   say = found == SIZE_MAX || has_value(&c->matrix->options[found], "both") || strcmp(w->value, "on") != 0;
+    bool say = found == SIZE_MAX || has_value(&c->matrix->options[found], "both") || strcmp(w->value, "on") != 0;
     fprintf(out, "option %s%s%s", w->name.text, say ? " " : "", say ? w->value : "");
 }
 
@@ -125,7 +127,7 @@ static void complete_condition(const struct checker *c, struct matrix_row *row)
 
 static bool build_indexes(struct checker *c)
 {
-    struct parse  *p = c->parse;
+    struct parse *p = c->parse;
     struct matrix *m = c->matrix;
 
     index_build(p, &c->roles, m->roles, m->n_roles, sizeof(*m->roles), "role");

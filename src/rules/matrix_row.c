@@ -7,9 +7,10 @@
 
 /* What is read of a row before it is whole. */
 struct draft {
-    struct matrix_row  row;
+    struct matrix_row row;
     struct rules_ports one_way;
-    char              *other; /* "the other of the pair" */
+    char *other; /* "the other of the pair" */
+    struct rules_name notice;
 };
 
 static void read_expect(struct parse *p, const struct node *n, void *field)
@@ -33,7 +34,7 @@ void expect_of(struct parse *p, const struct node *n, enum rules_expect *ret)
 static void read_condition(struct parse *p, const struct node *key, const struct node *value, struct matrix_when *ret)
 {
     static const char or_later[] = " or later";
-    size_t            len;
+    size_t len;
 
     read_id(p, key, &ret->name);
     if (!expect_scalar(p, value, "a condition"))
@@ -102,7 +103,7 @@ static const struct key row_keys[] = {
     {"protocols", read_names, ROW(protocols), false},
     {"media", read_bool, ROW(media), false},
     {"one_way", read_row_ports, offsetof(struct draft, one_way), false},
-    {"notice_with", read_text, ROW(wide_notice_option), false},
+    {"notice_with", read_id, offsetof(struct draft, notice), false},
     {"note", read_text, ROW(note), false},
     {"off_text", read_text, ROW(off_text), false},
 };
@@ -114,7 +115,7 @@ static void mark_one_way(struct parse *p, const struct draft *d)
 
     for (size_t i = 0; i < d->one_way.n; i++) {
         const struct rules_port *w = &d->one_way.items[i];
-        bool                     found = false;
+        bool found = false;
 
         for (size_t j = 0; j < d->row.ports.n; j++)
             if (port_same(w, &d->row.ports.items[j]))
@@ -141,7 +142,7 @@ static char *join_names(struct parse *p, const struct rules_names *names, const 
 
 static char *join_ports(struct parse *p, const struct rules_ports *ports)
 {
-    char          text[RULES_MAX_NAME + 16];
+    char text[RULES_MAX_NAME + 16];
     struct stream s;
 
     if (!stream_open(p, &s))
@@ -157,9 +158,9 @@ static char *join_ports(struct parse *p, const struct rules_ports *ports)
 
 /* What a section says holds for those of its rows that do not say otherwise; its conditions are added to theirs. */
 struct section {
-    struct rules_name  heading;
-    struct matrix_row  common;
-    char              *other;
+    struct rules_name heading;
+    struct matrix_row common;
+    char *other;
     const struct node *rows;
 };
 
@@ -177,9 +178,9 @@ static void require_some(struct parse *p, const struct node *n, const char *key,
 
 static void add_conditions(struct parse *p, const struct matrix_row *common, struct matrix_row *row)
 {
-    size_t              n = common->n_when + row->n_when;
+    size_t n = common->n_when + row->n_when;
     struct matrix_when *when;
-    struct index        index;
+    struct index index;
 
     if (common->n_when == 0 || (when = parse_alloc(p, n, sizeof(*when))) == NULL)
         return;
@@ -215,6 +216,8 @@ static void read_row(struct parse *p, const struct node *n, const struct section
     require_some(p, n, "ports", find_key(p, n, "ports") != NULL ? d.row.ports.n : 1);
     mark_one_way(p, &d);
     d.row.other = d.other != NULL;
+    d.row.wide_notice_option = d.notice.text;
+    d.row.wide_notice_place = d.notice.place;
     d.row.from_text = join_names(p, &d.row.from, NULL);
     d.row.to_text = join_names(p, &d.row.to, d.other);
     d.row.ports_text = join_ports(p, &d.row.ports);
@@ -257,9 +260,9 @@ static void read_section_rows(struct parse *p, struct matrix *m, const struct se
 
 void read_sections(struct parse *p, const struct node *n, void *field)
 {
-    struct matrix  *m = field;
+    struct matrix *m = field;
     struct section *sections;
-    size_t          count, n_rows = 0, i = 0;
+    size_t count, n_rows = 0, i = 0;
 
     if (!expect_sequence(p, n, "'sections'", &count))
         return;

@@ -28,7 +28,7 @@ static size_t split(struct parse *p, const char *text, char *words[static MAX_WO
 
 static bool read_test_port(struct parse *p, const struct node *n, const char *word, struct matrix_test *ret)
 {
-    struct node       as_node = *n;
+    struct node as_node = *n;
     struct rules_port port;
 
     as_node.text = word;
@@ -43,7 +43,8 @@ static bool read_test_port(struct parse *p, const struct node *n, const char *wo
     return true;
 }
 
-static void read_test_options(struct parse *p, const struct node *n, char **words, size_t count, struct matrix_test *ret)
+static void read_test_options(struct parse *p, const struct node *n, char **words, size_t count,
+                              struct matrix_test *ret)
 {
     ret->options.items = parse_alloc(p, count, sizeof(ret->options.items[0]));
     for (size_t i = 0; ret->options.items != NULL && i < count; i++) {
@@ -59,7 +60,7 @@ static void read_test_options(struct parse *p, const struct node *n, char **word
 
 static void read_test(struct parse *p, const struct node *n, struct matrix_test *ret)
 {
-    char  *words[MAX_WORDS];
+    char *words[MAX_WORDS];
     size_t count, at = 4;
 
     ret->place = node_place(p, n);
@@ -90,7 +91,7 @@ static void read_test(struct parse *p, const struct node *n, struct matrix_test 
 void read_tests(struct parse *p, const struct node *n, void *field)
 {
     struct matrix *m = field;
-    size_t         count;
+    size_t count;
 
     if (!expect_sequence(p, n, "'tests'", &count))
         return;

@@ -12,8 +12,9 @@
 
 static void report(struct parse *p, const struct rules_place *at, const char *fmt, va_list args)
 {
-    struct diag_place place = {.file = p->file, .line = at->line, .column = at->column, .width = at->width, .text = p->text, .size = p->size};
-    char              sentence[900];
+    struct diag_place place = {
+        .file = p->file, .line = at->line, .column = at->column, .width = at->width, .text = p->text, .size = p->size};
+    char sentence[900];
 
     /* Diagnostics fetch their source line by reading from the start of the text: many errors in a large file would take
      * long, and nobody reads them. */
@@ -37,7 +38,7 @@ void parse_error_at(struct parse *p, const struct rules_place *at, const char *f
 void parse_error(struct parse *p, const struct node *n, const char *fmt, ...)
 {
     struct rules_place at = node_place(p, n);
-    va_list            args;
+    va_list args;
 
     if (n->refused || (p->cut_line != 0 && at.line >= p->cut_line))
         return;
@@ -79,14 +80,14 @@ void *parse_scratch(struct parse *p, size_t n, size_t size)
 
 char *parse_printf(struct parse *p, const char *fmt, ...)
 {
-    char    buf[1024];
+    char buf[1024];
     va_list args;
 
     va_start(args, fmt);
     int n = vsnprintf(buf, sizeof(buf), fmt, args);
     va_end(args);
     size_t len = n < 0 ? 0 : (size_t)n < sizeof(buf) ? (size_t)n : sizeof(buf) - 1;
-    char  *ret = arena_text(p->arena, buf, len);
+    char *ret = arena_text(p->arena, buf, len);
     if (ret == NULL)
         p->out_of_memory = true;
     return ret;
@@ -114,15 +115,19 @@ char *stream_take(struct parse *p, struct stream *s)
 const char *suggest(struct parse *p, const char *word, const char *const *names, size_t n)
 {
     const char *nearest = diag_nearest(word, names, n);
-    char        list[400] = "";
-    size_t      len = 0;
+    char list[400] = "";
+    size_t len = 0;
 
     if (nearest != NULL)
         nearest = parse_printf(p, "; did you mean '%s'?", nearest);
     if (nearest != NULL)
         return nearest;
     for (size_t i = 0; i < n && len < 300; i++)
-        len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%.64s", i == 0 ? "" : i + 1 == n ? " and " : ", ", names[i]);
+        len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%.64s",
+                                i == 0       ? ""
+                                : i + 1 == n ? " and "
+                                             : ", ",
+                                names[i]);
     if (n == 0)
         return "";
     nearest = parse_printf(p, len < 300 ? "; known: %s" : "; known: %s and more", list);
@@ -181,7 +186,8 @@ const struct node *find_key(const struct parse *p, const struct node *mapping, c
 }
 
 /* The number of the key that was meant, or SIZE_MAX. */
-static size_t unknown_key(struct parse *p, const struct node *key, const char *what, const struct key *keys, size_t n_keys)
+static size_t unknown_key(struct parse *p, const struct node *key, const char *what, const struct key *keys,
+                          size_t n_keys)
 {
     const char *names[MAX_KEYS], *nearest;
 
@@ -210,12 +216,12 @@ static size_t key_number(const struct node *key, const struct key *keys, size_t 
 
 /* What is known of the keys of one mapping. */
 struct seen {
-    unsigned line[MAX_KEYS];     /* 0: not given */
-    bool     misspelt[MAX_KEYS]; /* an unknown key means it: one slip is one error */
+    unsigned line[MAX_KEYS]; /* 0: not given */
+    bool misspelt[MAX_KEYS]; /* an unknown key means it: one slip is one error */
 };
 
-static void report_missing(struct parse *p, const struct node *n, const char *what, const struct key *keys, size_t n_keys,
-                           const struct seen *seen)
+static void report_missing(struct parse *p, const struct node *n, const char *what, const struct key *keys,
+                           size_t n_keys, const struct seen *seen)
 {
     if (p->cut_line != 0)
         return; /* it may be in the part that cannot be read */
@@ -224,10 +230,11 @@ static void report_missing(struct parse *p, const struct node *n, const char *wh
             parse_error(p, n, "'%s' is missing in %s", keys[i].name, what);
 }
 
-void read_keys(struct parse *p, const struct node *n, const char *what, const struct key *keys, size_t n_keys, void *object)
+void read_keys(struct parse *p, const struct node *n, const char *what, const struct key *keys, size_t n_keys,
+               void *object)
 {
     struct seen seen = {0};
-    size_t      n_pairs, meant;
+    size_t n_pairs, meant;
 
     if (!expect_mapping(p, n, what, &n_pairs))
         return;
@@ -296,17 +303,19 @@ static void check_different(struct parse *p, const struct rules_names *names)
     for (size_t i = 1; i < names->n; i++)
         for (size_t j = 0; j < i; j++)
             if (strcmp(names->items[i].text, names->items[j].text) == 0) {
-                parse_error_at(p, &names->items[i].place, "duplicate entry '%s'; this list has it already", names->items[i].text);
+                parse_error_at(p, &names->items[i].place, "duplicate entry '%s'; this list has it already",
+                               names->items[i].text);
                 break;
             }
 }
 
 void read_id(struct parse *p, const struct node *n, void *field)
 {
-    static const char  letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
     struct rules_name *ret = field;
 
-    if (n->kind != NODE_SCALAR || *n->text == '\0' || strlen(n->text) > RULES_MAX_NAME || n->text[strspn(n->text, letters)] == '\0') {
+    if (n->kind != NODE_SCALAR || *n->text == '\0' || strlen(n->text) > RULES_MAX_NAME ||
+        n->text[strspn(n->text, letters)] == '\0') {
         name_of(p, n, ret);
         return;
     }
@@ -325,7 +334,7 @@ static void read_single_name(struct parse *p, const struct node *n, struct rules
 void read_names(struct parse *p, const struct node *n, void *field)
 {
     struct rules_names *ret = field;
-    size_t              count = 1, i = 0;
+    size_t count = 1, i = 0;
 
     if (n->kind == NODE_SCALAR) {
         if (node_is_empty(n) && !n->refused)

@@ -9,7 +9,8 @@
 
 struct diag_place site_place(const struct site *s, const struct rules_place *at)
 {
-    return (struct diag_place){.file = s->file, .line = at->line, .column = at->column, .width = at->width, .text = s->text, .size = s->size};
+    return (struct diag_place){
+        .file = s->file, .line = at->line, .column = at->column, .width = at->width, .text = s->text, .size = s->size};
 }
 
 void site_free(struct site *s)
@@ -22,8 +23,8 @@ void site_free(struct site *s)
 
 static void read_addresses(struct parse *p, const struct node *n, void *field)
 {
-    struct site_host  *host = field;
-    size_t             count = 1;
+    struct site_host *host = field;
+    size_t count = 1;
     const struct node *child = n;
 
     if (n->kind != NODE_SCALAR || node_is_empty(n)) {
@@ -51,7 +52,7 @@ static const struct key host_keys[] = {
 static void read_hosts(struct parse *p, const struct node *n, void *field)
 {
     struct site *s = field;
-    size_t       count;
+    size_t count;
 
     if (!expect_mapping(p, n, "'hosts'", &count))
         return;
@@ -85,8 +86,8 @@ static void read_parameter(struct parse *p, const struct node *n, struct site_se
     read_parameter_ports(p, n, &ret->ports);
 }
 
-static void read_settings(struct parse *p, const struct node *n, const char *what, struct site_setting **ret, size_t *ret_n,
-                          void (*read)(struct parse *, const struct node *, struct site_setting *))
+static void read_settings(struct parse *p, const struct node *n, const char *what, struct site_setting **ret,
+                          size_t *ret_n, void (*read)(struct parse *, const struct node *, struct site_setting *))
 {
     size_t count;
 
@@ -143,7 +144,7 @@ static const struct key expect_keys[] = {
 static void read_expects(struct parse *p, const struct node *n, void *field)
 {
     struct site *s = field;
-    size_t       count;
+    size_t count;
 
     if (!expect_mapping(p, n, "'expect'", &count))
         return;
@@ -179,7 +180,7 @@ static const struct key ignore_keys[] = {
 static void read_ignores(struct parse *p, const struct node *n, void *field)
 {
     struct site *s = field;
-    size_t       count;
+    size_t count;
 
     if (!expect_sequence(p, n, "'ignore'", &count))
         return;
@@ -191,7 +192,8 @@ static void read_ignores(struct parse *p, const struct node *n, void *field)
 /* --- exceptions --------------------------------------------------------------------------------- */
 
 /* A host's name is looked up later, when all hosts are known. */
-static void read_end(struct parse *p, const struct node *n, struct rules_name *name, struct addr_range *range, bool *is_range, bool *any)
+static void read_end(struct parse *p, const struct node *n, struct rules_name *name, struct addr_range *range,
+                     bool *is_range, bool *any)
 {
     if (!expect_scalar(p, n, "an end of an exception"))
         return;
@@ -253,7 +255,7 @@ static const struct key exception_keys[] = {
 static void read_exceptions(struct parse *p, const struct node *n, void *field)
 {
     struct site *s = field;
-    size_t       count;
+    size_t count;
 
     if (!expect_sequence(p, n, "'exceptions'", &count))
         return;
@@ -280,16 +282,21 @@ static const struct key site_keys[] = {
 
 int site_parse(const char *text, size_t size, const char *name, struct site **ret, struct diag_list *diags)
 {
-    struct parse      p;
+    struct parse p;
     struct rules_text t;
-    int               rc = parse_begin(&p, text, size, name, diags, &t);
+    int rc = parse_begin(&p, text, size, name, diags, &t);
 
     if (rc != 0)
         return rc;
     struct site *s = parse_alloc(&p, 1, sizeof(*s));
     if (s != NULL) {
-        *s = (struct site){.arena = p.arena, .file = t.file, .text = t.text, .size = size, .within_ns = DEFAULT_WITHIN_NS,
-                           .name = (char *)(uintptr_t) "", .matrix.text = (char *)(uintptr_t) "default"};
+        *s = (struct site){.arena = p.arena,
+                           .file = t.file,
+                           .text = t.text,
+                           .size = size,
+                           .within_ns = DEFAULT_WITHIN_NS,
+                           .name = (char *)(uintptr_t) "",
+                           .matrix.text = (char *)(uintptr_t) "default"};
         memcpy(s->sha256, t.sha256, sizeof(s->sha256));
         read_keys(&p, p.nodes, "a site", KEYS(site_keys), s);
         site_check(&p, s);

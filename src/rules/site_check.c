@@ -8,22 +8,23 @@
 /* --- addresses ---------------------------------------------------------------------------------- */
 
 struct block {
-    const struct addr_range  *range;
+    const struct addr_range *range;
     const struct rules_place *place;
-    const struct site_host   *host;
+    const struct site_host *host;
 };
 
 /* By the first address; the wider before the narrower, so that a block comes after all that hold it. */
 static int compare_blocks(const void *a, const void *b)
 {
     const struct block *x = a, *y = b;
-    int                 c = addr_compare(&x->range->low, &y->range->low);
+    int c = addr_compare(&x->range->low, &y->range->low);
 
     if (c == 0)
         c = addr_compare(&y->range->high, &x->range->high);
     if (c == 0)
-        c = x->place->line != y->place->line ? (x->place->line < y->place->line ? -1 : 1)
-                                             : (x->place->column > y->place->column) - (x->place->column < y->place->column);
+        c = x->place->line != y->place->line
+                ? (x->place->line < y->place->line ? -1 : 1)
+                : (x->place->column > y->place->column) - (x->place->column < y->place->column);
     return c;
 }
 
@@ -36,17 +37,19 @@ static bool comes_before(const struct rules_place *a, const struct rules_place *
 static void report_blocks(struct parse *p, const struct block *a, const struct block *b)
 {
     const struct block *first = comes_before(a->place, b->place) ? a : b, *second = first == a ? b : a;
-    char                one[2 * ADDR_TEXT_SIZE], two[2 * ADDR_TEXT_SIZE];
+    char one[2 * ADDR_TEXT_SIZE], two[2 * ADDR_TEXT_SIZE];
 
     addr_range_text(first->range, one, sizeof(one));
     addr_range_text(second->range, two, sizeof(two));
     if (strcmp(one, two) == 0 && first->host == second->host)
         parse_error_at(p, second->place, "duplicate address '%s'; this host has it already", two);
     else if (strcmp(one, two) == 0)
-        parse_error_at(p, second->place, "address '%s' belongs to host '%s' already (line %u); an address has one host", two,
-                       first->host->name.text, first->place->line);
+        parse_error_at(p, second->place, "address '%s' belongs to host '%s' already (line %u); an address has one host",
+                       two, first->host->name.text, first->place->line);
     else
-        parse_error_at(p, second->place, "addresses '%s' overlap '%s' of host '%s' (line %u); a block must lie wholly inside the other, or apart from it",
+        parse_error_at(p, second->place,
+                       "addresses '%s' overlap '%s' of host '%s' (line %u); a block must lie wholly inside the other, "
+                       "or apart from it",
                        two, one, first->host->name.text, first->place->line);
 }
 
@@ -62,7 +65,7 @@ static void sweep(struct parse *p, const struct block *blocks, size_t n, size_t 
             depth--;
         if (depth > 0) {
             const struct block *outer = &blocks[stack[depth - 1]];
-            int                 end = addr_compare(&r->high, &outer->range->high);
+            int end = addr_compare(&r->high, &outer->range->high);
 
             if (end > 0 || (end == 0 && addr_compare(&r->low, &outer->range->low) == 0)) {
                 report_blocks(p, outer, &blocks[i]);
@@ -80,12 +83,13 @@ static void check_addresses(struct parse *p, const struct site *s)
     for (size_t i = 0; i < s->n_hosts; i++)
         n += s->hosts[i].n_ranges;
     struct block *blocks = parse_scratch(p, n, sizeof(*blocks));
-    size_t       *stack = parse_scratch(p, n, sizeof(*stack));
+    size_t *stack = parse_scratch(p, n, sizeof(*stack));
     if (blocks == NULL || stack == NULL)
         return;
     for (size_t i = 0; i < s->n_hosts; i++)
         for (size_t j = 0; j < s->hosts[i].n_ranges; j++)
-            blocks[at++] = (struct block){.range = &s->hosts[i].ranges[j], .place = &s->hosts[i].range_places[j], .host = &s->hosts[i]};
+            blocks[at++] = (struct block){
+                .range = &s->hosts[i].ranges[j], .place = &s->hosts[i].range_places[j], .host = &s->hosts[i]};
     qsort(blocks, n, sizeof(*blocks), compare_blocks);
     sweep(p, blocks, n, stack);
 }
@@ -95,7 +99,7 @@ static void check_addresses(struct parse *p, const struct site *s)
 static void check_exceptions(struct parse *p, const struct site *s, const struct index *hosts)
 {
     struct rules_name *ids = parse_scratch(p, s->n_exceptions, sizeof(*ids));
-    struct index       index;
+    struct index index;
 
     if (ids == NULL)
         return;

@@ -9,7 +9,7 @@
 static uint32_t decode(const unsigned char *p, size_t left, size_t *ret_len)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t                len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    size_t len = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
 
     *ret_len = 1;
     if (len == 0 || len > left)
@@ -29,8 +29,8 @@ static uint32_t decode(const unsigned char *p, size_t left, size_t *ret_len)
     return c;
 }
 
-/* Characters that do something instead of being seen.  Those that turn the direction of writing are among them: with them
- * a file can show a reader other rules than it holds. */
+/* Characters that do something instead of being seen.  Those that turn the direction of writing are among them: with
+ * them a file can show a reader other rules than it holds. */
 static bool is_control(uint32_t c)
 {
     return (c < 0x20 && c != '\t' && c != '\n') || (c >= 0x7f && c <= 0x9f) || (c >= 0x202a && c <= 0x202e) ||
@@ -49,7 +49,8 @@ bool text_has_control(const char *text)
     return false;
 }
 
-static bool check_character(struct parse *p, const struct rules_place *at, const unsigned char *s, size_t left, size_t *ret_len)
+static bool check_character(struct parse *p, const struct rules_place *at, const unsigned char *s, size_t left,
+                            size_t *ret_len)
 {
     uint32_t c = decode(s, left, ret_len);
 
@@ -71,7 +72,7 @@ static bool check_character(struct parse *p, const struct rules_place *at, const
 bool text_check(struct parse *p)
 {
     const unsigned char *s = (const unsigned char *)p->text, *end = s + p->size, *line = s;
-    struct rules_place   at = {.line = 1, .column = 1, .width = 1};
+    struct rules_place at = {.line = 1, .column = 1, .width = 1};
 
     while (s < end) {
         size_t len = 1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* YAML events to nodes.  Events and not libfyaml's own documents: those look for duplicate keys by comparing each with each. */
+/* YAML events to nodes.  Events and not libfyaml's own documents: those look for duplicate keys by comparing each with
+ * each. */
 #include <errno.h>
 #include <libfyaml.h>
 #include <stdlib.h>
@@ -13,10 +14,10 @@ struct level {
 
 struct builder {
     struct parse *parse;
-    struct level  levels[RULES_MAX_DEPTH];
-    unsigned      depth;
-    unsigned      n_documents;
-    bool          stopped; /* an error after which nothing more can be read */
+    struct level levels[RULES_MAX_DEPTH];
+    unsigned depth;
+    unsigned n_documents;
+    bool stopped;            /* an error after which nothing more can be read */
     struct rules_place last; /* of the newest node: where an empty value is said to be */
 };
 
@@ -109,10 +110,12 @@ static void stop(struct builder *b, const struct rules_place *at, const char *se
 static void open_collection(struct builder *b, struct fy_event *e)
 {
     const struct fy_mark *mark = fy_event_start_mark(e);
-    struct rules_place    at = mark_place(mark, NULL);
-    struct node           node = {.line = at.line, .column = at.column, .width = 1,
-                                  .kind = e->type == FYET_MAPPING_START ? NODE_MAPPING : NODE_SEQUENCE,
-                                  .flow = b->parse->text[mark->input_pos] == '{' || b->parse->text[mark->input_pos] == '['};
+    struct rules_place at = mark_place(mark, NULL);
+    struct node node = {.line = at.line,
+                        .column = at.column,
+                        .width = 1,
+                        .kind = e->type == FYET_MAPPING_START ? NODE_MAPPING : NODE_SEQUENCE,
+                        .flow = b->parse->text[mark->input_pos] == '{' || b->parse->text[mark->input_pos] == '['};
 
     if (b->depth == RULES_MAX_DEPTH) {
         stop(b, &at, "nested too deeply; no part of this file needs so many levels");
@@ -125,18 +128,21 @@ static void open_collection(struct builder *b, struct fy_event *e)
 
 static void add_scalar(struct builder *b, struct fy_event *e)
 {
-    struct parse         *p = b->parse;
-    struct fy_token      *token = e->scalar.value;
+    struct parse *p = b->parse;
+    struct fy_token *token = e->scalar.value;
     const struct fy_mark *mark = fy_event_start_mark(e);
-    size_t                len = 0;
-    const char           *text = token != NULL ? fy_token_get_text(token, &len) : "";
-    struct rules_place    at = mark != NULL ? mark_place(mark, fy_event_end_mark(e)) : b->last;
+    size_t len = 0;
+    const char *text = token != NULL ? fy_token_get_text(token, &len) : "";
+    struct rules_place at = mark != NULL ? mark_place(mark, fy_event_end_mark(e)) : b->last;
 
     if (token != NULL && text == NULL) {
         p->out_of_memory = b->stopped = true;
         return;
     }
-    struct node node = {.text = arena_text(p->arena, text, len), .line = at.line, .column = at.column, .width = at.width,
+    struct node node = {.text = arena_text(p->arena, text, len),
+                        .line = at.line,
+                        .column = at.column,
+                        .width = at.width,
                         .plain = token == NULL || fy_token_scalar_style(token) == FYSS_PLAIN};
     if (node.text == NULL) {
         p->out_of_memory = b->stopped = true;
@@ -152,7 +158,7 @@ static void add_scalar(struct builder *b, struct fy_event *e)
 static void add_alias(struct builder *b, struct fy_event *e)
 {
     struct rules_place at = mark_place(fy_event_start_mark(e), fy_event_end_mark(e));
-    struct node        node = {.text = "", .line = at.line, .column = at.column, .width = at.width, .refused = 1};
+    struct node node = {.text = "", .line = at.line, .column = at.column, .width = at.width, .refused = 1};
 
     parse_error_at(b->parse, &at, "aliases are not accepted; write the value out");
     add(b, &node);
@@ -160,7 +166,7 @@ static void add_alias(struct builder *b, struct fy_event *e)
 
 static void refuse_properties(struct builder *b, struct fy_event *e)
 {
-    struct fy_token   *anchor = fy_event_get_anchor_token(e), *tag = fy_event_get_tag_token(e);
+    struct fy_token *anchor = fy_event_get_anchor_token(e), *tag = fy_event_get_tag_token(e);
     struct rules_place at;
 
     if (anchor != NULL) {
@@ -179,7 +185,7 @@ static void handle(struct builder *b, struct fy_event *e)
     case FYET_DOCUMENT_START:
         if (b->n_documents++ > 0) {
             const struct fy_mark *mark = fy_event_start_mark(e);
-            struct rules_place    at = mark != NULL ? mark_place(mark, NULL) : b->last;
+            struct rules_place at = mark != NULL ? mark_place(mark, NULL) : b->last;
             stop(b, &at, "a second YAML document starts here; a file holds one");
         }
         break;
@@ -246,11 +252,13 @@ static const struct node *innermost_flow(const struct builder *b)
 
 static void report_yaml_error(struct builder *b, const struct fy_diag_error *e)
 {
-    struct rules_place at = {.line = e->line > 0 ? (unsigned)e->line : 1, .column = e->column > 0 ? (unsigned)e->column : 1, .width = 1};
+    struct rules_place at = {
+        .line = e->line > 0 ? (unsigned)e->line : 1, .column = e->column > 0 ? (unsigned)e->column : 1, .width = 1};
     const struct node *open = innermost_flow(b);
-    const char        *more = advice(e->msg);
+    const char *more = advice(e->msg);
 
-    if (open != NULL && (strstr(e->msg, "closing") != NULL || strstr(e->msg, "comma") != NULL || strstr(e->msg, "mismatched") != NULL))
+    if (open != NULL &&
+        (strstr(e->msg, "closing") != NULL || strstr(e->msg, "comma") != NULL || strstr(e->msg, "mismatched") != NULL))
         parse_error_at(b->parse, &at, "%s; the '%c' of line %u, column %u is still open%s", e->msg,
                        open->kind == NODE_MAPPING ? '{' : '[', open->line, open->column,
                        strstr(e->msg, "comma") != NULL ? ", and a text that holds a bracket stands in quotes" : "");
@@ -258,14 +266,14 @@ static void report_yaml_error(struct builder *b, const struct fy_diag_error *e)
         parse_error_at(b->parse, &at, "%s%s", e->msg, more);
 }
 
-/* What follows the bracket that is open, or the line of the error, is not what the writer meant: later stages say nothing
- * of it. */
+/* What follows the bracket that is open, or the line of the error, is not what the writer meant: later stages say
+ * nothing of it. */
 static void report_yaml_errors(struct builder *b, struct fy_diag *diag)
 {
     const struct fy_diag_error *e;
-    void                       *iterator = NULL;
-    unsigned                    cut = 0;
-    const struct node          *open = outermost_flow(b);
+    void *iterator = NULL;
+    unsigned cut = 0;
+    const struct node *open = outermost_flow(b);
 
     while ((e = fy_diag_errors_iterate(diag, &iterator)) != NULL) {
         unsigned line = e->line > 0 ? (unsigned)e->line : 1;
@@ -273,9 +281,9 @@ static void report_yaml_errors(struct builder *b, struct fy_diag *diag)
         report_yaml_error(b, e);
         cut = cut == 0 || line < cut ? line : cut;
     }
-    if (cut == 0) {
-        parse_error_at(b->parse, &b->last, "the YAML cannot be read from here on");
-        cut = b->last.line;
+    if (cut == 0) { /* it has a sentence for each fault of the text: without one, it was not the text */
+        b->parse->out_of_memory = true;
+        return;
     }
     b->parse->cut_line = open != NULL && open->line < cut ? open->line : cut;
 }
@@ -304,10 +312,10 @@ static struct fy_diag *new_diag(void)
 
 int tree_read(struct parse *p)
 {
-    struct builder      b = {.parse = p, .last = {.line = 1, .column = 1, .width = 1}};
-    struct fy_diag     *diag = new_diag();
+    struct builder b = {.parse = p, .last = {.line = 1, .column = 1, .width = 1}};
+    struct fy_diag *diag = new_diag();
     struct fy_parse_cfg cfg = {.diag = diag};
-    struct fy_parser   *parser = diag != NULL ? fy_parser_create(&cfg) : NULL;
+    struct fy_parser *parser = diag != NULL ? fy_parser_create(&cfg) : NULL;
 
     if (parser == NULL || fy_parser_set_string(parser, p->text, p->size) != 0) {
         p->out_of_memory = true;

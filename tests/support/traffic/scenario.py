@@ -173,11 +173,13 @@ class Scenario:
             for when, one, two in reports:
                 self.net.udp(when, a, caller_port + 1, b, callee_port + 1, one)
                 self.net.udp(when + 13 * wire.MS, b, callee_port + 1, a, caller_port + 1, two)
-            if late or not reports:
+            if not reports:
+                self.net.udp(end, a, caller_port + 1, b, callee_port + 1, streams[0].report(end, caller))
+                self.net.udp(end + wire.MS, b, callee_port + 1, a, caller_port + 1, streams[1].report(end, callee))
+            if late:
                 packet = self.net.udp(
                     end + 2 * wire.MS, a, caller_port + 1, b, callee_port + 1, streams[0].report(end, caller)
                 )
-            if late:
                 self.net.unreachable(end + 3 * wire.MS, b, packet, 3)
         return flow
 

@@ -13,7 +13,7 @@ static struct classifier *classifier;
 static void setup(void)
 {
     static const char *const names[] = {"DNS", "LDAP", "RDP", "RTP", "TLS", "SIP", "MySQL", "Redis"};
-    struct err               err = {0};
+    struct err err = {0};
 
     if (classifier_new(names, sizeof(names) / sizeof(names[0]), &classifier, &err) < 0)
         ck_abort_msg("%s", err.msg);
@@ -24,9 +24,10 @@ static void teardown(void)
     classifier_free(classifier);
 }
 
-static enum classify_progress show(struct classify_state *state, const struct make *make, const struct classify_step *step)
+static enum classify_progress show(struct classify_state *state, const struct make *make,
+                                   const struct classify_step *step)
 {
-    struct made            made = make_packet(make);
+    struct made made = make_packet(make);
     enum classify_progress progress = classify_packet(classifier, state, &made.packet, step);
 
     make_free(&made);
@@ -36,17 +37,21 @@ static enum classify_progress show(struct classify_state *state, const struct ma
 static enum classify_progress show_text(struct classify_state *state, bool from_server, uint16_t port, const char *text,
                                         const struct classify_step *step)
 {
-    struct make make = {.transport = IPPROTO_TCP, .from_server = from_server, .client_port = 40001, .server_port = port,
-                        .payload = (const uint8_t *)text, .len = strlen(text)};
+    struct make make = {.transport = IPPROTO_TCP,
+                        .from_server = from_server,
+                        .client_port = 40001,
+                        .server_port = port,
+                        .payload = (const uint8_t *)text,
+                        .len = strlen(text)};
 
     return show(state, &make, step);
 }
 
 START_TEST(unknown_names_are_refused)
 {
-    const char *const  names[] = {"DNS", "Kerberus"};
+    const char *const names[] = {"DNS", "Kerberus"};
     struct classifier *none = NULL;
-    struct err         err = {0};
+    struct err err = {0};
 
     ck_assert_int_eq(classifier_new(names, 2, &none, &err), -EINVAL);
     ck_assert_str_eq(err.msg, "no protocol is called 'Kerberus'");
@@ -57,10 +62,10 @@ END_TEST
 /* 65,507 bytes of labels hold version 4.2 of the library for ever when it is shown all of them. */
 START_TEST(a_datagram_that_hangs_the_library_returns_at_once)
 {
-    size_t                len = 65507;
-    uint8_t              *payload = malloc(len);
-    static const uint8_t  head[] = {0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0};
-    struct classify_step  step = {0};
+    size_t len = 65507;
+    uint8_t *payload = malloc(len);
+    static const uint8_t head[] = {0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0};
+    struct classify_step step = {0};
     struct classify_state *state = classify_begin(classifier);
 
     ck_assert_ptr_nonnull(payload);
@@ -68,9 +73,13 @@ START_TEST(a_datagram_that_hangs_the_library_returns_at_once)
     size_t at = _i < 2 ? 0 : 2; /* over TCP a length stands in front */
     payload[0] = payload[1] = 0xff;
     memcpy(payload + at, head, sizeof(head));
-    struct make make = {.transport = _i < 2 ? IPPROTO_UDP : IPPROTO_TCP, .ipv6 = _i & 1, .client_port = 40001, .server_port = 53,
-                        .payload = payload, .len = _i < 2 ? len : len - 12};
-    struct app  app;
+    struct make make = {.transport = _i < 2 ? IPPROTO_UDP : IPPROTO_TCP,
+                        .ipv6 = _i & 1,
+                        .client_port = 40001,
+                        .server_port = 53,
+                        .payload = payload,
+                        .len = _i < 2 ? len : len - 12};
+    struct app app;
     for (unsigned i = 0; i < 3; i++)
         ck_assert_int_eq(show(state, &make, &step), CLASSIFY_MORE);
     classify_result(state, &app);
@@ -83,16 +92,22 @@ END_TEST
 /* What only the library knows must reach it although the capture cut the packet, or IP has no length. */
 START_TEST(the_library_sees_cut_packets_whole)
 {
-    static const uint8_t  greeting[] = {0x4a, 0, 0, 0, 10, '5', '.', '7', '.', '3', '0', 0, 8, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0,
-                                        0xff, 0xf7, 8, 2, 0, 0x7f, 0x80, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8,
-                                        9, 10, 11, 12, 0, 'm', 'y', 's', 'q', 'l', '_', 'n', 'a', 't', 'i', 'v', 'e', '_', 'p',
-                                        'a', 's', 's', 'w', 'o', 'r', 'd', 0};
-    const char *const     expected[] = {"MySQL", NULL};
-    struct classify_step  step = {.expected = expected};
+    static const uint8_t greeting[] = {
+        0x4a, 0,   0,   0,   10,  '5',  '.',  '7', '.', '3', '0',  0,    8,    0,   0,   0,   1,   2,   3,   4,
+        5,    6,   7,   8,   0,   0xff, 0xf7, 8,   2,   0,   0x7f, 0x80, 0x15, 0,   0,   0,   0,   0,   0,   0,
+        0,    0,   0,   1,   2,   3,    4,    5,   6,   7,   8,    9,    10,   11,  12,  0,   'm', 'y', 's', 'q',
+        'l',  '_', 'n', 'a', 't', 'i',  'v',  'e', '_', 'p', 'a',  's',  's',  'w', 'o', 'r', 'd', 0};
+    const char *const expected[] = {"MySQL", NULL};
+    struct classify_step step = {.expected = expected};
     struct classify_state *state = classify_begin(classifier);
-    struct app            app;
-    struct make make = {.transport = IPPROTO_TCP, .ipv6 = _i & 1, .from_server = true, .client_port = 40001, .server_port = 3306,
-                        .payload = greeting, .len = sizeof(greeting)};
+    struct app app;
+    struct make make = {.transport = IPPROTO_TCP,
+                        .ipv6 = _i & 1,
+                        .from_server = true,
+                        .client_port = 40001,
+                        .server_port = 3306,
+                        .payload = greeting,
+                        .len = sizeof(greeting)};
     struct made made = make_packet(&make);
     if (_i / 2 == 1) { /* offload: IP total length 0 */
         made.bytes[made.packet.flags & PACKET_IS_IPV6 ? 4 : 2] = 0;
@@ -101,6 +116,11 @@ START_TEST(the_library_sees_cut_packets_whole)
         made.packet.l3_wire_len += 1000;
         made.packet.payload_wire_len += 1000;
         made.packet.flags |= PACKET_CUT;
+    }
+    if (_i / 2 == 3) { /* a first fragment: more follow */
+        made.packet.flags |= PACKET_FIRST_FRAGMENT;
+        if (!make.ipv6)
+            made.bytes[6] = 0x20;
     }
     ck_assert_int_eq(classify_packet(classifier, state, &made.packet, &step), CLASSIFY_FINAL);
     classify_result(state, &app);
@@ -114,24 +134,28 @@ END_TEST
 
 struct rtp {
     uint16_t sequence;
-    uint8_t  first, ssrc;
-    bool     from_server;
+    uint8_t first, ssrc;
+    bool from_server;
 };
 
 static enum classify_progress show_rtp(struct classify_state *state, struct rtp rtp)
 {
-    uint8_t              payload[172] = {rtp.first, 0, (uint8_t)(rtp.sequence >> 8), (uint8_t)rtp.sequence, [11] = rtp.ssrc};
+    uint8_t payload[172] = {rtp.first, 0, (uint8_t)(rtp.sequence >> 8), (uint8_t)rtp.sequence, [11] = rtp.ssrc};
     struct classify_step step = {0};
-    struct make make = {.transport = IPPROTO_UDP, .from_server = rtp.from_server, .client_port = 22800, .server_port = 22900,
-                        .payload = payload, .len = sizeof(payload)};
+    struct make make = {.transport = IPPROTO_UDP,
+                        .from_server = rtp.from_server,
+                        .client_port = 22800,
+                        .server_port = 22900,
+                        .payload = payload,
+                        .len = sizeof(payload)};
 
     return show(state, &make, &step);
 }
 
 static const struct {
     const char *what;
-    struct rtp  packets[4];
-    bool        is_rtp;
+    struct rtp packets[4];
+    bool is_rtp;
 } streams[] = {
     {"three in a row", {{7, 0x80, 1, false}, {8, 0x80, 1, false}, {9, 0x80, 1, false}}, true},
     {"over the end of the numbers", {{65534, 0x80, 1, true}, {65535, 0x80, 1, true}, {0, 0x80, 1, true}}, true},
@@ -147,12 +171,13 @@ static const struct {
 START_TEST(rtp_takes_three_packets_of_one_direction)
 {
     struct classify_state *state = classify_begin(classifier);
-    struct app             app;
+    struct app app;
 
     for (unsigned i = 0; i < 3; i++)
         show_rtp(state, streams[_i].packets[i]);
     classify_result(state, &app);
-    ck_assert_msg((app.basis == APP_CONTENT) == streams[_i].is_rtp, "%s: %d '%s'", streams[_i].what, (int)app.basis, app.name);
+    ck_assert_msg((app.basis == APP_CONTENT) == streams[_i].is_rtp, "%s: %d '%s'", streams[_i].what, (int)app.basis,
+                  app.name);
     if (streams[_i].is_rtp)
         ck_assert_str_eq(app.name, "RTP");
     classify_end(classifier, state);
@@ -161,12 +186,14 @@ END_TEST
 
 START_TEST(tls_after_an_upgrade_contradicts_nothing)
 {
-    static const uint8_t  data[] = {0x17, 3, 3, 0, 0x14, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20};
-    const char *const     ldap[] = {"LDAP", NULL}, *const dns[] = {"DNS", NULL};
-    struct classify_step  step = {.expected = _i == 2 ? dns : ldap, .midstream = _i >= 1};
+    static const uint8_t data[] = {0x17, 3,  3,  0,  0x14, 1,  2,  3,  4,  5,  6,  7, 8,
+                                   9,    10, 11, 12, 13,   14, 15, 16, 17, 18, 19, 20};
+    const char *const ldap[] = {"LDAP", NULL}, *const dns[] = {"DNS", NULL};
+    struct classify_step step = {.expected = _i == 2 ? dns : ldap, .midstream = _i >= 1};
     struct classify_state *state = classify_begin(classifier);
-    struct app            app;
-    struct make make = {.transport = IPPROTO_TCP, .client_port = 40001, .server_port = 389, .payload = data, .len = sizeof(data)};
+    struct app app;
+    struct make make = {
+        .transport = IPPROTO_TCP, .client_port = 40001, .server_port = 389, .payload = data, .len = sizeof(data)};
 
     ck_assert_int_eq(show(state, &make, &step), CLASSIFY_FINAL);
     classify_result(state, &app);
@@ -179,8 +206,8 @@ END_TEST
 START_TEST(a_flow_that_says_nothing_ends_with_its_budget)
 {
     struct classify_state *state = classify_begin(classifier);
-    struct classify_step   step = {0};
-    struct app             app;
+    struct classify_step step = {0};
+    struct app app;
 
     for (unsigned i = 1; i < CLASSIFY_MAX_TCP_PACKETS; i++)
         ck_assert_int_eq(show_text(state, i % 3 == 0, 4000, "xyzzy plugh", &step), CLASSIFY_MORE);
@@ -196,8 +223,8 @@ END_TEST
 START_TEST(keep_alives_are_not_counted)
 {
     struct classify_state *state = classify_begin(classifier);
-    struct classify_step   step = {.midstream = true};
-    struct app             app;
+    struct classify_step step = {.midstream = true};
+    struct app app;
 
     for (unsigned i = 0; i < 3 * CLASSIFY_MAX_TCP_PACKETS; i++)
         ck_assert_int_eq(show_text(state, i & 1, 4000, "x", &step), CLASSIFY_MORE);
@@ -212,7 +239,7 @@ END_TEST
 START_TEST(only_an_answer_that_comes_first_is_a_reply)
 {
     static const uint8_t answer[] = {0x12, 0x34, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0, 1, 'a', 0, 0, 1, 0, 1};
-    uint8_t              query[sizeof(answer)];
+    uint8_t query[sizeof(answer)];
     struct classify_step step = {0};
 
     memcpy(query, answer, sizeof(query));
@@ -232,9 +259,9 @@ END_TEST
 /* A state that is taken again has forgotten the flow that had it before. */
 START_TEST(states_are_used_again_and_counted)
 {
-    struct classify_step  step = {0};
+    struct classify_step step = {0};
     struct classify_stats stats;
-    struct app            app;
+    struct app app;
 
     for (unsigned i = 0; i < 200; i++) {
         struct classify_state *state = classify_begin(classifier);
@@ -253,6 +280,27 @@ START_TEST(states_are_used_again_and_counted)
 }
 END_TEST
 
+static size_t n_allocated;
+
+static void *counting_malloc(size_t size)
+{
+    n_allocated++;
+    return malloc(size);
+}
+
+START_TEST(the_library_takes_the_allocator_of_the_program)
+{
+    const char *const names[] = {"DNS"};
+    struct classifier *own;
+    struct err err = {0};
+
+    classify_set_allocator(counting_malloc, free);
+    ck_assert_int_eq(classifier_new(names, 1, &own, &err), 0);
+    ck_assert_uint_gt(n_allocated, 1000);
+    classifier_free(own);
+}
+END_TEST
+
 Suite *suite_classifier(void);
 
 Suite *suite_classifier(void)
@@ -262,8 +310,9 @@ Suite *suite_classifier(void)
 
     tcase_add_unchecked_fixture(tc, setup, teardown);
     tcase_add_test(tc, unknown_names_are_refused);
+    tcase_add_test(tc, the_library_takes_the_allocator_of_the_program);
     tcase_add_loop_test(tc, a_datagram_that_hangs_the_library_returns_at_once, 0, 4);
-    tcase_add_loop_test(tc, the_library_sees_cut_packets_whole, 0, 6);
+    tcase_add_loop_test(tc, the_library_sees_cut_packets_whole, 0, 8);
     tcase_add_loop_test(tc, rtp_takes_three_packets_of_one_direction, 0, (int)(sizeof(streams) / sizeof(streams[0])));
     tcase_add_loop_test(tc, tls_after_an_upgrade_contradicts_nothing, 0, 3);
     tcase_add_test(tc, a_flow_that_says_nothing_ends_with_its_budget);

@@ -9,19 +9,28 @@
 #include "flowaudit/classify.h"
 
 static const struct {
-    const char    *name, *detail, *wanted;
+    const char *name, *detail, *wanted;
     enum app_basis basis;
-    bool           satisfied;
+    bool satisfied;
 } pairs[] = {
-    {"TLS", "", "TLS", APP_CONTENT, true},         {"TLS", "TLS.Microsoft365", "TLS", APP_CONTENT, true},
-    {"TLS", "", "HTTP", APP_CONTENT, false},       {"HTTP", "", "HTTP", APP_CONTENT, true},
-    {"RTCP", "", "RTP", APP_CONTENT, true},        {"SMB", "SMBv1", "SMB", APP_CONTENT, true},
-    {"SMBv23", "", "SMB", APP_CONTENT, true},      {"SMB", "SMBv1", "SMBv1", APP_CONTENT, true},
-    {"SMB", "SMBv23", "SMBv1", APP_CONTENT, false},{"SMTPS", "", "SMTP", APP_CONTENT, true},
-    {"Kerberos", "kpasswd", "Kerberos", APP_CONTENT, true}, {"DCERPC", "", "DCE_RPC", APP_CONTENT, true},
-    {"NetBIOS", "mailslot", "SMB", APP_CONTENT, false},     {"NetBIOS", "mailslot", "SMBv1", APP_CONTENT, false},
-    {"MySQL", "", "MySQL", APP_CONTENT, true},     {"MySQL", "", "PostgreSQL", APP_CONTENT, false},
-    {"LDAP", "", "LDAP", APP_HINT, false},         {"", "", "LDAP", APP_NONE, false},
+    {"TLS", "", "TLS", APP_CONTENT, true},
+    {"TLS", "TLS.Microsoft365", "TLS", APP_CONTENT, true},
+    {"TLS", "", "HTTP", APP_CONTENT, false},
+    {"HTTP", "", "HTTP", APP_CONTENT, true},
+    {"RTCP", "", "RTP", APP_CONTENT, true},
+    {"SMB", "SMBv1", "SMB", APP_CONTENT, true},
+    {"SMBv23", "", "SMB", APP_CONTENT, true},
+    {"SMB", "SMBv1", "SMBv1", APP_CONTENT, true},
+    {"SMB", "SMBv23", "SMBv1", APP_CONTENT, false},
+    {"SMTPS", "", "SMTP", APP_CONTENT, true},
+    {"Kerberos", "kpasswd", "Kerberos", APP_CONTENT, true},
+    {"DCERPC", "", "DCE_RPC", APP_CONTENT, true},
+    {"NetBIOS", "mailslot", "SMB", APP_CONTENT, false},
+    {"NetBIOS", "mailslot", "SMBv1", APP_CONTENT, false},
+    {"MySQL", "", "MySQL", APP_CONTENT, true},
+    {"MySQL", "", "PostgreSQL", APP_CONTENT, false},
+    {"LDAP", "", "LDAP", APP_HINT, false},
+    {"", "", "LDAP", APP_NONE, false},
 };
 
 START_TEST(content_satisfies_what_a_row_expects)
@@ -30,14 +39,15 @@ START_TEST(content_satisfies_what_a_row_expects)
 
     memcpy(app.name, pairs[_i].name, strlen(pairs[_i].name) + 1);
     memcpy(app.detail, pairs[_i].detail, strlen(pairs[_i].detail) + 1);
-    ck_assert_msg(classify_satisfies(&app, pairs[_i].wanted) == pairs[_i].satisfied, "%s for %s", app.name, pairs[_i].wanted);
+    ck_assert_msg(classify_satisfies(&app, pairs[_i].wanted) == pairs[_i].satisfied, "%s for %s", app.name,
+                  pairs[_i].wanted);
 }
 END_TEST
 
 START_TEST(names_of_the_library_are_known)
 {
     struct ndpi_detection_module_struct *module = ndpi_init_detection_module(ndpi_no_prefs);
-    NDPI_PROTOCOL_BITMASK                all;
+    NDPI_PROTOCOL_BITMASK all;
 
     if (NDPI_MAJOR != 4 || NDPI_MINOR != 2)
         return; /* later versions have more names; ours stay those of this one */
@@ -73,15 +83,16 @@ END_TEST
 /* The first three are the specification's own; the others were computed by two independent implementations. */
 static const struct {
     const char *client, *server;
-    uint16_t    client_port, server_port;
-    uint8_t     transport;
+    uint16_t client_port, server_port;
+    uint8_t transport;
     const char *id;
 } ids[] = {
     {"128.232.110.120", "66.35.250.204", 34855, 80, IPPROTO_TCP, "1:LQU9qZlK+B5F3KDmev6m5PMibrg="},
     {"192.168.1.52", "8.8.8.8", 54585, 53, IPPROTO_UDP, "1:d/FP5EW3wiY1vCndhwleRRKHowQ="},
     {"192.168.170.8", "192.168.170.56", 7, 80, IPPROTO_SCTP, "1:jQgCxbku+pNGw8WPbEc/TS/uTpQ="},
     {"10.0.0.1", "173.194.68.26", 57406, 25, IPPROTO_TCP, "1:q9VhPPmhmImM1YZTfmQO4wbS4N4="},
-    {"2003:de:2016:125:fc36:8317:4e86:cb72", "2003:de:2016:120::a08:53", 7562, 25, IPPROTO_TCP, "1:weJ+7RfCo34PNwa3GUv65bCq8nY="},
+    {"2003:de:2016:125:fc36:8317:4e86:cb72", "2003:de:2016:120::a08:53", 7562, 25, IPPROTO_TCP,
+     "1:weJ+7RfCo34PNwa3GUv65bCq8nY="},
     {"10.0.0.1", "10.0.0.1", 20, 10, IPPROTO_TCP, "1:1Lc+0H/HgLmR5V4rmOeuDZQS11k="},
     {"fe80::200:86ff:fe05:80da", "fe80::260:97ff:fe07:69ea", 5000, 88, IPPROTO_UDP, "1:LP8+/GmzF60o5v+nN+LZO689EHU="},
     {"fd00:20::1", "::1", 1, 65535, IPPROTO_TCP, "1:TssAbGajNXAXJlUZ2KeSu91ICj0="},
@@ -89,15 +100,19 @@ static const struct {
 
 START_TEST(community_id_is_the_same_for_both_directions)
 {
-    struct tuple tuple = {.client_port = ids[_i].client_port, .server_port = ids[_i].server_port, .transport = ids[_i].transport};
-    char         id[COMMUNITY_ID_SIZE];
+    struct tuple tuple = {
+        .client_port = ids[_i].client_port, .server_port = ids[_i].server_port, .transport = ids[_i].transport};
+    char id[COMMUNITY_ID_SIZE];
 
     ck_assert_int_eq(addr_parse(ids[_i].client, &tuple.client), 0);
     ck_assert_int_eq(addr_parse(ids[_i].server, &tuple.server), 0);
     ck_assert_int_eq(community_id(&tuple, id), 0);
     ck_assert_str_eq(id, ids[_i].id);
-    struct tuple turned = {.client = tuple.server, .server = tuple.client, .client_port = tuple.server_port,
-                           .server_port = tuple.client_port, .transport = tuple.transport};
+    struct tuple turned = {.client = tuple.server,
+                           .server = tuple.client,
+                           .client_port = tuple.server_port,
+                           .server_port = tuple.client_port,
+                           .transport = tuple.transport};
     ck_assert_int_eq(community_id(&turned, id), 0);
     ck_assert_str_eq(id, ids[_i].id);
 }
@@ -106,7 +121,7 @@ END_TEST
 START_TEST(community_id_wants_ports)
 {
     struct tuple tuple = {.transport = IPPROTO_ICMP};
-    char         id[COMMUNITY_ID_SIZE];
+    char id[COMMUNITY_ID_SIZE];
 
     ck_assert_int_eq(community_id(&tuple, id), -ENOTSUP);
 }

@@ -15,7 +15,7 @@ static void put16(uint8_t *p, size_t value)
 static void make_addresses(const struct make *make, struct packet *packet)
 {
     static const char *const text[2][2] = {{"10.0.0.1", "10.0.0.2"}, {"fd00::1", "fd00::2"}};
-    const char *const       *pair = text[make->ipv6];
+    const char *const *pair = text[make->ipv6];
 
     ck_assert_int_eq(addr_parse(pair[make->from_server], &packet->src), 0);
     ck_assert_int_eq(addr_parse(pair[!make->from_server], &packet->dst), 0);
@@ -45,9 +45,9 @@ static size_t make_ip(const struct make *make, const struct packet *packet, uint
 struct made make_packet(const struct make *make)
 {
     struct made made = {.packet = {.transport = make->transport, .ttl = 64, .ts_ns = 1000000000, .number = 1}};
-    uint8_t     header[MAKE_HEADERS] = {0};
-    size_t      wire = make->wire_len > make->len ? make->wire_len : make->len;
-    size_t      transport = make->transport == IPPROTO_UDP ? 8 : 20;
+    uint8_t header[MAKE_HEADERS] = {0};
+    size_t wire = make->wire_len > make->len ? make->wire_len : make->len;
+    size_t transport = make->transport == IPPROTO_UDP ? 8 : 20;
 
     make_addresses(make, &made.packet);
     size_t at = make_ip(make, &made.packet, header, transport + wire);
@@ -91,7 +91,7 @@ static int hex_digit(char c)
 size_t make_bytes(const char *text, uint8_t *ret, size_t size)
 {
     size_t n = 0;
-    bool   quoted = false;
+    bool quoted = false;
 
     for (const char *c = text; *c != '\0'; c++) {
         if (*c == '"') {

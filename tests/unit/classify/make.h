@@ -13,21 +13,21 @@
 
 struct made {
     struct packet packet;
-    uint8_t      *bytes; /* exactly as many as were "captured", so that a sanitizer sees one byte too far */
+    uint8_t *bytes; /* exactly as many as were "captured", so that a sanitizer sees one byte too far */
 };
 
 struct make {
-    uint8_t        transport;
-    bool           ipv6;
-    bool           from_server; /* addresses and ports turned round */
-    uint16_t       client_port, server_port;
+    uint8_t transport;
+    bool ipv6;
+    bool from_server; /* addresses and ports turned round */
+    uint16_t client_port, server_port;
     const uint8_t *payload;
-    size_t         len;
-    size_t         wire_len; /* 0: len */
+    size_t len;
+    size_t wire_len; /* 0: len */
 };
 
 struct made make_packet(const struct make *);
-void        make_free(struct made *);
+void make_free(struct made *);
 
 /* "16 03 01", blanks ignored; text in double quotes is taken as it is.  Returns the length. */
 size_t make_bytes(const char *text, uint8_t *ret, size_t size);

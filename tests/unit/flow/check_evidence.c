@@ -143,7 +143,8 @@ START_TEST(the_outcome_follows_from_the_evidence)
     for (unsigned i = 0; i < 5 && outcomes[_i].packets[i] != NULL; i++)
         bed_track(&bed, outcomes[_i].packets[i]);
     if (outcomes[_i].sender != NULL)
-        ck_assert(send_error(outcomes[_i].sender, IPPROTO_ICMP, outcomes[_i].type, outcomes[_i].code, outcomes[_i].about));
+        ck_assert(send_error(outcomes[_i].sender, IPPROTO_ICMP, outcomes[_i].type, outcomes[_i].code,
+                             outcomes[_i].about));
     if (outcomes[_i].after != NULL)
         bed_track(&bed, outcomes[_i].after);
     bed_drain(&bed, 1);
@@ -228,7 +229,8 @@ static struct packet first_fragment(const char *text)
 
 START_TEST(later_fragments_count_with_their_flow)
 {
-    struct packet first = first_fragment("10.0.0.9:1000 > 10.0.0.2:53 udp 1000"), later = fragment_of(&first, 1008, 500);
+    struct packet first = first_fragment("10.0.0.9:1000 > 10.0.0.2:53 udp 1000");
+    struct packet later = fragment_of(&first, 1008, 500);
 
     bed_put(&bed, &first);
     ck_assert_int_eq(flow_table_fragment(bed.table, &later), FLOW_FRAGMENT_JOINED);
@@ -243,7 +245,8 @@ END_TEST
 
 START_TEST(fragments_before_the_first_wait_for_it)
 {
-    struct packet    first = first_fragment("10.0.0.9:1000 > 10.0.0.2:53 udp 1000"), later = fragment_of(&first, 1008, 500);
+    struct packet    first = first_fragment("10.0.0.9:1000 > 10.0.0.2:53 udp 1000");
+    struct packet    later = fragment_of(&first, 1008, 500);
     struct flow_held held;
 
     later.input = 3;
@@ -264,7 +267,8 @@ END_TEST
 
 START_TEST(fragments_wait_a_minute_and_no_longer)
 {
-    struct packet    first = first_fragment("10.0.0.9:1000 > 10.0.0.2:53 udp 1000"), later = fragment_of(&first, 1008, 500);
+    struct packet    first = first_fragment("10.0.0.9:1000 > 10.0.0.2:53 udp 1000");
+    struct packet    later = fragment_of(&first, 1008, 500);
     struct flow_held held;
 
     later.ts_ns = first.ts_ns - 60 * SECOND - 1;
@@ -280,7 +284,8 @@ END_TEST
 
 START_TEST(fragments_of_other_datagrams_and_transports_are_none_of_this_flow)
 {
-    struct packet first = first_fragment("10.0.0.9:1000 > 10.0.0.2:53 udp 1000"), later = fragment_of(&first, 1008, 500);
+    struct packet first = first_fragment("10.0.0.9:1000 > 10.0.0.2:53 udp 1000");
+    struct packet later = fragment_of(&first, 1008, 500);
 
     bed_put(&bed, &first);
     later.fragment_id++;
@@ -306,7 +311,8 @@ START_TEST(the_oldest_train_goes_when_there_are_too_many)
     o.max_fragments = 4;
     bed_open(&b, &o);
     for (unsigned i = 0; i < 100; i++) {
-        struct packet first = bed_packet(&b, "10.0.0.9:1000 > 10.0.0.2:53 udp 1000"), later = fragment_of(&first, 1008, 500);
+        struct packet first = bed_packet(&b, "10.0.0.9:1000 > 10.0.0.2:53 udp 1000");
+        struct packet later = fragment_of(&first, 1008, 500);
 
         later.fragment_id = i;
         later.input = (uint16_t)(i % 3);

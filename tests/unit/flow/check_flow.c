@@ -318,7 +318,8 @@ END_TEST
 START_TEST(the_drain_is_in_the_order_of_first_packets)
 {
     for (unsigned i = 0; i < 3000; i++) {
-        struct packet p = bed_packet(&bed, i % 3 != 0 ? "10.0.0.1:5 > 10.0.0.2:53 udp 7" : "[fd00::1]:5 > [fd00::2]:53 udp 7");
+        static const char *const texts[] = {"10.0.0.1:5 > 10.0.0.2:53 udp 7", "[fd00::1]:5 > [fd00::2]:53 udp 7"};
+        struct packet            p = bed_packet(&bed, texts[i % 3 == 0]);
 
         p.sport = (uint16_t)(1000 + i);
         p.ts_ns = (int64_t)(i * 2654435761u % 700) * SECOND - 350 * SECOND;
@@ -367,7 +368,8 @@ Suite *suite_flow(void)
     TCase *tc = tcase_create("table");
 
     tcase_add_checked_fixture(tc, open_bed, close_bed);
-    tcase_add_loop_test(tc, both_directions_meet_whatever_the_order_of_the_ends, 0, (int)(sizeof(ends) / sizeof(*ends)));
+    tcase_add_loop_test(tc, both_directions_meet_whatever_the_order_of_the_ends, 0,
+                        (int)(sizeof(ends) / sizeof(*ends)));
     tcase_add_test(tc, equal_ends_are_one_flow_of_one_side);
     tcase_add_test(tc, transports_and_families_are_kept_apart);
     tcase_add_test(tc, a_flow_of_one_packet_tells_all_and_takes_no_detail);

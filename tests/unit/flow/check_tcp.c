@@ -43,7 +43,8 @@ static const struct {
     {{C "S 1 5", S "SA 9 7", C "A 7 10"}, TCP_STATE_ESTABLISHED, FLOW_CLOSED_NONE, DIRECTION_SYN, 80},
     {{S "SA 9 2", C "S 1", C "A 2 10"}, TCP_STATE_ESTABLISHED, FLOW_CLOSED_NONE, DIRECTION_SYN, 80},
     {{C "A 2 10", C "S 1", S "SA 9 2"}, TCP_STATE_ESTABLISHED, FLOW_CLOSED_NONE, DIRECTION_SYN, 80},
-    {{C "S 1", S "S 9", C "SA 1 10", S "SA 9 2", C "A 2 10"}, TCP_STATE_ESTABLISHED, FLOW_CLOSED_NONE, DIRECTION_SYN, 80},
+    {{C "S 1", S "S 9", C "SA 1 10", S "SA 9 2", C "A 2 10"},
+     TCP_STATE_ESTABLISHED, FLOW_CLOSED_NONE, DIRECTION_SYN, 80},
     {{C "S 1", S "RA 0 2"}, TCP_STATE_REFUSED, FLOW_CLOSED_RST, DIRECTION_SYN, 80},
     {{C "S 1", S "RA 0 2", C "S 1", S "RA 0 2"}, TCP_STATE_REFUSED, FLOW_CLOSED_RST, DIRECTION_SYN, 80},
     {{C "S 1", C "A 2 10", C "PA 2 10 5"}, TCP_STATE_NO_SYN_ACK, FLOW_CLOSED_NONE, DIRECTION_SYN, 80},
@@ -233,7 +234,8 @@ Suite *suite_flow_tcp(void)
 
     tcase_add_checked_fixture(tc, open_bed, close_bed);
     tcase_add_loop_test(tc, the_state_is_what_the_wire_showed, 0, (int)(sizeof(states) / sizeof(*states)));
-    tcase_add_loop_test(tc, a_syn_with_a_number_of_its_own_begins_a_connection, 0, (int)(sizeof(reuse) / sizeof(*reuse)));
+    tcase_add_loop_test(tc, a_syn_with_a_number_of_its_own_begins_a_connection, 0,
+                        (int)(sizeof(reuse) / sizeof(*reuse)));
     tcase_add_loop_test(tc, loss_is_what_was_acknowledged_and_not_captured, 0, (int)(sizeof(losses) / sizeof(*losses)));
     tcase_add_loop_test(tc, a_copy_is_told_from_a_repetition_and_counted_all_the_same, 0,
                         (int)(sizeof(copies) / sizeof(*copies)));

@@ -23,9 +23,9 @@ void bed_open(struct bed *, const struct flow_options *);
 void bed_close(struct bed *);
 
 /*
- * "10.0.0.1:1000 > 10.0.0.2:80 S 100" and so on: source, direction, destination, TCP flags out of SAFRP ("-" = none) with
- * sequence number, acknowledgement (with A), and payload; or "udp" and payload.  Each packet is a millisecond after the one
- * before and has a new IP identification, TTL 64 and 54 bytes more than its payload.
+ * "10.0.0.1:1000 > 10.0.0.2:80 S 100" and so on: source, direction, destination, TCP flags out of SAFRP ("-" = none)
+ * with sequence number, acknowledgement (with A), and payload; or "udp" and payload.  Each packet is a millisecond
+ * after the one before and has a new IP identification, TTL 64 and 54 bytes more than its payload.
  */
 struct packet bed_packet(struct bed *, const char *text);
 /* The same, tracked. */

@@ -190,7 +190,7 @@ static const struct case_of bad[] = {
      "8:91: 'perhaps' is no condition; write on, off, or a version as in '5.0 or later'\n"},
     {"a notice with nothing",
      ROLES PARTS ROWS "      - {id: r, from: a, to: b, ports: tcp/1, service: s, expect: required, notice_with: x9}\n",
-     "8:14: unknown option 'x9'; known: o and q\n"},
+     "8:90: unknown option 'x9'; known: o and q\n"},
     {"a section's condition in a row again",
      ROLES PARTS "sections:\n"
      "  - heading: S\n"

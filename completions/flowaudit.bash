@@ -1,0 +1,58 @@
+# bash completion for flowaudit                            -*- shell-script -*-
+# SPDX-License-Identifier: Apache-2.0
+
+_flowaudit()
+{
+	local cur prev command i
+	COMPREPLY=()
+	cur=${COMP_WORDS[COMP_CWORD]}
+	prev=${COMP_WORDS[COMP_CWORD-1]}
+	command=
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		check|report|explain|lint|matrix)
+			command=${COMP_WORDS[i]}
+			break
+			;;
+		esac
+	done
+	if [[ -z $command ]]; then
+		mapfile -t COMPREPLY < <(compgen -W 'check report explain lint matrix --help --version' -- "$cur")
+		return
+	fi
+	case $prev in
+	--format)
+		local formats='text csv json ndjson'
+		[[ $command == matrix ]] && formats='text tsv json'
+		[[ $command == explain ]] && formats='text json'
+		mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$cur")
+		return
+		;;
+	--table)
+		mapfile -t COMPREPLY < <(compgen -W 'findings conversations expectations inputs losses discards hosts flows rows counters runs' -- "$cur")
+		return
+		;;
+	--flows)
+		mapfile -t COMPREPLY < <(compgen -W 'violations all' -- "$cur")
+		return
+		;;
+	--fail-on)
+		mapfile -t COMPREPLY < <(compgen -W 'no-row wrong-port wrong-protocol wrong-direction wrong-role option-off unknown-host missing misdropped separated site' -- "$cur")
+		return
+		;;
+	esac
+	if [[ $cur == -* ]]; then
+		local options='--help'
+		case $command in
+		check) options='-s --site -o --output -f --filter -r --read -j --workers --flows --fail-on --memory --tcp-idle --udp-idle --no-digest -q --quiet -v --verbose --help' ;;
+		report) options='--format --table --run --out -v --verbose --help' ;;
+		explain) options='-s --site --protocol --client-port --both --format --help' ;;
+		lint) options='-s --site --help' ;;
+		matrix) options='-s --site --format --help' ;;
+		esac
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+		return
+	fi
+	mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
+complete -o filenames -F _flowaudit flowaudit

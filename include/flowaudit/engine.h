@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The audit of a set of capture files: reading, tracking, judging, recording.
+ *
+ * Overview: inputs are merged in time order into batches of borrowed frames.  Each worker looks at every batch
+ * and handles the packets of its shard (by address pair) where they lie; flows that end are judged and folded into
+ * conversations; at the end the shards' conversations are merged, expectations evaluated, findings drawn up
+ * and all of it handed to the store.  The result does not depend on the number of workers.
+ *
+ * This is the only module that knows threads.  engine_check() is called from one thread.
+ */
+#ifndef FLOWAUDIT_ENGINE_H
+#define FLOWAUDIT_ENGINE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "flowaudit/err.h"
+#include "flowaudit/flow.h"
+#include "flowaudit/policy.h"
+#include "flowaudit/rules.h"
+#include "flowaudit/store.h"
+
+struct engine_progress {
+    uint64_t packets, bytes, bytes_total; /* bytes of the inputs as stored; total 0 where not known */
+    unsigned input, n_inputs;             /* 1-based: inputs begun so far */
+};
+typedef void engine_progress_fn(void *aux, const struct engine_progress *);
+
+struct engine_options {
+    const char *const *inputs;      /* paths, "-" = standard input */
+    size_t             n_inputs;
+    const char        *filter;      /* pcap-filter(7) or NULL */
+    unsigned           n_workers;   /* at least 1 */
+    struct flow_options flow;
+    size_t             flows_kept;  /* flow rows for each conversation of a violation; default 20 */
+    bool               flows_all;   /* flow rows of every conversation, all of them */
+    size_t             peers_kept;  /* distinct unknown peers for one server port, and distinct ports of one pair of hosts, beyond which they are summed up; default 1000 */
+    bool               no_digest;
+    const volatile sig_atomic_t *stop; /* non-zero: stop reading, record what there is; or NULL */
+    engine_progress_fn *progress;   /* called now and then from the calling thread, or NULL */
+    void              *progress_aux;
+};
+void engine_options_default(struct engine_options *ret);
+
+struct engine_result {
+    uint64_t packets, decoded, discarded;
+    size_t   n_inputs_empty;       /* inputs without a packet */
+    size_t   n_inputs_damaged;
+    bool     stopped;              /* by the caller's 'stop' */
+    bool     faulted;              /* reading failed in mid-run; what came before is recorded */
+    char     fault[512];           /* the sentence */
+    uint64_t n_linktype;           /* packets of link types that are not decoded */
+    char     linktype[64];         /* the first of these, by name */
+    bool     complete;             /* every input was read to its end, none was damaged, empty or in part undecodable */
+    int64_t  run_id;
+    uint64_t n_findings[FINDING_N_KINDS]; /* by kind, neither waived nor mere notices */
+    uint64_t n_notices[FINDING_N_KINDS];  /* by kind, of severity notice, not waived */
+    uint64_t n_waived;
+};
+
+/*
+ * Runs the audit and writes the record.  'run' has all but what only the run itself knows (times of the run come from the
+ * caller: ended_ns too).  Paths of inputs appear in the record in the order of the observation, whatever order they were given in.
+ *
+ * 0; or negative where nothing could be recorded (an input that cannot be opened, a store that fails): 'reterr' says why.
+ */
+int engine_check(const struct engine_options *, const struct policy *, const struct site *, struct store *, struct store_run *run,
+                 struct engine_result *ret, struct err *reterr);
+
+#endif

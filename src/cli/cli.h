@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the commands share: exit status, finding and loading of site and matrix files, the time of the run. */
+#ifndef CLI_H
+#define CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "flowaudit/policy.h"
+#include "flowaudit/rules.h"
+
+/* contract: as diff and grep have it. */
+enum {
+    EXIT_NOTHING = 0,    /* nothing found */
+    EXIT_FINDINGS = 1,
+    EXIT_UNUSABLE = 2,   /* wrong usage, or a site, matrix or input file that cannot be used */
+    EXIT_INCOMPLETE = 3, /* the evidence is incomplete */
+};
+
+typedef int command_fn(int argc, char **argv);
+command_fn cmd_check, cmd_report, cmd_explain, cmd_lint, cmd_matrix;
+
+/* A site with its matrix and the policy compiled from both.  Zeroed: nothing loaded. */
+struct rulebook {
+    struct matrix *matrix;
+    struct site   *site;
+    struct policy *policy;
+};
+
+/* 'site_path' NULL: flowaudit.yaml in the current directory, then in the configuration directory.  All errors and (unless
+ * 'quiet') warnings are printed to standard error.  0, or EXIT_UNUSABLE. */
+int  rulebook_load(struct rulebook *, const char *site_path, bool quiet);
+void rulebook_free(struct rulebook *);
+
+/* A matrix by name or by path: looked for beside 'near', then in the rules directories, then as it stands.  "default" is the one that the
+ * rules directory says is.  0; -ENOENT: there is none; other: it has errors. */
+int  load_matrix(const char *name, const char *near, struct matrix **ret, struct diag_list *diags);
+/* The site file to use; NULL, with the reason printed, where there is none. */
+char *find_site(const char *given);
+
+struct policy_options cli_policy_options(void);
+enum policy_format;
+int parse_policy_format(const char *name, enum policy_format *ret); /* prints what is wrong */
+
+/* Now, or SOURCE_DATE_EPOCH where that is set. */
+int64_t run_time_ns(void);
+bool    wants_color(FILE *);
+unsigned terminal_width(void);
+
+/* "flowaudit: " and the sentence, to standard error; returns EXIT_UNUSABLE. */
+int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* For wrong usage: says where help is to be had. */
+int misuse(const char *command);
+/* Flushes standard output; EXIT_INCOMPLETE with a message where the text did not get out, else 'status'. */
+int finish_output(int status);
+
+#endif

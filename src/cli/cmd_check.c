@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "flowaudit/engine.h"
+#include "flowaudit/report.h"
+#include "flowaudit/store.h"
+#include "version.h"
+
+static const char help[] =
+    "usage: flowaudit check [-s SITE] [-o DB] [OPTIONS] FILE...\n\n"
+    "Judges capture files (pcap, pcapng; plain, gzip or zstd; '-' is standard input) against the documented matrix.\n"
+    "Several files are one observation, in time order whatever order they are given in.\n\n"
+    "  -s, --site FILE       the site file (default: flowaudit.yaml here, then in the configuration directory)\n"
+    "  -o, --output DB       the record, an SQLite file; a run is added to it (default: flowaudit.db)\n"
+    "  -f, --filter EXPR     only packets that match this pcap-filter(7) expression\n"
+    "  -r, --read FILE       the same as FILE\n"
+    "  -j, --workers N       threads (default 1); the result is the same\n"
+    "      --flows WHICH     flow rows to record: violations (default), all\n"
+    "      --fail-on KIND,.. the kinds of finding that make the exit status 1 (default: all but notices)\n"
+    "      --memory MIB      bound on memory for flows (default 512; 0 = none)\n"
+    "      --tcp-idle SEC, --udp-idle SEC   idle timeouts (default 3600, 900)\n"
+    "      --no-digest       do not compute the SHA-256 of inputs\n"
+    "  -n                    accepted for tcpdump's readers: names are never looked up\n"
+    "  -q, --quiet           no report on standard output    -v, --verbose  every finding on its own\n"
+    "  -h, --help            this text\n\n"
+    "Exit status: 0 nothing found, 1 findings, 2 wrong usage or an unusable file, 3 incomplete evidence.\n";
+
+struct request {
+    struct engine_options engine;
+    const char           *site, *db;
+    const char          **inputs;
+    bool                  fail_on[FINDING_N_KINDS], fail_on_given;
+    bool                  quiet, verbose;
+};
+
+/* Written by the handler, read by the engine: the one variable a signal handler may touch. */
+static volatile sig_atomic_t stop_requested;
+
+static void on_signal(int signal)
+{
+    (void)signal;
+    stop_requested = 1;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* --- options ----------------------------------------------------------------------------------------- */
+
+static int parse_number(const char *option, const char *text, unsigned long max, unsigned long *ret)
+{
+    char *end;
+
+    errno = 0;
+    unsigned long n = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || n > max)
+        return complain("%s %s: a number from 0 to %lu is wanted", option, text, max);
+    *ret = n;
+    return 0;
+}
+
+static int parse_fail_on(const char *list, struct request *r)
+{
+    char *copy = strdup(list), *rest = copy;
+    int   rc = copy == NULL ? complain("no memory") : 0;
+
+    r->fail_on_given = true;
+    for (char *word; rc == 0 && (word = strsep(&rest, ",")) != NULL;) {
+        enum finding_kind kind;
+
+        if (*word == '\0' || finding_kind_parse(word, &kind) != 0)
+            rc = complain("--fail-on: '%s' is not a kind of finding; known are no-row, wrong-port, wrong-protocol, wrong-direction, wrong-role, "
+                          "option-off, unknown-host, missing, misdropped, separated, site", word);
+        else
+            r->fail_on[kind] = true;
+    }
+    free(copy);
+    return rc;
+}
+
+static int parse_flows(const char *which, struct request *r)
+{
+    if (strcmp(which, "all") == 0)
+        r->engine.flows_all = true;
+    else if (strcmp(which, "violations") != 0)
+        return complain("--flows %s: 'violations' or 'all' is wanted", which);
+    return 0;
+}
+
+static int parse_seconds(const char *option, const char *text, int64_t *ret)
+{
+    unsigned long n;
+    int           rc = parse_number(option, text, 1000000000, &n);
+
+    if (rc == 0)
+        *ret = (int64_t)n * 1000000000;
+    return rc;
+}
+
+enum { OPT_FLOWS = 256, OPT_FAIL_ON, OPT_MEMORY, OPT_TCP_IDLE, OPT_UDP_IDLE, OPT_NO_DIGEST };
+
+static const struct option long_options[] = {
+    {"site", required_argument, NULL, 's'},          {"output", required_argument, NULL, 'o'},
+    {"filter", required_argument, NULL, 'f'},        {"read", required_argument, NULL, 'r'},
+    {"workers", required_argument, NULL, 'j'},       {"flows", required_argument, NULL, OPT_FLOWS},
+    {"fail-on", required_argument, NULL, OPT_FAIL_ON}, {"memory", required_argument, NULL, OPT_MEMORY},
+    {"tcp-idle", required_argument, NULL, OPT_TCP_IDLE}, {"udp-idle", required_argument, NULL, OPT_UDP_IDLE},
+    {"no-digest", no_argument, NULL, OPT_NO_DIGEST}, {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},             {"help", no_argument, NULL, 'h'},
+    {0}};
+
+static int parse_size_option(int c, const char *text, struct request *r)
+{
+    unsigned long n;
+
+    switch (c) {
+    case 'j':
+        if (parse_number("-j", text, 64, &n) != 0 || n == 0)
+            return n == 0 ? complain("-j 0: at least one worker is wanted") : EXIT_UNUSABLE;
+        r->engine.n_workers = (unsigned)n;
+        return 0;
+    case OPT_MEMORY:
+        if (parse_number("--memory", text, 1ul << 30, &n) != 0)
+            return EXIT_UNUSABLE;
+        r->engine.flow.memory_limit = n << 20;
+        return 0;
+    case OPT_TCP_IDLE:
+        return parse_seconds("--tcp-idle", text, &r->engine.flow.tcp_idle_ns);
+    default:
+        return parse_seconds("--udp-idle", text, &r->engine.flow.udp_idle_ns);
+    }
+}
+
+/* One option into the request.  0, or a status to end with. */
+static int take_option(int c, const char *text, struct request *r)
+{
+    switch (c) {
+    case 's':
+        r->site = text;
+        return 0;
+    case 'o':
+        r->db = text;
+        return 0;
+    case 'f':
+        r->engine.filter = text;
+        return 0;
+    case 'r':
+        r->inputs[r->engine.n_inputs++] = text;
+        return 0;
+    case OPT_FLOWS:
+        return parse_flows(text, r);
+    case OPT_FAIL_ON:
+        return parse_fail_on(text, r);
+    case OPT_NO_DIGEST:
+        r->engine.no_digest = true;
+        return 0;
+    case 'q':
+        r->quiet = true;
+        return 0;
+    case 'v':
+        r->verbose = true;
+        return 0;
+    case 'n':
+        return 0;
+    case '?':
+        return EXIT_UNUSABLE;
+    default:
+        return parse_size_option(c, text, r);
+    }
+}
+
+/* --- the run's own description ------------------------------------------------------------------------- */
+
+/* A JSON string of untrusted text (the filter is the user's own words). */
+static void print_json_text(FILE *out, const char *text)
+{
+    fputc('"', out);
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\')
+            fprintf(out, "\\%c", *text);
+        else if ((unsigned char)*text < 0x20)
+            fprintf(out, "\\u%04x", (unsigned)(unsigned char)*text);
+        else
+            fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
+static char *describe_options(const struct engine_options *o)
+{
+    char  *text = NULL;
+    size_t size;
+    FILE  *out = open_memstream(&text, &size);
+
+    if (out == NULL)
+        return NULL;
+    fputs("{\"filter\":", out);
+    if (o->filter != NULL)
+        print_json_text(out, o->filter);
+    else
+        fputs("null", out);
+    fprintf(out, ",\"tcp_idle_s\":%lld,\"udp_idle_s\":%lld,\"memory_bytes\":%zu,\"flows\":\"%s\",\"flows_kept\":%zu,\"peers_kept\":%zu}",
+            (long long)(o->flow.tcp_idle_ns / 1000000000), (long long)(o->flow.udp_idle_ns / 1000000000), o->flow.memory_limit,
+            o->flows_all ? "all" : "violations", o->flows_kept, o->peers_kept);
+    return fclose(out) == 0 ? text : NULL;
+}
+
+/* What to type to get the same result: neither the order of the inputs nor the record's name is part of it. */
+static char *describe_command(const struct request *r, const struct rulebook *book)
+{
+    char  *text = NULL;
+    size_t size;
+    FILE  *out = open_memstream(&text, &size);
+
+    if (out == NULL)
+        return NULL;
+    fprintf(out, "flowaudit check -s %s", book->site->file);
+    if (r->engine.filter != NULL)
+        fprintf(out, " -f '%s'", r->engine.filter);
+    if (r->engine.flows_all)
+        fputs(" --flows all", out);
+    fputs(" FILE...", out);
+    return fclose(out) == 0 ? text : NULL;
+}
+
+/* --- progress --------------------------------------------------------------------------------------------- */
+
+static void show_progress(void *aux, const struct engine_progress *p)
+{
+    (void)aux;
+    if (p->bytes_total > 0)
+        fprintf(stderr, "\r%3.0f %%  file %u of %u  %llu packets", 100.0 * (double)p->bytes / (double)p->bytes_total, p->input, p->n_inputs,
+                (unsigned long long)p->packets);
+    else
+        fprintf(stderr, "\rfile %u of %u  %llu packets", p->input, p->n_inputs, (unsigned long long)p->packets);
+    fflush(stderr);
+}
+
+/* --- the run ------------------------------------------------------------------------------------------------ */
+
+static bool has_findings(const struct request *r, const struct engine_result *result)
+{
+    for (unsigned k = 0; k < FINDING_N_KINDS; k++) {
+        if (!r->fail_on_given && result->n_findings[k] > 0)
+            return true;
+        if (r->fail_on_given && r->fail_on[k] && result->n_findings[k] + result->n_notices[k] > 0)
+            return true;
+    }
+    return false;
+}
+
+static int exit_status(const struct request *r, const struct engine_result *result)
+{
+    if (result->faulted)
+        complain("%s; what was read before is recorded", result->fault);
+    if (result->stopped)
+        complain("stopped by a signal; what was read before is recorded");
+    if (result->packets == 0)
+        return complain("not one packet could be read");
+    if (result->n_linktype == result->packets)
+        return complain("link type %s is not decoded; known are Ethernet, Linux cooked, raw IP, NULL/LOOP, PPP and PPPoE", result->linktype);
+    if (!result->complete)
+        return EXIT_INCOMPLETE;
+    return has_findings(r, result) ? EXIT_FINDINGS : EXIT_NOTHING;
+}
+
+static int print_report(const struct request *r, int64_t run_id)
+{
+    struct report      *report;
+    struct err          err = {0};
+    struct report_query query = {.run_id = run_id, .color = wants_color(stdout), .width = terminal_width(), .verbose = r->verbose};
+
+    if (report_open(r->db, &report, &err) != 0)
+        return complain("%s", err.msg);
+    int rc = report_write(report, REPORT_TEXT, &query, stdout, &err);
+    report_free(report);
+    return rc == 0 ? 0 : complain("%s", err.msg);
+}
+
+static int audit(const struct request *r, const struct rulebook *book, struct engine_result *result)
+{
+    struct store    *store = NULL;
+    struct err       err = {0};
+    char            *options = describe_options(&r->engine), *command = describe_command(r, book);
+    struct store_run run = {
+        .started_ns = run_time_ns(),
+        .command = command,
+        .version = FLOWAUDIT_VERSION,
+        .site_name = book->site->name,
+        .site_file = book->site->file,
+        .site_text = book->site->text,
+        .site_sha256 = book->site->sha256,
+        .matrix_id = book->matrix->id,
+        .matrix_title = book->matrix->title,
+        .matrix_text = book->matrix->text,
+        .matrix_sha256 = book->matrix->sha256,
+        .options_json = options,
+    };
+    run.ended_ns = run.started_ns;
+    int rc = options == NULL || command == NULL ? err_set(&err, -ENOMEM, "no memory") : store_open(r->db, &store, &err);
+    if (rc == 0)
+        rc = engine_check(&r->engine, book->policy, book->site, store, &run, result, &err);
+    store_close(store);
+    free(options);
+    free(command);
+    if (r->engine.progress != NULL)
+        fputs("\r\033[K", stderr);
+    return rc == 0 ? 0 : complain("%s", err.msg);
+}
+
+static int run(struct request *r)
+{
+    struct rulebook      book;
+    struct engine_result result;
+    int                  rc = rulebook_load(&book, r->site, r->quiet);
+
+    if (rc != 0)
+        return rc;
+    catch_signals();
+    r->engine.stop = &stop_requested;
+    r->engine.progress = isatty(STDERR_FILENO) && !r->quiet ? show_progress : NULL;
+    rc = audit(r, &book, &result);
+    rulebook_free(&book);
+    if (rc != 0)
+        return rc;
+    if (!r->quiet && (rc = print_report(r, result.run_id)) != 0)
+        return rc;
+    return finish_output(exit_status(r, &result));
+}
+
+int cmd_check(int argc, char **argv)
+{
+    struct request r = {.db = "flowaudit.db"};
+    int            rc = 0;
+
+    engine_options_default(&r.engine);
+    r.inputs = calloc((size_t)argc + 1, sizeof(*r.inputs));
+    if (r.inputs == NULL)
+        return complain("no memory");
+    for (int c; rc == 0 && (c = getopt_long(argc, argv, "s:o:f:r:j:nqvh", long_options, NULL)) != -1;) {
+        if (c == 'h') {
+            free(r.inputs);
+            fputs(help, stdout);
+            return finish_output(EXIT_NOTHING);
+        }
+        rc = take_option(c, optarg, &r);
+    }
+    for (; optind < argc; optind++)
+        r.inputs[r.engine.n_inputs++] = argv[optind];
+    r.engine.inputs = r.inputs;
+    if (rc == 0 && r.engine.n_inputs == 0)
+        rc = complain("no capture file named");
+    rc = rc != 0 ? misuse("check") : run(&r);
+    free(r.inputs);
+    return rc;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "flowaudit/classify.h"
+
+static const char help[] =
+    "usage: flowaudit explain -s SITE CLIENT SERVER PROTO/PORT [--protocol NAME] [--format text|json]\n\n"
+    "Says what the matrix says of one flow: which rows were considered, and why each matched or not.\n\n"
+    "  CLIENT, SERVER        addresses, or names of hosts in the site file\n"
+    "  PROTO/PORT            tcp/443, udp/5060\n"
+    "  -s, --site FILE       the site file\n"
+    "      --protocol NAME   what the content was recognised as (Kerberos, TLS, HTTP, RTP, ...)\n"
+    "      --client-port N   the client's port (matters for media, where each direction is judged)\n"
+    "      --both            media: packets went both ways\n"
+    "      --format FORMAT   text (default) or json\n"
+    "  -h, --help            this text\n\n"
+    "Exit status: 0 allowed, 1 not allowed, 2 wrong usage or an unusable file.\n";
+
+struct request {
+    const char        *site, *protocol;
+    enum policy_format format;
+    uint16_t           client_port;
+    bool               both;
+};
+
+static int parse_port_number(const char *text, uint16_t *ret)
+{
+    char *end;
+    long  n = strtol(text, &end, 10);
+
+    if (*text < '0' || *text > '9' || *end != '\0' || n < 1 || n > 65535)
+        return complain("'%s' is not a port; a number from 1 to 65535 is wanted", text);
+    *ret = (uint16_t)n;
+    return 0;
+}
+
+static int parse_service(const char *text, struct tuple *ret)
+{
+    if (strncmp(text, "tcp/", 4) == 0)
+        ret->transport = IPPROTO_TCP;
+    else if (strncmp(text, "udp/", 4) == 0)
+        ret->transport = IPPROTO_UDP;
+    else
+        return complain("'%s' is not a service; tcp/PORT or udp/PORT is wanted", text);
+    return parse_port_number(text + 4, &ret->server_port);
+}
+
+/* A name of the site stands for its first address. */
+static int parse_end(const struct site *site, const char *text, struct addr *ret)
+{
+    for (size_t i = 0; i < site->n_hosts; i++) {
+        if (strcmp(site->hosts[i].name.text, text) == 0 && site->hosts[i].n_ranges > 0) {
+            *ret = site->hosts[i].ranges[0].low;
+            return 0;
+        }
+    }
+    if (addr_parse(text, ret) == 0)
+        return 0;
+    return complain("'%s' is neither an address nor a host of the site", text);
+}
+
+static int set_protocol(const char *name, struct app *ret)
+{
+    if (name == NULL)
+        return 0;
+    if (!classify_knows(name)) {
+        const char *const *names = classify_names();
+        size_t             n = 0;
+
+        while (names[n] != NULL)
+            n++;
+        const char *nearest = diag_nearest(name, names, n);
+        return nearest != NULL ? complain("unknown protocol '%s'; did you mean '%s'?", name, nearest)
+                               : complain("unknown protocol '%s'", name);
+    }
+    ret->basis = APP_CONTENT;
+    ret->contradicts = true;
+    snprintf(ret->name, sizeof(ret->name), "%s", name);
+    return 0;
+}
+
+static int run(const struct request *r, char **words)
+{
+    struct rulebook     book;
+    struct policy_query q = {.direction_known = true};
+    struct judgement    j;
+
+    if (parse_service(words[2], &q.tuple) != 0 || set_protocol(r->protocol, &q.app) != 0)
+        return misuse("explain");
+    int rc = rulebook_load(&book, r->site, true);
+    if (rc != 0)
+        return rc;
+    if (parse_end(book.site, words[0], &q.tuple.client) != 0 || parse_end(book.site, words[1], &q.tuple.server) != 0) {
+        rulebook_free(&book);
+        return misuse("explain");
+    }
+    q.tuple.client_port = r->client_port;
+    q.sent[0] = q.sent[1] = r->both;
+    policy_judge(book.policy, &q, &j);
+    policy_explain(book.policy, &q, r->format, stdout);
+    rulebook_free(&book);
+    return finish_output(j.verdict == VERDICT_ALLOWED ? EXIT_NOTHING : EXIT_FINDINGS);
+}
+
+int cmd_explain(int argc, char **argv)
+{
+    static const struct option options[] = {{"site", required_argument, NULL, 's'},     {"protocol", required_argument, NULL, 'P'},
+                                            {"format", required_argument, NULL, 'F'},   {"client-port", required_argument, NULL, 'c'},
+                                            {"both", no_argument, NULL, 'b'},           {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    struct request             r = {.format = POLICY_TEXT};
+
+    for (int c; (c = getopt_long(argc, argv, "s:h", options, NULL)) != -1;) {
+        switch (c) {
+        case 's':
+            r.site = optarg;
+            break;
+        case 'P':
+            r.protocol = optarg;
+            break;
+        case 'F':
+            if (parse_policy_format(optarg, &r.format) != 0)
+                return misuse("explain");
+            break;
+        case 'c':
+            if (parse_port_number(optarg, &r.client_port) != 0)
+                return misuse("explain");
+            break;
+        case 'b':
+            r.both = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return finish_output(EXIT_NOTHING);
+        default:
+            return misuse("explain");
+        }
+    }
+    if (argc - optind != 3) {
+        complain("explain takes CLIENT SERVER PROTO/PORT");
+        return misuse("explain");
+    }
+    return run(&r, argv + optind);
+}

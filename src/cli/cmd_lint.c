@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <getopt.h>
+#include <string.h>
+
+#include "cli.h"
+
+static const char help[] =
+    "usage: flowaudit lint -s SITE\n"
+    "       flowaudit lint MATRIX\n\n"
+    "Checks a site file with its matrix, or a matrix file alone, without traffic: syntax, names, ranges, overlaps, the\n"
+    "matrix's own tests, and what the document says of such a site.\n\n"
+    "  -s, --site FILE   the site file (default: flowaudit.yaml here, then in the configuration directory)\n"
+    "  -h, --help        this text\n\n"
+    "Exit status: 0 nothing found, 1 warnings or findings about the site, 2 errors.\n";
+
+static void print_lint(void *aux, enum severity severity, const char *section, const char *sentence)
+{
+    unsigned *n = aux;
+
+    *n += severity != SEVERITY_NOTICE;
+    printf("%s: %s%s%s%s\n", severity_name(severity), sentence, *section != '\0' ? " [" : "", section, *section != '\0' ? "]" : "");
+}
+
+static int lint_site(const char *path)
+{
+    struct rulebook book;
+    unsigned        n = 0;
+    int             rc = rulebook_load(&book, path, false);
+
+    if (rc != 0)
+        return rc;
+    policy_lint(book.policy, run_time_ns(), print_lint, &n);
+    printf("%s: %zu hosts, %zu rows of %s, no errors\n", book.site->file, book.site->n_hosts, book.matrix->n_rows, book.matrix->id);
+    rulebook_free(&book);
+    return finish_output(n > 0 ? EXIT_FINDINGS : EXIT_NOTHING);
+}
+
+static int lint_matrix(const char *name)
+{
+    struct diag_list      diags = {0};
+    struct matrix        *matrix = NULL;
+    struct policy_options options = cli_policy_options();
+    int                   rc = load_matrix(name, NULL, &matrix, &diags);
+
+    if (rc == -ENOENT)
+        complain("%s: no such matrix file", name);
+    if (rc == 0)
+        rc = matrix_selftest(matrix, &options, &diags);
+    diag_sort(&diags);
+    diag_print(&diags, stderr);
+    size_t n_warnings = diag_count(&diags, DIAG_WARNING);
+    diag_list_clear(&diags);
+    if (rc == 0)
+        printf("%s: %zu rows, %zu self-tests, no errors\n", matrix->file, matrix->n_rows, matrix->n_tests);
+    matrix_free(matrix);
+    return rc != 0 ? EXIT_UNUSABLE : finish_output(n_warnings > 0 ? EXIT_FINDINGS : EXIT_NOTHING);
+}
+
+int cmd_lint(int argc, char **argv)
+{
+    static const struct option options[] = {{"site", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'}, {0}};
+    const char                *site = NULL;
+
+    for (int c; (c = getopt_long(argc, argv, "s:h", options, NULL)) != -1;) {
+        if (c == 'h') {
+            fputs(help, stdout);
+            return finish_output(EXIT_NOTHING);
+        }
+        if (c != 's')
+            return misuse("lint");
+        site = optarg;
+    }
+    if (argc - optind > 1 || (site != NULL && optind < argc)) {
+        complain("lint takes a site with -s, or one matrix file");
+        return misuse("lint");
+    }
+    return optind < argc ? lint_matrix(argv[optind]) : lint_site(site);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "flowaudit/report.h"
+
+static const char help[] =
+    "usage: flowaudit report DB [--format text|csv|json|ndjson] [--table TABLE] [--out FILE]\n\n"
+    "Exports a recorded audit, from the database alone.\n\n"
+    "      --format FORMAT  text (default), csv, json or ndjson\n"
+    "      --table TABLE    findings, conversations, expectations, inputs, losses, discards, hosts, flows, rows, counters, runs\n"
+    "                       (json and ndjson hold all tables unless one is named; csv: findings unless one is named)\n"
+    "      --run N          the run to report (default: the last)\n"
+    "      --out FILE       write there, by way of a temporary file, instead of standard output\n"
+    "  -v, --verbose        text: every finding on its own\n"
+    "  -h, --help           this text\n";
+
+struct request {
+    struct report_query query;
+    enum report_format  format;
+    const char         *out;
+};
+
+/* The file appears under its name only when it is whole. */
+static int write_file(struct report *report, const struct request *r)
+{
+    char       temporary[4096];
+    struct err err = {0};
+    int        n = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", r->out);
+
+    if (n < 0 || (size_t)n >= sizeof(temporary))
+        return complain("%s: the name is too long", r->out);
+    int fd = mkstemp(temporary);
+    if (fd < 0)
+        return complain("%s: %s", temporary, strerror(errno));
+    FILE *f = fdopen(fd, "w");
+    if (f == NULL) {
+        close(fd);
+        unlink(temporary);
+        return complain("%s: no memory", r->out);
+    }
+    fchmod(fd, 0644);
+    int rc = report_write(report, r->format, &r->query, f, &err);
+    if (rc == 0 && (fflush(f) != 0 || fsync(fd) != 0))
+        rc = err_set(&err, -errno, "%s: %s", r->out, strerror(errno));
+    fclose(f);
+    if (rc == 0 && rename(temporary, r->out) != 0)
+        rc = err_set(&err, -errno, "%s: %s", r->out, strerror(errno));
+    if (rc != 0) {
+        unlink(temporary);
+        return complain("%s", err.msg);
+    }
+    return EXIT_NOTHING;
+}
+
+static int run(const char *path, struct request *r)
+{
+    struct report *report;
+    struct err     err = {0};
+    int            status = EXIT_NOTHING;
+
+    if (report_open(path, &report, &err) != 0)
+        return complain("%s", err.msg);
+    if (r->out != NULL)
+        status = write_file(report, r);
+    else if (report_write(report, r->format, &r->query, stdout, &err) != 0)
+        status = complain("%s", err.msg);
+    report_free(report);
+    return status == EXIT_NOTHING ? finish_output(status) : status;
+}
+
+static int parse_run(const char *text, int64_t *ret)
+{
+    char     *end;
+    long long n = strtoll(text, &end, 10);
+
+    if (*text == '\0' || *end != '\0' || n < 1)
+        return complain("--run %s: a number from 1 on is wanted", text);
+    *ret = n;
+    return 0;
+}
+
+int cmd_report(int argc, char **argv)
+{
+    static const struct option options[] = {{"format", required_argument, NULL, 'F'}, {"table", required_argument, NULL, 't'},
+                                            {"run", required_argument, NULL, 'R'},    {"out", required_argument, NULL, 'o'},
+                                            {"verbose", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    struct request             r = {.format = REPORT_TEXT};
+
+    for (int c; (c = getopt_long(argc, argv, "o:vh", options, NULL)) != -1;) {
+        switch (c) {
+        case 'F':
+            if (report_format_parse(optarg, &r.format) != 0) {
+                complain("unknown format '%s'; known are text, csv, json and ndjson", optarg);
+                return misuse("report");
+            }
+            break;
+        case 't':
+            r.query.table = optarg;
+            break;
+        case 'R':
+            if (parse_run(optarg, &r.query.run_id) != 0)
+                return misuse("report");
+            break;
+        case 'o':
+            r.out = optarg;
+            break;
+        case 'v':
+            r.query.verbose = true;
+            break;
+        case 'h':
+            fputs(help, stdout);
+            return finish_output(EXIT_NOTHING);
+        default:
+            return misuse("report");
+        }
+    }
+    if (argc - optind != 1) {
+        complain("report takes one database");
+        return misuse("report");
+    }
+    r.query.color = r.out == NULL && wants_color(stdout);
+    r.query.width = r.out == NULL ? terminal_width() : 100;
+    return run(argv[optind], &r);
+}

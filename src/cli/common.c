@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "flowaudit/classify.h"
+#include "version.h"
+
+#define PATH_SIZE 4096
+
+int complain(const char *fmt, ...)
+{
+    va_list args;
+
+    fputs("flowaudit: ", stderr);
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return EXIT_UNUSABLE;
+}
+
+int misuse(const char *command)
+{
+    return complain("try 'flowaudit %s --help'", command);
+}
+
+int finish_output(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    complain("standard output: %s; what was printed is not whole", strerror(errno));
+    return EXIT_INCOMPLETE;
+}
+
+int64_t run_time_ns(void)
+{
+    const char     *epoch = getenv("SOURCE_DATE_EPOCH");
+    struct timespec now;
+
+    if (epoch != NULL && *epoch != '\0') {
+        char     *end;
+        long long seconds = strtoll(epoch, &end, 10);
+
+        if (*end == '\0' && seconds >= 0 && seconds < INT64_MAX / 1000000000)
+            return seconds * 1000000000;
+    }
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+bool wants_color(FILE *f)
+{
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+    return isatty(fileno(f)) && (no == NULL || *no == '\0') && term != NULL && strcmp(term, "dumb") != 0;
+}
+
+unsigned terminal_width(void)
+{
+    struct winsize size;
+
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
+        return size.ws_col < 160 ? size.ws_col : 160;
+    return 100;
+}
+
+struct policy_options cli_policy_options(void)
+{
+    return (struct policy_options){.known_protocols = classify_names(), .satisfies = classify_satisfies};
+}
+
+int parse_policy_format(const char *name, enum policy_format *ret)
+{
+    static const char *const names[] = {"text", "tsv", "json"};
+
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *ret = (enum policy_format)i;
+            return 0;
+        }
+    }
+    return complain("unknown format '%s'; known are text, tsv and json", name);
+}
+
+/* --- finding files --------------------------------------------------------------------------------- */
+
+static bool exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+char *find_site(const char *given)
+{
+    static const char *const places[] = {"flowaudit.yaml", FLOWAUDIT_SYSCONFDIR "/flowaudit/flowaudit.yaml"};
+
+    if (given != NULL)
+        return strdup(given);
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+        if (exists(places[i]))
+            return strdup(places[i]);
+    complain("no site file: name one with -s SITE, or put it at %s or %s", places[0], places[1]);
+    return NULL;
+}
+
+/* The folder of the running program, so that a build tree and a relocated installation find their rules. */
+static bool program_folder(char *buf, size_t size)
+{
+    ssize_t n = readlink("/proc/self/exe", buf, size - 1);
+
+    if (n <= 0)
+        return false;
+    buf[n] = '\0';
+    char *slash = strrchr(buf, '/');
+    if (slash == NULL)
+        return false;
+    *slash = '\0';
+    return true;
+}
+
+/* The i-th folder in which matrices are looked for; false past the last one. */
+static bool rules_folder(size_t i, const char *near, char *buf, size_t size)
+{
+    const char *env = getenv("FLOWAUDIT_RULES");
+    char        program[PATH_SIZE];
+    const char *slash;
+
+    buf[0] = '\0';
+    switch (i) {
+    case 0:
+        slash = near != NULL ? strrchr(near, '/') : NULL;
+        if (near != NULL)
+            snprintf(buf, size, "%.*s", slash != NULL ? (int)(slash - near) : 1, slash != NULL ? near : ".");
+        return true;
+    case 1:
+        if (env != NULL)
+            snprintf(buf, size, "%s", env);
+        return true;
+    case 2:
+    case 3:
+        if (program_folder(program, sizeof(program)))
+            snprintf(buf, size, "%s/%s", program, i == 2 ? "../rules" : "../share/flowaudit/rules");
+        return true;
+    case 4:
+        snprintf(buf, size, "%s", FLOWAUDIT_DATADIR "/flowaudit/rules");
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool find_rules_file(const char *name, const char *suffix, const char *near, char *path, size_t size)
+{
+    char folder[PATH_SIZE / 2];
+
+    for (size_t i = 0; rules_folder(i, near, folder, sizeof(folder)); i++) {
+        if (folder[0] == '\0')
+            continue;
+        snprintf(path, size, "%s/%s%s", folder, name, suffix);
+        if (exists(path))
+            return true;
+    }
+    return false;
+}
+
+int load_matrix(const char *name, const char *near, struct matrix **ret, struct diag_list *diags)
+{
+    char path[PATH_SIZE];
+
+    if (*name == '/')
+        snprintf(path, sizeof(path), "%s", name);
+    else if (!find_rules_file(name, ".yaml", near, path, sizeof(path)) && !find_rules_file(name, "", near, path, sizeof(path)))
+        snprintf(path, sizeof(path), "%s", name);
+    if (!exists(path))
+        return -ENOENT;
+    return matrix_load(path, ret, diags) == 0 ? 0 : -EINVAL;
+}
+
+/* --- the rulebook ------------------------------------------------------------------------------------ */
+
+/* Errors are always shown, the rest unless the user wants quiet. */
+static void show(struct diag_list *diags, bool quiet)
+{
+    diag_sort(diags);
+    if (!quiet || diag_count(diags, DIAG_ERROR) > 0)
+        diag_print(diags, stderr);
+}
+
+static int load_both(struct rulebook *book, const char *path, struct diag_list *diags)
+{
+    if (site_load(path, &book->site, diags) != 0)
+        return EXIT_UNUSABLE;
+    const struct rules_name *name = &book->site->matrix;
+    int                      rc = load_matrix(name->text, path, &book->matrix, diags);
+    if (rc == -ENOENT) {
+        struct diag_place place = site_place(book->site, &name->place);
+        diag_add(diags, DIAG_ERROR, &place, "no matrix '%s'; a name of a file in the rules directory, or a path, is wanted", name->text);
+    }
+    if (rc != 0)
+        return EXIT_UNUSABLE;
+    struct policy_options options = cli_policy_options();
+    return policy_compile(book->matrix, book->site, &options, &book->policy, diags) == 0 ? 0 : EXIT_UNUSABLE;
+}
+
+int rulebook_load(struct rulebook *book, const char *site_path, bool quiet)
+{
+    struct diag_list diags = {0};
+    char            *path = find_site(site_path);
+
+    *book = (struct rulebook){0};
+    if (path == NULL)
+        return EXIT_UNUSABLE;
+    int rc = load_both(book, path, &diags);
+    show(&diags, quiet);
+    diag_list_clear(&diags);
+    free(path);
+    if (rc != 0)
+        rulebook_free(book);
+    return rc;
+}
+
+void rulebook_free(struct rulebook *book)
+{
+    policy_free(book->policy);
+    site_free(book->site);
+    matrix_free(book->matrix);
+    *book = (struct rulebook){0};
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "version.h"
+
+static const struct {
+    const char *name;
+    command_fn *run;
+    const char *what;
+} commands[] = {
+    {"check", cmd_check, "judge capture files against the documented matrix"},
+    {"report", cmd_report, "export a recorded audit as text, CSV or JSON"},
+    {"explain", cmd_explain, "say what the matrix says of one flow, and why"},
+    {"lint", cmd_lint, "check site and matrix files without traffic"},
+    {"matrix", cmd_matrix, "print the matrix, as documented or as it applies at a site"},
+};
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "flowaudit %s: holds captured traffic to a documented matrix of allowed flows\n\n"
+                 "usage: flowaudit COMMAND [OPTIONS] [ARGUMENTS]\n\n",
+            FLOWAUDIT_VERSION);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        fprintf(out, "  %-9s%s\n", commands[i].name, commands[i].what);
+    fprintf(out, "\nFirst steps:  flowaudit check -s site.yaml capture.pcapng\n"
+                 "Help:         flowaudit COMMAND --help, flowaudit(1), flowaudit-site(5), flowaudit-matrix(5)\n"
+                 "Exit status:  0 nothing found, 1 findings, 2 wrong usage or an unusable file, 3 incomplete evidence\n");
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help(stdout);
+        return finish_output(EXIT_NOTHING);
+    }
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+        printf("flowaudit %s\n", FLOWAUDIT_VERSION);
+        return finish_output(EXIT_NOTHING);
+    }
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    if (argc > 1)
+        complain("unknown command '%s'; 'flowaudit --help' lists the commands", name);
+    else
+        print_help(stderr);
+    return EXIT_UNUSABLE;
+}

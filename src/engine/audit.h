@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One audit from its merged conversations to its record: what engine.c, findings.c and record.c share. */
+#ifndef ENGINE_AUDIT_H
+#define ENGINE_AUDIT_H
+
+#include "conversation.h"
+#include "flowaudit/engine.h"
+#include "inputs.h"
+#include "shard.h"
+
+struct finding {
+    enum finding_kind     kind;
+    enum severity         severity;
+    struct conversation  *conversation;  /* or NULL */
+    const struct expectation *expectation; /* or NULL */
+    char                 *section, *sentence; /* owned; of findings that have neither (or their own) */
+    const struct site_exception *exception;   /* that waives it, or NULL */
+    int64_t               first_ns;
+};
+
+struct audit {
+    const struct engine_options *options;
+    const struct policy         *policy;
+    const struct site           *site;
+    struct inputs               *inputs;
+    struct shard               **shards;
+    size_t                       n_shards;
+    struct conversation        **conversations; /* all of all shards, in order of their first packet */
+    size_t                       n_conversations;
+    struct shard_host           *hosts;         /* merged, by address */
+    size_t                       n_hosts;
+    struct shard_totals          totals;
+    struct coverage              coverage;
+    struct expector             *expector;
+    const struct expectation    *expectations;
+    size_t                       n_expectations;
+    struct finding              *findings;
+    size_t                       n_findings, n_findings_allocated;
+    uint64_t                    *exception_uses; /* by index in the site */
+    struct engine_result        *result;
+};
+
+/* merge.c: the shards' conversations and hosts become one ordered whole. */
+int audit_merge(struct audit *, struct err *reterr);
+/* findings.c: expectations and findings from the merged conversations. */
+int  audit_conclude(struct audit *, struct err *reterr);
+void audit_free_findings(struct audit *);
+/* record.c: all of it into the store; the run has begun. */
+int audit_record(struct audit *, struct store *, struct err *reterr);
+
+#endif

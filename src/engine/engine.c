@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Overview: the calling thread reads batches; every worker (the calling thread is the first of them) goes through
+ * each batch and handles the packets of its shard.  Two barriers fence a batch: nobody starts before it is
+ * there, and the reader refills only when all are done with it.  With one worker there is no thread and no barrier.
+ */
+#include "flowaudit/engine.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit.h"
+
+#define BATCH 4096
+#define PROGRESS_EVERY (1u << 20) /* packets */
+
+void engine_options_default(struct engine_options *ret)
+{
+    *ret = (struct engine_options){.n_workers = 1, .flows_kept = 20, .peers_kept = 1000};
+    flow_options_default(&ret->flow);
+}
+
+struct crew {
+    struct audit      *audit;
+    struct input_frame frames[BATCH];
+    size_t             n_frames;
+    bool               over; /* no more batches; written between the barriers' turns */
+    pthread_mutex_t    gate; /* held while threads are being started */
+    pthread_barrier_t  ready, done;
+    pthread_t         *threads;
+    size_t             n_threads;
+};
+
+struct worker {
+    struct crew  *crew;
+    struct shard *shard;
+};
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+
+    pthread_mutex_lock(&w->crew->gate);
+    bool given_up = w->crew->over;
+    pthread_mutex_unlock(&w->crew->gate);
+    if (given_up)
+        return NULL;
+    for (;;) {
+        pthread_barrier_wait(&w->crew->ready);
+        if (w->crew->over)
+            break;
+        shard_batch(w->shard, w->crew->frames, w->crew->n_frames);
+        pthread_barrier_wait(&w->crew->done);
+    }
+    shard_finish(w->shard);
+    return NULL;
+}
+
+static void handle_batch(struct crew *crew)
+{
+    if (crew->n_threads > 0)
+        pthread_barrier_wait(&crew->ready);
+    shard_batch(crew->audit->shards[0], crew->frames, crew->n_frames);
+    if (crew->n_threads > 0)
+        pthread_barrier_wait(&crew->done);
+}
+
+static void report_progress(const struct audit *a, uint64_t packets)
+{
+    struct engine_progress p = {.packets = packets, .n_inputs = (unsigned)inputs_count(a->inputs)};
+
+    inputs_progress(a->inputs, &p.bytes, &p.bytes_total, &p.input);
+    a->options->progress(a->options->progress_aux, &p);
+}
+
+/* Reads to the end of the inputs.  A fault of the machine ends the reading, not the audit: it is in the result. */
+static void read_all(struct crew *crew)
+{
+    struct audit                *a = crew->audit;
+    const struct engine_options *o = a->options;
+    uint64_t                     packets = 0, next_report = PROGRESS_EVERY;
+    struct err                   err = {0};
+
+    for (;;) {
+        int n = inputs_next(a->inputs, crew->frames, BATCH, &err);
+
+        if (n < 0) {
+            a->result->faulted = true;
+            snprintf(a->result->fault, sizeof(a->result->fault), "%s", err.msg);
+        }
+        if (n <= 0)
+            break;
+        crew->n_frames = (size_t)n;
+        handle_batch(crew);
+        packets += (size_t)n;
+        if (o->stop != NULL && *o->stop != 0) {
+            a->result->stopped = true;
+            break;
+        }
+        if (o->progress != NULL && packets >= next_report) {
+            report_progress(a, packets);
+            next_report = packets + PROGRESS_EVERY;
+        }
+    }
+}
+
+static void join_threads(struct crew *crew)
+{
+    for (size_t i = 0; i < crew->n_threads; i++)
+        pthread_join(crew->threads[i], NULL);
+    pthread_barrier_destroy(&crew->ready);
+    pthread_barrier_destroy(&crew->done);
+    pthread_mutex_destroy(&crew->gate);
+}
+
+static int start_threads(struct crew *crew, struct worker *workers, struct err *reterr)
+{
+    size_t n = crew->audit->n_shards;
+    int    rc = 0;
+
+    if (n == 1)
+        return 0;
+    if (pthread_barrier_init(&crew->ready, NULL, (unsigned)n) != 0 || pthread_barrier_init(&crew->done, NULL, (unsigned)n) != 0 ||
+        pthread_mutex_init(&crew->gate, NULL) != 0)
+        return err_set(reterr, -EAGAIN, "no resources for %zu workers", n);
+    /* The barriers count on every worker: none may reach them before all have started. */
+    pthread_mutex_lock(&crew->gate);
+    for (size_t i = 1; i < n && rc == 0; i++) {
+        workers[i] = (struct worker){crew, crew->audit->shards[i]};
+        rc = pthread_create(&crew->threads[crew->n_threads], NULL, work, &workers[i]);
+        if (rc != 0)
+            err_set(reterr, -rc, "cannot start worker %zu of %zu: %s", i + 1, n, strerror(rc));
+        else
+            crew->n_threads++;
+    }
+    crew->over = rc != 0;
+    pthread_mutex_unlock(&crew->gate);
+    if (rc != 0)
+        join_threads(crew);
+    return -rc;
+}
+
+static void end_threads(struct crew *crew)
+{
+    if (crew->n_threads == 0)
+        return;
+    crew->over = true;
+    pthread_barrier_wait(&crew->ready);
+    join_threads(crew);
+}
+
+static int make_shards(struct audit *a, struct err *reterr)
+{
+    const struct engine_options *o = a->options;
+    struct shard_options         so = {
+                .n_shards = o->n_workers,
+                .n_inputs = inputs_count(a->inputs),
+                .flow = o->flow,
+                .limits = {.flows_kept = o->flows_kept, .flows_all = o->flows_all, .peers_kept = o->peers_kept},
+    };
+    int rc = hash_key_random(&so.pair_key, reterr);
+
+    if (rc != 0)
+        return rc;
+    so.flow.memory_limit /= o->n_workers;
+    a->shards = calloc(o->n_workers, sizeof(struct shard *));
+    if (a->shards == NULL)
+        return err_set(reterr, -ENOMEM, "no memory for the workers");
+    for (; a->n_shards < o->n_workers; a->n_shards++) {
+        so.index = (unsigned)a->n_shards;
+        rc = shard_new(&so, a->policy, &a->shards[a->n_shards], reterr);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int run_crew(struct audit *a, struct err *reterr)
+{
+    int            rc = 0;
+    struct crew   *crew = calloc(1, sizeof(*crew));
+    struct worker *workers = calloc(a->n_shards, sizeof(*workers));
+
+    if (crew != NULL)
+        crew->threads = calloc(a->n_shards, sizeof(*crew->threads));
+    if (crew == NULL || workers == NULL || crew->threads == NULL) {
+        rc = err_set(reterr, -ENOMEM, "no memory for a batch of packets");
+    } else {
+        crew->audit = a;
+        rc = start_threads(crew, workers, reterr);
+    }
+    if (rc == 0) {
+        read_all(crew);
+        end_threads(crew);
+        shard_finish(a->shards[0]);
+    }
+    if (crew != NULL)
+        free(crew->threads);
+    free(crew);
+    free(workers);
+    return rc;
+}
+
+static void add_results(const struct audit *a, size_t input, uint64_t sums[static PACKET_N_RESULTS])
+{
+    for (size_t i = 0; i < a->n_shards; i++) {
+        const uint64_t *results = shard_results(a->shards[i], input);
+
+        for (size_t k = 0; k < PACKET_N_RESULTS; k++)
+            sums[k] += results[k];
+    }
+}
+
+static void name_linktype(const struct capture_stats *stats, struct engine_result *r)
+{
+    char buf[64];
+
+    for (unsigned i = 0; i < stats->n_linktypes && r->linktype[0] == '\0'; i++)
+        if (!packet_linktype_known(stats->linktypes[i]))
+            snprintf(r->linktype, sizeof(r->linktype), "%s", capture_linktype_name(stats->linktypes[i], buf, sizeof(buf)));
+}
+
+/* What was looked at, and what was not. */
+static void sum_up(struct audit *a)
+{
+    struct engine_result *r = a->result;
+
+    r->complete = !r->faulted && !r->stopped;
+    a->coverage.first_ns = INT64_MAX;
+    a->coverage.last_ns = INT64_MIN;
+    for (size_t i = 0; i < inputs_count(a->inputs); i++) {
+        struct capture_stats stats;
+        uint64_t             results[PACKET_N_RESULTS] = {0};
+
+        inputs_stats(a->inputs, i, &stats);
+        add_results(a, i, results);
+        r->packets += stats.n_packets;
+        r->decoded += results[PACKET_OK];
+        r->n_linktype += results[PACKET_LINKTYPE];
+        r->n_inputs_empty += stats.n_packets == 0;
+        r->n_inputs_damaged += stats.damaged;
+        if (results[PACKET_LINKTYPE] > 0)
+            name_linktype(&stats, r);
+        if (stats.n_packets == 0 || stats.damaged || results[PACKET_LINKTYPE] > 0 || !inputs_finished(a->inputs, i))
+            r->complete = false;
+        a->coverage.damaged |= stats.damaged || !inputs_finished(a->inputs, i);
+        a->coverage.lost += stats.n_stated_drops;
+        if (stats.n_packets > 0) {
+            a->coverage.first_ns = stats.first_ns < a->coverage.first_ns ? stats.first_ns : a->coverage.first_ns;
+            a->coverage.last_ns = stats.last_ns > a->coverage.last_ns ? stats.last_ns : a->coverage.last_ns;
+        }
+    }
+    r->discarded = r->packets - r->decoded;
+    a->coverage.packets = r->packets;
+    for (size_t i = 0; i < a->n_conversations; i++)
+        a->coverage.bytes += a->conversations[i]->bytes[0] + a->conversations[i]->bytes[1];
+    a->coverage.unseen_bytes = a->totals.n_unseen_bytes;
+    if (r->packets == 0)
+        a->coverage.first_ns = a->coverage.last_ns = 0;
+}
+
+static void release(struct audit *a)
+{
+    audit_free_findings(a);
+    for (size_t i = 0; i < a->n_shards; i++)
+        shard_free(a->shards[i]);
+    free(a->shards);
+    free(a->conversations);
+    free(a->hosts);
+    inputs_free(a->inputs);
+}
+
+int engine_check(const struct engine_options *o, const struct policy *policy, const struct site *site, struct store *store,
+                 struct store_run *run, struct engine_result *ret, struct err *reterr)
+{
+    struct engine_result   result = {0};
+    struct audit           a = {.options = o, .policy = policy, .site = site, .result = &result};
+    struct capture_options co = {.filter = o->filter, .no_digest = o->no_digest};
+    int                    rc = inputs_open(o->inputs, o->n_inputs, &co, &a.inputs, reterr);
+
+    if (rc == 0)
+        rc = make_shards(&a, reterr);
+    if (rc == 0)
+        rc = store_begin_run(store, run, &result.run_id, reterr);
+    if (rc == 0)
+        rc = run_crew(&a, reterr);
+    if (rc == 0)
+        rc = audit_merge(&a, reterr);
+    if (rc == 0) {
+        sum_up(&a);
+        rc = audit_conclude(&a, reterr);
+    }
+    if (rc == 0)
+        rc = audit_record(&a, store, reterr);
+    if (rc == 0)
+        rc = store_end_run(store, run->ended_ns, result.complete, reterr);
+    if (rc == 0)
+        *ret = result;
+    release(&a);
+    return rc;
+}

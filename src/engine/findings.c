@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From merged conversations to expectations and findings, in the order of reports. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit.h"
+
+static struct finding *add_finding(struct audit *a)
+{
+    if (a->n_findings == a->n_findings_allocated) {
+        size_t          n = a->n_findings_allocated == 0 ? 64 : 2 * a->n_findings_allocated;
+        struct finding *findings = realloc(a->findings, n * sizeof(*findings));
+
+        if (findings == NULL)
+            return NULL;
+        a->findings = findings;
+        a->n_findings_allocated = n;
+    }
+    struct finding *f = &a->findings[a->n_findings++];
+    *f = (struct finding){0};
+    return f;
+}
+
+static int conversation_finding(struct audit *a, struct conversation *c)
+{
+    const struct judgement *j = &c->judgement;
+
+    if (j->ignored || j->kind == FINDING_NONE)
+        return 0;
+    struct finding *f = add_finding(a);
+    if (f == NULL)
+        return -ENOMEM;
+    f->kind = j->kind;
+    f->severity = policy_severity(j, (enum outcome)c->key.outcome);
+    f->conversation = c;
+    f->first_ns = c->first_ns;
+    f->exception = c->key.summed == SUM_NONE ? policy_exception(a->policy, &c->query, c->last_ns) : NULL;
+    if (f->exception != NULL)
+        a->exception_uses[f->exception - a->site->exceptions]++;
+    return 0;
+}
+
+static int expectation_finding(struct audit *a, const struct expectation *e)
+{
+    bool missing = e->outcome == EXPECT_NEVER_ATTEMPTED;
+    bool failed = e->outcome == EXPECT_REFUSED || e->outcome == EXPECT_PROHIBITED || e->outcome == EXPECT_UNANSWERED;
+
+    if (!missing && !failed)
+        return 0;
+    struct finding *f = add_finding(a);
+    if (f == NULL)
+        return -ENOMEM;
+    f->kind = missing ? FINDING_MISSING : FINDING_MISDROPPED;
+    f->severity = missing ? SEVERITY_MEDIUM : SEVERITY_HIGH;
+    f->expectation = e;
+    f->first_ns = e->first_ns;
+    return 0;
+}
+
+struct lint_aux {
+    struct audit *audit;
+    int           rc;
+};
+
+static void site_finding(void *aux, enum severity severity, const char *section, const char *sentence)
+{
+    struct lint_aux *lint = aux;
+    struct finding  *f = add_finding(lint->audit);
+
+    if (f == NULL) {
+        lint->rc = -ENOMEM;
+        return;
+    }
+    f->kind = FINDING_SITE;
+    f->severity = severity;
+    f->section = strdup(section);
+    f->sentence = strdup(sentence);
+    if (f->section == NULL || f->sentence == NULL)
+        lint->rc = -ENOMEM;
+}
+
+/* An exception that covered nothing is a hole left open for nobody. */
+static void unused_exceptions(struct lint_aux *lint)
+{
+    const struct audit *a = lint->audit;
+
+    for (size_t i = 0; i < a->site->n_exceptions; i++) {
+        const struct site_exception *e = &a->site->exceptions[i];
+        char                         sentence[512];
+
+        if (a->exception_uses[i] > 0 || e->until_ns < a->coverage.last_ns)
+            continue;
+        snprintf(sentence, sizeof(sentence),
+                 "Exception %s (%s to %s, owner %s, until %s) covered no finding of this run; withdraw it if it is no longer needed.",
+                 e->id.text, e->client.text, e->server.text, e->owner, e->until_text);
+        site_finding(lint, SEVERITY_NOTICE, "", sentence);
+    }
+}
+
+static int by_rank(const void *pa, const void *pb)
+{
+    const struct finding *a = pa, *b = pb;
+
+    if (a->severity != b->severity)
+        return a->severity < b->severity ? -1 : 1;
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    if (a->conversation != NULL && b->conversation != NULL)
+        return a->conversation->id < b->conversation->id ? -1 : 1;
+    /* Expectations stand in one array in the order of the document. */
+    if (a->expectation != NULL && b->expectation != NULL)
+        return a->expectation < b->expectation ? -1 : a->expectation > b->expectation;
+    return strcmp(a->sentence != NULL ? a->sentence : "", b->sentence != NULL ? b->sentence : "");
+}
+
+static int evaluate_expectations(struct audit *a, struct err *reterr)
+{
+    int rc = expector_new(a->policy, &a->expector, reterr);
+
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < a->n_conversations; i++) {
+        const struct conversation *c = a->conversations[i];
+        struct expect_fact         fact = {
+                    .query = c->query,
+                    .outcome = (enum outcome)c->key.outcome,
+                    .first_ns = c->first_ns,
+                    .flows = c->flows,
+                    .icmp = c->icmp,
+                    .first_packet = c->first_packet,
+                    .input = c->first_input,
+        };
+
+        if (c->key.summed == SUM_NONE && c->key.verdict == VERDICT_ALLOWED)
+            expector_conversation(a->expector, &fact);
+    }
+    for (size_t i = 0; i < a->n_hosts; i++) {
+        const struct shard_host *h = &a->hosts[i];
+        struct expect_host       host = {h->addr, h->first_ns, h->last_ns, h->sent, h->received};
+
+        expector_host(a->expector, &host);
+    }
+    return expector_finish(a->expector, &a->coverage, &a->expectations, &a->n_expectations, reterr);
+}
+
+static void count_findings(struct audit *a)
+{
+    struct engine_result *r = a->result;
+
+    for (size_t i = 0; i < a->n_findings; i++) {
+        const struct finding *f = &a->findings[i];
+
+        if (f->exception != NULL)
+            r->n_waived++;
+        else if (f->severity == SEVERITY_NOTICE)
+            r->n_notices[f->kind]++;
+        else
+            r->n_findings[f->kind]++;
+    }
+}
+
+int audit_conclude(struct audit *a, struct err *reterr)
+{
+    struct lint_aux lint = {a, 0};
+    int             rc = evaluate_expectations(a, reterr);
+
+    if (rc != 0)
+        return rc;
+    a->exception_uses = calloc(a->site->n_exceptions + 1, sizeof(*a->exception_uses));
+    if (a->exception_uses == NULL)
+        rc = -ENOMEM;
+    for (size_t i = 0; rc == 0 && i < a->n_conversations; i++)
+        rc = conversation_finding(a, a->conversations[i]);
+    for (size_t i = 0; rc == 0 && i < a->n_expectations; i++)
+        rc = expectation_finding(a, &a->expectations[i]);
+    if (rc == 0) {
+        policy_lint(a->policy, a->coverage.last_ns, site_finding, &lint);
+        unused_exceptions(&lint);
+        rc = lint.rc;
+    }
+    if (rc != 0)
+        return err_set(reterr, rc, "no memory for the findings");
+    if (a->n_findings > 1)
+        qsort(a->findings, a->n_findings, sizeof(*a->findings), by_rank);
+    count_findings(a);
+    return 0;
+}
+
+void audit_free_findings(struct audit *a)
+{
+    for (size_t i = 0; i < a->n_findings; i++) {
+        free(a->findings[i].section);
+        free(a->findings[i].sentence);
+    }
+    free(a->findings);
+    free(a->exception_uses);
+    expector_free(a->expector);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The shards' conversations and hosts become one whole in an order that no shard, bucket or thread decides. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit.h"
+
+/* An answer to a broadcast or multicast query comes within this time. */
+#define ANSWER_WITHIN_NS (15 * INT64_C(1000000000))
+
+_Static_assert(offsetof(struct shard_group_query, first_ns) == 24, "the key of a query is compared as bytes: no hidden padding");
+
+static int by_key(const void *pa, const void *pb)
+{
+    const struct conversation *a = *(struct conversation *const *)pa, *b = *(struct conversation *const *)pb;
+
+    return memcmp(&a->key, &b->key, sizeof(a->key));
+}
+
+static int by_start(const void *pa, const void *pb)
+{
+    const struct conversation *a = *(struct conversation *const *)pa, *b = *(struct conversation *const *)pb;
+
+    if (a->first_ns != b->first_ns)
+        return a->first_ns < b->first_ns ? -1 : 1;
+    if (a->first_input != b->first_input)
+        return a->first_input < b->first_input ? -1 : 1;
+    if (a->first_packet != b->first_packet)
+        return a->first_packet < b->first_packet ? -1 : 1;
+    return memcmp(&a->key, &b->key, sizeof(a->key));
+}
+
+static int by_flow_start(const void *pa, const void *pb)
+{
+    const struct flow_record *a = pa, *b = pb;
+
+    if (a->first_ns != b->first_ns)
+        return a->first_ns < b->first_ns ? -1 : 1;
+    if (a->input != b->input)
+        return a->input < b->input ? -1 : 1;
+    return a->first_packet < b->first_packet ? -1 : a->first_packet > b->first_packet;
+}
+
+/* Two shards may each have a sum of the same kind: 'b' goes into 'a'. */
+static void absorb(struct conversation *a, const struct conversation *b)
+{
+    if (by_start(&(const struct conversation *){b}, &(const struct conversation *){a}) < 0) {
+        a->first_ns = b->first_ns;
+        a->first_input = b->first_input;
+        a->first_packet = b->first_packet;
+        a->query = b->query;
+    }
+    a->last_ns = b->last_ns > a->last_ns ? b->last_ns : a->last_ns;
+    a->flows += b->flows;
+    a->n_summed += b->n_summed;
+    a->payload += b->payload;
+    a->duplicates += b->duplicates;
+    a->unseen_bytes += b->unseen_bytes;
+    a->encap |= b->encap;
+    for (unsigned i = 0; i < 2; i++) {
+        a->packets[i] += b->packets[i];
+        a->bytes[i] += b->bytes[i];
+        a->query.sent[i] |= b->query.sent[i];
+    }
+    a->client_port_low = b->client_port_low < a->client_port_low ? b->client_port_low : a->client_port_low;
+    a->client_port_high = b->client_port_high > a->client_port_high ? b->client_port_high : a->client_port_high;
+}
+
+static int gather(struct audit *a, struct err *reterr)
+{
+    size_t n = 0, at = 0;
+
+    for (size_t i = 0; i < a->n_shards; i++)
+        n += conversation_count(shard_conversations(a->shards[i]));
+    a->conversations = calloc(n + 1, sizeof(struct conversation *));
+    if (a->conversations == NULL)
+        return err_set(reterr, -ENOMEM, "no memory to merge %zu conversations", n);
+    for (size_t i = 0; i < a->n_shards; i++) {
+        struct conversation_table *t = shard_conversations(a->shards[i]);
+
+        for (size_t k = 0; k < conversation_count(t); k++)
+            a->conversations[at++] = conversation_at(t, k);
+    }
+    a->n_conversations = n;
+    return 0;
+}
+
+static void absorb_equal(struct audit *a)
+{
+    size_t kept = 0;
+
+    if (a->n_shards > 1)
+        qsort(a->conversations, a->n_conversations, sizeof(struct conversation *), by_key);
+    for (size_t i = 0; i < a->n_conversations; i++) {
+        if (a->n_shards > 1 && kept > 0 && by_key(&a->conversations[kept - 1], &a->conversations[i]) == 0)
+            absorb(a->conversations[kept - 1], a->conversations[i]);
+        else
+            a->conversations[kept++] = a->conversations[i];
+    }
+    a->n_conversations = kept;
+}
+
+/* --- answers to broadcasts and multicasts ----------------------------------------------------------- */
+
+static int by_query(const void *pa, const void *pb)
+{
+    return memcmp(pa, pb, offsetof(struct shard_group_query, first_ns));
+}
+
+struct group_queries {
+    struct shard_group_query *items;
+    size_t                    n;
+};
+
+static int gather_queries(const struct audit *a, struct group_queries *ret, struct err *reterr)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->n_shards; i++) {
+        size_t slots;
+
+        shard_group_queries(a->shards[i], &slots);
+        n += slots;
+    }
+    ret->items = calloc(n + 1, sizeof(*ret->items));
+    ret->n = 0;
+    if (ret->items == NULL)
+        return err_set(reterr, -ENOMEM, "no memory to merge queries to broadcast addresses");
+    for (size_t i = 0; i < a->n_shards; i++) {
+        size_t                          slots;
+        const struct shard_group_query *q = shard_group_queries(a->shards[i], &slots);
+
+        for (size_t k = 0; k < slots; k++)
+            if (q[k].last_ns != INT64_MIN)
+                ret->items[ret->n++] = q[k];
+    }
+    qsort(ret->items, ret->n, sizeof(*ret->items), by_query);
+    return 0;
+}
+
+/* Did 'host' send from 'from' to some group's 'port' shortly before 'at_ns'?  One sender may have asked several groups. */
+static bool asked(const struct group_queries *queries, const struct addr *host, uint16_t from, uint16_t port, int64_t at_ns)
+{
+    struct shard_group_query key = {.sender = *host, .sender_port = from, .port = port};
+    size_t                   low = 0, high = queries->n;
+
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+
+        if (by_query(&queries->items[mid], &key) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    for (; low < queries->n && by_query(&queries->items[low], &key) == 0; low++)
+        if (queries->items[low].first_ns <= at_ns && at_ns <= queries->items[low].last_ns + ANSWER_WITHIN_NS)
+            return true;
+    return false;
+}
+
+static void swap_counts(uint64_t counts[2])
+{
+    uint64_t first = counts[0];
+
+    counts[0] = counts[1];
+    counts[1] = first;
+}
+
+static void swap_ends(struct conversation *c)
+{
+    struct policy_query *q = &c->query;
+    struct tuple         t = q->tuple;
+
+    q->tuple = (struct tuple){t.server, t.client, t.server_port, t.client_port, t.transport};
+    c->key.client = q->tuple.client;
+    c->key.server = q->tuple.server;
+    c->key.server_port = q->tuple.server_port;
+    c->key.client_port = q->tuple.client_port;
+    c->client_port_low = c->client_port_high = q->tuple.client_port;
+    q->sent[0] = true, q->sent[1] = false;
+    swap_counts(c->packets);
+    swap_counts(c->bytes);
+    for (size_t i = 0; i < c->n_kept; i++)
+        flow_record_swap(&c->kept[i]);
+}
+
+static void judge_again(const struct policy *policy, struct conversation *c)
+{
+    c->query.answers_group = true;
+    policy_judge(policy, &c->query, &c->judgement);
+    c->key.verdict = (uint8_t)c->judgement.verdict;
+    c->key.kind = (uint8_t)c->judgement.kind;
+    c->key.row = c->judgement.row;
+    c->key.outcome = OUTCOME_ONE_WAY;
+    for (size_t i = 0; i < c->n_kept; i++)
+        c->kept[i].answers_group = true;
+}
+
+/* A unicast datagram from the port that a broadcast query went to, back to the port that it came from, is its
+ * answer.  Where both ports are equal (137 to 137) it may as well be a query of its own: then the content decides. */
+static void mark_answer(const struct audit *a, const struct group_queries *queries, struct conversation *c)
+{
+    const struct tuple *t = &c->query.tuple;
+
+    if (c->key.transport != IPPROTO_UDP || c->key.summed != SUM_NONE || c->query.group || c->client_port_low != c->client_port_high)
+        return;
+    bool forward = c->packets[1] == 0, back = c->packets[0] == 0;
+    if (forward == back || (t->client_port == t->server_port && !c->is_reply))
+        return;
+    if (forward && asked(queries, &t->server, t->server_port, t->client_port, c->first_ns)) {
+        judge_again(a->policy, c);
+    } else if (back && asked(queries, &t->client, t->client_port, t->server_port, c->first_ns)) {
+        swap_ends(c);
+        judge_again(a->policy, c);
+    }
+}
+
+static int mark_answers(struct audit *a, struct err *reterr)
+{
+    struct group_queries queries;
+    int                  rc = gather_queries(a, &queries, reterr);
+
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; queries.n > 0 && i < a->n_conversations; i++)
+        mark_answer(a, &queries, a->conversations[i]);
+    free(queries.items);
+    return 0;
+}
+
+/* --- hosts --------------------------------------------------------------------------------------------- */
+
+static int by_addr(const void *pa, const void *pb)
+{
+    const struct shard_host *a = pa, *b = pb;
+
+    return addr_compare(&a->addr, &b->addr);
+}
+
+static void absorb_host(struct shard_host *a, const struct shard_host *b)
+{
+    a->first_ns = b->first_ns < a->first_ns ? b->first_ns : a->first_ns;
+    a->last_ns = b->last_ns > a->last_ns ? b->last_ns : a->last_ns;
+    a->sent += b->sent;
+    a->received += b->received;
+}
+
+static int merge_hosts(struct audit *a, struct err *reterr)
+{
+    size_t n = 0, kept = 0;
+
+    for (size_t i = 0; i < a->n_shards; i++) {
+        size_t slots;
+
+        shard_hosts(a->shards[i], &slots);
+        n += slots;
+    }
+    a->hosts = calloc(n + 1, sizeof(*a->hosts));
+    if (a->hosts == NULL)
+        return err_set(reterr, -ENOMEM, "no memory to merge hosts");
+    for (size_t i = 0; i < a->n_shards; i++) {
+        size_t                   slots;
+        const struct shard_host *h = shard_hosts(a->shards[i], &slots);
+
+        for (size_t k = 0; k < slots; k++)
+            if (h[k].sent + h[k].received > 0)
+                a->hosts[a->n_hosts++] = h[k];
+    }
+    qsort(a->hosts, a->n_hosts, sizeof(*a->hosts), by_addr);
+    for (size_t i = 0; i < a->n_hosts; i++) {
+        if (kept > 0 && by_addr(&a->hosts[kept - 1], &a->hosts[i]) == 0)
+            absorb_host(&a->hosts[kept - 1], &a->hosts[i]);
+        else
+            a->hosts[kept++] = a->hosts[i];
+    }
+    a->n_hosts = kept;
+    return 0;
+}
+
+static void add_totals(struct shard_totals *sum, const struct shard_totals *t)
+{
+    sum->n_flows += t->n_flows;
+    sum->n_duplicates += t->n_duplicates;
+    sum->n_retransmissions += t->n_retransmissions;
+    sum->n_cut_flows += t->n_cut_flows;
+    sum->n_unseen_bytes += t->n_unseen_bytes;
+    sum->n_flow_memory_lost += t->n_flow_memory_lost;
+    sum->n_group_queries_lost += t->n_group_queries_lost;
+    sum->n_hosts_lost += t->n_hosts_lost;
+    sum->n_evicted += t->n_evicted;
+    sum->first_ns = t->first_ns < sum->first_ns ? t->first_ns : sum->first_ns;
+    sum->last_ns = t->last_ns > sum->last_ns ? t->last_ns : sum->last_ns;
+}
+
+int audit_merge(struct audit *a, struct err *reterr)
+{
+    int rc = gather(a, reterr);
+
+    if (rc != 0)
+        return rc;
+    absorb_equal(a);
+    rc = mark_answers(a, reterr);
+    if (rc == 0)
+        rc = merge_hosts(a, reterr);
+    if (rc != 0)
+        return rc;
+    qsort(a->conversations, a->n_conversations, sizeof(struct conversation *), by_start);
+    for (size_t i = 0; i < a->n_conversations; i++) {
+        struct conversation *c = a->conversations[i];
+
+        c->id = i + 1;
+        if (c->n_kept > 1)
+            qsort(c->kept, c->n_kept, sizeof(*c->kept), by_flow_start);
+    }
+    a->totals = (struct shard_totals){.first_ns = INT64_MAX, .last_ns = INT64_MIN};
+    for (size_t i = 0; i < a->n_shards; i++) {
+        struct shard_totals t;
+
+        shard_totals(a->shards[i], &t);
+        add_totals(&a->totals, &t);
+    }
+    return 0;
+}

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The finished audit into the store: names and words instead of indexes. */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit.h"
+#include "flowaudit/classify.h"
+#include "flowaudit/packet.h"
+
+#define SENTENCE_SIZE 1024
+
+static const char *transport_name(uint8_t transport)
+{
+    return transport == IPPROTO_TCP ? "tcp" : "udp";
+}
+
+/* --- inputs -------------------------------------------------------------------------------------------- */
+
+static void linktype_names(const struct capture_stats *stats, char *ret, size_t size)
+{
+    size_t len = 0;
+    char   buf[64];
+
+    ret[0] = '\0';
+    for (unsigned i = 0; i < stats->n_linktypes && len < size; i++)
+        len += (size_t)snprintf(ret + len, size - len, "%s%s", i > 0 ? ", " : "",
+                                capture_linktype_name(stats->linktypes[i], buf, sizeof(buf)));
+}
+
+static int record_discards(struct audit *a, struct store *store, uint32_t id, const uint64_t *results, uint64_t *ret_sum, struct err *reterr)
+{
+    int rc = 0;
+
+    *ret_sum = 0;
+    for (size_t r = 0; rc == 0 && r < PACKET_N_RESULTS; r++) {
+        if (r == PACKET_OK || results[r] == 0)
+            continue;
+        struct store_discard d = {id, packet_result_name((enum packet_result)r), results[r]};
+
+        *ret_sum += results[r];
+        rc = store_put_discard(store, &d, reterr);
+    }
+    (void)a;
+    return rc;
+}
+
+static int record_losses(struct store *store, uint32_t id, const struct capture_stats *stats, struct err *reterr)
+{
+    struct store_loss loss = {
+        .input_id = id,
+        .reason = "stated-by-file",
+        .packets = stats->n_stated_drops,
+        .packets_known = true,
+        .first_ns = stats->first_ns,
+        .last_ns = stats->last_ns,
+        .detail = "the capture file itself says that packets were dropped",
+    };
+
+    return stats->n_stated_drops > 0 ? store_put_loss(store, &loss, reterr) : 0;
+}
+
+static void sum_results(const struct audit *a, size_t input, uint64_t *sums)
+{
+    memset(sums, 0, PACKET_N_RESULTS * sizeof(*sums));
+    for (size_t i = 0; i < a->n_shards; i++) {
+        const uint64_t *results = shard_results(a->shards[i], input);
+
+        for (size_t k = 0; k < PACKET_N_RESULTS; k++)
+            sums[k] += results[k];
+    }
+}
+
+static int record_input(struct audit *a, struct store *store, size_t i, struct err *reterr)
+{
+    struct capture_stats stats;
+    uint64_t             results[PACKET_N_RESULTS], discarded;
+    char                 linktypes[512];
+    uint32_t             id = (uint32_t)i + 1;
+
+    inputs_stats(a->inputs, i, &stats);
+    sum_results(a, i, results);
+    results[PACKET_FILTERED] += stats.n_filtered;
+    linktype_names(&stats, linktypes, sizeof(linktypes));
+    int rc = record_discards(a, store, id, results, &discarded, reterr);
+    if (rc == 0)
+        rc = record_losses(store, id, &stats, reterr);
+    bool unfinished = !inputs_finished(a->inputs, i) && !stats.damaged;
+    struct store_input in = {
+        .input_id = id,
+        .name = inputs_name(a->inputs, i),
+        .path = inputs_path(a->inputs, i),
+        .sha256 = stats.sha256,
+        .linktype = linktypes,
+        .bytes = stats.n_bytes,
+        .snaplen = stats.snaplen,
+        .first_ns = stats.first_ns,
+        .last_ns = stats.last_ns,
+        .packets = stats.n_packets,
+        .decoded = results[PACKET_OK],
+        .discarded = discarded,
+        .dropped = stats.n_stated_drops,
+        .damaged = stats.damaged || unfinished,
+        .damage = stats.damaged ? stats.damage : unfinished ? "not read to its end" : NULL,
+    };
+    return rc == 0 ? store_put_input(store, &in, reterr) : rc;
+}
+
+static int record_unseen(struct audit *a, struct store *store, struct err *reterr)
+{
+    char              detail[160];
+    struct store_loss loss = {
+        .input_id = 0,
+        .reason = "estimated-unseen",
+        .first_ns = a->totals.first_ns,
+        .last_ns = a->totals.last_ns,
+        .detail = detail,
+    };
+
+    if (a->totals.n_unseen_bytes == 0)
+        return 0;
+    snprintf(detail, sizeof(detail), "%llu bytes of TCP data were acknowledged by their receivers and are not in the capture",
+             (unsigned long long)a->totals.n_unseen_bytes);
+    return store_put_loss(store, &loss, reterr);
+}
+
+/* --- the matrix as applied, hosts, counters --------------------------------------------------------------- */
+
+static void join_names(const struct rules_names *names, char *ret, size_t size)
+{
+    size_t len = 0;
+
+    ret[0] = '\0';
+    for (size_t i = 0; i < names->n && len < size; i++)
+        len += (size_t)snprintf(ret + len, size - len, "%s%s", i > 0 ? " " : "", names->items[i].text);
+}
+
+static int record_rows(struct audit *a, struct store *store, struct err *reterr)
+{
+    int rc = 0;
+
+    for (uint32_t i = 0; rc == 0 && i < policy_n_rows(a->policy); i++) {
+        const struct matrix_row *row = policy_row(a->policy, i);
+        char                     protocols[256];
+        struct store_row         r = {
+                    .row_id = row->id.text,
+                    .section = row->section,
+                    .from_roles = row->from_text,
+                    .to_roles = row->to_text,
+                    .ports = row->ports_text,
+                    .service = row->service,
+                    .condition = row->condition,
+                    .expect = policy_row_required(a->policy, i) ? "required" : "on-demand",
+                    .protocols = protocols,
+                    .enabled = policy_row_enabled(a->policy, i),
+                    .position = (int)i + 1,
+        };
+
+        join_names(&row->protocols, protocols, sizeof(protocols));
+        rc = store_put_row(store, &r, reterr);
+    }
+    return rc;
+}
+
+static int record_hosts(struct audit *a, struct store *store, struct err *reterr)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < a->n_hosts; i++) {
+        const struct shard_host *h = &a->hosts[i];
+        char                     text[ADDR_TEXT_SIZE];
+        uint32_t                 host = policy_host(a->policy, &h->addr);
+        struct store_host        s = {
+                   .address = addr_text(&h->addr, text),
+                   .name = policy_host_name(a->policy, host),
+                   .roles = policy_host_roles(a->policy, host),
+                   .first_ns = h->first_ns,
+                   .last_ns = h->last_ns,
+                   .packets = h->sent + h->received,
+        };
+
+        rc = store_put_host(store, &s, reterr);
+    }
+    return rc;
+}
+
+static int record_counters(struct audit *a, struct store *store, struct err *reterr)
+{
+    const struct shard_totals *t = &a->totals;
+    const struct store_counter counters[] = {
+        {"flows", t->n_flows, "flows tracked"},
+        {"duplicate-packets", t->n_duplicates, "packets that repeat an earlier one with another TTL, address or tag: the capture point sees routed packets twice"},
+        {"retransmissions", t->n_retransmissions, "TCP segments seen again"},
+        {"cut-flows", t->n_cut_flows, "flows with packets cut by the snap length"},
+        {"evicted-flows", t->n_evicted, "flows ended early for want of memory"},
+        {"flows-not-recorded", t->n_flow_memory_lost, "flows that could not be recorded for want of memory"},
+        {"group-queries-not-kept", t->n_group_queries_lost, "queries to broadcast or multicast addresses beyond the bound"},
+        {"hosts-not-kept", t->n_hosts_lost, "observations of hosts beyond the bound"},
+    };
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < sizeof(counters) / sizeof(counters[0]); i++)
+        rc = store_put_counter(store, &counters[i], reterr);
+    return rc;
+}
+
+/* --- conversations and flows --------------------------------------------------------------------------------- */
+
+static const char *encap_text(const struct conversation *c, char *ret, size_t size)
+{
+    static const char *const names[] = {"vlan", "qinq", "mpls", "pppoe", "gre", "erspan", "vxlan", "geneve", "ip-in-ip", "teredo"};
+    size_t                   len = 0;
+
+    if (c->encap == 0)
+        return NULL;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && len < size; i++) {
+        if ((c->encap & (1u << i)) == 0)
+            continue;
+        const char *separator = len > 0 ? ", " : "";
+        if (i == 0)
+            len += (size_t)snprintf(ret + len, size - len, "%s%s %u", separator, names[i], c->vlan);
+        else
+            len += (size_t)snprintf(ret + len, size - len, "%s%s", separator, names[i]);
+    }
+    return ret;
+}
+
+/* Which rule of the scope applied, for those that are not judged. */
+static const char *scope_name(const struct conversation *c)
+{
+    if (c->judgement.ignored)
+        return "ignored";
+    if (c->query.group)
+        return "broadcast-or-multicast";
+    if (c->query.answers_group)
+        return "answer-to-broadcast";
+    return c->key.verdict == VERDICT_NOT_GOVERNED ? "out-of-scope" : "judged";
+}
+
+static bool client_known(const struct conversation *c)
+{
+    static const struct addr nobody;
+
+    return c->key.summed == SUM_NONE || addr_compare(&c->key.client, &nobody) != 0;
+}
+
+static bool server_known(const struct conversation *c)
+{
+    static const struct addr nobody;
+
+    return c->key.summed == SUM_NONE || addr_compare(&c->key.server, &nobody) != 0;
+}
+
+static const char *row_id(const struct audit *a, uint32_t row)
+{
+    return row != POLICY_NONE ? policy_row(a->policy, row)->id.text : NULL;
+}
+
+static int record_conversation(struct audit *a, struct store *store, const struct conversation *c, struct err *reterr)
+{
+    char client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE], encap[128];
+    const struct judgement   *j = &c->judgement;
+    struct store_conversation s = {
+        .conversation_id = c->id,
+        .client = client_known(c) ? addr_text(&c->key.client, client) : NULL,
+        .server = server_known(c) ? addr_text(&c->key.server, server) : NULL,
+        .client_port_low = c->client_port_low,
+        .client_port_high = c->client_port_high,
+        .server_port = c->key.server_port,
+        .server_port_summed = c->key.summed == SUM_PORTS || c->key.summed == SUM_PEERS,
+        .client_name = client_known(c) ? policy_host_name(a->policy, policy_host(a->policy, &c->key.client)) : "",
+        .server_name = server_known(c) ? policy_host_name(a->policy, policy_host(a->policy, &c->key.server)) : "",
+        .transport = transport_name(c->key.transport),
+        .protocol = c->key.summed == SUM_NONE ? c->app.name : "",
+        .protocol_detail = c->key.summed == SUM_NONE ? c->app.detail : "",
+        .row_id = row_id(a, c->key.verdict == VERDICT_ALLOWED || j->kind != FINDING_NONE ? j->row : POLICY_NONE),
+        .verdict = verdict_name(j->verdict),
+        .kind = finding_kind_name(j->kind),
+        .outcome = outcome_name((enum outcome)c->key.outcome),
+        .disposition = disposition_name(disposition_of(j->verdict, (enum outcome)c->key.outcome)),
+        .confidence = confidence_name(j->confidence),
+        .direction_basis = direction_basis_name(c->basis),
+        .scope = scope_name(c),
+        .first_ns = c->first_ns,
+        .last_ns = c->last_ns,
+        .flows = c->flows,
+        .packets = c->packets[0] + c->packets[1],
+        .bytes = c->bytes[0] + c->bytes[1],
+        .packets_out = c->packets[0],
+        .packets_in = c->packets[1],
+        .bytes_out = c->bytes[0],
+        .bytes_in = c->bytes[1],
+        .duplicates = c->duplicates,
+        .n_summed = c->n_summed,
+        .encap = encap_text(c, encap, sizeof(encap)),
+    };
+
+    return store_put_conversation(store, &s, reterr);
+}
+
+static int record_flows(struct store *store, const struct conversation *c, uint64_t *next_id, struct err *reterr)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < c->n_kept; i++) {
+        const struct flow_record *r = &c->kept[i];
+        char                      id[COMMUNITY_ID_SIZE];
+        struct store_flow         f = {
+                    .flow_id = (*next_id)++,
+                    .conversation_id = c->id,
+                    .record = r,
+                    .input_id = (uint32_t)r->input + 1,
+                    .community_id = community_id(&r->tuple, id) == 0 ? id : NULL,
+        };
+
+        rc = store_put_flow(store, &f, reterr);
+    }
+    return rc;
+}
+
+static int record_conversations(struct audit *a, struct store *store, struct err *reterr)
+{
+    uint64_t next_flow = 1;
+    int      rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < a->n_conversations; i++) {
+        rc = record_conversation(a, store, a->conversations[i], reterr);
+        if (rc == 0)
+            rc = record_flows(store, a->conversations[i], &next_flow, reterr);
+    }
+    return rc;
+}
+
+/* --- findings and expectations --------------------------------------------------------------------------------- */
+
+static void describe_conversation(const struct audit *a, const struct finding *f, struct store_finding *s, char *sentence)
+{
+    const struct conversation *c = f->conversation;
+    struct policy_facts        facts = {
+               .outcome = (enum outcome)c->key.outcome,
+               .flows = c->flows,
+               .packets = c->packets[0] + c->packets[1],
+               .icmp = c->icmp.n_errors > 0 ? &c->icmp : NULL,
+    };
+
+    policy_sentence(a->policy, &c->query, &c->judgement, &facts, sentence, SENTENCE_SIZE);
+    if (c->key.summed != SUM_NONE) {
+        size_t len = strlen(sentence);
+        snprintf(sentence + len, SENTENCE_SIZE - len, " This stands for %llu conversations of the same kind beyond the number that is kept one by one.",
+                 (unsigned long long)c->n_summed);
+    }
+    s->conversation_id = c->id;
+    s->row_id = row_id(a, c->judgement.row);
+    s->section = policy_section(a->policy, &c->judgement);
+    s->transport = transport_name(c->key.transport);
+    s->server_port = c->key.server_port;
+    s->has_port = c->key.summed == SUM_NONE || c->key.summed == SUM_CLIENTS;
+    s->protocol = c->key.summed == SUM_NONE ? c->app.name : "";
+    s->outcome = outcome_name((enum outcome)c->key.outcome);
+    s->disposition = disposition_name(disposition_of(c->judgement.verdict, (enum outcome)c->key.outcome));
+    s->last_ns = c->last_ns;
+    s->flows = c->flows;
+    s->packets = facts.packets;
+    s->bytes = c->bytes[0] + c->bytes[1];
+}
+
+static void describe_expectation(const struct audit *a, const struct finding *f, struct store_finding *s)
+{
+    const struct expectation *e = f->expectation;
+
+    s->row_id = row_id(a, e->row);
+    s->section = policy_row(a->policy, e->row)->section;
+    s->client_name = policy_host_name(a->policy, e->client_host);
+    s->server_name = policy_host_name(a->policy, e->server_host);
+    s->protocol = "";
+    s->outcome = expectation_outcome_name(e->outcome);
+    s->disposition = f->kind == FINDING_MISDROPPED ? disposition_name(DISPOSITION_MISDROPPED) : "";
+    s->flows = e->attempts;
+    s->reason = e->reason;
+}
+
+static int record_finding(struct audit *a, struct store *store, const struct finding *f, uint64_t id, struct err *reterr)
+{
+    char                 sentence[SENTENCE_SIZE] = "", client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE];
+    struct store_finding s = {
+        .finding_id = id,
+        .kind = finding_kind_name(f->kind),
+        .severity = severity_name(f->severity),
+        .section = f->section,
+        .reason = f->sentence != NULL ? f->sentence : sentence,
+        .first_ns = f->first_ns,
+        .waived_by = f->exception != NULL ? f->exception->id.text : NULL,
+    };
+
+    if (f->conversation != NULL) {
+        const struct conversation *c = f->conversation;
+
+        describe_conversation(a, f, &s, sentence);
+        s.client = client_known(c) ? addr_text(&c->key.client, client) : NULL;
+        s.server = server_known(c) ? addr_text(&c->key.server, server) : NULL;
+        s.client_name = client_known(c) ? policy_host_name(a->policy, policy_host(a->policy, &c->key.client)) : "";
+        s.server_name = server_known(c) ? policy_host_name(a->policy, policy_host(a->policy, &c->key.server)) : "";
+    } else if (f->expectation != NULL) {
+        describe_expectation(a, f, &s);
+        s.client = policy_host_address(a->policy, f->expectation->client_host);
+        s.server = policy_host_address(a->policy, f->expectation->server_host);
+    }
+    return store_put_finding(store, &s, reterr);
+}
+
+static int record_expectations(struct audit *a, struct store *store, struct err *reterr)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < a->n_expectations; i++) {
+        const struct expectation *e = &a->expectations[i];
+        struct store_expectation  s = {
+             .row_id = row_id(a, e->row),
+             .client = policy_host_address(a->policy, e->client_host),
+             .client_name = policy_host_name(a->policy, e->client_host),
+             .server = policy_host_address(a->policy, e->server_host),
+             .server_name = policy_host_name(a->policy, e->server_host),
+             .outcome = expectation_outcome_name(e->outcome),
+             .first_ns = e->first_ns,
+             .attempts = e->attempts,
+             .reason = e->reason,
+        };
+
+        rc = store_put_expectation(store, &s, reterr);
+    }
+    return rc;
+}
+
+int audit_record(struct audit *a, struct store *store, struct err *reterr)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < inputs_count(a->inputs); i++)
+        rc = record_input(a, store, i, reterr);
+    if (rc == 0)
+        rc = record_unseen(a, store, reterr);
+    if (rc == 0)
+        rc = record_rows(a, store, reterr);
+    if (rc == 0)
+        rc = record_hosts(a, store, reterr);
+    if (rc == 0)
+        rc = record_counters(a, store, reterr);
+    if (rc == 0)
+        rc = record_conversations(a, store, reterr);
+    for (size_t i = 0; rc == 0 && i < a->n_findings; i++)
+        rc = record_finding(a, store, &a->findings[i], i + 1, reterr);
+    if (rc == 0)
+        rc = record_expectations(a, store, reterr);
+    return rc;
+}

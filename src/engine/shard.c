@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Overview: for each packet of the batch decode → (is it ours?) → flow table → classifier while the flow still
+ * wants it.  When a flow ends: who was the client, what does the policy say, fold into a conversation.
+ *
+ * Ownership: the state of a flow's classification lives in the flow's 'ext' bytes and goes back to the classifier's
+ * pool as soon as the result is final, or when the flow ends.
+ */
+#include "shard.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK 64              /* packets hashed and prefetched ahead of the table look-ups */
+#define MAX_GROUP_QUERIES (64u << 10)
+#define MAX_HOSTS (1u << 20)
+#define SWEEP_EVERY 16384     /* packets between two sweeps of the flow table: only frees memory */
+#define SWEEP_BUDGET 4096
+
+/* The shard's own state of a flow, in flow_ext(). */
+struct flow_state {
+    struct classify_state    *classify;
+    const char *const        *expected;
+    struct app                app;
+    bool                      begun, is_reply;
+    uint8_t                   first_side; /* that sent the first payload shown */
+};
+
+struct shard {
+    struct shard_options       options;
+    const struct policy       *policy;
+    struct flow_table         *flows;
+    struct classifier         *classifier;
+    struct conversation_table *conversations;
+    uint64_t                  *results; /* [input][result] */
+    struct shard_totals        totals;
+    struct shard_host         *hosts;   /* open addressing by address; sent + received == 0: empty */
+    size_t                     n_hosts, n_host_slots;
+    struct shard_group_query  *queries; /* the same; last_ns of an empty slot is INT64_MIN */
+    size_t                     n_queries, n_query_slots;
+    struct hash_key            hash_key;
+    uint64_t                   n_since_sweep;
+    int64_t                    latest_ns; /* of all packets, not of this shard's alone */
+};
+
+/* --- what was seen of hosts, and of queries to groups --------------------------------------------- */
+
+static struct shard_host *host_slot(const struct shard *s, struct shard_host *slots, size_t n_slots, const struct addr *a)
+{
+    for (size_t at = hash_bytes(&s->hash_key, a, sizeof(*a)) & (n_slots - 1);; at = (at + 1) & (n_slots - 1)) {
+        struct shard_host *h = &slots[at];
+
+        if (h->sent + h->received == 0 || addr_compare(&h->addr, a) == 0)
+            return h;
+    }
+}
+
+static int grow_hosts(struct shard *s)
+{
+    size_t             n = s->n_host_slots == 0 ? 256 : 2 * s->n_host_slots;
+    struct shard_host *slots = calloc(n, sizeof(*slots));
+
+    if (slots == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < s->n_host_slots; i++)
+        if (s->hosts[i].sent + s->hosts[i].received > 0)
+            *host_slot(s, slots, n, &s->hosts[i].addr) = s->hosts[i];
+    free(s->hosts);
+    s->hosts = slots;
+    s->n_host_slots = n;
+    return 0;
+}
+
+static void note_host(struct shard *s, const struct addr *a, const struct flow_record *r, uint64_t sent, uint64_t received)
+{
+    if (sent + received == 0)
+        return;
+    if (2 * (s->n_hosts + 1) > s->n_host_slots && (s->n_hosts >= MAX_HOSTS || grow_hosts(s) != 0)) {
+        s->totals.n_hosts_lost++;
+        return;
+    }
+    struct shard_host *h = host_slot(s, s->hosts, s->n_host_slots, a);
+    if (h->sent + h->received == 0) {
+        *h = (struct shard_host){.addr = *a, .first_ns = r->first_ns, .last_ns = r->last_ns};
+        s->n_hosts++;
+    }
+    h->first_ns = r->first_ns < h->first_ns ? r->first_ns : h->first_ns;
+    h->last_ns = r->last_ns > h->last_ns ? r->last_ns : h->last_ns;
+    h->sent += sent;
+    h->received += received;
+}
+
+static struct shard_group_query *query_slot(const struct shard *s, struct shard_group_query *slots, size_t n_slots,
+                                            const struct shard_group_query *key)
+{
+    const size_t size = offsetof(struct shard_group_query, first_ns);
+
+    for (size_t at = hash_bytes(&s->hash_key, key, size) & (n_slots - 1);; at = (at + 1) & (n_slots - 1)) {
+        struct shard_group_query *q = &slots[at];
+
+        if (q->last_ns == INT64_MIN || memcmp(q, key, size) == 0)
+            return q;
+    }
+}
+
+static int grow_queries(struct shard *s)
+{
+    size_t                    n = s->n_query_slots == 0 ? 256 : 2 * s->n_query_slots;
+    struct shard_group_query *slots = calloc(n, sizeof(*slots));
+
+    if (slots == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        slots[i].last_ns = INT64_MIN;
+    for (size_t i = 0; i < s->n_query_slots; i++)
+        if (s->queries[i].last_ns != INT64_MIN)
+            *query_slot(s, slots, n, &s->queries[i]) = s->queries[i];
+    free(s->queries);
+    s->queries = slots;
+    s->n_query_slots = n;
+    return 0;
+}
+
+static void note_group_query(struct shard *s, const struct flow_record *r)
+{
+    struct shard_group_query key = {
+        .sender = r->tuple.client, .sender_port = r->tuple.client_port, .port = r->tuple.server_port,
+        .first_ns = r->first_ns, .last_ns = r->last_ns,
+    };
+
+    if (2 * (s->n_queries + 1) > s->n_query_slots && (s->n_queries >= MAX_GROUP_QUERIES || grow_queries(s) != 0)) {
+        s->totals.n_group_queries_lost++;
+        return;
+    }
+    struct shard_group_query *q = query_slot(s, s->queries, s->n_query_slots, &key);
+    if (q->last_ns == INT64_MIN) {
+        *q = key;
+        s->n_queries++;
+        return;
+    }
+    q->first_ns = r->first_ns < q->first_ns ? r->first_ns : q->first_ns;
+    q->last_ns = r->last_ns > q->last_ns ? r->last_ns : q->last_ns;
+}
+
+/* --- the end of a flow ------------------------------------------------------------------------------ */
+
+/* A well-known port speaks for the server where nothing else does. */
+static int well_known_vote(const struct tuple *t)
+{
+    return (t->server_port < 1024) - (t->client_port < 1024);
+}
+
+/*
+ * Who is the client where no handshake and no content said so.  For UDP the first packet's sender is, unless it
+ * spoke from a documented service port of its own to an ephemeral one: then the query came before the capture.
+ */
+static void settle_direction(const struct policy *policy, struct flow_record *r)
+{
+    if (r->direction < DIRECTION_PORT || r->group)
+        return;
+    int vote = policy_port_vote(policy, &r->tuple);
+    if (r->tuple.transport == IPPROTO_UDP) {
+        if (vote < 0 && well_known_vote(&r->tuple) < 0) {
+            flow_record_swap(r);
+            r->direction = DIRECTION_PORT;
+        }
+        return;
+    }
+    if (vote == 0)
+        vote = well_known_vote(&r->tuple);
+    if (vote < 0)
+        flow_record_swap(r);
+    if (vote != 0)
+        r->direction = DIRECTION_PORT;
+}
+
+static bool direction_is_known(const struct flow_record *r)
+{
+    return r->direction <= DIRECTION_CONTENT || (r->tuple.transport == IPPROTO_UDP && r->direction == DIRECTION_FIRST);
+}
+
+/* A flow that goes on in another record keeps its state. */
+static void end_classification(struct shard *s, struct flow_state *state, struct flow_record *r)
+{
+    if (state == NULL)
+        return;
+    if (state->classify != NULL) {
+        classify_result(state->classify, &state->app);
+        if (r->end != FLOW_END_ACTIVE) {
+            classify_end(s->classifier, state->classify);
+            state->classify = NULL;
+        }
+    }
+    r->app = state->app;
+}
+
+static void add_totals(struct shard *s, const struct flow_record *r)
+{
+    struct shard_totals *t = &s->totals;
+
+    t->n_flows++;
+    t->n_duplicates += r->duplicates;
+    t->n_retransmissions += r->retransmissions;
+    t->n_unseen_bytes += r->unseen_bytes[0] + r->unseen_bytes[1];
+    t->n_cut_flows += r->cut;
+    t->n_evicted += r->end == FLOW_END_EVICTED;
+    t->first_ns = r->first_ns < t->first_ns ? r->first_ns : t->first_ns;
+    t->last_ns = r->last_ns > t->last_ns ? r->last_ns : t->last_ns;
+    for (unsigned i = 0; i < 2; i++) {
+        const struct addr *a = i == 0 ? &r->tuple.client : &r->tuple.server;
+
+        if (policy_host(s->policy, a) != POLICY_NONE)
+            note_host(s, a, r, r->packets[i], r->packets[!i]);
+    }
+}
+
+static void on_flow_end(void *aux, struct flow_record *r, void *ext)
+{
+    struct shard      *s = aux;
+    struct flow_state *state = ext;
+    struct judgement   j;
+
+    end_classification(s, state, r);
+    settle_direction(s->policy, r);
+    add_totals(s, r);
+    if (r->group)
+        note_group_query(s, r);
+
+    struct policy_query q = {
+        .tuple = r->tuple,
+        .app = r->app,
+        .direction_known = direction_is_known(r),
+        .sent = {r->packets[0] > 0, r->packets[1] > 0},
+        .group = r->group,
+    };
+    policy_judge(s->policy, &q, &j);
+    if (j.reversed) {
+        /* The record speaks of the direction that was judged. */
+        flow_record_swap(r);
+        q.tuple = r->tuple;
+        bool sent = q.sent[0];
+        q.sent[0] = q.sent[1];
+        q.sent[1] = sent;
+        uint32_t host = j.client_host;
+        j.client_host = j.server_host;
+        j.server_host = host;
+        j.reversed = false;
+    }
+    enum outcome outcome = flow_record_outcome(r, policy_one_way(s->policy, &r->tuple));
+    if (conversation_fold(s->conversations, r, &q, &j, outcome, state != NULL && state->is_reply) != 0)
+        s->totals.n_flow_memory_lost++;
+}
+
+/* --- the path of a packet --------------------------------------------------------------------------- */
+
+/* The tuple as far as is known now. */
+static struct tuple current_tuple(const struct flow *f, unsigned client)
+{
+    struct addr  scratch;
+    struct tuple t = {.transport = f->transport};
+
+    t.client = *flow_addr(f, client, &scratch);
+    t.server = *flow_addr(f, !client, &scratch);
+    t.client_port = f->port[client];
+    t.server_port = f->port[!client];
+    return t;
+}
+
+static void stop_watching(struct shard *s, struct flow *f, struct flow_state *state)
+{
+    f->watch = 0;
+    if (state->classify == NULL)
+        return;
+    classify_result(state->classify, &state->app);
+    classify_end(s->classifier, state->classify);
+    state->classify = NULL;
+}
+
+static void begin_classification(struct shard *s, const struct flow_step *step, unsigned client, struct flow_state *state)
+{
+    struct tuple t = current_tuple(step->flow, client);
+
+    state->begun = true;
+    state->first_side = (uint8_t)step->side;
+    state->expected = policy_expected(s->policy, &t);
+    state->classify = classify_begin(s->classifier);
+}
+
+/* Shows the classifier a packet with payload.  Returns with 'watch' 0 once nothing more is to be learned. */
+static void classify(struct shard *s, const struct flow_step *step, const struct packet *p)
+{
+    struct flow       *f = step->flow;
+    struct flow_state *state = flow_ext(s->flows, f);
+
+    if (state == NULL) {
+        f->watch = 0;
+        return;
+    }
+    enum direction_basis basis;
+    unsigned             client = flow_client_side(s->flows, f, &basis);
+    if (!state->begun)
+        begin_classification(s, step, client, state);
+    if (state->classify == NULL) {
+        stop_watching(s, f, state);
+        return;
+    }
+    struct classify_step what = {
+        .expected = state->expected,
+        .midstream = f->transport == IPPROTO_TCP && basis > DIRECTION_SYN_ACK,
+    };
+    enum classify_progress progress = classify_packet(s->classifier, state->classify, p, &what);
+    state->is_reply = classify_is_reply(state->classify);
+    int direction = classify_direction(state->classify);
+    if (direction != 0 && basis > DIRECTION_CONTENT)
+        flow_set_client(s->flows, f, direction > 0 ? state->first_side : !state->first_side);
+    if (progress == CLASSIFY_FINAL)
+        stop_watching(s, f, state);
+}
+
+static uint64_t *results_of(struct shard *s, uint16_t input)
+{
+    return &s->results[(size_t)input * PACKET_N_RESULTS];
+}
+
+/* The pair of addresses that decides whose packet it is: for an ICMP error that of the packet it quotes. */
+static uint64_t pair_hash(const struct shard *s, enum packet_result result, const struct packet *p)
+{
+    const struct addr *a = result == PACKET_ICMP_ERROR ? &p->quote.src : &p->src;
+    const struct addr *b = result == PACKET_ICMP_ERROR ? &p->quote.dst : &p->dst;
+    uint64_t           words[4];
+
+    if (addr_compare(a, b) > 0) {
+        const struct addr *swap = a;
+        a = b;
+        b = swap;
+    }
+    memcpy(words, a->bytes, 16);
+    memcpy(words + 2, b->bytes, 16);
+    return hash_words(&s->options.pair_key, words, 4);
+}
+
+static bool is_ours(const struct shard *s, enum packet_result result, const struct packet *p)
+{
+    if (s->options.n_shards == 1)
+        return true;
+    if (result > PACKET_ICMP_ERROR)
+        return p->number % s->options.n_shards == s->options.index;
+    return pair_hash(s, result, p) % s->options.n_shards == s->options.index;
+}
+
+/* Held fragments are counted at the end, when it is known what became of them. */
+static enum packet_result fragment_result(enum flow_fragment f)
+{
+    if (f == FLOW_FRAGMENT_HELD)
+        return PACKET_N_RESULTS;
+    return f == FLOW_FRAGMENT_JOINED ? PACKET_OK : PACKET_OTHER_L4;
+}
+
+static void handle_packet(struct shard *s, enum packet_result result, uint64_t hash, const struct packet *p)
+{
+    uint64_t *results = results_of(s, p->input);
+
+    if (result == PACKET_OK) {
+        struct flow_step step;
+
+        flow_table_track(s->flows, hash, p, &step);
+        results[step.result]++;
+        if (step.result == PACKET_OK && step.flow->watch != 0 && p->payload_len > 0)
+            classify(s, &step, p);
+        return;
+    }
+    if (result == PACKET_ICMP_ERROR)
+        result = flow_table_icmp_error(s->flows, p) ? PACKET_OK : PACKET_ICMP_ERROR;
+    else if (result == PACKET_FRAGMENT)
+        result = fragment_result(flow_table_fragment(s->flows, p));
+    if (result < PACKET_N_RESULTS)
+        results[result]++;
+}
+
+static size_t decode_chunk(struct shard *s, const struct input_frame *frames, size_t n, struct packet *packets,
+                           enum packet_result *results, uint64_t *hashes)
+{
+    size_t n_ours = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct packet     *p = &packets[n_ours];
+        enum packet_result result = packet_decode(&frames[i].frame, p);
+
+        s->latest_ns = p->ts_ns > s->latest_ns ? p->ts_ns : s->latest_ns;
+        if (!is_ours(s, result, p))
+            continue;
+        p->input = frames[i].input;
+        results[n_ours] = result;
+        hashes[n_ours] = 0;
+        if (result == PACKET_OK) {
+            hashes[n_ours] = flow_table_hash(s->flows, p);
+            flow_table_prefetch(s->flows, hashes[n_ours]);
+        }
+        n_ours++;
+    }
+    return n_ours;
+}
+
+static void handle_chunk(struct shard *s, const struct input_frame *frames, size_t n)
+{
+    struct packet      packets[CHUNK];
+    enum packet_result results[CHUNK];
+    uint64_t           hashes[CHUNK];
+    size_t             n_ours = decode_chunk(s, frames, n, packets, results, hashes);
+
+    for (size_t i = 0; i < n_ours; i++)
+        if (results[i] == PACKET_OK)
+            flow_table_prefetch_flow(s->flows, hashes[i]);
+    for (size_t i = 0; i < n_ours; i++)
+        handle_packet(s, results[i], hashes[i], &packets[i]);
+    s->n_since_sweep += n_ours;
+    if (s->n_since_sweep >= SWEEP_EVERY && n_ours > 0) {
+        s->n_since_sweep = 0;
+        flow_table_sweep(s->flows, s->latest_ns, SWEEP_BUDGET);
+    }
+}
+
+void shard_batch(struct shard *s, const struct input_frame *frames, size_t n)
+{
+    for (size_t at = 0; at < n; at += CHUNK)
+        handle_chunk(s, frames + at, n - at < CHUNK ? n - at : CHUNK);
+}
+
+void shard_finish(struct shard *s)
+{
+    flow_table_drain(s->flows, s->latest_ns);
+    for (size_t i = 0; i < s->options.n_inputs; i++) {
+        uint64_t *results = results_of(s, (uint16_t)i);
+        struct flow_held held;
+
+        flow_table_held(s->flows, (uint16_t)i, &held);
+        results[PACKET_OK] += held.n_joined;
+        results[PACKET_FRAGMENT_ORPHAN] += held.n_orphans;
+    }
+}
+
+/* --- making, freeing, asking ------------------------------------------------------------------------- */
+
+int shard_new(const struct shard_options *options, const struct policy *policy, struct shard **ret, struct err *reterr)
+{
+    struct shard *s = calloc(1, sizeof(*s));
+
+    if (s == NULL || (s->results = calloc(options->n_inputs, PACKET_N_RESULTS * sizeof(*s->results))) == NULL) {
+        free(s);
+        return err_set(reterr, -ENOMEM, "no memory for a worker");
+    }
+    s->options = *options;
+    s->policy = policy;
+    s->totals.first_ns = INT64_MAX;
+    s->totals.last_ns = s->latest_ns = INT64_MIN;
+    s->options.flow.ext_size = sizeof(struct flow_state);
+
+    size_t             n_names;
+    const char *const *names = policy_protocols(policy, &n_names);
+    int                rc = hash_key_random(&s->hash_key, reterr);
+    if (rc == 0)
+        rc = flow_table_new(&s->options.flow, on_flow_end, s, &s->flows, reterr);
+    if (rc == 0)
+        rc = classifier_new(names, n_names, &s->classifier, reterr);
+    if (rc == 0)
+        rc = conversation_table_new(&s->options.limits, &s->conversations, reterr);
+    if (rc == 0 && (grow_hosts(s) != 0 || grow_queries(s) != 0))
+        rc = err_set(reterr, -ENOMEM, "no memory for a worker");
+    if (rc != 0) {
+        shard_free(s);
+        return rc;
+    }
+    *ret = s;
+    return 0;
+}
+
+void shard_free(struct shard *s)
+{
+    if (s == NULL)
+        return;
+    flow_table_free(s->flows);
+    classifier_free(s->classifier);
+    conversation_table_free(s->conversations);
+    free(s->results);
+    free(s->hosts);
+    free(s->queries);
+    free(s);
+}
+
+struct conversation_table *shard_conversations(struct shard *s)
+{
+    return s->conversations;
+}
+
+const uint64_t *shard_results(const struct shard *s, size_t input)
+{
+    return &s->results[input * PACKET_N_RESULTS];
+}
+
+const struct shard_host *shard_hosts(const struct shard *s, size_t *ret_n)
+{
+    *ret_n = s->n_host_slots;
+    return s->hosts;
+}
+
+const struct shard_group_query *shard_group_queries(const struct shard *s, size_t *ret_n)
+{
+    *ret_n = s->n_query_slots;
+    return s->queries;
+}
+
+void shard_totals(const struct shard *s, struct shard_totals *ret)
+{
+    *ret = s->totals;
+}
+
+void shard_flow_stats(const struct shard *s, struct flow_table_stats *ret)
+{
+    flow_table_stats(s->flows, ret);
+}

@@ -1,0 +1,19 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs what is missing (Debian packages), builds with gcc, and with clang under the address and undefined-behaviour
+# sanitizers, and runs all tests in both.  The last lines are the test runner's own counts.
+set -eu
+cd "$(dirname "$0")"
+. tools/setup.sh
+
+# shellcheck disable=SC2086
+need_packages $build_packages check clang libclang-rt-14-dev mandoc python3 shellcheck
+
+build_in build-test -Dtests=enabled
+CC=clang build_in build-asan -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false
+
+say "Tests, clang with sanitizers"
+meson test -C build-asan --no-rebuild --print-errorlogs
+say "Tests, gcc"
+meson test -C build-test --no-rebuild --print-errorlogs --no-suite unit
+build-test/tests/check_all

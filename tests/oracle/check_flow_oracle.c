@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The flow table against a dumb twin: a list of flows that keep all of their packets, searched from one end to the
+ * other, whose records are made at the end by going over those packets again.  And the table against itself under
+ * other hash keys and under a bound that it reaches at once.
+ */
+#include <check.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flowaudit/flow.h"
+
+#define SECOND INT64_C(1000000000)
+#define N_PACKETS 30000
+#define BATCH 24 /* so many packets are looked up before the first of them is tracked */
+
+struct list {
+    struct flow_record *records;
+    size_t              n, size;
+};
+
+static void keep(void *aux, struct flow_record *record, void *ext)
+{
+    struct list *list = aux;
+
+    (void)ext;
+    if (list->n == list->size) {
+        list->size = list->size > 0 ? 2 * list->size : 1024;
+        list->records = realloc(list->records, list->size * sizeof(*list->records));
+        ck_assert_ptr_nonnull(list->records);
+    }
+    list->records[list->n++] = *record;
+}
+
+/* xorshift64* (Vigna 2016) */
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * UINT64_C(2685821657736338717);
+}
+
+static unsigned pick(uint64_t *state, unsigned n)
+{
+    return (unsigned)(next_random(state) >> 33) % n;
+}
+
+struct shape {
+    unsigned n_hosts, n_ports; /* of each family */
+    unsigned one_in_jumps;     /* a jump of time in so many packets */
+};
+
+static struct addr host(unsigned number, bool ipv6)
+{
+    uint8_t bytes[16] = {0xfd, [14] = (uint8_t)(number >> 8), [15] = (uint8_t)number};
+
+    return ipv6 ? addr_from_ipv6(bytes) : addr_from_ipv4((uint8_t[]){10, 0, (uint8_t)(number >> 8), (uint8_t)number});
+}
+
+static int64_t next_time(uint64_t *state, int64_t now, const struct shape *shape)
+{
+    if (pick(state, shape->one_in_jumps) == 0) {
+        static const int64_t jumps[] = {899 * SECOND,  901 * SECOND, 3600 * SECOND,
+                                        3601 * SECOND, -5 * SECOND,  -4000 * SECOND};
+
+        return now + jumps[pick(state, 6)];
+    }
+    return now + pick(state, 3000000) - 300000;
+}
+
+static struct packet random_packet(uint64_t *state, const struct shape *shape, uint64_t number, int64_t now)
+{
+    static const uint8_t flags[] = {TCP_SYN, TCP_SYN, TCP_SYN | TCP_ACK, TCP_ACK, TCP_ACK | TCP_PSH, TCP_FIN | TCP_ACK,
+                                    TCP_RST, TCP_RST | TCP_ACK, TCP_SYN | TCP_FIN, 0};
+    bool          ipv6 = pick(state, 3) == 0;
+    struct packet p = {.ts_ns = now, .number = number, .ttl = (uint8_t)(60 + pick(state, 4)), .wire_len = 60};
+
+    p.src = host(pick(state, shape->n_hosts), ipv6);
+    p.dst = host(pick(state, shape->n_hosts), ipv6);
+    p.sport = (uint16_t)(1 + pick(state, shape->n_ports));
+    p.dport = (uint16_t)(1 + pick(state, shape->n_ports));
+    p.transport = pick(state, 3) == 0 ? IPPROTO_UDP : IPPROTO_TCP;
+    p.flags = ipv6 ? PACKET_IS_IPV6 : 0;
+    p.input = (uint16_t)pick(state, 3);
+    p.ip_id = (uint16_t)pick(state, 4);
+    p.vlan = (uint16_t)pick(state, 3);
+    p.payload_wire_len = pick(state, 2) == 0 ? pick(state, 1400) : 0;
+    p.wire_len += p.payload_wire_len;
+    if (p.transport == IPPROTO_TCP) {
+        p.tcp_flags = flags[pick(state, sizeof(flags))];
+        p.tcp_seq = pick(state, 3) - 1;
+        p.tcp_ack = pick(state, 3);
+        if (pick(state, 50) == 0) {
+            p.flags |= PACKET_FLAGS_CUT;
+            p.tcp_flags = 0;
+        }
+    }
+    return p;
+}
+
+static void foretell(const struct flow_table *table, const struct packet *batch, uint64_t *ret_hashes)
+{
+    for (unsigned i = 0; i < BATCH; i++) {
+        ret_hashes[i] = flow_table_hash(table, &batch[i]);
+        flow_table_prefetch(table, ret_hashes[i]);
+    }
+    for (unsigned i = 0; i < BATCH; i++) {
+        ret_hashes[i] = flow_table_prefetch_flow(table, ret_hashes[i]);
+        flow_table_prefetch_detail(table, ret_hashes[i]);
+    }
+}
+
+/* ---- the twin ---- */
+
+struct twin_flow {
+    struct packet *packets;
+    size_t         n, size;
+    bool           ended;
+    enum flow_end  end;
+};
+
+struct twin {
+    struct twin_flow *flows;
+    size_t            n, size;
+};
+
+static bool same_ends(const struct packet *a, const struct packet *b, bool *ret_back)
+{
+    bool there = addr_compare(&a->src, &b->src) == 0 && addr_compare(&a->dst, &b->dst) == 0 && a->sport == b->sport &&
+                 a->dport == b->dport;
+    bool back = addr_compare(&a->src, &b->dst) == 0 && addr_compare(&a->dst, &b->src) == 0 && a->sport == b->dport &&
+                a->dport == b->sport;
+
+    *ret_back = !there;
+    return a->transport == b->transport && (there || back);
+}
+
+static int64_t twin_last(const struct twin_flow *f)
+{
+    int64_t last = f->packets[0].ts_ns;
+
+    for (size_t i = 1; i < f->n; i++)
+        if (f->packets[i].ts_ns > last)
+            last = f->packets[i].ts_ns;
+    return last;
+}
+
+/* What initial number the sender of 'p' (or the other end) is known to have used. */
+static bool twin_base(const struct twin_flow *f, const struct packet *p, bool other, uint32_t *ret)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        const struct packet *q = &f->packets[i];
+        bool                 back;
+
+        if ((q->flags & PACKET_FLAGS_CUT) != 0)
+            continue;
+        same_ends(q, p, &back);
+        if (back == other) {
+            *ret = (q->tcp_flags & TCP_SYN) != 0 ? q->tcp_seq : q->tcp_seq - 1;
+            return true;
+        }
+        if ((q->tcp_flags & TCP_ACK) != 0) {
+            *ret = q->tcp_ack - 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+static unsigned count_flag(const struct twin_flow *f, const struct packet *as, bool back, uint8_t mask, uint8_t value)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < f->n; i++) {
+        bool is_back;
+
+        same_ends(&f->packets[i], as, &is_back);
+        if (is_back == back && (f->packets[i].flags & PACKET_FLAGS_CUT) == 0)
+            n += (f->packets[i].tcp_flags & mask) == value;
+    }
+    return n;
+}
+
+static bool twin_is_over(const struct twin_flow *f, const struct packet *p, enum flow_end *ret)
+{
+    int64_t  idle = (p->transport == IPPROTO_TCP ? 3600 : 900) * SECOND;
+    uint32_t base, peer;
+
+    *ret = FLOW_END_IDLE;
+    if (p->ts_ns - twin_last(f) > idle)
+        return true;
+    *ret = FLOW_END_CLOSED;
+    if (p->transport != IPPROTO_TCP || (p->tcp_flags & TCP_SYN) == 0)
+        return false;
+    if (!twin_base(f, p, false, &base) || base == p->tcp_seq)
+        return false;
+    if ((p->tcp_flags & TCP_ACK) == 0)
+        return true;
+    bool reset = count_flag(f, p, false, TCP_RST, TCP_RST) + count_flag(f, p, true, TCP_RST, TCP_RST) > 0;
+    bool finished = count_flag(f, p, false, TCP_FIN, TCP_FIN) > 0 && count_flag(f, p, true, TCP_FIN, TCP_FIN) > 0;
+    return (reset || finished) && twin_base(f, p, true, &peer) && peer != p->tcp_ack - 1;
+}
+
+static void *grow(void *array, size_t *size, size_t n, size_t item)
+{
+    if (n < *size)
+        return array;
+    *size = *size > 0 ? 2 * *size : 4;
+    array = realloc(array, *size * item);
+    ck_assert_ptr_nonnull(array);
+    return array;
+}
+
+static void twin_track(struct twin *t, const struct packet *p)
+{
+    struct twin_flow *f = NULL;
+    enum flow_end     end;
+    bool              back;
+
+    for (size_t i = 0; i < t->n && f == NULL; i++)
+        if (!t->flows[i].ended && same_ends(&t->flows[i].packets[0], p, &back))
+            f = &t->flows[i];
+    if (f != NULL && twin_is_over(f, p, &end)) {
+        f->ended = true;
+        f->end = end;
+        f = NULL;
+    }
+    if (f == NULL) {
+        t->flows = grow(t->flows, &t->size, t->n, sizeof(*t->flows));
+        f = &t->flows[t->n++];
+        *f = (struct twin_flow){.end = FLOW_END_FORCED};
+    }
+    f->packets = grow(f->packets, &f->size, f->n, sizeof(*f->packets));
+    f->packets[f->n++] = *p;
+}
+
+/* The first packet that decides who the client is, as if sent by the client; NULL: the first of all, as it is. */
+static const struct packet *twin_decider(const struct twin_flow *f, enum direction_basis *ret, bool *ret_turn)
+{
+    static const uint8_t wanted[] = {TCP_SYN, TCP_SYN | TCP_ACK};
+
+    for (unsigned w = 0; w < 2 && f->packets[0].transport == IPPROTO_TCP; w++)
+        for (size_t i = 0; i < f->n; i++)
+            if ((f->packets[i].tcp_flags & (TCP_SYN | TCP_ACK)) == wanted[w]) {
+                *ret = w == 0 ? DIRECTION_SYN : DIRECTION_SYN_ACK;
+                *ret_turn = w == 1;
+                return &f->packets[i];
+            }
+    *ret = f->packets[0].transport == IPPROTO_TCP ? DIRECTION_UNKNOWN : DIRECTION_FIRST;
+    *ret_turn = false;
+    return &f->packets[0];
+}
+
+static enum tcp_state twin_state(const struct twin_flow *f, const struct packet *client)
+{
+    unsigned n_flags = count_flag(f, client, false, 0, 0) + count_flag(f, client, true, 0, 0);
+    bool     syn = count_flag(f, client, false, TCP_SYN | TCP_ACK, TCP_SYN) > 0;
+    bool     syn_ack = count_flag(f, client, true, TCP_SYN | TCP_ACK, TCP_SYN | TCP_ACK) > 0;
+    bool     more = count_flag(f, client, false, TCP_SYN | TCP_RST, 0) > 0;
+    bool     server_more = count_flag(f, client, true, TCP_SYN | TCP_RST, 0) > 0;
+
+    if (n_flags == 0)
+        return TCP_STATE_FLAGS_CUT;
+    if (!syn)
+        return syn_ack ? TCP_STATE_SYN_ACK_ONLY : TCP_STATE_MIDSTREAM;
+    if (syn_ack)
+        return more ? TCP_STATE_ESTABLISHED : TCP_STATE_HALF_OPEN;
+    if (more || server_more)
+        return TCP_STATE_NO_SYN_ACK;
+    return count_flag(f, client, true, TCP_RST, TCP_RST) > 0 ? TCP_STATE_REFUSED : TCP_STATE_SYN;
+}
+
+static void twin_record(const struct twin_flow *f, struct flow_record *r)
+{
+    bool                 turn, back;
+    const struct packet *decider = twin_decider(f, &r->direction, &turn);
+    struct packet        client = *decider;
+
+    if (turn) {
+        client.src = decider->dst;
+        client.dst = decider->src;
+        client.sport = decider->dport;
+        client.dport = decider->sport;
+    }
+    r->tuple = (struct tuple){client.src, client.dst, client.sport, client.dport, client.transport};
+    r->end = f->end;
+    r->first_ns = f->packets[0].ts_ns;
+    r->last_ns = twin_last(f);
+    r->input = f->packets[0].input;
+    r->first_packet = f->packets[0].number;
+    for (size_t i = 0; i < f->n; i++) {
+        const struct packet *p = &f->packets[i];
+
+        same_ends(p, &client, &back);
+        if (p->ts_ns < r->first_ns)
+            r->first_ns = p->ts_ns;
+        if (r->packets[back]++ == 0) {
+            r->vlan[back] = p->vlan;
+            r->ttl_min[back] = p->ttl;
+        }
+        r->bytes[back] += p->wire_len;
+        r->payload[back] += p->payload_wire_len;
+        r->tcp_flags[back] |= p->tcp_flags;
+        r->ttl_min[back] = p->ttl < r->ttl_min[back] ? p->ttl : r->ttl_min[back];
+        r->ttl_max[back] = p->ttl > r->ttl_max[back] ? p->ttl : r->ttl_max[back];
+        if (r->closed == FLOW_CLOSED_NONE && (p->tcp_flags & (TCP_FIN | TCP_RST)) != 0)
+            r->closed_by_server = back;
+        if ((p->tcp_flags & TCP_RST) != 0 && r->closed != FLOW_CLOSED_RST) {
+            r->rst_ttl = p->ttl;
+            r->rst_from_server_side = back;
+            r->closed = FLOW_CLOSED_RST;
+        }
+        if ((p->tcp_flags & TCP_FIN) != 0 && r->closed == FLOW_CLOSED_NONE)
+            r->closed = FLOW_CLOSED_FIN;
+    }
+    if (client.transport == IPPROTO_TCP)
+        r->tcp_state = twin_state(f, &client);
+}
+
+static int by_first_packet(const void *a, const void *b)
+{
+    const struct flow_record *x = a, *y = b;
+
+    return (x->first_packet > y->first_packet) - (x->first_packet < y->first_packet);
+}
+
+static void compare(const struct flow_record *ours, const struct flow_record *twin, uint64_t seed)
+{
+    struct flow_record r = *ours;
+
+    /* The twin knows nothing of sequence space. */
+    r.duplicates = r.retransmissions = r.unseen_bytes[0] = r.unseen_bytes[1] = 0;
+    ck_assert_msg(r.end == twin->end || (r.end == FLOW_END_IDLE && twin->end == FLOW_END_FORCED),
+                  "seed %" PRIu64 ": end of the flow of packet %" PRIu64, seed, r.first_packet);
+    r.end = twin->end;
+    ck_assert_msg(memcmp(&r, twin, sizeof(r)) == 0, "seed %" PRIu64 ": flow of packet %" PRIu64 " differs", seed,
+                  r.first_packet);
+}
+
+START_TEST(the_table_and_its_twin_agree)
+{
+    static const struct shape shapes[] = {{3, 2, 400}, {6, 3, 3000}, {2, 1, 50}, {8, 8, 100000}};
+    const struct shape       *shape = &shapes[_i % 4];
+    uint64_t                  seed = 20260101 + (uint64_t)_i, state = seed;
+    struct flow_options       o;
+    struct flow_table        *table;
+    struct list               list = {0};
+    struct twin               twin = {0};
+    int64_t                   now = 1000000 * SECOND, latest = now;
+
+    flow_options_default(&o);
+    ck_assert_int_eq(flow_table_new(&o, keep, &list, &table, NULL), 0);
+    for (uint64_t number = 1; number <= N_PACKETS / 5; number += BATCH) {
+        struct packet batch[BATCH];
+        uint64_t      hashes[BATCH];
+
+        for (unsigned i = 0; i < BATCH; i++) {
+            struct packet *p = &batch[i];
+
+            *p = random_packet(&state, shape, number + i, now = next_time(&state, now, shape));
+            if (addr_compare(&p->src, &p->dst) == 0 && p->sport == p->dport)
+                p->sport = 1000; /* equal ends have no directions to compare: a unit test has them */
+            latest = now > latest ? now : latest;
+        }
+        foretell(table, batch, hashes);
+        for (unsigned i = 0; i < BATCH; i++) {
+            struct flow_step step;
+
+            flow_table_track(table, hashes[i], &batch[i], &step);
+            ck_assert_int_eq(step.result, PACKET_OK);
+            twin_track(&twin, &batch[i]);
+        }
+    }
+    flow_table_drain(table, latest);
+    ck_assert_msg(list.n == twin.n, "seed %" PRIu64 ": %zu flows, the twin has %zu", seed, list.n, twin.n);
+    qsort(list.records, list.n, sizeof(*list.records), by_first_packet);
+    for (size_t i = 0; i < twin.n; i++) {
+        struct flow_record r;
+
+        memset(&r, 0, sizeof(r));
+        twin_record(&twin.flows[i], &r);
+        compare(&list.records[i], &r, seed);
+        free(twin.flows[i].packets);
+    }
+    free(twin.flows);
+    free(list.records);
+    flow_table_free(table);
+}
+END_TEST
+
+/* ---- the table against itself ---- */
+
+struct account {
+    uint64_t n_tracked, n_refused, n_joined, n_held;
+};
+
+static void feed_evidence(struct flow_table *table, uint64_t *state, struct packet *p, struct account *account)
+{
+    if (pick(state, 2) == 0) {
+        p->quote = (struct packet_quote){p->src, p->dst, p->sport, p->dport, p->transport, 3, 3, false, 0};
+        p->transport = IPPROTO_ICMP;
+        flow_table_icmp_error(table, p);
+        return;
+    }
+    p->fragment_id = pick(state, 50);
+    switch (flow_table_fragment(table, p)) {
+    case FLOW_FRAGMENT_JOINED:
+        account->n_joined++;
+        break;
+    case FLOW_FRAGMENT_HELD:
+        account->n_held++;
+        break;
+    case FLOW_FRAGMENT_NOT_OURS:
+        ck_abort_msg("TCP and UDP only");
+    }
+}
+
+struct load {
+    uint64_t      state, number;
+    int64_t       now;
+    struct packet again; /* an earlier packet, to be answered */
+};
+
+static struct packet next_packet(struct load *load)
+{
+    static const struct shape shape = {300, 6, 2000};
+    uint64_t                 *state = &load->state;
+
+    load->now = next_time(state, load->now, &shape);
+    struct packet p = random_packet(state, &shape, ++load->number, load->now);
+    if (pick(state, 3) == 0 && load->again.wire_len != 0) {
+        p = load->again;
+        p.src = load->again.dst;
+        p.dst = load->again.src;
+        p.sport = load->again.dport;
+        p.dport = load->again.sport;
+        p.ts_ns = load->now;
+    }
+    if (pick(state, 10) == 0) {
+        p.flags |= PACKET_FIRST_FRAGMENT;
+        p.fragment_more = true;
+        p.fragment_id = pick(state, 50);
+    }
+    if (pick(state, 4) == 0)
+        load->again = p;
+    return p;
+}
+
+static void feed_one(struct flow_table *table, struct load *load, struct packet *p, uint64_t hash, size_t ext_size,
+                     struct account *account)
+{
+    struct flow_step step;
+
+    if (pick(&load->state, 20) == 0) {
+        feed_evidence(table, &load->state, p, account);
+        return;
+    }
+    flow_table_track(table, hash, p, &step);
+    account->n_tracked += step.result == PACKET_OK;
+    account->n_refused += step.result == PACKET_FLOW_LIMIT;
+    void *ext = step.result == PACKET_OK && p->payload_wire_len > 0 ? flow_ext(table, step.flow) : NULL;
+    if (ext != NULL)
+        memset(ext, 0xee, ext_size);
+    if (pick(&load->state, 100) == 0)
+        flow_table_sweep(table, load->now, 50);
+}
+
+/* One run of random packets under a bound that is as small as can be. */
+static void run_bounded(uint64_t seed, const struct hash_key *key, size_t ext_size, struct list *list,
+                        struct account *account)
+{
+    struct load         load = {.state = seed, .now = 1000000 * SECOND};
+    struct flow_options o;
+    struct flow_table  *table;
+
+    flow_options_default(&o);
+    o.memory_limit = 1;
+    o.ext_size = ext_size;
+    o.max_fragments = 32;
+    o.hash_key = key;
+    o.active_ns = 40 * SECOND;
+    ck_assert_int_eq(flow_table_new(&o, keep, list, &table, NULL), 0);
+    while (load.number < N_PACKETS) {
+        struct packet batch[BATCH];
+        uint64_t      hashes[BATCH];
+
+        for (unsigned i = 0; i < BATCH; i++)
+            batch[i] = next_packet(&load);
+        foretell(table, batch, hashes);
+        for (unsigned i = 0; i < BATCH; i++)
+            feed_one(table, &load, &batch[i], hashes[i], ext_size, account);
+    }
+    flow_table_drain(table, load.now);
+
+    struct flow_table_stats stats;
+    flow_table_stats(table, &stats);
+    ck_assert_msg(stats.n_evicted > 0, "seed %" PRIu64 ": the bound was not reached", seed);
+    ck_assert_uint_eq(stats.n_created, list->n);
+    ck_assert_uint_eq(stats.n_refused, account->n_refused);
+    ck_assert_uint_eq(stats.n_flows, 0);
+    ck_assert_uint_eq(stats.n_fragments_held, 0);
+    uint64_t n_late = 0, n_orphans = 0;
+    for (uint16_t input = 0; input < 3; input++) {
+        struct flow_held held;
+
+        flow_table_held(table, input, &held);
+        n_late += held.n_joined;
+        n_orphans += held.n_orphans;
+    }
+    ck_assert_msg(n_late + n_orphans == account->n_held, "seed %" PRIu64 ": fragments", seed);
+    account->n_joined += n_late;
+    flow_table_free(table);
+}
+
+START_TEST(under_a_bound_no_packet_is_lost_count_of_and_the_hash_key_changes_nothing)
+{
+    static const struct hash_key keys[2] = {{1, 2}, {UINT64_C(0x9e3779b97f4a7c15), 77}};
+    uint64_t                     seed = 20270101 + (uint64_t)_i;
+    struct list                  lists[2] = {{0}, {0}};
+    struct account               accounts[2] = {{0}, {0}};
+    size_t                       ext_size = _i % 2 == 0 ? 8 : 4000;
+
+    for (unsigned k = 0; k < 2; k++) {
+        uint64_t n_packets = 0;
+
+        run_bounded(seed, &keys[k], ext_size, &lists[k], &accounts[k]);
+        for (size_t i = 0; i < lists[k].n; i++)
+            n_packets += lists[k].records[i].packets[0] + lists[k].records[i].packets[1];
+        ck_assert_msg(n_packets == accounts[k].n_tracked + accounts[k].n_joined,
+                      "seed %" PRIu64 ": %" PRIu64 " packets in records, %" PRIu64 " tracked, %" PRIu64 " joined", seed,
+                      n_packets, accounts[k].n_tracked, accounts[k].n_joined);
+    }
+    ck_assert_uint_eq(lists[0].n, lists[1].n);
+    for (size_t i = 0; i < lists[0].n; i++)
+        ck_assert_msg(memcmp(&lists[0].records[i], &lists[1].records[i], sizeof(struct flow_record)) == 0,
+                      "seed %" PRIu64 ": record %zu depends on the hash key", seed, i);
+    free(lists[0].records);
+    free(lists[1].records);
+}
+END_TEST
+
+Suite *suite_flow_oracle(void);
+
+Suite *suite_flow_oracle(void)
+{
+    Suite *s = suite_create("flow_oracle");
+    TCase *tc = tcase_create("oracle");
+
+    tcase_set_timeout(tc, 120);
+    tcase_add_loop_test(tc, the_table_and_its_twin_agree, 0, 12);
+    tcase_add_loop_test(tc, under_a_bound_no_packet_is_lost_count_of_and_the_hash_key_changes_nothing, 0, 8);
+    suite_add_tcase(s, tc);
+    return s;
+}
