@@ -411,9 +411,13 @@ static void handle_chunk(struct shard *s, const struct input_frame *frames, size
     uint64_t           hashes[CHUNK];
     size_t             n_ours = decode_chunk(s, frames, n, packets, results, hashes);
 
+    /* Memory is asked for a loop before it is needed. */
     for (size_t i = 0; i < n_ours; i++)
         if (results[i] == PACKET_OK)
-            flow_table_prefetch_flow(s->flows, hashes[i]);
+            hashes[i] = flow_table_prefetch_flow(s->flows, hashes[i]);
+    for (size_t i = 0; i < n_ours; i++)
+        if (results[i] == PACKET_OK)
+            flow_table_prefetch_detail(s->flows, hashes[i]);
     for (size_t i = 0; i < n_ours; i++)
         handle_packet(s, results[i], hashes[i], &packets[i]);
     s->n_since_sweep += n_ours;
