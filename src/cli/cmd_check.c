@@ -27,7 +27,7 @@ static const char help[] =
     "      --tcp-idle SEC, --udp-idle SEC   idle timeouts (default 3600, 900)\n"
     "      --no-digest       do not compute the SHA-256 of inputs\n"
     "  -n                    accepted for tcpdump's readers: names are never looked up\n"
-    "  -q, --quiet           no report on standard output    -v, --verbose  every finding on its own\n"
+    "  -q, --quiet           no report on standard output    -v, --verbose  the full report, every finding on its own\n"
     "  -h, --help            this text\n\n"
     "Exit status: 0 nothing found, 1 findings, 2 wrong usage or an unusable file, 3 incomplete evidence.\n";
 
@@ -280,7 +280,8 @@ static int print_report(const struct request *r, int64_t run_id)
 {
     struct report      *report;
     struct err          err = {0};
-    struct report_query query = {.run_id = run_id, .color = wants_color(stdout), .width = terminal_width(), .verbose = r->verbose};
+    struct report_query query = {.run_id = run_id, .color = wants_color(stdout), .width = terminal_width(),
+                                   .brief = !r->verbose, .verbose = r->verbose};
 
     if (report_open(r->db, &report, &err) != 0)
         return complain("%s", err.msg);
