@@ -40,7 +40,6 @@ int  load_matrix(const char *name, const char *near, struct matrix **ret, struct
 char *find_site(const char *given);
 
 struct policy_options cli_policy_options(void);
-enum policy_format;
 int parse_policy_format(const char *name, enum policy_format *ret); /* prints what is wrong */
 
 /* Now, or SOURCE_DATE_EPOCH where that is set. */
