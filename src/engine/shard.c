@@ -279,7 +279,8 @@ static void on_flow_end(void *aux, struct flow_record *r, void *ext)
         j.server_host = host;
         j.reversed = false;
     }
-    enum outcome outcome = flow_record_outcome(r, policy_one_way(s->policy, &r->tuple));
+    /* Nobody needs to answer what is sent to a group. */
+    enum outcome outcome = flow_record_outcome(r, r->group || policy_one_way(s->policy, &r->tuple));
     if (conversation_fold(s->conversations, r, &q, &j, outcome, state != NULL && state->is_reply) != 0)
         s->totals.n_flow_memory_lost++;
 }
