@@ -37,7 +37,8 @@ static void put_settings(FILE *out, const struct engine_options *o)
 {
     put_member(out, "filter", o->filter);
     fprintf(out,
-            ",\"tcp_idle_s\":%lld,\"udp_idle_s\":%lld,\"memory_bytes\":%zu,\"flows\":\"%s\",\"flows_kept\":%zu,\"peers_kept\":%zu",
+            ",\"tcp_idle_s\":%lld,\"udp_idle_s\":%lld,\"memory_bytes\":%zu,\"flows\":\"%s\",\"flows_kept\":%zu,\"peers_"
+            "kept\":%zu",
             (long long)(o->flow.tcp_idle_ns / 1000000000), (long long)(o->flow.udp_idle_ns / 1000000000),
             o->flow.memory_limit, o->flows_all ? "all" : "violations", o->flows_kept, o->peers_kept);
 }
@@ -110,9 +111,9 @@ static void put_requirements(FILE *out)
 /* Without the line breaks between the rows: the record keeps the text as one line. */
 static int put_rows(FILE *out, const struct policy *policy)
 {
-    char  *text = NULL;
+    char *text = NULL;
     size_t size;
-    FILE  *rows = open_memstream(&text, &size);
+    FILE *rows = open_memstream(&text, &size);
 
     if (rows == NULL)
         return -1;
@@ -128,9 +129,9 @@ static int put_rows(FILE *out, const struct policy *policy)
 
 char *describe_options(const struct engine_options *o, const struct rulebook *book)
 {
-    char  *text = NULL;
+    char *text = NULL;
     size_t size;
-    FILE  *out = open_memstream(&text, &size);
+    FILE *out = open_memstream(&text, &size);
 
     if (out == NULL)
         return NULL;
@@ -151,9 +152,9 @@ char *describe_options(const struct engine_options *o, const struct rulebook *bo
 
 char *describe_command(const struct engine_options *o, const struct rulebook *book)
 {
-    char  *text = NULL;
+    char *text = NULL;
     size_t size;
-    FILE  *out = open_memstream(&text, &size);
+    FILE *out = open_memstream(&text, &size);
 
     if (out == NULL)
         return NULL;

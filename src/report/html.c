@@ -28,10 +28,11 @@ static void put_head(void *aux, struct cursor *c)
 {
     struct html *h = aux;
 
-    html_put(h, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                "<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
+    html_put(h,
+             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+             "<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
     html_plain(h, site_of(c));
     html_put(h, ": flow audit</title>\n<style>\n");
     for (const char *const *p = html_style; *p != NULL; p++)
@@ -47,7 +48,8 @@ static void put_scope(void *aux, struct cursor *c)
     char span[64];
     const char *title = cursor_text(c, RUN_TITLE, NULL);
 
-    html_par(h, "soft", "Audit of network flows against: %s", title[0] != '\0' ? title : cursor_text(c, RUN_MATRIX, NULL));
+    html_par(h, "soft", "Audit of network flows against: %s",
+             title[0] != '\0' ? title : cursor_text(c, RUN_MATRIX, NULL));
     html_put(h, "<dl><dt>Observed<dd>");
     html_text(h, text_span(cursor_text(c, RUN_FIRST, NULL), cursor_text(c, RUN_LAST, NULL), span));
     html_put(h, "<dt>Judged<dd>");
@@ -70,8 +72,11 @@ static void put_verdict(struct html *h)
     const struct report_summary *s = h->summary;
     char verdict[512];
 
-    html_par(h, s->n_findings > 0 ? "verdict bad" : report_incomplete(s) ? "verdict warn" : "verdict good", "%s.",
-             report_verdict(s, verdict, sizeof(verdict)));
+    html_par(h,
+             s->n_findings > 0      ? "verdict bad"
+             : report_incomplete(s) ? "verdict warn"
+                                    : "verdict good",
+             "%s.", report_verdict(s, verdict, sizeof(verdict)));
     html_put(h, "<div class=tiles>");
     for (size_t i = 0; i < sizeof(severities) / sizeof(severities[0]); i++)
         put_tile(h, s->by_severity[i], severities[i]);
@@ -79,27 +84,36 @@ static void put_verdict(struct html *h)
     put_tile(h, s->n_notices, "notices");
     put_tile(h, s->n_inputs, text_plural(s->n_inputs, "input", "inputs"));
     put_tile(h, s->packets, "packets");
-    put_tile(h, s->lost, "known to be lost");
+    put_tile(h, s->lost, "lost");
     html_put(h, "</div>\n");
 }
 
-/* --- method and sign-off -------------------------------------------------------------------------------------------- */
+/* --- method and sign-off --------------------------------------------------------------------------------------------
+ */
 
 static int html_method(struct html *h, struct err *reterr)
 {
     static const char *const items[] = {
-        "The audit is passive: it reads packets that were captured, sends none, and changes nothing. It shows what happened "
+        "The audit is passive: it reads packets that were captured, sends none, and changes nothing. It shows what "
+        "happened "
         "while and where it was watched, and nothing else.",
-        "Packets are decoded and joined into flows; who is client and who is server is told from handshakes, from content, and "
+        "Packets are decoded and joined into flows; who is client and who is server is told from handshakes, from "
+        "content, and "
         "from documented ports, in this order. What could not be decoded is counted under a reason.",
-        "The protocol is told from content. A port alone is not a classification: where content says nothing (encrypted, too "
-        "short, cut) the verdict rests on the port, and the record says so. A wrong protocol is concluded from content only.",
-        "Each conversation (client, server, transport, port, protocol) is held against the rows of the document as they apply at "
-        "the site. Permitted and misdropped: allowed, and got through or not. Escaped and rejected: a violation that got through "
+        "The protocol is told from content. A port alone is not a classification: where content says nothing "
+        "(encrypted, too "
+        "short, cut) the verdict rests on the port, and the record says so. A wrong protocol is concluded from content "
+        "only.",
+        "Each conversation (client, server, transport, port, protocol) is held against the rows of the document as "
+        "they apply at "
+        "the site. Permitted and misdropped: allowed, and got through or not. Escaped and rejected: a violation that "
+        "got through "
         "or not.",
-        "A required flow is called missing only where its client was seen alive, was watched for as long as the site asks, and "
+        "A required flow is called missing only where its client was seen alive, was watched for as long as the site "
+        "asks, and "
         "loss is too small to explain the silence.",
-        "Hosts are those of the site file, by address. Whoever uses the address of another host, or hides one protocol inside "
+        "Hosts are those of the site file, by address. Whoever uses the address of another host, or hides one protocol "
+        "inside "
         "another that is allowed, is not told apart by this method.",
         "Severity follows the kind of finding, and is one step less where the flow did not get through.",
     };
@@ -126,7 +140,8 @@ static int html_signoff(struct html *h, struct err *reterr)
     return 0;
 }
 
-/* --- the whole -------------------------------------------------------------------------------------------------------- */
+/* --- the whole
+ * -------------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *id, *title;
@@ -142,12 +157,12 @@ static const struct {
     {"separation", "Evidence of separation", html_separation},
     {"rows", "Rows that are unused or too wide", html_row_use},
     {"exceptions", "Exceptions of the site", html_exceptions},
-    {"method", "Method and limits", html_method},
-    {"requirements", "Requirements that auditors cite", html_requirements},
-    {"sign-off", "Sign-off", html_signoff},
     {"all-findings", "Table of all findings", html_finding_table},
     {"all-expectations", "Table of all expected flows", html_expectation_table},
+    {"method", "Method and limits", html_method},
+    {"requirements", "Requirements that auditors cite", html_requirements},
     {"reproduction", "To get this result again", html_reproduction},
+    {"sign-off", "Sign-off", html_signoff},
 };
 #define N_PARTS (sizeof(parts) / sizeof(parts[0]))
 
@@ -167,12 +182,12 @@ int report_write_html(const struct report_job *job, struct err *reterr)
 
     if (rc == 0)
         rc = report_each(job, run_sql, put_head, &h, reterr);
+    if (rc == 0)
+        rc = report_each(job, run_sql, put_scope, &h, reterr);
     if (rc == 0) {
         put_verdict(&h);
-        rc = report_each(job, run_sql, put_scope, &h, reterr);
-    }
-    if (rc == 0)
         put_contents(&h);
+    }
     for (size_t i = 0; rc == 0 && i < N_PARTS; i++)
         rc = parts[i].write(&h, reterr);
     html_put(&h, "</section>\n</body></html>\n");

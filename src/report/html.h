@@ -30,7 +30,7 @@ void html_par(struct html *, const char *class, const char *fmt, ...) __attribut
 /* A numbered heading that begins a new part; 'id' is its anchor. */
 void html_heading(struct html *, const char *id, const char *title);
 
-enum html_as { HTML_TEXT, HTML_CODE, HTML_NUMBER, HTML_TIME, HTML_BYTES, HTML_BADGE };
+enum html_as { HTML_TEXT, HTML_WIDE, HTML_CODE, HTML_NUMBER, HTML_TIME, HTML_BYTES, HTML_BADGE };
 struct html_column {
     const char *title;
     enum html_as as;
@@ -46,11 +46,12 @@ int html_table(struct html *, const struct html_column *, size_t n_columns, cons
 extern const char *const html_style[]; /* ends with NULL */
 
 typedef int html_part_fn(struct html *, struct err *reterr);
-html_part_fn html_sections, html_evidence;                    /* html_evidence.c */
-html_part_fn html_coverage;                                   /* html_coverage.c */
-html_part_fn html_timeline, html_roles;                       /* html_charts.c */
-html_part_fn html_findings, html_finding_table;               /* html_findings.c */
-html_part_fn html_expected, html_separation, html_row_use, html_exceptions, html_expectation_table; /* html_expected.c */
-html_part_fn html_requirements, html_reproduction;            /* html_origin.c */
+html_part_fn html_sections, html_evidence;      /* html_evidence.c */
+html_part_fn html_coverage;                     /* html_coverage.c */
+html_part_fn html_timeline, html_roles;         /* html_charts.c */
+html_part_fn html_findings, html_finding_table; /* html_findings.c */
+html_part_fn html_expected, html_separation, html_row_use, html_exceptions,
+    html_expectation_table;                        /* html_expected.c */
+html_part_fn html_requirements, html_reproduction; /* html_origin.c */
 
 #endif

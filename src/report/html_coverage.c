@@ -28,7 +28,7 @@
     " AND x.outcome <> 'seen'),"                                                                                       \
     " cell AS MATERIALIZED (SELECT position, c, s, total(p) AS p, total(e) AS e, total(j) AS j, total(d) AS d,"        \
     " total(m) AS m, total(n) AS n FROM raw GROUP BY position, c, s),"                                                 \
-    " pair AS MATERIALIZED (SELECT c, s, total(e > 0 OR m > 0 OR d > 0) AS amiss, count(*) AS n FROM cell GROUP BY c,"  \
+    " pair AS MATERIALIZED (SELECT c, s, total(e > 0 OR m > 0 OR d > 0) AS amiss, count(*) AS n FROM cell GROUP BY c," \
     " s),"                                                                                                             \
     " best AS (SELECT c, s, row_number() OVER (ORDER BY c, s) AS x FROM (SELECT c, s FROM pair ORDER BY amiss DESC, n" \
     " DESC, c, s LIMIT 36)),"                                                                                          \
@@ -103,8 +103,8 @@ static void put_line(void *aux, struct cursor *c)
 
     if (y < p->first_row || y > p->last_row)
         return;
-    html_put(h, "<path class=grid d=\"M%u %uh%u\"/><text class=mono x=\"%u\" y=\"%u\" text-anchor=\"end\">", LABEL_WIDTH,
-             row_y(p, y) + CELL, (unsigned)p->n_columns * CELL, LABEL_WIDTH - 6, row_y(p, y) + 12);
+    html_put(h, "<path class=grid d=\"M%u %uh%u\"/><text class=mono x=\"%u\" y=\"%u\" text-anchor=\"end\">",
+             LABEL_WIDTH, row_y(p, y) + CELL, (unsigned)p->n_columns * CELL, LABEL_WIDTH - 6, row_y(p, y) + 12);
     if (cursor_type(c, 1) == CELL_NULL)
         html_put(h, "(no row)");
     else
@@ -128,7 +128,8 @@ static int gravest(struct cursor *c)
 static void put_cell(void *aux, struct cursor *c)
 {
     static const char letters[] = "..PERDMN";
-    static const char *const words[] = {"", "", "permitted", "escaped", "rejected", "misdropped", "missing", "not covered"};
+    static const char *const words[] = {"",         "",           "permitted", "escaped",
+                                        "rejected", "misdropped", "missing",   "not covered"};
     struct picture *p = aux;
     struct html *h = p->html;
     int64_t y = cursor_integer(c, C_Y);
@@ -156,10 +157,11 @@ static int put_page(struct picture *p, struct err *reterr)
 {
     struct html *h = p->html;
 
-    html_put(h,
-             "<div class=chart><svg viewBox=\"0 0 %u %u\" style=\"max-width:%upx\" role=\"img\" aria-label=\"Rows of the "
-             "document against pairs of hosts\">\n",
-             page_width(p), page_height(p), page_width(p) * 5 / 4);
+    html_put(
+        h,
+        "<div class=chart><svg viewBox=\"0 0 %u %u\" style=\"max-width:%upx\" role=\"img\" aria-label=\"Rows of the "
+        "document against pairs of hosts\">\n",
+        page_width(p), page_height(p), page_width(p) * 5 / 4);
     int rc = report_each(h->job, CELLS " SELECT x, c, s FROM best ORDER BY x", put_column, p, reterr);
     if (rc == 0)
         rc = report_each(h->job,
@@ -181,14 +183,18 @@ static void put_legend(struct html *h)
         char letter;
         const char *words;
     } legend[] = {
-        {'P', "permitted"}, {'E', "escaped: no row allows it, and it got through"}, {'R', "rejected: not allowed, did not get through"},
-        {'D', "misdropped: allowed, did not get through"}, {'M', "missing: required, never tried"}, {'N', "not covered by this capture"},
+        {'P', "permitted"},
+        {'E', "escaped: no row allows it, and it got through"},
+        {'R', "rejected: not allowed, did not get through"},
+        {'D', "misdropped: allowed, did not get through"},
+        {'M', "missing: required, never tried"},
+        {'N', "not covered by this capture"},
     };
 
     html_put(h, "<div class=legend>");
     for (size_t i = 0; i < sizeof(legend) / sizeof(legend[0]); i++)
-        html_put(h, "<span><i class=%c>%c</i>%s</span>", legend[i].letter, legend[i].letter == 'P' ? ' ' : legend[i].letter,
-                 legend[i].words);
+        html_put(h, "<span><i class=%c>%c</i>%s</span>", legend[i].letter,
+                 legend[i].letter == 'P' ? ' ' : legend[i].letter, legend[i].words);
     html_put(h, "</div>\n");
 }
 
@@ -202,7 +208,8 @@ static void take_sizes(void *aux, struct cursor *c)
     uint64_t all = (uint64_t)cursor_integer(c, 2);
 
     if (all > p->n_columns)
-        html_par(p->html, "more", "%s of %s pairs of hosts are shown: those with something amiss first, then those that use most rows.",
+        html_par(p->html, "more",
+                 "%s of %s pairs of hosts are shown: those with something amiss first, then those that use most rows.",
                  text_count(p->n_columns, pairs), text_count(all, rows));
     if (p->n_rows > MOST_ROWS) {
         html_par(p->html, "more", "The first %d of %s rows are shown.", MOST_ROWS, text_count(p->n_rows, rows));
@@ -215,11 +222,14 @@ int html_coverage(struct html *h, struct err *reterr)
     struct picture p = {.html = h};
 
     html_heading(h, "coverage", "Coverage: rows of the document and pairs of hosts");
-    html_par(h, "", "Each square is one row of the document (left) for one pair of hosts, client → server (top). Rows that nothing used and nothing "
-                    "was expected of are left out here; they are listed below.");
+    html_par(h, "",
+             "Each square is one row of the document (left) for one pair of hosts, client → server (top). Rows that "
+             "nothing used and nothing "
+             "was expected of are left out here; they are listed below.");
     put_legend(h);
-    int rc = report_each(h->job, CELLS " SELECT (SELECT count(*) FROM best), (SELECT count(*) FROM line), (SELECT count(*) FROM pair)",
-                         take_sizes, &p, reterr);
+    int rc = report_each(
+        h->job, CELLS " SELECT (SELECT count(*) FROM best), (SELECT count(*) FROM line), (SELECT count(*) FROM pair)",
+        take_sizes, &p, reterr);
     if (rc == 0 && p.n_rows == 0)
         html_par(h, "none", "Nothing was seen that a row speaks of.");
     for (p.first_row = 1; rc == 0 && p.first_row <= (int64_t)p.n_rows; p.first_row += ROWS_A_PAGE) {

@@ -22,29 +22,20 @@ static void put_section(void *aux, struct cursor *c)
         [SECTION_CONFORMS] = "conforms",      [SECTION_UNSEEN] = "no flow seen",
         [SECTION_OFF] = "switched off",
     };
-    static const int counts[] = {SECTION_PERMITTED, SECTION_ESCAPED, SECTION_REJECTED,
-                                 SECTION_MISDROPPED, SECTION_MISSING, SECTION_OPEN};
     struct html *h = aux;
     enum section_result result = section_result(h->summary, c);
-    char count[32];
+    char counts[400];
 
     html_put(h, "<tr><td>");
     html_text(h, section_name(c));
-    html_put(h, "<td><span class=\"badge %s\">%s</span>", classes[result], words[result]);
-    for (size_t i = 0; i < N_OF(counts); i++) {
-        uint64_t n = (uint64_t)cursor_integer(c, counts[i]);
-
-        html_put(h, "<td class=num>%s", n > 0 ? text_count(n, count) : "");
-    }
-    html_put(h, "\n");
+    html_put(h, "<td><span class=\"badge %s\">%s</span><td>%s\n", classes[result], words[result],
+             section_counts(c, true, counts));
 }
 
 int html_sections(struct html *h, struct err *reterr)
 {
     html_heading(h, "sections", "Result by section of the document");
-    html_put(h, "<div class=scroll><table><thead><tr><th>Section<th>Result<th class=num>permitted<th class=num>escaped"
-                "<th class=num>rejected<th class=num>misdropped<th class=num>missing<th class=num>not covered"
-                "</thead><tbody>\n");
+    html_put(h, "<div class=scroll><table class=wide1><thead><tr><th>Section<th>Result<th>Counts</thead><tbody>\n");
     int rc = report_each(h->job, section_sql, put_section, h, reterr);
     html_put(h, "</tbody></table></div>\n");
     html_par(h, "soft",
@@ -59,31 +50,33 @@ int html_sections(struct html *h, struct err *reterr)
 static int put_inputs(struct html *h, struct err *reterr)
 {
     static const struct html_column columns[] = {
-        {"Input", HTML_NUMBER},    {"File", HTML_TEXT},       {"Link type", HTML_TEXT},   {"First packet", HTML_TIME},
-        {"Last packet", HTML_TIME}, {"Packets", HTML_NUMBER}, {"decoded", HTML_NUMBER},   {"discarded", HTML_NUMBER},
-        {"dropped", HTML_NUMBER},  {"Size", HTML_BYTES},      {"Snap length", HTML_NUMBER}, {"State", HTML_TEXT},
+        {"Input", HTML_NUMBER},      {"File", HTML_TEXT},        {"Link type", HTML_TEXT},
+        {"First packet", HTML_TIME}, {"Last packet", HTML_TIME}, {"Packets", HTML_NUMBER},
+        {"decoded", HTML_NUMBER},    {"discarded", HTML_NUMBER}, {"dropped", HTML_NUMBER},
     };
-    static const struct html_column digests[] = {{"Input", HTML_NUMBER}, {"SHA-256", HTML_CODE}};
+    static const struct html_column digests[] = {
+        {"Input", HTML_NUMBER},       {"State", HTML_TEXT},   {"Size", HTML_BYTES},
+        {"Snap length", HTML_NUMBER}, {"SHA-256", HTML_CODE},
+    };
     int rc = html_table(h, columns, N_OF(columns),
                         "SELECT input_id, name, linktype, first_packet, last_packet, packets, packets_decoded,"
-                        " packets_discarded, packets_dropped, bytes, snaplen, CASE WHEN damaged THEN 'damaged: ' ||"
-                        " coalesce(damage, 'not read to its end') ELSE 'read to its end' END FROM inputs"
-                        " WHERE run_id = ?1 ORDER BY input_id",
+                        " packets_discarded, packets_dropped FROM inputs WHERE run_id = ?1 ORDER BY input_id",
                         MOST_INPUTS, "inputs", "No input was looked at.", reterr);
 
     return rc != 0 ? rc
                    : html_table(h, digests, N_OF(digests),
-                                "SELECT input_id, sha256 FROM inputs WHERE run_id = ?1 AND sha256 IS NOT NULL"
-                                " ORDER BY input_id",
-                                MOST_INPUTS, "digests", "No digest of the inputs was asked for.", reterr);
+                                "SELECT input_id, CASE WHEN damaged THEN 'damaged: ' || coalesce(damage, 'not read to"
+                                " its end') ELSE 'read to its end' END, bytes, snaplen, coalesce(sha256, 'not asked"
+                                " for') FROM inputs WHERE run_id = ?1 ORDER BY input_id",
+                                MOST_INPUTS, "inputs", "", reterr);
 }
 
 static int put_unseen(struct html *h, struct err *reterr)
 {
     static const struct html_column discards[] = {{"Reason", HTML_TEXT}, {"Packets", HTML_NUMBER}};
     static const struct html_column losses[] = {
-        {"Reason", HTML_TEXT}, {"Input", HTML_NUMBER}, {"Packets", HTML_NUMBER}, {"From", HTML_TIME},
-        {"To", HTML_TIME},     {"What is known", HTML_TEXT},
+        {"Reason", HTML_TEXT}, {"Input", HTML_NUMBER}, {"Packets", HTML_NUMBER},
+        {"From", HTML_TIME},   {"To", HTML_TIME},      {"What is known", HTML_TEXT},
     };
 
     html_put(h, "<h3>Packets that were not decoded</h3>\n");
@@ -96,15 +89,17 @@ static int put_unseen(struct html *h, struct err *reterr)
         rc = html_table(h, losses, N_OF(losses),
                         "SELECT reason, input_id, packets, first, last, detail FROM losses WHERE run_id = ?1"
                         " ORDER BY loss_id",
-                        200, "losses", "None is known: neither the files nor acknowledgements of unseen data tell of any.",
-                        reterr);
+                        200, "losses",
+                        "None is known: neither the files nor acknowledgements of unseen data tell of any.", reterr);
     return rc;
 }
 
 static int put_unjudged(struct html *h, struct err *reterr)
 {
-    static const struct html_column scopes[] = {
-        {"Not judged because", HTML_TEXT}, {"Conversations", HTML_NUMBER}, {"Packets", HTML_NUMBER}, {"Size", HTML_BYTES}};
+    static const struct html_column scopes[] = {{"Not judged because", HTML_TEXT},
+                                                {"Conversations", HTML_NUMBER},
+                                                {"Packets", HTML_NUMBER},
+                                                {"Size", HTML_BYTES}};
     static const struct html_column counters[] = {
         {"Counter", HTML_TEXT}, {"Value", HTML_NUMBER}, {"Meaning", HTML_TEXT}};
 
@@ -118,8 +113,8 @@ static int put_unjudged(struct html *h, struct err *reterr)
     html_put(h, "<h3>Counted besides</h3>\n");
     if (rc == 0)
         rc = html_table(h, counters, N_OF(counters),
-                        "SELECT name, value, text FROM counters WHERE run_id = ?1 AND value > 0 ORDER BY counter_id", 200,
-                        "counters", "Nothing.", reterr);
+                        "SELECT name, value, text FROM counters WHERE run_id = ?1 AND value > 0 ORDER BY counter_id",
+                        200, "counters", "Nothing.", reterr);
     return rc;
 }
 

@@ -49,12 +49,12 @@ enum {
     F_CONVERSATION,
 };
 
-static const char cards_sql[] =
-    GROUPS " SELECT f.finding_id, f.severity, f.kind, f.client_name, f.client, f.server_name, f.server, f.transport,"
-           " g.low_port, g.high_port, f.protocol, g.n, g.flows, g.packets, g.bytes, g.first_seen, g.last_seen, f.reason,"
-           " f.outcome, f.disposition, f.parent, f.section, f.row_id, f.conversation_id"
-           " FROM (SELECT *, " SEVERITY_RANK " AS rank FROM g ORDER BY rank, first LIMIT " MOST_CARDS ") g"
-           " JOIN findings f ON f.run_id = ?1 AND f.finding_id = g.first ORDER BY rank, first";
+static const char cards_sql[] = GROUPS
+    " SELECT f.finding_id, f.severity, f.kind, f.client_name, f.client, f.server_name, f.server, f.transport,"
+    " g.low_port, g.high_port, f.protocol, g.n, g.flows, g.packets, g.bytes, g.first_seen, g.last_seen, f.reason,"
+    " f.outcome, f.disposition, f.parent, f.section, f.row_id, f.conversation_id"
+    " FROM (SELECT *, " SEVERITY_RANK " AS rank FROM g ORDER BY rank, first LIMIT " MOST_CARDS ") g"
+    " JOIN findings f ON f.run_id = ?1 AND f.finding_id = g.first ORDER BY rank, first";
 
 /* --- a card ---------------------------------------------------------------------------------------------------- */
 
@@ -71,9 +71,11 @@ static void put_hosts(struct html *h, struct cursor *c)
         cursor_type(c, F_CLIENT_NAME) == CELL_NULL && cursor_type(c, F_SERVER_NAME) == CELL_NULL)
         return;
     begin_term(h, "Hosts");
-    html_text(h, text_host(cursor_text(c, F_CLIENT_NAME, NULL), cursor_text(c, F_CLIENT, NULL), "several clients", client));
+    html_text(
+        h, text_host(cursor_text(c, F_CLIENT_NAME, NULL), cursor_text(c, F_CLIENT, NULL), "several clients", client));
     html_put(h, " → ");
-    html_text(h, text_host(cursor_text(c, F_SERVER_NAME, NULL), cursor_text(c, F_SERVER, NULL), "several servers", server));
+    html_text(
+        h, text_host(cursor_text(c, F_SERVER_NAME, NULL), cursor_text(c, F_SERVER, NULL), "several servers", server));
 }
 
 static void put_service(struct html *h, struct cursor *c)
@@ -219,10 +221,10 @@ static void put_card(void *aux, struct cursor *c)
 static int put_waived(struct html *h, struct err *reterr)
 {
     static const struct html_column columns[] = {
-        {"No.", HTML_NUMBER},  {"Waived by", HTML_TEXT}, {"Severity", HTML_BADGE}, {"Kind", HTML_TEXT},
-        {"Finding", HTML_TEXT}, {"First seen", HTML_TIME},
+        {"No.", HTML_NUMBER}, {"Waived by", HTML_TEXT}, {"Severity", HTML_BADGE},
+        {"Kind", HTML_TEXT},  {"Finding", HTML_WIDE},   {"First seen", HTML_TIME},
     };
-    static const struct html_column notices[] = {{"No.", HTML_NUMBER}, {"Kind", HTML_TEXT}, {"Notice", HTML_TEXT}};
+    static const struct html_column notices[] = {{"No.", HTML_NUMBER}, {"Kind", HTML_TEXT}, {"Notice", HTML_WIDE}};
 
     html_put(h, "<h3>Waived by exceptions of the site</h3>\n");
     int rc = html_table(h, columns, N_OF(columns),
@@ -256,7 +258,9 @@ int html_findings(struct html *h, struct err *reterr)
     if (cards.n == 0)
         html_par(h, "none", "None.");
     if ((uint64_t)all > cards.n_told)
-        html_par(h, "more", "The entries above stand for %s of %s findings, the gravest; all are in the record (flowaudit report --format csv).",
+        html_par(h, "more",
+                 "The entries above stand for %s of %s findings, the gravest; all are in the record (flowaudit report "
+                 "--format csv).",
                  text_count(cards.n_told, told), text_count((uint64_t)all, of));
     return rc == 0 ? put_waived(h, reterr) : rc;
 }
@@ -264,18 +268,22 @@ int html_findings(struct html *h, struct err *reterr)
 int html_finding_table(struct html *h, struct err *reterr)
 {
     static const struct html_column columns[] = {
-        {"No.", HTML_NUMBER},   {"Severity", HTML_BADGE}, {"Kind", HTML_TEXT},    {"Client", HTML_TEXT},
-        {"Server", HTML_TEXT},  {"Service", HTML_TEXT},   {"Outcome", HTML_TEXT}, {"First seen", HTML_TIME},
-        {"Row", HTML_CODE},     {"Waived by", HTML_TEXT},
+        {"No.", HTML_NUMBER},   {"Severity", HTML_BADGE},  {"Kind", HTML_TEXT},
+        {"Client", HTML_TEXT},  {"Server", HTML_TEXT},     {"Service", HTML_TEXT},
+        {"Outcome", HTML_TEXT}, {"First seen", HTML_TIME}, {"Row or exception", HTML_TEXT},
     };
 
     html_heading(h, "all-findings", "Table of all findings");
-    return html_table(h, columns, N_OF(columns),
-                      "SELECT finding_id, severity, kind, CASE WHEN client_name IS NOT NULL AND client IS NOT NULL THEN client_name || ' ' ||"
-                      " client ELSE coalesce(client_name, client) END, CASE WHEN server_name IS NOT NULL AND server IS NOT NULL THEN"
-                      " server_name || ' ' || server ELSE coalesce(server_name, server) END,"
-                      " transport || coalesce('/' || server_port, ', many ports') || coalesce(' ' || protocol, ''), CASE WHEN disposition <> ''"
-                      " THEN outcome || ', ' || disposition ELSE outcome END, first_seen, row_id, waived_by FROM findings WHERE run_id = ?1"
-                      " ORDER BY finding_id",
-                      MOST_ROWS, "findings", "There is no finding.", reterr);
+    return html_table(
+        h, columns, N_OF(columns),
+        "SELECT finding_id, severity, kind, CASE WHEN client_name IS NOT NULL AND client IS NOT NULL THEN client_name "
+        "|| ' ' ||"
+        " client ELSE coalesce(client_name, client) END, CASE WHEN server_name IS NOT NULL AND server IS NOT NULL THEN"
+        " server_name || ' ' || server ELSE coalesce(server_name, server) END,"
+        " transport || coalesce('/' || server_port, ', many ports') || coalesce(' ' || protocol, ''), "
+        "coalesce(nullif(disposition,"
+        " ''), outcome), first_seen, CASE WHEN waived_by IS NULL THEN row_id ELSE 'waived by ' || waived_by END FROM "
+        "findings WHERE run_id = ?1"
+        " ORDER BY finding_id",
+        MOST_ROWS, "findings", "There is no finding.", reterr);
 }

@@ -9,26 +9,36 @@
 int html_requirements(struct html *h, struct err *reterr)
 {
     static const struct html_column columns[] = {
-        {"Standard", HTML_TEXT},         {"Clause", HTML_TEXT},      {"What it asks", HTML_TEXT},
-        {"What this report shows", HTML_TEXT}, {"Findings that bear on it", HTML_NUMBER},
+        {"Standard", HTML_TEXT},
+        {"Clause", HTML_TEXT},
+        {"What it asks", HTML_TEXT},
+        {"What this report shows", HTML_WIDE},
+        {"Findings that bear on it", HTML_NUMBER},
     };
 
     html_heading(h, "requirements", "Requirements that auditors cite");
     html_par(h, "soft",
-             "A help to find one's way, not a statement of compliance with these standards: the observation covers what is listed above, and the "
+             "A help to find one's way, not a statement of compliance with these standards: the observation covers "
+             "what is listed above, and the "
              "standards ask for more than traffic can show. What they ask is given in short words of ours.");
     return html_table(h, columns, N_OF(columns),
-                      "WITH n AS (SELECT kind, count(*) AS n FROM findings WHERE run_id = ?1 AND waived_by IS NULL AND severity <> 'notice' GROUP BY"
-                      " kind), x AS (SELECT key, json_extract(value, '$.standard') AS standard, json_extract(value, '$.clause') AS clause,"
-                      " json_extract(value, '$.title') AS title, json_extract(value, '$.shows') AS shows, ' ' || json_extract(value, '$.kinds') ||"
-                      " ' ' AS kinds FROM json_each((SELECT CASE WHEN json_valid(options) THEN options ELSE '{}' END FROM runs WHERE run_id = ?1),"
+                      "WITH n AS (SELECT kind, count(*) AS n FROM findings WHERE run_id = ?1 AND waived_by IS NULL AND "
+                      "severity <> 'notice' GROUP BY"
+                      " kind), x AS (SELECT key, json_extract(value, '$.standard') AS standard, json_extract(value, "
+                      "'$.clause') AS clause,"
+                      " json_extract(value, '$.title') AS title, json_extract(value, '$.shows') AS shows, ' ' || "
+                      "json_extract(value, '$.kinds') ||"
+                      " ' ' AS kinds FROM json_each((SELECT CASE WHEN json_valid(options) THEN options ELSE '{}' END "
+                      "FROM runs WHERE run_id = ?1),"
                       " '$.requirements'))"
-                      " SELECT standard, clause, title, shows, (SELECT coalesce(sum(n), 0) FROM n WHERE instr(x.kinds, ' ' || n.kind || ' ') > 0)"
+                      " SELECT standard, clause, title, shows, (SELECT coalesce(sum(n), 0) FROM n WHERE instr(x.kinds, "
+                      "' ' || n.kind || ' ') > 0)"
                       " FROM x ORDER BY key",
                       200, "clauses", "The record names none.", reterr);
 }
 
-/* --- reproduction --------------------------------------------------------------------------------------------------- */
+/* --- reproduction ---------------------------------------------------------------------------------------------------
+ */
 
 /* A name as sha256sum writes it: a line with a backslash or a line break in the name begins with a backslash. */
 static void put_sum(struct html *h, const char *sum, const char *name)
@@ -100,14 +110,16 @@ static void put_texts(void *aux, struct cursor *c)
 
 int html_reproduction(struct html *h, struct err *reterr)
 {
-    static const char sql[] = "SELECT command, version, site_file, site_sha256, site_text, matrix_id, matrix_sha256, matrix_text FROM runs"
-                              " WHERE run_id = ?1";
+    static const char sql[] =
+        "SELECT command, version, site_file, site_sha256, site_text, matrix_id, matrix_sha256, matrix_text FROM runs"
+        " WHERE run_id = ?1";
 
     html_heading(h, "reproduction", "To get this result again");
     int rc = report_each(h->job, sql, put_command, h, reterr);
     if (rc == 0)
         rc = report_each(h->job,
-                         "SELECT sha256, coalesce(path, name, '') FROM inputs WHERE run_id = ?1 AND sha256 IS NOT NULL ORDER BY input_id",
+                         "SELECT sha256, coalesce(path, name, '') FROM inputs WHERE run_id = ?1 AND sha256 IS NOT NULL "
+                         "ORDER BY input_id",
                          put_input_sum, h, reterr);
     return rc == 0 ? report_each(h->job, sql, put_texts, h, reterr) : rc;
 }

@@ -127,7 +127,8 @@ static void put_cell(struct html *h, enum html_as as, struct cursor *c, int colu
     }
     switch (as) {
     case HTML_NUMBER:
-        html_put(h, "<td class=num>%s", text_count((uint64_t)cursor_integer(c, column), buf));
+        html_put(h, cursor_integer(c, column) == 0 ? "<td class=\"num zero\">%s" : "<td class=num>%s",
+                 text_count((uint64_t)cursor_integer(c, column), buf));
         return;
     case HTML_BYTES:
         html_put(h, "<td class=num>%s", text_bytes((uint64_t)cursor_integer(c, column), buf));
@@ -151,7 +152,7 @@ static void put_cell(struct html *h, enum html_as as, struct cursor *c, int colu
         html_put(h, "</span>");
         return;
     default:
-        html_put(h, "<td>");
+        html_put(h, as == HTML_WIDE ? "<td class=wide>" : "<td>");
         html_text(h, text);
     }
 }
