@@ -270,6 +270,7 @@ static void release(struct audit *a)
     free(a->shards);
     free(a->conversations);
     free(a->hosts);
+    announcements_clear(&a->announcements);
     inputs_free(a->inputs);
 }
 
@@ -289,6 +290,8 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
         rc = run_crew(&a, reterr);
     if (rc == 0)
         rc = audit_merge(&a, reterr);
+    if (rc == 0)
+        rc = audit_join_parents(&a, reterr);
     if (rc == 0) {
         sum_up(&a);
         rc = audit_conclude(&a, reterr);
