@@ -203,9 +203,11 @@ static void show(struct diag_list *diags, bool quiet)
         diag_print(diags, stderr);
 }
 
+/* A site with errors is held to its matrix too, as far as it could be read: all errors are told at once. */
 static int load_both(struct rulebook *book, const char *path, struct diag_list *diags)
 {
-    if (site_load(path, &book->site, diags) != 0)
+    int site_rc = site_load_partly(path, &book->site, diags);
+    if (book->site == NULL || book->site->matrix.text == NULL)
         return EXIT_UNUSABLE;
     const struct rules_name *name = &book->site->matrix;
     int                      rc = load_matrix(name->text, path, &book->matrix, diags);
@@ -213,7 +215,9 @@ static int load_both(struct rulebook *book, const char *path, struct diag_list *
         struct diag_place place = site_place(book->site, &name->place);
         diag_add(diags, DIAG_ERROR, &place, "no matrix '%s'; a name of a file in the rules directory, or a path, is wanted", name->text);
     }
-    if (rc != 0)
+    if (rc == 0 && site_rc != 0)
+        policy_check_names(book->matrix, book->site, diags);
+    if (rc != 0 || site_rc != 0)
         return EXIT_UNUSABLE;
     struct policy_options options = cli_policy_options();
     return policy_compile(book->matrix, book->site, &options, &book->policy, diags) == 0 ? 0 : EXIT_UNUSABLE;
