@@ -2,6 +2,7 @@
 # Shared by run.sh and test.sh: installs what is missing, and builds.  Sourced, not run.
 
 # What the build needs; each earns its place in README.md.
+# shellcheck disable=SC2034
 build_packages="gcc libc6-dev meson ninja-build pkg-config libpcap-dev libndpi-dev libsqlite3-dev libfyaml-dev zlib1g-dev libzstd-dev libgcrypt20-dev"
 
 say() {
@@ -55,7 +56,7 @@ build_in() {
 	fi
 	say "Building $folder"
 	ninja -C "$folder" >"$folder/build.log" 2>&1 || {
-		tail -n 60 "$folder/build.log" >&2
+		grep -v '^\[[0-9]*/[0-9]*\] [CL]' "$folder/build.log" | tail -n 60 >&2
 		die "the build failed; the whole log is $folder/build.log"
 	}
 }

@@ -57,6 +57,19 @@ static const char *row_name(const struct matrix *m, size_t i)
     return m->rows[i].id.text;
 }
 
+/* "a, b, c and 12 more" */
+static const char *list_names(const char *const *names, size_t n, char *buf, size_t size)
+{
+    size_t len = 0, i;
+
+    snprintf(buf, size, "none");
+    for (i = 0; i < n && len + 110 < size; i++)
+        len += (size_t)snprintf(buf + len, size - len, "%s%.64s", i == 0 ? "" : i + 1 == n ? " and " : ", ", names[i]);
+    if (i < n)
+        snprintf(buf + len, size - len, " and %zu more", n - i);
+    return buf;
+}
+
 static void unknown(struct diag_list *diags, const struct site *site, const struct rules_name *name, const char *what, const struct matrix *m,
                     name_fn *name_of, size_t n)
 {
@@ -66,11 +79,13 @@ static void unknown(struct diag_list *diags, const struct site *site, const stru
     for (size_t i = 0; names != NULL && i < n; i++)
         names[i] = name_of(m, i);
     const char *nearest = names != NULL ? diag_nearest(name->text, names, n) : NULL;
-    free(names);
+    char        known[400];
     if (nearest != NULL)
         diag_add(diags, DIAG_ERROR, &place, "unknown %s '%s'; did you mean '%s'?", what, name->text, nearest);
     else
-        diag_add(diags, DIAG_ERROR, &place, "unknown %s '%s'; 'flowaudit matrix %s' shows those of the matrix", what, name->text, m->id);
+        diag_add(diags, DIAG_ERROR, &place, "unknown %s '%s'; matrix %s has %s", what, name->text, m->id,
+                 list_names(names, names != NULL ? n : 0, known, sizeof(known)));
+    free(names);
 }
 
 /* --- roles ----------------------------------------------------------------------------------------------- */
@@ -551,6 +566,42 @@ static void check_exceptions(const struct policy *p, struct diag_list *diags)
         check_exception_end(p, &e->client, e->client_is_range, e->client_any, diags);
         check_exception_end(p, &e->server, e->server_is_range, e->server_any, diags);
     }
+}
+
+/* --- names alone ------------------------------------------------------------------------------------------------- */
+
+struct name_check {
+    const struct matrix *matrix;
+    const struct site   *site;
+    struct diag_list    *diags;
+    size_t               n_unknown;
+};
+
+/* An empty name has had its error; a great many errors are read by nobody. */
+static void check_name(struct name_check *c, const struct rules_name *name, const char *what, name_fn *name_of, size_t n)
+{
+    if (name->text == NULL || *name->text == '\0' || c->n_unknown >= RULES_MAX_ERRORS)
+        return;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name_of(c->matrix, i), name->text) == 0)
+            return;
+    c->n_unknown++;
+    unknown(c->diags, c->site, name, what, c->matrix, name_of, n);
+}
+
+void policy_check_names(const struct matrix *m, const struct site *s, struct diag_list *diags)
+{
+    struct name_check c = {m, s, diags, 0};
+
+    for (size_t i = 0; i < s->n_hosts; i++)
+        for (size_t k = 0; k < s->hosts[i].roles.n; k++)
+            check_name(&c, &s->hosts[i].roles.items[k], "role", role_name, m->n_roles);
+    for (size_t i = 0; i < s->n_options; i++)
+        check_name(&c, &s->options[i].name, "option", option_name, m->n_options);
+    for (size_t i = 0; i < s->n_parameters; i++)
+        check_name(&c, &s->parameters[i].name, "parameter", parameter_name, m->n_parameters);
+    for (size_t i = 0; i < s->n_expects; i++)
+        check_name(&c, &s->expects[i].row, "row", row_name, m->n_rows);
 }
 
 /* --- all of it ------------------------------------------------------------------------------------------------------ */
