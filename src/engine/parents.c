@@ -19,17 +19,24 @@ static bool is_media(const struct pinhole *p)
            p->kind == PINHOLE_SCCP_START_ACK;
 }
 
-/* Media may be told by either end: each listens where it sends from. */
+static const struct pinhole *media_of(const struct audit *a, const struct conversation *c, const struct addr *addr, uint16_t port)
+{
+    const struct pinhole *p = announcements_find(&a->announcements, addr, port, IPPROTO_UDP, c->first_ns);
+
+    return p != NULL && is_media(p) ? p : NULL;
+}
+
+/* Media may be told by either end, as each listens where it sends from; the end whose port breaks the rule comes first. */
 static const struct pinhole *find_parent(const struct audit *a, const struct conversation *c)
 {
     const struct tuple   *t = &c->query.tuple;
-    const struct pinhole *p = announcements_find(&a->announcements, &t->server, t->server_port, t->transport, c->first_ns);
+    bool                  one_port = t->transport == IPPROTO_UDP && c->client_port_low == c->client_port_high;
+    const struct pinhole *p = one_port && c->judgement.back ? media_of(a, c, &t->client, t->client_port) : NULL;
 
-    if (p == NULL && t->transport == IPPROTO_UDP && c->client_port_low == c->client_port_high) {
-        p = announcements_find(&a->announcements, &t->client, t->client_port, t->transport, c->first_ns);
-        if (p != NULL && !is_media(p))
-            p = NULL;
-    }
+    if (p == NULL)
+        p = announcements_find(&a->announcements, &t->server, t->server_port, t->transport, c->first_ns);
+    if (p == NULL && one_port)
+        p = media_of(a, c, &t->client, t->client_port);
     return p;
 }
 
@@ -56,11 +63,15 @@ static void join(const struct audit *a, struct conversation *c)
         return;
     if (c->key.transport == IPPROTO_TCP)
         c->bind = announcements_bind(&a->announcements, &c->key.server, c->key.server_port);
+    /* A port that the document names needs nobody to name it: endpoint mappers list themselves. */
+    bool dynamic = policy_dynamic_port(a->policy, c->judgement.row, c->key.transport, c->key.server_port);
+    if (c->key.verdict == VERDICT_ALLOWED && !dynamic)
+        return;
     c->parent = find_parent(a, c);
     if (c->parent != NULL)
         judge_again(a, c);
-    else if (c->key.verdict == VERDICT_ALLOWED)
-        c->no_parent = policy_dynamic_port(a->policy, c->judgement.row, c->key.transport, c->key.server_port);
+    else
+        c->no_parent = dynamic;
 }
 
 int audit_join_parents(struct audit *a, struct err *reterr)
@@ -139,22 +150,43 @@ static struct policy_query query_of(const struct pinhole *p)
     return q;
 }
 
-static int by_server(const void *pa, const void *pb)
-{
-    const struct conversation *a = *(struct conversation *const *)pa, *b = *(struct conversation *const *)pb;
-    int                        c = addr_compare(&a->key.server, &b->key.server);
+struct endpoint {
+    struct addr addr;
+    uint16_t    port;
+    uint8_t     transport;
+};
 
-    return c != 0 ? c : (a->key.server_port > b->key.server_port) - (a->key.server_port < b->key.server_port);
+static int by_endpoint(const void *pa, const void *pb)
+{
+    const struct endpoint *a = pa, *b = pb;
+    int                    c = addr_compare(&a->addr, &b->addr);
+
+    if (c != 0)
+        return c;
+    if (a->port != b->port)
+        return a->port < b->port ? -1 : 1;
+    return (a->transport > b->transport) - (a->transport < b->transport);
 }
 
-static bool was_used(struct conversation **sorted, size_t n, const struct pinhole *p)
+/* Every endpoint at which something was seen: servers', and of datagrams the clients' too, for they may be media both ways. */
+static struct endpoint *gather_endpoints(const struct audit *a, size_t *ret_n)
 {
-    struct conversation key, *keyp = &key;
+    struct endpoint *all = calloc(2 * a->n_conversations + 1, sizeof(*all));
+    size_t           n = 0;
 
-    memset(&key, 0, sizeof(key));
-    key.key.server = p->addr;
-    key.key.server_port = p->port;
-    return n > 0 && bsearch(&keyp, sorted, n, sizeof(struct conversation *), by_server) != NULL;
+    for (size_t i = 0; all != NULL && i < a->n_conversations; i++) {
+        const struct conversation *c = a->conversations[i];
+
+        if (c->key.summed != SUM_NONE)
+            continue;
+        all[n++] = (struct endpoint){c->key.server, c->key.server_port, c->key.transport};
+        if (c->key.transport == IPPROTO_UDP && c->client_port_low == c->client_port_high)
+            all[n++] = (struct endpoint){c->key.client, c->client_port_low, c->key.transport};
+    }
+    if (n > 1)
+        qsort(all, n, sizeof(*all), by_endpoint);
+    *ret_n = n;
+    return all;
 }
 
 static bool told_before(const struct audit *a, size_t i)
@@ -170,25 +202,24 @@ static bool told_before(const struct audit *a, size_t i)
 
 int audit_unused_promises(struct audit *a, promise_fn *fn, struct err *reterr)
 {
-    struct conversation **sorted = calloc(a->n_conversations + 1, sizeof(struct conversation *));
-    int                   rc = 0;
+    size_t           n;
+    struct endpoint *used = gather_endpoints(a, &n);
+    int              rc = 0;
 
-    if (sorted == NULL)
+    if (used == NULL)
         return err_set(reterr, -ENOMEM, "no memory for negotiated ports");
-    memcpy(sorted, a->conversations, a->n_conversations * sizeof(struct conversation *));
-    if (a->n_conversations > 1)
-        qsort(sorted, a->n_conversations, sizeof(struct conversation *), by_server);
     for (size_t i = 0; rc == 0 && i < a->announcements.n; i++) {
         const struct pinhole *p = &a->announcements.items[i];
+        struct endpoint       at = {p->addr, p->port, p->transport};
         struct judgement      j;
 
-        if (!is_negotiation(p) || was_used(sorted, a->n_conversations, p) || told_before(a, i))
+        if (!is_negotiation(p) || (n > 0 && bsearch(&at, used, n, sizeof(*used), by_endpoint) != NULL) || told_before(a, i))
             continue;
         struct policy_query q = query_of(p);
         policy_judge(a->policy, &q, &j);
         if (j.verdict == VERDICT_VIOLATION && j.kind == FINDING_WRONG_PORT)
             rc = fn(a, p, &j);
     }
-    free(sorted);
+    free(used);
     return rc;
 }
