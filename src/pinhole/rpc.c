@@ -447,9 +447,11 @@ void rpc_datagram(struct look *look)
     uuid_read(p + 24, little, uuid);
     enum rpc_role role = interface_role(uuid);
     bool first = !(p[2] & UDP_FLAG_FRAGMENT) || wire_16(p + 76, little) == 0;
-    if (p[1] == PDU_REQUEST && wire_32(p + 64, little) == 0 && first && role != RPC_CALLBACK)
-        announce_bind(look, uuid, false); /* the first call of an activity */
-    if (p[1] != PDU_RESPONSE || !first || !of_interest(role, opnum))
+    if (p[1] != PDU_RESPONSE || !first)
+        return;
+    if (wire_32(p + 64, little) == 0 && role != RPC_CALLBACK)
+        announce_bind(look, uuid, true); /* the first call of an activity is answered: that is served there */
+    if (!of_interest(role, opnum))
         return;
     if (p[78] != 0)
         look->all->stats.n_sealed++; /* authenticated: whether it is readable is not said */

@@ -208,6 +208,10 @@ static void read_media(struct description *d, struct text line)
     d->is_tcp = begins(transport, "TCP");
     if (!take_number(&ports, &d->port) || ports.len == 0)
         return;
+    if (*ports.p != '/') {
+        d->port = 0;
+        return;
+    }
     ports = after(ports, 1);
     if (!take_number(&ports, &d->n_ports) || d->n_ports == 0)
         d->n_ports = 1;

@@ -10,25 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flowaudit/capture.h"
-#include "flowaudit/flow.h"
-#include "flowaudit/pinhole.h"
-#include "pinhole_bed.h"
+#include "pinhole_drive.h"
 
 #define CORPUS TEST_SOURCE_ROOT "/../shared/captures"
 #define LAB    TEST_SOURCE_ROOT "/../shared/captures-lab"
-#define BATCH  64
 
 struct found {
     struct pinhole *holes;
     size_t n, size;
     struct pinholes_stats stats;
-};
-
-struct ext {
-    struct pinhole_state *state;
-    unsigned n_shown;
-    bool     done;
 };
 
 static void on_pinhole(void *aux, const struct pinhole *hole)
@@ -43,66 +33,11 @@ static void on_pinhole(void *aux, const struct pinhole *hole)
     found->holes[found->n++] = *hole;
 }
 
-static struct pinholes *pinholes;
-
-static void on_flow_end(void *aux, struct flow_record *record, void *ext)
-{
-    struct ext *e = ext;
-
-    (void)aux;
-    if (e != NULL && record->end != FLOW_END_ACTIVE)
-        pinhole_end(pinholes, e->state);
-}
-
-/* As a shard does it: the first two payloads of a flow are sniffed, the rest only where it is signalling. */
-static void show(struct flow_table *flows, const struct packet *p)
-{
-    struct flow_step step;
-
-    flow_table_track(flows, flow_table_hash(flows, p), p, &step);
-    if (step.result != PACKET_OK || p->payload_len == 0)
-        return;
-    struct ext *e = flow_ext(flows, step.flow);
-    if (e == NULL || e->done)
-        return;
-    if (e->state == NULL)
-        e->state = pinhole_begin(pinholes, p);
-    e->done = e->state == NULL && ++e->n_shown >= 2;
-    if (e->state != NULL && !pinhole_packet(pinholes, e->state, p, step.side)) {
-        pinhole_end(pinholes, e->state);
-        e->state = NULL;
-        e->done = true;
-    }
-}
-
 static void read_capture(const char *path, struct found *found)
 {
-    struct flow_options options;
-    struct flow_table  *flows;
-    struct capture     *capture;
-    struct frame        frames[BATCH];
-    struct packet       packet;
-    int                 n;
-
     *found = (struct found){.n = 0};
-    if (capture_open_file(path, NULL, &capture, NULL) < 0)
-        return;
-    flow_options_default(&options);
-    options.ext_size = sizeof(struct ext);
-    ck_assert_int_eq(flow_table_new(&options, on_flow_end, NULL, &flows, NULL), 0);
-    ck_assert_int_eq(pinholes_new(NULL, on_pinhole, found, &pinholes, NULL), 0);
-    while ((n = capture_next_batch(capture, frames, BATCH, NULL)) > 0) {
-        for (int i = 0; i < n; i++) {
-            if (packet_decode(&frames[i], &packet) == PACKET_OK)
-                show(flows, &packet);
-        }
-    }
-    flow_table_drain(flows, 0);
-    pinholes_stats(pinholes, &found->stats);
-    ck_assert_uint_eq(found->stats.n_states, 0);
-    pinholes_free(pinholes);
-    flow_table_free(flows);
-    capture_free(capture);
+    if (pinhole_drive(path, on_pinhole, found, &found->stats, NULL) == 0)
+        ck_assert_uint_eq(found->stats.n_states, 0);
 }
 
 static char *read_text(const char *path)
@@ -201,12 +136,23 @@ static bool is_question(const struct section *s, const struct found *found, uint
     return true;
 }
 
+/* Other objects have numbers under the same names. */
+static const char *find_list(const char *text, const char *name)
+{
+    for (const char *p = text; (p = strstr(p, name)) != NULL;) {
+        p += strlen(name);
+        const char *value = p + strspn(p, " \n");
+        if (*value == '[')
+            return value;
+    }
+    return NULL;
+}
+
 static unsigned check_section(const struct section *s, const char *text, const struct found *found, const char *file)
 {
-    const char *list = strstr(text, s->name);
+    const char *list = find_list(text, s->name);
     unsigned    n = 0, n_questions = 0, n_objects = 0;
 
-    list = list == NULL ? NULL : strchr(list, '[');
     if (list == NULL)
         return 0;
     const char *list_end = closing(list);
