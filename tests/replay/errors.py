@@ -36,7 +36,7 @@ exceptions:
 SITE_MISTAKES = [
     ('unknown key', [('within: 1h', 'witin: 1h')], [('witin', "did you mean 'within'")]),
     ('unknown key of a host', [('addresses: [10.0.0.1]', 'adresses: [10.0.0.1]')], [('adresses', "did you mean 'addresses'")]),
-    ('missing key', [(', roles: [unity-primary]', '')], [('addresses: [10.0.0.1]', "'roles' is missing")]),
+    ('missing key', [(', roles: [unity-primary]', '')], [('{addresses: [10.0.0.1]', "'roles' is missing")]),
     ('duplicate key', [('within: 1h', 'within: 1h\nwithin: 2h')], [('within: 2h', 'line 8 has it already')]),
     ('duplicate host', [('  dc1: ', '  unity1: ')], [('unity1: ', "duplicate host 'unity1'"), ('dc1, server', "'dc1'")]),
     ('unknown role', [('unity-primary', 'unity-primery')], [('unity-primery', "did you mean 'unity-primary'")]),
