@@ -182,6 +182,7 @@ struct coverage {
     int64_t  first_ns, last_ns; /* of all packets */
     uint64_t packets, bytes;    /* looked at: of the flows */
     uint64_t lost;              /* known to be lost (kernel, interface, stated by file) */
+    uint64_t filtered;          /* taken out by the user's filter */
     uint64_t unseen_bytes;      /* estimated from acknowledgements */
     bool     damaged;           /* an input ended early */
 };

@@ -249,6 +249,7 @@ static void sum_up(struct audit *a)
             r->complete = false;
         a->coverage.damaged |= stats.damaged || !inputs_finished(a->inputs, i);
         a->coverage.lost += stats.n_stated_drops;
+        a->coverage.filtered += results[PACKET_FILTERED] + stats.n_filtered;
         if (stats.last_ns != 0) { /* some packet of it has a time */
             a->coverage.first_ns = stats.first_ns < a->coverage.first_ns ? stats.first_ns : a->coverage.first_ns;
             a->coverage.last_ns = stats.last_ns > a->coverage.last_ns ? stats.last_ns : a->coverage.last_ns;
