@@ -55,7 +55,7 @@ build_in() {
 	fi
 	say "Building $folder"
 	ninja -C "$folder" >"$folder/build.log" 2>&1 || {
-		tail -n 60 "$folder/build.log" >&2
+		grep -v '^\[[0-9]*/[0-9]*\] [CL]' "$folder/build.log" | tail -n 60 >&2
 		die "the build failed; the whole log is $folder/build.log"
 	}
 }

@@ -73,6 +73,8 @@ struct policy_options {
 int  policy_compile(const struct matrix *, const struct site *, const struct policy_options *, struct policy **ret,
                     struct diag_list *diags);
 void policy_free(struct policy *);
+/* Only that the matrix knows the names that the site uses: for a site with errors (site_load_partly), so that all are told at once. */
+void policy_check_names(const struct matrix *, const struct site *, struct diag_list *diags);
 
 /* --- hosts ------------------------------------------------------------------------------------ */
 /* The most specific entry of the site that holds this address, or POLICY_NONE. */

@@ -28,6 +28,10 @@ void reader_free(struct reader *);
  * needs. */
 void reader_limit(struct reader *, unsigned million_steps);
 
+/* Until reader_release() all queries see the record as it is now, whatever a writer adds meanwhile. */
+int reader_hold(struct reader *, struct err *reterr);
+void reader_release(struct reader *);
+
 /* 'sql' is a literal of ours; 'n_args' numbers are bound to ?1, ?2 ...  A cursor must be freed before its reader. */
 int reader_query(struct reader *, const char *sql, const int64_t *args, size_t n_args, struct cursor **ret,
                  struct err *reterr);

@@ -9,26 +9,54 @@
 #define FLOWAUDIT_REPORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include "flowaudit/err.h"
+#include "flowaudit/policy.h"
 
 enum report_format { REPORT_TEXT, REPORT_CSV, REPORT_JSON, REPORT_NDJSON };
-int report_format_parse(const char *name, enum report_format *ret);
+int report_format_parse(const char *name, enum report_format *ret); /* 0 or -EINVAL */
 
 struct report;
 
 struct report_query {
-    int64_t     run_id;  /* 0 = the last */
-    const char *table;   /* findings, conversations, expectations, inputs, losses, discards, hosts, flows, runs; NULL: all (text, json), findings (csv) */
-    bool        color;   /* text: the stream is a terminal that takes colours */
-    unsigned    width;   /* text: columns of the terminal, 0 = 100 */
-    bool        verbose; /* text: every finding on its own, nothing folded */
+    int64_t run_id;    /* 0 = the last */
+    const char *table; /* findings, conversations, expectations, inputs, losses, discards, counters, hosts, rows, flows,
+                        * runs; NULL: all (text, json, ndjson), findings (csv).  The text report is always whole */
+    bool color;        /* text: the stream is a terminal that takes colours */
+    unsigned width;    /* text: columns of the terminal, 0 = 100 */
+    bool brief;        /* text: what a person reads in half a minute */
+    bool verbose;      /* text: every finding on its own, nothing folded, nothing left out */
 };
 
-int  report_open(const char *path, struct report **ret, struct err *reterr); /* -EINVAL: not ours or newer; the sentence says which */
-int  report_write(struct report *, enum report_format, const struct report_query *, FILE *, struct err *reterr);
+/* What the exit status of a program depends on. */
+struct report_summary {
+    int64_t run_id;
+    bool complete;                /* the run came to its end and read every input to its end */
+    uint64_t n_inputs, n_damaged; /* damaged: cut short, broken, or not read to the end */
+    uint64_t packets;             /* in all inputs */
+    uint64_t n_losses;            /* facts about loss ... */
+    uint64_t lost;                /* ... and the packets that they know of */
+    /* Findings that no exception waives and that are more than notices. */
+    uint64_t n_findings;
+    uint64_t by_kind[FINDING_N_KINDS];
+    uint64_t by_severity[SEVERITY_NOTICE + 1];
+    uint64_t n_notices, n_waived;
+    uint64_t n_undetermined; /* expected flows of which nothing can be concluded */
+};
+
+/* -EINVAL: not ours, newer or altered; -EBADMSG: damaged; the sentence says which. */
+int report_open(const char *path, struct report **ret, struct err *reterr);
+/* -EINVAL: no such run or table; -EIO: the stream takes no more. */
+int report_write(struct report *, enum report_format, const struct report_query *, FILE *, struct err *reterr);
+/* 'run_id' 0 = the last. */
+int report_summary(struct report *, int64_t run_id, struct report_summary *ret, struct err *reterr);
+/* True where silence proves nothing: the run died, an input is damaged, or there was nothing to look at. */
+bool report_incomplete(const struct report_summary *);
+/* One sentence: "Not compliant: 7 findings (2 high, 5 medium)".  Returns 'buf'. */
+const char *report_verdict(const struct report_summary *, char *buf, size_t size);
 void report_free(struct report *);
 
 #endif

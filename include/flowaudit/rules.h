@@ -206,6 +206,9 @@ int  site_parse(const char *text, size_t size, const char *name, struct site **r
 /* Reads a file and parses it; a file that cannot be read is an error in 'diags' too (line 0) and returns -errno. */
 int  matrix_load(const char *path, struct matrix **ret, struct diag_list *diags);
 int  site_load(const char *path, struct site **ret, struct diag_list *diags);
+/* The same, but with -EINVAL 'ret' may be what could be read in spite of the errors (else NULL): for policy_check_names() and
+ * site_free(), so that all errors are told at once.  Its matrix.text is NULL where that cannot be known. */
+int  site_load_partly(const char *path, struct site **ret, struct diag_list *diags);
 void matrix_free(struct matrix *);
 void site_free(struct site *);
 

@@ -33,14 +33,13 @@ struct rulebook {
 int  rulebook_load(struct rulebook *, const char *site_path, bool quiet);
 void rulebook_free(struct rulebook *);
 
-/* A matrix by name or by path: looked for beside 'near', then in the rules directories, then as it stands.  "default" is the one that the
- * rules directory says is.  0; -ENOENT: there is none; other: it has errors. */
+/* A matrix by name, looked for in the rules directories, or by path (with a '/' or ending in .yaml), meant from the folder of the file
+ * 'near' where that is given.  "default" is the one that the rules directory says is.  0; -ENOENT: there is none; other: it has errors. */
 int  load_matrix(const char *name, const char *near, struct matrix **ret, struct diag_list *diags);
 /* The site file to use; NULL, with the reason printed, where there is none. */
 char *find_site(const char *given);
 
 struct policy_options cli_policy_options(void);
-enum policy_format;
 int parse_policy_format(const char *name, enum policy_format *ret); /* prints what is wrong */
 
 /* Now, or SOURCE_DATE_EPOCH where that is set. */

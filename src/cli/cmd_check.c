@@ -14,22 +14,24 @@
 
 static const char help[] =
     "usage: flowaudit check [-s SITE] [-o DB] [OPTIONS] FILE...\n\n"
-    "Judges capture files (pcap, pcapng; plain, gzip or zstd; '-' is standard input) against the documented matrix.\n"
-    "Several files are one observation, in time order whatever order they are given in.\n\n"
-    "  -s, --site FILE       the site file (default: flowaudit.yaml here, then in the configuration directory)\n"
-    "  -o, --output DB       the record, an SQLite file; a run is added to it (default: flowaudit.db)\n"
+    "Judges captures (pcap, pcapng; plain, gzip or zstd; '-' is standard input).\n"
+    "Several files are one observation, in time order.\n\n"
+    "  -s, --site FILE       the site file (default: flowaudit.yaml)\n"
+    "  -o, --output DB       the record; a run is added to it (default: flowaudit.db)\n"
     "  -f, --filter EXPR     only packets that match this pcap-filter(7) expression\n"
     "  -r, --read FILE       the same as FILE\n"
     "  -j, --workers N       threads (default 1); the result is the same\n"
-    "      --flows WHICH     flow rows to record: violations (default), all\n"
-    "      --fail-on KIND,.. the kinds of finding that make the exit status 1 (default: all but notices)\n"
-    "      --memory MIB      bound on memory for flows (default 512; 0 = none)\n"
-    "      --tcp-idle SEC, --udp-idle SEC   idle timeouts (default 3600, 900)\n"
+    "      --flows WHICH     flows to record: violations (default), all\n"
+    "      --fail-on KIND,.. the kinds of finding that make the exit status 1\n"
+    "      --memory MIB      bound on memory for flows (default 512; 0: none)\n"
+    "      --tcp-idle SEC    a TCP flow silent for longer has ended (default 3600)\n"
+    "      --udp-idle SEC    the same for UDP (default 900)\n"
     "      --no-digest       do not compute the SHA-256 of inputs\n"
-    "  -n                    accepted for tcpdump's readers: names are never looked up\n"
-    "  -q, --quiet           no report on standard output    -v, --verbose  every finding on its own\n"
+    "  -n                    accepted, without effect: names are never looked up\n"
+    "  -q, --quiet           no report on standard output\n"
+    "  -v, --verbose         the full report, every finding on its own\n"
     "  -h, --help            this text\n\n"
-    "Exit status: 0 nothing found, 1 findings, 2 wrong usage or an unusable file, 3 incomplete evidence.\n";
+    "Exit: 0 nothing found, 1 findings, 2 wrong usage or unusable file, 3 incomplete.\n";
 
 struct request {
     struct engine_options engine;
@@ -280,7 +282,8 @@ static int print_report(const struct request *r, int64_t run_id)
 {
     struct report      *report;
     struct err          err = {0};
-    struct report_query query = {.run_id = run_id, .color = wants_color(stdout), .width = terminal_width(), .verbose = r->verbose};
+    struct report_query query = {.run_id = run_id, .color = wants_color(stdout), .width = terminal_width(),
+                                   .brief = !r->verbose, .verbose = r->verbose};
 
     if (report_open(r->db, &report, &err) != 0)
         return complain("%s", err.msg);

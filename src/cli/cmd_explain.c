@@ -8,17 +8,18 @@
 #include "flowaudit/classify.h"
 
 static const char help[] =
-    "usage: flowaudit explain -s SITE CLIENT SERVER PROTO/PORT [--protocol NAME] [--format text|json]\n\n"
-    "Says what the matrix says of one flow: which rows were considered, and why each matched or not.\n\n"
+    "usage: flowaudit explain [-s SITE] [OPTIONS] CLIENT SERVER PROTO/PORT\n\n"
+    "Says what the matrix says of one flow: the rows considered, and why each\n"
+    "matched or not.\n\n"
     "  CLIENT, SERVER        addresses, or names of hosts in the site file\n"
     "  PROTO/PORT            tcp/443, udp/5060\n"
-    "  -s, --site FILE       the site file\n"
-    "      --protocol NAME   what the content was recognised as (Kerberos, TLS, HTTP, RTP, ...)\n"
-    "      --client-port N   the client's port (matters for media, where each direction is judged)\n"
+    "  -s, --site FILE       the site file (default: flowaudit.yaml)\n"
+    "      --protocol NAME   what the content was recognised as: Kerberos, TLS, RTP\n"
+    "      --client-port N   the client's port (media: each direction is judged)\n"
     "      --both            media: packets went both ways\n"
     "      --format FORMAT   text (default) or json\n"
     "  -h, --help            this text\n\n"
-    "Exit status: 0 allowed, 1 not allowed, 2 wrong usage or an unusable file.\n";
+    "Exit: 0 allowed, 1 not allowed, 2 wrong usage or unusable file.\n";
 
 struct request {
     const char        *site, *protocol;

@@ -6,13 +6,14 @@
 #include "cli.h"
 
 static const char help[] =
-    "usage: flowaudit lint -s SITE\n"
+    "usage: flowaudit lint [-s SITE]\n"
     "       flowaudit lint MATRIX\n\n"
-    "Checks a site file with its matrix, or a matrix file alone, without traffic: syntax, names, ranges, overlaps, the\n"
-    "matrix's own tests, and what the document says of such a site.\n\n"
-    "  -s, --site FILE   the site file (default: flowaudit.yaml here, then in the configuration directory)\n"
+    "Checks a site file with its matrix, or a matrix alone, without traffic: syntax,\n"
+    "names, ranges, overlaps, the matrix's own tests, and what the document says of\n"
+    "such a site.\n\n"
+    "  -s, --site FILE   the site file (default: flowaudit.yaml)\n"
     "  -h, --help        this text\n\n"
-    "Exit status: 0 nothing found, 1 warnings or findings about the site, 2 errors.\n";
+    "Exit: 0 nothing found, 1 warnings or findings about the site, 2 errors.\n";
 
 static void print_lint(void *aux, enum severity severity, const char *section, const char *sentence)
 {

@@ -6,11 +6,14 @@
 #include "cli.h"
 
 static const char help[] =
-    "usage: flowaudit matrix [-s SITE] [--format text|tsv|json] [MATRIX]\n\n"
-    "Prints the rows of the documented matrix; with a site, as they apply there: hosts, ports and options put in.\n\n"
+    "usage: flowaudit matrix [-s SITE | MATRIX] [--format FORMAT]\n\n"
+    "Prints the rows of the documented matrix; with a site, as they apply there:\n"
+    "hosts, ports and options put in.  MATRIX is a name in the rules directory or a\n"
+    "path; without one it is the default matrix.\n\n"
     "  -s, --site FILE      the site file\n"
     "      --format FORMAT  text (default), tsv or json\n"
-    "  -h, --help           this text\n";
+    "  -h, --help           this text\n\n"
+    "Exit: 0 printed, 2 wrong usage or unusable file.\n";
 
 static int print_matrix(const char *name, enum policy_format format)
 {

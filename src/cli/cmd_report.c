@@ -10,15 +10,17 @@
 #include "flowaudit/report.h"
 
 static const char help[] =
-    "usage: flowaudit report DB [--format text|csv|json|ndjson] [--table TABLE] [--out FILE]\n\n"
+    "usage: flowaudit report DB [--format FORMAT] [--table TABLE] [--run N] [-o FILE]\n\n"
     "Exports a recorded audit, from the database alone.\n\n"
     "      --format FORMAT  text (default), csv, json or ndjson\n"
-    "      --table TABLE    findings, conversations, expectations, inputs, losses, discards, hosts, flows, rows, counters, runs\n"
-    "                       (json and ndjson hold all tables unless one is named; csv: findings unless one is named)\n"
+    "      --table TABLE    one of findings, conversations, expectations, inputs,\n"
+    "                       losses, discards, hosts, flows, rows, counters, runs\n"
+    "                       (default: csv findings; json and ndjson all of them)\n"
     "      --run N          the run to report (default: the last)\n"
-    "      --out FILE       write there, by way of a temporary file, instead of standard output\n"
+    "  -o, --out FILE       write FILE, which appears only when it is whole\n"
     "  -v, --verbose        text: every finding on its own\n"
-    "  -h, --help           this text\n";
+    "  -h, --help           this text\n\n"
+    "Exit: 0 written, 2 wrong usage or unusable file, 3 output not whole.\n";
 
 struct request {
     struct report_query query;

@@ -123,30 +123,24 @@ static bool program_folder(char *buf, size_t size)
     return true;
 }
 
-/* The i-th folder in which matrices are looked for; false past the last one. */
-static bool rules_folder(size_t i, const char *near, char *buf, size_t size)
+/* The i-th folder in which matrices are looked for by name ("" where there is none); false past the last one. */
+static bool rules_folder(size_t i, char *buf, size_t size)
 {
     const char *env = getenv("FLOWAUDIT_RULES");
-    char        program[PATH_SIZE];
-    const char *slash;
+    char        program[PATH_SIZE / 2];
 
     buf[0] = '\0';
     switch (i) {
     case 0:
-        slash = near != NULL ? strrchr(near, '/') : NULL;
-        if (near != NULL)
-            snprintf(buf, size, "%.*s", slash != NULL ? (int)(slash - near) : 1, slash != NULL ? near : ".");
-        return true;
-    case 1:
         if (env != NULL)
             snprintf(buf, size, "%s", env);
         return true;
+    case 1:
     case 2:
-    case 3:
         if (program_folder(program, sizeof(program)))
-            snprintf(buf, size, "%s/%s", program, i == 2 ? "../rules" : "../share/flowaudit/rules");
+            snprintf(buf, size, "%s/%s", program, i == 1 ? "../rules" : "../share/flowaudit/rules");
         return true;
-    case 4:
+    case 3:
         snprintf(buf, size, "%s", FLOWAUDIT_DATADIR "/flowaudit/rules");
         return true;
     default:
@@ -154,28 +148,46 @@ static bool rules_folder(size_t i, const char *near, char *buf, size_t size)
     }
 }
 
-static bool find_rules_file(const char *name, const char *suffix, const char *near, char *path, size_t size)
+static bool find_rules_file(const char *name, char *path, size_t size)
 {
-    char folder[PATH_SIZE / 2];
+    char folder[PATH_SIZE / 2 + 64];
 
-    for (size_t i = 0; rules_folder(i, near, folder, sizeof(folder)); i++) {
+    for (size_t i = 0; rules_folder(i, folder, sizeof(folder)); i++) {
         if (folder[0] == '\0')
             continue;
-        snprintf(path, size, "%s/%s%s", folder, name, suffix);
+        snprintf(path, size, "%s/%s.yaml", folder, name);
         if (exists(path))
             return true;
     }
     return false;
 }
 
+static bool is_path(const char *name)
+{
+    size_t len = strlen(name);
+
+    return strchr(name, '/') != NULL || (len > 5 && strcmp(name + len - 5, ".yaml") == 0) || (len > 4 && strcmp(name + len - 4, ".yml") == 0);
+}
+
+/* A path that a file speaks of is meant from that file's folder. */
+static void path_beside(const char *path, const char *near, char *buf, size_t size)
+{
+    const char *slash = near != NULL ? strrchr(near, '/') : NULL;
+
+    if (*path == '/' || slash == NULL)
+        snprintf(buf, size, "%s", path);
+    else
+        snprintf(buf, size, "%.*s/%s", (int)(slash - near), near, path);
+}
+
 int load_matrix(const char *name, const char *near, struct matrix **ret, struct diag_list *diags)
 {
     char path[PATH_SIZE];
 
-    if (*name == '/')
-        snprintf(path, sizeof(path), "%s", name);
-    else if (!find_rules_file(name, ".yaml", near, path, sizeof(path)) && !find_rules_file(name, "", near, path, sizeof(path)))
-        snprintf(path, sizeof(path), "%s", name);
+    if (is_path(name))
+        path_beside(name, near, path, sizeof(path));
+    else if (!find_rules_file(name, path, sizeof(path)))
+        return -ENOENT;
     if (!exists(path))
         return -ENOENT;
     return matrix_load(path, ret, diags) == 0 ? 0 : -EINVAL;
@@ -191,9 +203,11 @@ static void show(struct diag_list *diags, bool quiet)
         diag_print(diags, stderr);
 }
 
+/* A site with errors is held to its matrix too, as far as it could be read: all errors are told at once. */
 static int load_both(struct rulebook *book, const char *path, struct diag_list *diags)
 {
-    if (site_load(path, &book->site, diags) != 0)
+    int site_rc = site_load_partly(path, &book->site, diags);
+    if (book->site == NULL || book->site->matrix.text == NULL)
         return EXIT_UNUSABLE;
     const struct rules_name *name = &book->site->matrix;
     int                      rc = load_matrix(name->text, path, &book->matrix, diags);
@@ -201,7 +215,9 @@ static int load_both(struct rulebook *book, const char *path, struct diag_list *
         struct diag_place place = site_place(book->site, &name->place);
         diag_add(diags, DIAG_ERROR, &place, "no matrix '%s'; a name of a file in the rules directory, or a path, is wanted", name->text);
     }
-    if (rc != 0)
+    if (rc == 0 && site_rc != 0)
+        policy_check_names(book->matrix, book->site, diags);
+    if (rc != 0 || site_rc != 0)
         return EXIT_UNUSABLE;
     struct policy_options options = cli_policy_options();
     return policy_compile(book->matrix, book->site, &options, &book->policy, diags) == 0 ? 0 : EXIT_UNUSABLE;

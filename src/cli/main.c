@@ -25,8 +25,10 @@ static void print_help(FILE *out)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
         fprintf(out, "  %-9s%s\n", commands[i].name, commands[i].what);
     fprintf(out, "\nFirst steps:  flowaudit check -s site.yaml capture.pcapng\n"
-                 "Help:         flowaudit COMMAND --help, flowaudit(1), flowaudit-site(5), flowaudit-matrix(5)\n"
-                 "Exit status:  0 nothing found, 1 findings, 2 wrong usage or an unusable file, 3 incomplete evidence\n");
+                 "Help:         flowaudit COMMAND --help, and the manual pages flowaudit(1),\n"
+                 "              flowaudit-site(5), flowaudit-matrix(5) and flowaudit-db(5)\n"
+                 "Exit:         0 nothing found, 1 findings, 2 wrong usage or unusable file,\n"
+                 "              3 incomplete evidence\n");
 }
 
 int main(int argc, char **argv)

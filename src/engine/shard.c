@@ -17,16 +17,17 @@
 #define CHUNK 64              /* packets hashed and prefetched ahead of the table look-ups */
 #define MAX_GROUP_QUERIES (64u << 10)
 #define MAX_HOSTS (1u << 20)
+#define MAX_APPS 4096         /* distinct results of classification: names come from a fixed list, so there are few */
 #define SWEEP_EVERY 16384     /* packets between two sweeps of the flow table: only frees memory */
 #define SWEEP_BUDGET 4096
 
-/* The shard's own state of a flow, in flow_ext(). */
+/* The shard's own state of a flow, in flow_ext(): kept small, for every flow with payload has one. */
 struct flow_state {
-    struct classify_state    *classify;
-    const char *const        *expected;
-    struct app                app;
-    bool                      begun, is_reply;
-    uint8_t                   first_side; /* that sent the first payload shown */
+    struct classify_state *classify;
+    const char *const     *expected;
+    uint16_t               app;        /* index in the shard's list of apps; 0 = nothing recognised */
+    bool                   begun, is_reply;
+    uint8_t                first_side; /* that sent the first payload shown */
 };
 
 struct shard {
@@ -41,6 +42,9 @@ struct shard {
     size_t                     n_hosts, n_host_slots;
     struct shard_group_query  *queries; /* the same; last_ns of an empty slot is INT64_MIN */
     size_t                     n_queries, n_query_slots;
+    struct app                *apps;    /* distinct results so far; the first is "nothing" */
+    uint16_t                   n_apps;
+    uint16_t                   app_slots[2 * MAX_APPS]; /* index + 1, by hash */
     struct hash_key            hash_key;
     uint64_t                   n_since_sweep;
     int64_t                    latest_ns; /* of all packets, not of this shard's alone */
@@ -182,19 +186,45 @@ static bool direction_is_known(const struct flow_record *r)
     return r->direction <= DIRECTION_CONTENT || (r->tuple.transport == IPPROTO_UDP && r->direction == DIRECTION_FIRST);
 }
 
+/* The number of this result in the shard's list.  A list that is full (it cannot be, short of a fault) tells no more apart. */
+static uint16_t intern_app(struct shard *s, const struct app *app)
+{
+    for (size_t at = hash_bytes(&s->hash_key, app, sizeof(*app)) % (2 * MAX_APPS);; at = (at + 1) % (2 * MAX_APPS)) {
+        uint16_t *slot = &s->app_slots[at];
+
+        if (*slot == 0) {
+            if (s->n_apps == MAX_APPS)
+                return 0;
+            s->apps[s->n_apps++] = *app;
+            *slot = s->n_apps;
+        }
+        if (memcmp(&s->apps[*slot - 1], app, sizeof(*app)) == 0)
+            return *slot - 1;
+    }
+}
+
+static uint16_t result_of(struct shard *s, const struct classify_state *state)
+{
+    struct app app;
+
+    memset(&app, 0, sizeof(app)); /* compared as bytes: padding too */
+    classify_result(state, &app);
+    return intern_app(s, &app);
+}
+
 /* A flow that goes on in another record keeps its state. */
 static void end_classification(struct shard *s, struct flow_state *state, struct flow_record *r)
 {
     if (state == NULL)
         return;
     if (state->classify != NULL) {
-        classify_result(state->classify, &state->app);
+        state->app = result_of(s, state->classify);
         if (r->end != FLOW_END_ACTIVE) {
             classify_end(s->classifier, state->classify);
             state->classify = NULL;
         }
     }
-    r->app = state->app;
+    r->app = s->apps[state->app];
 }
 
 static void add_totals(struct shard *s, const struct flow_record *r)
@@ -249,7 +279,8 @@ static void on_flow_end(void *aux, struct flow_record *r, void *ext)
         j.server_host = host;
         j.reversed = false;
     }
-    enum outcome outcome = flow_record_outcome(r, policy_one_way(s->policy, &r->tuple));
+    /* Nobody needs to answer what is sent to a group. */
+    enum outcome outcome = flow_record_outcome(r, r->group || policy_one_way(s->policy, &r->tuple));
     if (conversation_fold(s->conversations, r, &q, &j, outcome, state != NULL && state->is_reply) != 0)
         s->totals.n_flow_memory_lost++;
 }
@@ -274,7 +305,7 @@ static void stop_watching(struct shard *s, struct flow *f, struct flow_state *st
     f->watch = 0;
     if (state->classify == NULL)
         return;
-    classify_result(state->classify, &state->app);
+    state->app = result_of(s, state->classify);
     classify_end(s->classifier, state->classify);
     state->classify = NULL;
 }
@@ -411,9 +442,13 @@ static void handle_chunk(struct shard *s, const struct input_frame *frames, size
     uint64_t           hashes[CHUNK];
     size_t             n_ours = decode_chunk(s, frames, n, packets, results, hashes);
 
+    /* Memory is asked for a loop before it is needed. */
     for (size_t i = 0; i < n_ours; i++)
         if (results[i] == PACKET_OK)
-            flow_table_prefetch_flow(s->flows, hashes[i]);
+            hashes[i] = flow_table_prefetch_flow(s->flows, hashes[i]);
+    for (size_t i = 0; i < n_ours; i++)
+        if (results[i] == PACKET_OK)
+            flow_table_prefetch_detail(s->flows, hashes[i]);
     for (size_t i = 0; i < n_ours; i++)
         handle_packet(s, results[i], hashes[i], &packets[i]);
     s->n_since_sweep += n_ours;
@@ -448,10 +483,15 @@ int shard_new(const struct shard_options *options, const struct policy *policy, 
 {
     struct shard *s = calloc(1, sizeof(*s));
 
-    if (s == NULL || (s->results = calloc(options->n_inputs, PACKET_N_RESULTS * sizeof(*s->results))) == NULL) {
-        free(s);
+    if (s != NULL) {
+        s->results = calloc(options->n_inputs, PACKET_N_RESULTS * sizeof(*s->results));
+        s->apps = calloc(MAX_APPS, sizeof(*s->apps));
+    }
+    if (s == NULL || s->results == NULL || s->apps == NULL) {
+        shard_free(s);
         return err_set(reterr, -ENOMEM, "no memory for a worker");
     }
+    s->n_apps = 1;
     s->options = *options;
     s->policy = policy;
     s->totals.first_ns = INT64_MAX;
@@ -485,6 +525,7 @@ void shard_free(struct shard *s)
     classifier_free(s->classifier);
     conversation_table_free(s->conversations);
     free(s->results);
+    free(s->apps);
     free(s->hosts);
     free(s->queries);
     free(s);

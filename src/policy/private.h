@@ -206,9 +206,9 @@ struct policy {
 int      name_index_build(struct name_index *, const void *names, size_t stride, size_t n);
 void     name_index_free(struct name_index *);
 uint32_t name_index_find(const struct name_index *, const char *name); /* or POLICY_NONE */
-/* "unknown role 'x'; did you mean 'y'?" at a place in the site's text. */
-void     report_unknown(const struct policy *, struct diag_list *, const struct rules_name *, const char *what,
-                        const struct name_index *known);
+/* "unknown role 'x'; did you mean 'y'?" at a place in the site's text; nothing once there are very many errors. */
+void     report_unknown(const struct matrix *, const struct site *, struct diag_list *, const struct rules_name *,
+                        const char *what, const struct name_index *known);
 
 /* roles.c */
 int  policy_close_roles(struct policy *, struct diag_list *);

@@ -93,7 +93,7 @@ static struct set256 host_roles(struct policy *p, const struct site_host *h, str
         uint32_t role = name_index_find(&p->role_names, h->roles.items[k].text);
 
         if (role == POLICY_NONE)
-            report_unknown(p, diags, &h->roles.items[k], "role", &p->role_names);
+            report_unknown(p->matrix, p->site, diags, &h->roles.items[k], "role", &p->role_names);
         else
             set_join(&roles, &p->closures[role]);
     }

@@ -158,7 +158,7 @@ static int apply_expects(struct policy *p, struct diag_list *diags)
         uint32_t                  row = name_index_find(&ids, e->row.text);
 
         if (row == POLICY_NONE)
-            report_unknown(p, diags, &e->row, "row", &ids);
+            report_unknown(p->matrix, p->site, diags, &e->row, "row", &ids);
         else
             apply_expect(p, e, &p->rows[row], diags);
     }

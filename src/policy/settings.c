@@ -31,7 +31,7 @@ static void set_option(struct policy *p, const struct site_setting *set, struct 
     const char *value = set->value.text != NULL ? set->value.text : "";
 
     if (i == POLICY_NONE) {
-        report_unknown(p, diags, &set->name, "option", &p->option_names);
+        report_unknown(p->matrix, p->site, diags, &set->name, "option", &p->option_names);
         return;
     }
     const struct rules_names *values = &p->matrix->options[i].values;
@@ -74,7 +74,7 @@ static void set_parameter(struct policy *p, const struct site_setting *set, stru
     uint32_t i = name_index_find(&p->parameter_names, set->name.text);
 
     if (i == POLICY_NONE) {
-        report_unknown(p, diags, &set->name, "parameter", &p->parameter_names);
+        report_unknown(p->matrix, p->site, diags, &set->name, "parameter", &p->parameter_names);
     } else if (p->matrix->parameters[i].type == RULES_PARAMETER_VERSION) {
         if (set->value.text != NULL) {
             p->parameter_versions[i] = set->value.text;

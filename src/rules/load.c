@@ -93,7 +93,7 @@ int parse_end(struct parse *p)
     int rc = p->out_of_memory ? -ENOMEM : p->n_errors > 0 ? -EINVAL : 0;
 
     parse_finish(p);
-    if (rc == 0)
+    if (rc == 0 || (rc == -EINVAL && p->keep))
         p->arena = NULL; /* the tree's from here on */
     drop(p);
     return rc;
@@ -161,6 +161,18 @@ int site_load(const char *path, struct site **ret, struct diag_list *diags)
 
     if (rc == 0)
         rc = site_parse(b.bytes, b.n, path, ret, diags);
+    free(b.bytes);
+    return rc;
+}
+
+int site_load_partly(const char *path, struct site **ret, struct diag_list *diags)
+{
+    struct buffer b = {0};
+    int rc = read_file(path, &b, diags);
+
+    *ret = NULL;
+    if (rc == 0)
+        rc = site_parse_partly(b.bytes, b.n, path, ret, diags);
     free(b.bytes);
     return rc;
 }

@@ -50,6 +50,7 @@ struct parse {
     unsigned cut_line; /* the YAML is broken from this line on (0: it is whole): no word of what is later or missing */
     bool incomplete;   /* a key was misspelt, so that what stands under it is not known */
     bool out_of_memory;
+    bool keep; /* the tree outlives errors */
 };
 
 /* Errors go to the parse's list.  0, -EINVAL where not even a first node was read, -ENOMEM. */
@@ -167,5 +168,6 @@ int parse_begin(struct parse *, const char *text, size_t size, const char *name,
                 struct rules_text *ret);
 /* 0 where there were no errors; frees the nodes, and on failure the arena. */
 int parse_end(struct parse *);
+int site_parse_partly(const char *text, size_t size, const char *name, struct site **ret, struct diag_list *diags);
 
 #endif

@@ -280,7 +280,8 @@ static const struct key site_keys[] = {
     {"exceptions", read_exceptions, 0, false},
 };
 
-int site_parse(const char *text, size_t size, const char *name, struct site **ret, struct diag_list *diags)
+static int parse_site(const char *text, size_t size, const char *name, bool partly, struct site **ret,
+                      struct diag_list *diags)
 {
     struct parse p;
     struct rules_text t;
@@ -300,9 +301,22 @@ int site_parse(const char *text, size_t size, const char *name, struct site **re
         memcpy(s->sha256, t.sha256, sizeof(s->sha256));
         read_keys(&p, p.nodes, "a site", KEYS(site_keys), s);
         site_check(&p, s);
+        if (s->matrix.place.line == 0 && (p.incomplete || p.cut_line != 0))
+            s->matrix.text = NULL; /* it may be what was misspelt, or cut off */
     }
+    p.keep = partly;
     rc = parse_end(&p);
-    if (rc == 0)
+    if (rc == 0 || (rc == -EINVAL && partly))
         *ret = s;
     return rc;
+}
+
+int site_parse(const char *text, size_t size, const char *name, struct site **ret, struct diag_list *diags)
+{
+    return parse_site(text, size, name, false, ret, diags);
+}
+
+int site_parse_partly(const char *text, size_t size, const char *name, struct site **ret, struct diag_list *diags)
+{
+    return parse_site(text, size, name, true, ret, diags);
 }

@@ -215,6 +215,16 @@ void reader_free(struct reader *r)
 
 /* --- queries ------------------------------------------------------------------------------------------- */
 
+int reader_hold(struct reader *r, struct err *reterr)
+{
+    return sqlite3_exec(r->db, "BEGIN", NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(r, reterr);
+}
+
+void reader_release(struct reader *r)
+{
+    sqlite3_exec(r->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
 int reader_query(struct reader *r, const char *sql, const int64_t *args, size_t n_args, struct cursor **ret,
                  struct err *reterr)
 {

@@ -190,8 +190,10 @@ class Scenario:
         flow.intended = "duplicates"
 
     def finding(self, kind, client, server, port="", row="", outcome="", note=""):
-        """What the program must report, beyond single flows too; port as "tcp/389"."""
-        self.findings.append((kind, client, server, port, row, outcome, note))
+        """What the program must report, beyond single flows too; port as "tcp/389".  Written by address: a site file may
+        name a whole network where the scenario names one host in it."""
+        ends = [self.net.hosts[end].v4 if end in self.net.hosts else end for end in (client, server)]
+        self.findings.append((kind, *ends, port, row, outcome, note))
 
 
 __all__ = ["CLIENT", "COLUMNS", "SERVER", "Flow", "Scenario"]

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The result for each section of the document, in the document's order. */
+#include "sections.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "text.h"
+
+const char section_sql[] =
+    "WITH r AS MATERIALIZED (SELECT row_id, coalesce(section, '') AS section, position, enabled FROM \"rows\" WHERE "
+    "run_id = ?1),"
+    " c AS (SELECT r.section, count(*) AS permitted FROM conversations v JOIN r ON r.row_id = v.row_id"
+    "  WHERE v.run_id = ?1 AND v.disposition = 'permitted' GROUP BY r.section),"
+    " e AS (SELECT r.section, sum(x.outcome = 'seen') AS seen, sum(x.outcome = 'never-attempted') AS missing,"
+    "  sum(x.outcome IN ('refused', 'prohibited', 'unanswered')) AS misdropped,"
+    "  sum(x.outcome IN ('not-covered', 'one-way')) AS open FROM expectations x JOIN r ON r.row_id = x.row_id"
+    "  WHERE x.run_id = ?1 GROUP BY r.section),"
+    " f AS (SELECT coalesce(section, '') AS section, count(*) AS findings, sum(disposition IS 'escaped') AS escaped,"
+    "  sum(disposition IS 'rejected') AS rejected FROM findings"
+    "  WHERE run_id = ?1 AND waived_by IS NULL AND severity <> 'notice' GROUP BY 1),"
+    " s AS (SELECT section, min(position) AS position, sum(enabled) AS enabled FROM r GROUP BY section"
+    "  UNION ALL SELECT section, 1 << 40, 1 FROM f WHERE section NOT IN (SELECT section FROM r))"
+    " SELECT s.section, s.enabled, coalesce(f.findings, 0), coalesce(c.permitted, 0), coalesce(f.escaped, 0),"
+    " coalesce(f.rejected, 0), coalesce(e.misdropped, 0), coalesce(e.missing, 0), coalesce(e.open, 0), "
+    "coalesce(e.seen, 0)"
+    " FROM s LEFT JOIN c ON c.section = s.section LEFT JOIN e ON e.section = s.section"
+    " LEFT JOIN f ON f.section = s.section ORDER BY s.position, s.section";
+
+/* 'Conforms' claims that nothing else happened, so it needs whole evidence. */
+enum section_result section_result(const struct report_summary *summary, struct cursor *c)
+{
+    if (cursor_integer(c, SECTION_FINDINGS) + cursor_integer(c, SECTION_MISDROPPED) +
+            cursor_integer(c, SECTION_MISSING) >
+        0)
+        return SECTION_FAILS;
+    if (cursor_integer(c, SECTION_ENABLED) == 0)
+        return SECTION_OFF;
+    if (report_incomplete(summary) || cursor_integer(c, SECTION_OPEN) > 0)
+        return SECTION_UNKNOWN;
+    if (cursor_integer(c, SECTION_PERMITTED) == 0 && cursor_integer(c, SECTION_SEEN) == 0)
+        return SECTION_UNSEEN;
+    return SECTION_CONFORMS;
+}
+
+const char *section_result_words(enum section_result r)
+{
+    static const char *const words[SECTION_N_RESULTS] = {
+        [SECTION_FAILS] = "does not conform", [SECTION_UNKNOWN] = "cannot be determined",
+        [SECTION_CONFORMS] = "conforms",      [SECTION_UNSEEN] = "no flow of this section was seen",
+        [SECTION_OFF] = "switched off",
+    };
+
+    return words[r];
+}
+
+const char *section_name(struct cursor *c)
+{
+    const char *name = cursor_text(c, SECTION_NAME, NULL);
+
+    return name[0] != '\0' ? name : "No section of the document speaks of these";
+}
+
+const char *section_counts(struct cursor *c, bool all, char buf[static 400])
+{
+    static const struct {
+        int column;
+        const char *word;
+    } counts[] = {
+        {SECTION_PERMITTED, "permitted"},   {SECTION_ESCAPED, "escaped"}, {SECTION_REJECTED, "rejected"},
+        {SECTION_MISDROPPED, "misdropped"}, {SECTION_MISSING, "missing"}, {SECTION_OPEN, "not covered"},
+    };
+    char count[32];
+    size_t len = 0;
+
+    buf[0] = '\0';
+    for (size_t i = all ? 0 : 1; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        int64_t n = cursor_integer(c, counts[i].column);
+
+        if (n > 0)
+            len += (size_t)snprintf(buf + len, 400 - len, "%s%s %s", len > 0 ? ", " : "",
+                                    text_count((uint64_t)n, count), counts[i].word);
+    }
+    return buf;
+}
+
+static void put_section(void *aux, struct cursor *c)
+{
+    static const enum style styles[SECTION_N_RESULTS] = {
+        [SECTION_FAILS] = STYLE_BAD,
+        [SECTION_UNKNOWN] = STYLE_WARN,
+        [SECTION_CONFORMS] = STYLE_GOOD,
+    };
+    struct text *t = aux;
+    char counts[400];
+    enum section_result result = section_result(t->summary, c);
+
+    if (t->n_shown++ == 0)
+        page_heading(&t->page, "RESULT BY SECTION");
+    section_counts(c, true, counts);
+    page_par(&t->page, STYLE_PLAIN, 2, 4, "%s", section_name(c));
+    page_par(&t->page, styles[result], 4, 6, "%s%s%s", section_result_words(result), counts[0] != '\0' ? ": " : "",
+             counts);
+}
+
+int text_sections(struct text *t, struct err *reterr)
+{
+    t->n_shown = 0;
+    int rc = report_each(t->job, section_sql, put_section, t, reterr);
+    t->n_shown = 0;
+    return rc;
+}

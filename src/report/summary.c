@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The run in numbers, and the one sentence that they amount to. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report-private.h"
+
+static enum finding_kind kind_of(const char *name)
+{
+    static const char *const names[] = {
+#define X(id, word) [id] = word,
+        FINDING_KINDS(X)
+#undef X
+    };
+
+    for (int i = 1; i < FINDING_N_KINDS; i++)
+        if (strcmp(names[i], name) == 0)
+            return (enum finding_kind)i;
+    return FINDING_NONE;
+}
+
+static const char *const severities[] = {"critical", "high", "medium", "low", "notice"};
+
+static enum severity severity_of(const char *name)
+{
+    int i = 0;
+
+    while (i < SEVERITY_NOTICE && strcmp(severities[i], name) != 0)
+        i++;
+    return (enum severity)i;
+}
+
+static int count_findings(struct reader *r, struct report_summary *s, struct err *reterr)
+{
+    struct cursor *c;
+    int rc = reader_query(r,
+                          "SELECT kind, severity, waived_by IS NOT NULL, count(*) FROM findings"
+                          " WHERE run_id = ?1 GROUP BY 1, 2, 3",
+                          &s->run_id, 1, &c, reterr);
+
+    if (rc != 0)
+        return rc;
+    while ((rc = cursor_next(c, reterr)) == 1) {
+        uint64_t n = (uint64_t)cursor_integer(c, 3);
+        enum severity severity = severity_of(cursor_text(c, 1, NULL));
+
+        if (cursor_integer(c, 2) != 0) {
+            s->n_waived += n;
+        } else if (severity == SEVERITY_NOTICE) {
+            s->n_notices += n;
+        } else {
+            s->n_findings += n;
+            s->by_kind[kind_of(cursor_text(c, 0, NULL))] += n;
+            s->by_severity[severity] += n;
+        }
+    }
+    cursor_free(c);
+    return rc;
+}
+
+static int find_run(struct reader *r, int64_t wanted, int64_t *ret, struct err *reterr)
+{
+    int64_t run_id;
+    int rc = reader_number(r, "SELECT max(run_id) FROM runs WHERE ?1 IN (0, run_id)", &wanted, 1, &run_id, reterr);
+
+    if (rc == 0 && run_id == 0)
+        rc = wanted == 0 ? err_set(reterr, -EINVAL, "the record has no run")
+                         : err_set(reterr, -EINVAL, "the record has no run %lld", (long long)wanted);
+    if (rc == 0)
+        *ret = run_id;
+    return rc;
+}
+
+static int count_evidence(struct reader *r, struct report_summary *s, struct err *reterr)
+{
+    static const char sql[] =
+        "SELECT (SELECT complete FROM runs WHERE run_id = ?1),"
+        " (SELECT count(*) FROM inputs WHERE run_id = ?1), (SELECT total(damaged) FROM inputs WHERE run_id = ?1),"
+        " (SELECT total(packets) FROM inputs WHERE run_id = ?1), (SELECT count(*) FROM losses WHERE run_id = ?1),"
+        " (SELECT total(packets) FROM losses WHERE run_id = ?1),"
+        " (SELECT count(*) FROM expectations WHERE run_id = ?1 AND outcome IN ('not-covered', 'one-way'))";
+    struct cursor *c;
+    int rc = reader_query(r, sql, &s->run_id, 1, &c, reterr);
+
+    if (rc != 0)
+        return rc;
+    rc = cursor_next(c, reterr);
+    if (rc == 1) {
+        s->complete = cursor_integer(c, 0) == 1;
+        s->n_inputs = (uint64_t)cursor_integer(c, 1);
+        s->n_damaged = (uint64_t)cursor_integer(c, 2);
+        s->packets = (uint64_t)cursor_integer(c, 3);
+        s->n_losses = (uint64_t)cursor_integer(c, 4);
+        s->lost = (uint64_t)cursor_integer(c, 5);
+        s->n_undetermined = (uint64_t)cursor_integer(c, 6);
+    }
+    cursor_free(c);
+    return rc < 0 ? rc : 0;
+}
+
+int report_summary(struct report *r, int64_t run_id, struct report_summary *ret, struct err *reterr)
+{
+    struct report_summary s = {0};
+    int rc = find_run(r->reader, run_id, &s.run_id, reterr);
+
+    if (rc == 0)
+        rc = count_evidence(r->reader, &s, reterr);
+    if (rc == 0)
+        rc = count_findings(r->reader, &s, reterr);
+    if (rc == 0)
+        *ret = s;
+    return rc;
+}
+
+bool report_incomplete(const struct report_summary *s)
+{
+    return !s->complete || s->n_damaged > 0 || s->packets == 0;
+}
+
+/* --- the sentence ----------------------------------------------------------------------------------------- */
+
+static void add(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void add(char *buf, size_t size, const char *fmt, ...)
+{
+    size_t len = strlen(buf);
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(buf + len, size - len, fmt, args);
+    va_end(args);
+}
+
+static void add_count(char *buf, size_t size, uint64_t n, const char *one, const char *many)
+{
+    add(buf, size, "%llu %s", (unsigned long long)n, n == 1 ? one : many);
+}
+
+static void add_incomplete(const struct report_summary *s, char *buf, size_t size)
+{
+    const char *separator = ": ";
+
+    if (s->packets == 0) {
+        add(buf, size, "%snot one packet was seen", separator);
+        separator = ", ";
+    }
+    if (s->n_damaged > 0) {
+        add(buf, size, "%s%llu of ", separator, (unsigned long long)s->n_damaged);
+        add_count(buf, size, s->n_inputs, "input", "inputs");
+        add(buf, size, " not readable to the end");
+        separator = ", ";
+    }
+    if (!s->complete && s->n_damaged == 0)
+        add(buf, size, "%sthe run did not come to its end", separator);
+}
+
+/* What weakens a result without making the evidence incomplete. */
+static void add_limits(const struct report_summary *s, char *buf, size_t size)
+{
+    if (s->n_undetermined > 0) {
+        add(buf, size, "; of ");
+        add_count(buf, size, s->n_undetermined, "expected flow", "expected flows");
+        add(buf, size, " nothing can be concluded");
+    }
+    if (s->lost > 0) {
+        add(buf, size, "; ");
+        add_count(buf, size, s->lost, "packet was", "packets were");
+        add(buf, size, " lost before the tool saw %s", s->lost == 1 ? "it" : "them");
+    } else if (s->n_losses > 0) {
+        add(buf, size, "; an unknown number of packets was lost before the tool saw them");
+    }
+}
+
+const char *report_verdict(const struct report_summary *s, char *buf, size_t size)
+{
+    const char *separator = " (";
+
+    buf[0] = '\0';
+    if (s->n_findings > 0) {
+        add(buf, size, "Not compliant: ");
+        add_count(buf, size, s->n_findings, "finding", "findings");
+        for (int i = 0; i < SEVERITY_NOTICE; i++) {
+            if (s->by_severity[i] == 0)
+                continue;
+            add(buf, size, "%s%llu %s", separator, (unsigned long long)s->by_severity[i], severities[i]);
+            separator = ", ";
+        }
+        add(buf, size, ")");
+    }
+    if (report_incomplete(s)) {
+        add(buf, size, s->n_findings > 0 ? "; evidence incomplete" : "Evidence incomplete");
+        add_incomplete(s, buf, size);
+        if (s->n_findings == 0)
+            add(buf, size, "; no finding in what was seen");
+    } else if (s->n_findings == 0) {
+        add(buf, size, s->n_undetermined > 0 || s->n_losses > 0 ? "Compliant as far as could be seen" : "Compliant");
+    }
+    add_limits(s, buf, size);
+    return buf;
+}

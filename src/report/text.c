@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The report that a person reads in half a minute: the verdict, what it rests on, then the details from the gravest to
+ * the least.  Findings are numbered as in the record, so that other commands can be told which one is meant.
+ */
+#include "text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define MOST_ATTEMPTS 20
+
+/* --- words ------------------------------------------------------------------------------------------------ */
+
+const char *text_host(const char *name, const char *address, const char *nobody, char buf[static TEXT_SIZE])
+{
+    if (name[0] != '\0' && address[0] != '\0')
+        snprintf(buf, TEXT_SIZE, "%s (%s)", name, address);
+    else
+        snprintf(buf, TEXT_SIZE, "%s", name[0] != '\0' ? name : address[0] != '\0' ? address : nobody);
+    return buf;
+}
+
+/* "2026-01-31T10:00:00.123456Z" as "2026-01-31 10:00:00". */
+static void short_time(const char *iso, char buf[static 24])
+{
+    snprintf(buf, 24, "%.19s", iso);
+    char *t = strchr(buf, 'T');
+    if (t != NULL)
+        *t = ' ';
+}
+
+const char *text_span(const char *first, const char *last, char buf[static 64])
+{
+    char a[24], b[24];
+
+    short_time(first, a);
+    short_time(last[0] != '\0' ? last : first, b);
+    if (a[0] == '\0')
+        snprintf(buf, 64, "at an unknown time");
+    else if (strcmp(a, b) == 0)
+        snprintf(buf, 64, "%s UTC", a);
+    else
+        snprintf(buf, 64, "%s to %s UTC", a, strncmp(a, b, 11) == 0 ? b + 11 : b);
+    return buf;
+}
+
+const char *text_count(uint64_t n, char buf[static 32])
+{
+    char digits[24];
+    size_t len = (size_t)snprintf(digits, sizeof(digits), "%" PRIu64, n), at = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0)
+            buf[at++] = ',';
+        buf[at++] = digits[i];
+    }
+    buf[at] = '\0';
+    return buf;
+}
+
+const char *text_bytes(uint64_t n, char buf[static 32])
+{
+    static const char *const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
+    unsigned unit = 0;
+
+    if (n < 1000) {
+        snprintf(buf, 32, "%" PRIu64 " %s", n, n == 1 ? "byte" : "bytes");
+        return buf;
+    }
+    while (n >= 1000000 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        n /= 1000;
+        unit++;
+    }
+    snprintf(buf, 32, "%" PRIu64 ".%" PRIu64 " %s", n / 1000, n / 100 % 10, units[unit]);
+    return buf;
+}
+
+const char *text_plural(uint64_t n, const char *one, const char *many)
+{
+    return n == 1 ? one : many;
+}
+
+bool text_admit(struct text *t, uint64_t most)
+{
+    if (t->n_shown < most || t->job->query->verbose) {
+        t->n_shown++;
+        return true;
+    }
+    t->n_left_out++;
+    return false;
+}
+
+void text_left_out(struct text *t, const char *what)
+{
+    char count[32];
+
+    if (t->n_left_out > 0)
+        page_par(&t->page, STYLE_DIM, 2, 2, "... and %s more %s: --verbose and the tables show all",
+                 text_count(t->n_left_out, count), what);
+    t->n_shown = t->n_left_out = 0;
+}
+
+/* --- the head ---------------------------------------------------------------------------------------------- */
+
+enum { RUN_SITE, RUN_MATRIX_TITLE, RUN_MATRIX_ID, RUN_STARTED, RUN_ENDED };
+
+static void put_title(void *aux, struct cursor *c)
+{
+    struct text *t = aux;
+    const char *site = cursor_text(c, RUN_SITE, NULL), *title = cursor_text(c, RUN_MATRIX_TITLE, NULL);
+    const char *matrix = title[0] != '\0' ? title : cursor_text(c, RUN_MATRIX_ID, NULL);
+    char span[64], verdict[512];
+    enum style style = t->summary->n_findings > 0 ? STYLE_BAD : report_incomplete(t->summary) ? STYLE_WARN : STYLE_GOOD;
+
+    page_par(&t->page, STYLE_BOLD, 0, 0, "%s against %s", site[0] != '\0' ? site : "A site without a name",
+             matrix[0] != '\0' ? matrix : "a matrix without a name");
+    page_par(&t->page, STYLE_PLAIN, 0, 0, "Run %" PRId64 ", %s", t->job->run_id,
+             text_span(cursor_text(c, RUN_STARTED, NULL), cursor_text(c, RUN_ENDED, NULL), span));
+    page_par(&t->page, style, 0, 0, "%s", report_verdict(t->summary, verdict, sizeof(verdict)));
+}
+
+static int text_title(struct text *t, struct err *reterr)
+{
+    return report_each(t->job, "SELECT site_name, matrix_title, matrix_id, started, ended FROM runs WHERE run_id = ?1",
+                       put_title, t, reterr);
+}
+
+/* --- what was looked at ---------------------------------------------------------------------------------- */
+
+enum { IN_ID, IN_NAME, IN_PACKETS, IN_FIRST, IN_LAST, IN_LINKTYPE, IN_SNAPLEN, IN_BYTES, IN_DAMAGED, IN_DAMAGE };
+
+static void put_input(void *aux, struct cursor *c)
+{
+    struct text *t = aux;
+    uint64_t packets = (uint64_t)cursor_integer(c, IN_PACKETS);
+    char count[32], bytes[32], span[64];
+
+    page_par(&t->page, STYLE_PLAIN, 2, 6, "%" PRId64 ". %s: %s %s, %s, %s, %s", cursor_integer(c, IN_ID),
+             cursor_text(c, IN_NAME, NULL), text_count(packets, count), text_plural(packets, "packet", "packets"),
+             text_span(cursor_text(c, IN_FIRST, NULL), cursor_text(c, IN_LAST, NULL), span),
+             cursor_type(c, IN_LINKTYPE) == CELL_NULL ? "unknown link type" : cursor_text(c, IN_LINKTYPE, NULL),
+             text_bytes((uint64_t)cursor_integer(c, IN_BYTES), bytes));
+    if (cursor_integer(c, IN_DAMAGED) != 0)
+        page_par(&t->page, STYLE_BAD, 6, 6, "damaged: %s",
+                 cursor_type(c, IN_DAMAGE) == CELL_NULL ? "not read to its end" : cursor_text(c, IN_DAMAGE, NULL));
+}
+
+static void put_totals(void *aux, struct cursor *c)
+{
+    struct text *t = aux;
+    char all[32], decoded[32], discarded[32];
+
+    page_par(&t->page, STYLE_PLAIN, 2, 4, "Of %s packets %s were decoded and %s discarded.",
+             text_count((uint64_t)cursor_integer(c, 0), all), text_count((uint64_t)cursor_integer(c, 1), decoded),
+             text_count((uint64_t)cursor_integer(c, 2), discarded));
+}
+
+static void put_discard(void *aux, struct cursor *c)
+{
+    struct text *t = aux;
+    char count[32];
+
+    page_par(&t->page, STYLE_PLAIN, 4, 6, "%s %s", text_count((uint64_t)cursor_integer(c, 1), count),
+             cursor_text(c, 0, NULL));
+}
+
+enum { LOSS_REASON, LOSS_PACKETS, LOSS_DETAIL, LOSS_INPUT };
+
+static void put_loss(void *aux, struct cursor *c)
+{
+    struct text *t = aux;
+    uint64_t packets = (uint64_t)cursor_integer(c, LOSS_PACKETS);
+    const char *detail = cursor_text(c, LOSS_DETAIL, NULL);
+    char count[32], input[32] = "";
+
+    if (cursor_type(c, LOSS_INPUT) == CELL_INTEGER)
+        snprintf(input, sizeof(input), " in input %" PRId64, cursor_integer(c, LOSS_INPUT));
+    page_par(&t->page, STYLE_WARN, 2, 4, "Lost%s: %s %s (%s)%s%s", input,
+             cursor_type(c, LOSS_PACKETS) == CELL_NULL ? "an unknown number of" : text_count(packets, count),
+             text_plural(packets, "packet", "packets"), cursor_text(c, LOSS_REASON, NULL),
+             detail[0] != '\0' ? ": " : "", detail);
+}
+
+static int text_evidence(struct text *t, struct err *reterr)
+{
+    page_heading(&t->page, "WHAT WAS LOOKED AT");
+    int rc = report_each(t->job,
+                         "SELECT input_id, name, packets, first_packet, last_packet, linktype, snaplen, bytes,"
+                         " damaged, damage FROM inputs WHERE run_id = ?1 ORDER BY input_id",
+                         put_input, t, reterr);
+    if (rc == 0)
+        rc = report_each(t->job,
+                         "SELECT sum(packets), sum(packets_decoded), sum(packets_discarded) FROM inputs"
+                         " WHERE run_id = ?1 HAVING count(*) > 0",
+                         put_totals, t, reterr);
+    if (rc == 0)
+        rc = report_each(t->job,
+                         "SELECT reason, sum(packets) AS n FROM discards WHERE run_id = ?1 GROUP BY reason"
+                         " ORDER BY n DESC, reason",
+                         put_discard, t, reterr);
+    if (rc == 0)
+        rc = report_each(t->job,
+                         "SELECT reason, packets, detail, input_id FROM losses WHERE run_id = ?1 ORDER BY loss_id",
+                         put_loss, t, reterr);
+    if (rc == 0 && t->summary->n_losses == 0)
+        page_par(&t->page, STYLE_PLAIN, 2, 4, "No loss is known.");
+    return rc;
+}
+
+/* --- information ------------------------------------------------------------------------------------------ */
+
+enum {
+    TRY_CLIENT_NAME,
+    TRY_CLIENT,
+    TRY_SERVER_NAME,
+    TRY_SERVER,
+    TRY_ROW,
+    TRY_SERVICE,
+    TRY_OUTCOME,
+    TRY_FLOWS,
+    TRY_FIRST,
+    TRY_LAST
+};
+
+static void put_attempt(void *aux, struct cursor *c)
+{
+    struct text *t = aux;
+    uint64_t flows = (uint64_t)cursor_integer(c, TRY_FLOWS);
+    char client[TEXT_SIZE], server[TEXT_SIZE], count[32], span[64];
+
+    if (t->n_shown + t->n_left_out == 0)
+        page_heading(&t->page, "ALLOWED ON DEMAND, TRIED AND NOT ANSWERED");
+    if (!text_admit(t, MOST_ATTEMPTS))
+        return;
+    page_par(
+        &t->page, STYLE_PLAIN, 2, 4, "%s -> %s, %s (row %s): %s, %s %s, %s",
+        text_host(cursor_text(c, TRY_CLIENT_NAME, NULL), cursor_text(c, TRY_CLIENT, NULL), "several clients", client),
+        text_host(cursor_text(c, TRY_SERVER_NAME, NULL), cursor_text(c, TRY_SERVER, NULL), "several servers", server),
+        cursor_text(c, TRY_SERVICE, NULL), cursor_text(c, TRY_ROW, NULL), cursor_text(c, TRY_OUTCOME, NULL),
+        text_count(flows, count), text_plural(flows, "flow", "flows"),
+        text_span(cursor_text(c, TRY_FIRST, NULL), cursor_text(c, TRY_LAST, NULL), span));
+}
+
+static int text_attempts(struct text *t, struct err *reterr)
+{
+    int rc = report_each(
+        t->job,
+        "SELECT c.client_name, c.client, c.server_name, c.server, r.row_id, r.service, c.outcome, sum(c.flows),"
+        " min(c.first_seen), max(c.last_seen) FROM conversations c"
+        " JOIN \"rows\" r ON r.run_id = c.run_id AND r.row_id = c.row_id"
+        " WHERE c.run_id = ?1 AND c.verdict = 'allowed' AND c.disposition = 'misdropped' AND r.expect = 'on-demand'"
+        " GROUP BY c.client, c.server, r.row_id, c.outcome ORDER BY min(c.conversation_id)",
+        put_attempt, t, reterr);
+
+    text_left_out(t, "attempts");
+    return rc;
+}
+
+enum { SCOPE_VERDICT, SCOPE_SCOPE, SCOPE_CONVERSATIONS, SCOPE_PACKETS, SCOPE_BYTES };
+
+static void put_scope(void *aux, struct cursor *c)
+{
+    struct text *t = aux;
+    uint64_t n = (uint64_t)cursor_integer(c, SCOPE_CONVERSATIONS), packets = (uint64_t)cursor_integer(c, SCOPE_PACKETS);
+    bool undocumented = strcmp(cursor_text(c, SCOPE_VERDICT, NULL), "undocumented") == 0;
+    const char *scope = cursor_text(c, SCOPE_SCOPE, NULL);
+    char count[32], packet_count[32], bytes[32];
+
+    if (t->n_shown++ == 0)
+        page_heading(&t->page, "NOT JUDGED");
+    page_par(&t->page, STYLE_PLAIN, 2, 4, "%s: %s %s, %s %s, %s",
+             undocumented       ? "undocumented (the document is silent, and the site lists no ports)"
+             : scope[0] != '\0' ? scope
+                                : "out of scope",
+             text_count(n, count), text_plural(n, "conversation", "conversations"), text_count(packets, packet_count),
+             text_plural(packets, "packet", "packets"), text_bytes((uint64_t)cursor_integer(c, SCOPE_BYTES), bytes));
+}
+
+static void put_counter(void *aux, struct cursor *c)
+{
+    struct text *t = aux;
+    const char *words = cursor_text(c, 2, NULL);
+    char count[32];
+
+    if (t->n_shown++ == 0)
+        page_heading(&t->page, "COUNTED BESIDES");
+    page_par(&t->page, STYLE_PLAIN, 2, 4, "%s: %s%s%s", cursor_text(c, 0, NULL),
+             text_count((uint64_t)cursor_integer(c, 1), count), words[0] != '\0' ? ", " : "", words);
+}
+
+static int text_unjudged(struct text *t, struct err *reterr)
+{
+    t->n_shown = 0;
+    int rc = report_each(t->job,
+                         "SELECT verdict, scope, count(*), sum(packets), sum(bytes) FROM conversations"
+                         " WHERE run_id = ?1 AND verdict IN ('undocumented', 'not-governed')"
+                         " GROUP BY verdict, scope ORDER BY verdict DESC, scope",
+                         put_scope, t, reterr);
+    t->n_shown = 0;
+    if (rc == 0)
+        rc = report_each(t->job,
+                         "SELECT name, value, text FROM counters WHERE run_id = ?1 AND value > 0 ORDER BY counter_id",
+                         put_counter, t, reterr);
+    t->n_shown = 0;
+    return rc;
+}
+
+static void put_origin(void *aux, struct cursor *c)
+{
+    static const char *const labels[] = {"command", "program", "site file", "site sha256", "matrix", "matrix sha256"};
+    struct text *t = aux;
+
+    page_heading(&t->page, "WHERE THIS COMES FROM");
+    for (int i = 0; i < 6; i++)
+        if (cursor_type(c, i) != CELL_NULL)
+            page_par(&t->page, STYLE_PLAIN, 2, 18, "%-15s %s", labels[i], cursor_text(c, i, NULL));
+}
+
+static int text_origin(struct text *t, struct err *reterr)
+{
+    return report_each(t->job,
+                       "SELECT command, version, site_file, site_sha256, matrix_id, matrix_sha256 FROM runs"
+                       " WHERE run_id = ?1",
+                       put_origin, t, reterr);
+}
+
+/* --- the whole --------------------------------------------------------------------------------------------- */
+
+int report_write_text(const struct report_job *job, struct err *reterr)
+{
+    static int (*const parts[])(struct text *, struct err *) = {
+        text_title,    text_evidence, text_sections, text_findings, text_expected,
+        text_attempts, text_waived,   text_notices,  text_unjudged, text_origin,
+    };
+    struct report_summary summary;
+    struct text t = {.job = job, .summary = &summary};
+    int rc = report_summary(job->report, job->run_id, &summary, reterr);
+
+    page_init(&t.page, job->out, job->query->width, job->query->color);
+    if (rc == 0 && job->query->brief)
+        return text_brief(&t, reterr);
+    for (size_t i = 0; rc == 0 && i < sizeof(parts) / sizeof(parts[0]); i++)
+        rc = parts[i](&t, reterr);
+    if (rc == 0 && t.page.failed)
+        rc = err_set(reterr, -ENOMEM, "out of memory");
+    return rc;
+}
