@@ -124,6 +124,13 @@ int policy_port_vote(const struct policy *p, const struct tuple *t)
     return vote != 0 ? vote : serves(p, &there) - serves(p, &back);
 }
 
+bool policy_dynamic_port(const struct policy *p, uint32_t row, uint8_t transport, uint16_t port)
+{
+    const struct port_range *range = row != POLICY_NONE ? row_port(&p->rows[row], transport, port) : NULL;
+
+    return range != NULL && range->low != range->high;
+}
+
 bool policy_one_way(const struct policy *p, const struct tuple *t)
 {
     struct way               w = way_there(p, t);

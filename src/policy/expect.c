@@ -320,6 +320,8 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
         snprintf(buf, size, "the observation lasts %.0f s, and the flow has %.0f s to happen", seconds(length), seconds(within));
     else if (c->lost > 0)
         snprintf(buf, size, "%llu packet%s known to be lost", (unsigned long long)c->lost, c->lost == 1 ? " is" : "s are");
+    else if (c->filtered > 0)
+        snprintf(buf, size, "the filter took %llu packet%s out", (unsigned long long)c->filtered, c->filtered == 1 ? "" : "s");
     else if (c->damaged)
         snprintf(buf, size, "an input could not be read to its end");
     else if (c->unseen_bytes > c->bytes / UNSEEN_SHARE)

@@ -283,7 +283,7 @@ static void judge_media_way(const struct policy *p, const struct policy_query *q
     }
 }
 
-/* Is this media between the two, by its content, or by a port and nothing that speaks against it? */
+/* Is this media between the two, by signalling, by its content, or by a port and nothing that speaks against it? */
 static bool is_media(const struct policy *p, const struct policy_query *q, const struct way *there, const struct way *back,
                      const struct answer *a)
 {
@@ -293,7 +293,7 @@ static bool is_media(const struct policy *p, const struct policy_query *q, const
         row = media_row(p, back);
     if (row == POLICY_NONE || q->tuple.transport != IPPROTO_UDP || content_contradicts(p, &q->app, &p->rows[row]))
         return false;
-    if (policy_satisfies(p, &q->app, &p->rows[row]))
+    if (q->media || policy_satisfies(p, &q->app, &p->rows[row]))
         return true;
     if (q->tuple.client_port < FIRST_MEDIA_PORT || q->tuple.server_port < FIRST_MEDIA_PORT)
         return false;

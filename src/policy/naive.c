@@ -175,7 +175,7 @@ static bool is_media(const struct ask *there, const struct ask *back)
         row = first(back, is_media_row);
     if (row == POLICY_NONE || there->q->tuple.transport != IPPROTO_UDP || !content_fits(there, &there->p->rows[row]))
         return false;
-    if (policy_satisfies(there->p, &there->q->app, &there->p->rows[row]))
+    if (there->q->media || policy_satisfies(there->p, &there->q->app, &there->p->rows[row]))
         return true;
     if (there->q->tuple.client_port < 1024 || there->q->tuple.server_port < 1024)
         return false;
