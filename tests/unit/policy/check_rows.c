@@ -14,9 +14,19 @@
 
 /* --- what is right: flows of unknown content, whose client speaks first and from no documented port ------------------ */
 
+#define MAX_ROWS 128
+#define MAX_ROLES 32
+
+/* Per row: which roles fit its ends, and which have a sibling that does. */
+struct ends {
+    bool from[MAX_ROLES], to[MAX_ROLES], from_sibling[MAX_ROLES], to_sibling[MAX_ROLES];
+    bool on, lost;
+};
+
 struct world {
     const struct matrix *m;
     const struct site   *s;
+    struct ends          ends[MAX_ROWS];
 };
 
 static const struct matrix_role *role_named(const struct matrix *m, const char *name)
@@ -143,32 +153,49 @@ struct right {
     const struct matrix_row *row;
 };
 
-static struct right right_of(const struct world *w, const char *from, const char *to, uint8_t transport, unsigned port)
+static void make_world(struct world *w, const struct bed *bed)
+{
+    *w = (struct world){.m = bed->matrix, .s = bed->site};
+    ck_assert(w->m->n_rows <= MAX_ROWS && w->m->n_roles <= MAX_ROLES);
+    for (size_t i = 0; i < w->m->n_rows; i++) {
+        const struct matrix_row *r = &w->m->rows[i];
+
+        w->ends[i].on = is_on(w, r);
+        w->ends[i].lost = is_lost(w, r);
+        for (size_t k = 0; k < w->m->n_roles; k++) {
+            const char *role = w->m->roles[k].name.text;
+
+            w->ends[i].from[k] = is_any(w->m, role, &r->from);
+            w->ends[i].to[k] = is_any(w->m, role, &r->to);
+            w->ends[i].from_sibling[k] = is_sibling(w->m, role, &r->from);
+            w->ends[i].to_sibling[k] = is_sibling(w->m, role, &r->to);
+        }
+    }
+}
+
+/* Roles by index; POLICY_NONE: a stranger. */
+static struct right right_of(const struct world *w, uint32_t from, uint32_t to, uint8_t transport, unsigned port)
 {
     static const char *const answers[] = {"allowed", "undocumented", "option-off", "wrong-direction", "wrong-role", "wrong-role"};
     const struct matrix_row *found[6] = {NULL};
-    bool governed = (from != NULL && is_governed(w->m, from)) || (to != NULL && is_governed(w->m, to)), meet = false;
+    bool                     governed = (from != POLICY_NONE && is_governed(w->m, w->m->roles[from].name.text)) ||
+                    (to != POLICY_NONE && is_governed(w->m, w->m->roles[to].name.text));
+    bool meet = false;
 
-    if (from == NULL || to == NULL)
+    if (from == POLICY_NONE || to == POLICY_NONE)
         return (struct right){governed ? "unknown-host" : "not-governed", NULL};
     for (size_t i = w->m->n_rows; i-- > 0;) {
         const struct matrix_row *r = &w->m->rows[i];
-        bool there = is_any(w->m, from, &r->from) && is_any(w->m, to, &r->to), back = is_any(w->m, to, &r->from) && is_any(w->m, from, &r->to);
-        bool on = is_on(w, r), fits = has_port(w, r, transport, port);
+        const struct ends       *e = &w->ends[i];
+        bool                     there = e->from[from] && e->to[to], back = e->from[to] && e->to[from];
+        bool                     fits = has_port(w, r, transport, port);
+        const bool is[6] = {there && e->on && fits,   there && e->on && e->lost,
+                            there && !e->on && fits,  back && e->on && fits,
+                            e->from[from] && e->to_sibling[to] && e->on && fits, e->from_sibling[from] && e->to[to] && e->on && fits};
 
         meet |= there || back;
-        if (there && on && fits)
-            found[0] = r;
-        if (there && on && is_lost(w, r))
-            found[1] = r;
-        if (there && !on && fits)
-            found[2] = r;
-        if (back && on && fits)
-            found[3] = r;
-        if (is_any(w->m, from, &r->from) && is_sibling(w->m, to, &r->to) && on && fits)
-            found[4] = r;
-        if (is_sibling(w->m, from, &r->from) && is_any(w->m, to, &r->to) && on && fits)
-            found[5] = r;
+        for (unsigned k = 0; k < 6; k++)
+            found[k] = is[k] ? r : found[k];
     }
     if (!governed && !meet)
         return (struct right){"not-governed", NULL};
@@ -224,7 +251,7 @@ static void check_flow(const struct world *w, const struct policy *p, uint32_t f
 
     q.tuple = (struct tuple){address(from, 1), address(to, 2), 999, (uint16_t)port, transport};
     policy_judge(p, &q, &j);
-    struct right right = right_of(w, from_role, to_role, transport, port);
+    struct right right = right_of(w, from, to, transport, port);
     const char  *answer = j.verdict == VERDICT_VIOLATION ? finding_kind_name(j.kind) : verdict_name(j.verdict);
     const char  *row = bed_row_id(p, j.row), *right_row = right.row != NULL ? right.row->id.text : "-";
     ck_assert_msg(strcmp(answer, right.answer) == 0 && strcmp(row, right_row) == 0, "%s to %s %s/%u is %s by %s; right is %s by %s",
@@ -237,49 +264,42 @@ static void check_flow(const struct world *w, const struct policy *p, uint32_t f
 }
 
 /* From and to the row's roles, their siblings, each other way round, and strangers. */
-static void check_port(const struct world *w, const struct policy *p, const struct matrix_row *r, unsigned port, struct counts *counts)
+static void check_port(const struct world *w, const struct policy *p, const struct ends *e, unsigned port, struct counts *counts)
 {
-    const struct matrix *m = w->m;
-
     for (unsigned t = 0; port <= UINT16_MAX && t < 2; t++) {
         uint8_t transport = t == 0 ? IPPROTO_TCP : IPPROTO_UDP;
 
-        for (uint32_t a = 0; a < m->n_roles; a++) {
-            bool client = is_any(m, m->roles[a].name.text, &r->from);
-
-            for (uint32_t b = 0; b < m->n_roles; b++) {
-                bool server = is_any(m, m->roles[b].name.text, &r->to);
-                bool near = (client && is_sibling(m, m->roles[b].name.text, &r->to)) ||
-                            (server && is_sibling(m, m->roles[a].name.text, &r->from));
-
-                if (!near)
+        for (uint32_t a = 0; a < w->m->n_roles; a++) {
+            for (uint32_t b = 0; b < w->m->n_roles; b++) {
+                if (!(e->from[a] && e->to_sibling[b]) && !(e->from_sibling[a] && e->to[b]))
                     continue;
                 check_flow(w, p, a, b, transport, port, counts);
                 check_flow(w, p, b, a, transport, port, counts);
             }
-            if (client)
+            if (e->from[a] || e->to[a]) {
                 check_flow(w, p, a, POLICY_NONE, transport, port, counts);
-            if (client)
                 check_flow(w, p, POLICY_NONE, a, transport, port, counts);
+            }
         }
     }
 }
 
-static void check_range(const struct world *w, const struct policy *p, const struct matrix_row *r, unsigned low, unsigned high,
+static void check_range(const struct world *w, const struct policy *p, const struct ends *e, unsigned low, unsigned high,
                         struct counts *counts)
 {
     const unsigned ports[] = {low - 1, low, low + (high - low) / 2, high, high + 1};
 
     for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
         if (i == 0 || ports[i] != ports[i - 1])
-            check_port(w, p, r, ports[i], counts);
+            check_port(w, p, e, ports[i], counts);
 }
 
 static void check_site(const char *rules, const char *site, struct counts *counts)
 {
     struct bed   bed = bed_of_rules(rules, site);
-    struct world w = {bed.matrix, bed.site};
+    struct world w;
 
+    make_world(&w, &bed);
     for (size_t i = 0; i < bed.matrix->n_rows; i++) {
         const struct matrix_row *r = &bed.matrix->rows[i];
 
@@ -289,7 +309,7 @@ static void check_site(const char *rules, const char *site, struct counts *count
             const struct rules_ports *list = port->parameter != NULL ? parameter_ports(&w, port->parameter) : &self;
 
             for (size_t n = 0; n < list->n; n++)
-                check_range(&w, bed.policy, r, list->items[n].low, list->items[n].high, counts);
+                check_range(&w, bed.policy, &w.ends[i], list->items[n].low, list->items[n].high, counts);
         }
     }
     bed_free(&bed);
