@@ -9,12 +9,12 @@
 #define N_SITES 60
 #define N_ADDRESSES 2000 /* for each site */
 
-static struct bed site_of(const char *hosts)
+static struct policy_bed site_of(const char *hosts)
 {
     char text[2048];
 
     snprintf(text, sizeof(text), "site: s\nhosts:\n%s", hosts);
-    return bed_of_rules(SHOP_MATRIX, text);
+    return policy_bed_of_rules(SHOP_MATRIX, text);
 }
 
 static const char *host_at(const struct policy *p, const char *address)
@@ -39,7 +39,7 @@ START_TEST(ends)
         {"fcff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", ""},         {"fd00::20", "range6"},       {"fd00::30", "range6"},
         {"fd00::31", "net6"},       {"fd00::1f", "net6"},        {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "last6"},
     };
-    struct bed bed = site_of("  wide:   {addresses: [10.0.0.0/8], roles: [web]}\n"
+    struct policy_bed bed = site_of("  wide:   {addresses: [10.0.0.0/8], roles: [web]}\n"
                              "  one:    {addresses: [10.1.1.9], roles: [web]}\n"
                              "  inner:  {addresses: [10.1.1.0/25], roles: [web]}\n"
                              "  net:    {addresses: [10.1.0.0/16], roles: [web]}\n"
@@ -53,14 +53,14 @@ START_TEST(ends)
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         ck_assert_msg(strcmp(host_at(bed.policy, table[i].address), table[i].host) == 0, "%s is '%s', not '%s'", table[i].address,
                       host_at(bed.policy, table[i].address), table[i].host);
-    bed_free(&bed);
+    policy_bed_free(&bed);
 }
 END_TEST
 
 /* All of each family in one entry, with holes of other entries at both ends. */
 START_TEST(everything)
 {
-    struct bed bed = site_of("  all4: {addresses: [0.0.0.0/0], roles: [internet]}\n"
+    struct policy_bed bed = site_of("  all4: {addresses: [0.0.0.0/0], roles: [internet]}\n"
                              "  low:  {addresses: [0.0.0.0/32], roles: [web]}\n"
                              "  high: {addresses: [255.255.255.255/32], roles: [web]}\n"
                              "  all6: {addresses: [\"2000::/3\"], roles: [internet]}\n");
@@ -73,13 +73,13 @@ START_TEST(everything)
     ck_assert_str_eq(host_at(bed.policy, "3fff:ffff::"), "all6");
     ck_assert_str_eq(host_at(bed.policy, "4000::"), "");
     ck_assert_str_eq(host_at(bed.policy, "1fff:ffff::"), "");
-    bed_free(&bed);
+    policy_bed_free(&bed);
 }
 END_TEST
 
 START_TEST(words)
 {
-    struct bed bed = site_of("  pair: {addresses: [10.0.0.2, 10.0.0.1], roles: [db-primary, web]}\n"
+    struct policy_bed bed = site_of("  pair: {addresses: [10.0.0.2, 10.0.0.1], roles: [db-primary, web]}\n"
                              "  mute: {addresses: [10.1.0.0/16], roles: []}\n"
                              "  span: {addresses: [10.2.0.9-10.2.0.20], roles: [dns]}\n");
 
@@ -94,7 +94,7 @@ START_TEST(words)
     ck_assert_str_eq(policy_host_name(bed.policy, POLICY_NONE), "");
     ck_assert_str_eq(host_at(bed.policy, "10.0.0.1"), "pair");
     ck_assert_str_eq(host_at(bed.policy, "10.0.0.2"), "pair");
-    bed_free(&bed);
+    policy_bed_free(&bed);
 }
 END_TEST
 
@@ -198,7 +198,7 @@ static void run_seed(uint64_t seed)
     put_nest(&four, dice_roll(&d, 2) == 0 ? 0 : 0x0a000000, dice_roll(&d, 2) == 0 ? UINT32_MAX : 0x0affffff, 0);
     put_nest(&six, 0, UINT32_MAX, 0);
     fclose(f);
-    struct bed bed = bed_of_rules(SHOP_MATRIX, text);
+    struct policy_bed bed = policy_bed_of_rules(SHOP_MATRIX, text);
     for (unsigned i = 0; i < N_ADDRESSES; i++) {
         struct addr a = pick(&d, bed.site);
         uint32_t    right, found = policy_host(bed.policy, &a);
@@ -210,7 +210,7 @@ static void run_seed(uint64_t seed)
         n_found += right != POLICY_NONE;
     }
     ck_assert_uint_gt(n_found, N_ADDRESSES / 4);
-    bed_free(&bed);
+    policy_bed_free(&bed);
     free(text);
 }
 

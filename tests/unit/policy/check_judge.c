@@ -278,12 +278,12 @@ static const struct flow_case cases[] = {
 
 static struct policy_query query_of(const struct flow_case *c)
 {
-    struct policy_query q = bed_query(c->client, c->server, c->service);
+    struct policy_query q = policy_bed_query(c->client, c->server, c->service);
 
     if (c->client_port != 0)
         q.tuple.client_port = c->client_port;
     if (c->protocol != NULL)
-        bed_content(&q, c->protocol);
+        policy_bed_content(&q, c->protocol);
     if ((c->flags & (HINT | MILD)) != 0)
         q.app.contradicts = false;
     if ((c->flags & HINT) != 0)
@@ -301,7 +301,7 @@ static void hold(const struct flow_case *c, unsigned number, const struct policy
 {
     const char *answer = j->verdict == VERDICT_VIOLATION && strcmp(c->expected, "violation") != 0 ? finding_kind_name(j->kind)
                                                                                                  : verdict_name(j->verdict);
-    const char *row = bed_row_id(p, j->row);
+    const char *row = policy_bed_row_id(p, j->row);
 
     ck_assert_msg(strcmp(answer, c->expected) == 0 && (*c->row == '*' || strcmp(row, c->row) == 0),
                   "case %u by %s: %s to %s %s '%s' %s: %s %s, expected %s %s", number, judge, c->client, c->server, c->service,
@@ -319,7 +319,7 @@ static void check_case(const struct flow_case *c, unsigned number)
     struct judgement j;
 
     snprintf(site, sizeof(site), "%s%s", HOSTS, c->more != NULL ? c->more : "");
-    struct bed          bed = bed_of_rules(UNITY_MATRIX, site);
+    struct policy_bed          bed = policy_bed_of_rules(UNITY_MATRIX, site);
     struct policy_query q = query_of(c);
     policy_judge(bed.policy, &q, &j);
     hold(c, number, bed.policy, &j, "policy_judge");
@@ -330,7 +330,7 @@ static void check_case(const struct flow_case *c, unsigned number)
         ck_assert_int_eq(j.confidence, CONFIDENCE_INFERRED);
     policy_judge_naive(bed.policy, &q, &j);
     hold(c, number, bed.policy, &j, "the oracle");
-    bed_free(&bed);
+    policy_bed_free(&bed);
 }
 
 START_TEST(one_flow)
@@ -341,31 +341,31 @@ END_TEST
 
 START_TEST(confidence)
 {
-    struct bed          bed = bed_of_rules(UNITY_MATRIX, HOSTS);
-    struct policy_query q = bed_query(UNITY, DC, "tcp/389");
+    struct policy_bed          bed = policy_bed_of_rules(UNITY_MATRIX, HOSTS);
+    struct policy_query q = policy_bed_query(UNITY, DC, "tcp/389");
     struct judgement    j;
 
     policy_judge(bed.policy, &q, &j);
     ck_assert_int_eq(j.confidence, CONFIDENCE_PORT_ONLY);
-    bed_content(&q, "LDAP");
+    policy_bed_content(&q, "LDAP");
     policy_judge(bed.policy, &q, &j);
     ck_assert_int_eq(j.confidence, CONFIDENCE_CONFIRMED);
     q.app.basis = APP_HINT;
     policy_judge(bed.policy, &q, &j);
     ck_assert_int_eq(j.confidence, CONFIDENCE_PORT_ONLY);
-    bed_content(&q, "LDAP");
+    policy_bed_content(&q, "LDAP");
     q.direction_known = false;
     policy_judge(bed.policy, &q, &j);
     ck_assert_int_eq(j.confidence, CONFIDENCE_INFERRED);
-    bed_free(&bed);
+    policy_bed_free(&bed);
 }
 END_TEST
 
 /* What the engine asks while a flow lives. */
 START_TEST(questions)
 {
-    struct bed          bed = bed_of_rules(UNITY_MATRIX, HOSTS);
-    struct policy_query q = bed_query(UNITY, DC, "tcp/389");
+    struct policy_bed          bed = policy_bed_of_rules(UNITY_MATRIX, HOSTS);
+    struct policy_query q = policy_bed_query(UNITY, DC, "tcp/389");
     const char         *reason = NULL;
     uint32_t            rows[4];
     struct addr         a;
@@ -374,16 +374,16 @@ START_TEST(questions)
     ck_assert_str_eq(policy_expected(bed.policy, &q.tuple)[0], "LDAP");
     ck_assert(!policy_one_way(bed.policy, &q.tuple));
     ck_assert_uint_eq(policy_rows(bed.policy, &q, rows, 4), 1);
-    ck_assert_str_eq(bed_row_id(bed.policy, rows[0]), "unity-dc-ldap");
-    q = bed_query(DC, UNITY, "tcp/50000");
+    ck_assert_str_eq(policy_bed_row_id(bed.policy, rows[0]), "unity-dc-ldap");
+    q = policy_bed_query(DC, UNITY, "tcp/50000");
     q.tuple.client_port = 389;
     ck_assert_int_eq(policy_port_vote(bed.policy, &q.tuple), -1);
     ck_assert_str_eq(policy_expected(bed.policy, &q.tuple)[0], "LDAP");
-    q = bed_query(UNITY, DC, "udp/138");
+    q = policy_bed_query(UNITY, DC, "udp/138");
     ck_assert(policy_one_way(bed.policy, &q.tuple));
-    q = bed_query(UNITY, DC, "udp/137");
+    q = policy_bed_query(UNITY, DC, "udp/137");
     ck_assert(!policy_one_way(bed.policy, &q.tuple));
-    q = bed_query(PLAIN, STRANGER, "udp/137");
+    q = policy_bed_query(PLAIN, STRANGER, "udp/137");
     ck_assert_int_eq(policy_port_vote(bed.policy, &q.tuple), 0);
     ck_assert_ptr_null(policy_expected(bed.policy, &q.tuple));
     ck_assert_int_eq(addr_parse("10.0.99.255", &a), 0);
@@ -391,7 +391,7 @@ START_TEST(questions)
     ck_assert_str_eq(reason, "management");
     ck_assert_int_eq(addr_parse("10.0.100.0", &a), 0);
     ck_assert(!policy_ignored(bed.policy, &a, &reason));
-    bed_free(&bed);
+    policy_bed_free(&bed);
 }
 END_TEST
 

@@ -170,7 +170,7 @@ static void random_app(struct dice *d, const struct policy *p, struct app *app)
     app->contradicts = app->basis == APP_CONTENT && dice_roll(d, 2) == 0;
 }
 
-static struct policy_query random_query(struct dice *d, const struct bed *bed, const struct ground *g)
+static struct policy_query random_query(struct dice *d, const struct policy_bed *bed, const struct ground *g)
 {
     struct policy_query q = {0};
 
@@ -193,7 +193,7 @@ struct spread {
     unsigned verdicts[4], kinds[FINDING_N_KINDS], reversed, back;
 };
 
-static void compare(const struct bed *bed, const struct policy_query *q, uint64_t seed, const char *site, struct spread *spread)
+static void compare(const struct policy_bed *bed, const struct policy_query *q, uint64_t seed, const char *site, struct spread *spread)
 {
     struct judgement a, b;
     char             client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE];
@@ -212,12 +212,12 @@ static void compare(const struct bed *bed, const struct policy_query *q, uint64_
                      (unsigned long long)seed, addr_text(&q->tuple.client, client), q->tuple.client_port, addr_text(&q->tuple.server, server),
                      q->tuple.server_port, q->tuple.transport, q->app.basis == APP_CONTENT ? "content" : "hint", q->app.name,
                      q->app.contradicts ? " (contradicts)" : "", q->direction_known ? "known" : "unknown", q->sent[0], q->sent[1], q->negotiated,
-                     verdict_name(a.verdict), finding_kind_name(a.kind), bed_row_id(bed->policy, a.row), a.back, a.reversed,
-                     verdict_name(b.verdict), finding_kind_name(b.kind), bed_row_id(bed->policy, b.row), b.back, b.reversed, site);
+                     verdict_name(a.verdict), finding_kind_name(a.kind), policy_bed_row_id(bed->policy, a.row), a.back, a.reversed,
+                     verdict_name(b.verdict), finding_kind_name(b.kind), policy_bed_row_id(bed->policy, b.row), b.back, b.reversed, site);
 }
 
 /* A judgement of any kind must hold together and be sayable. */
-static void check_sense(const struct bed *bed, const struct policy_query *q)
+static void check_sense(const struct policy_bed *bed, const struct policy_query *q)
 {
     struct policy_facts facts = {.outcome = OUTCOME_ESTABLISHED, .flows = 1, .packets = 2};
     struct judgement    j;
@@ -238,9 +238,9 @@ static void run_seed(const char *rules, const char *rules_text, uint64_t seed, s
 {
     struct dice    d = {seed};
     struct ground  g;
-    struct bed     empty = bed_of_text(rules_text, "site: s\nhosts: {a: {addresses: [192.0.2.1], roles: []}}\n");
+    struct policy_bed     empty = policy_bed_of_text(rules_text, "site: s\nhosts: {a: {addresses: [192.0.2.1], roles: []}}\n");
     char          *site = random_site(&d, empty.matrix, &g);
-    struct bed     bed = bed_of_rules(rules, site);
+    struct policy_bed     bed = policy_bed_of_rules(rules, site);
 
     for (unsigned i = 0; i < N_FLOWS; i++) {
         struct policy_query q = random_query(&d, &bed, &g);
@@ -249,8 +249,8 @@ static void run_seed(const char *rules, const char *rules_text, uint64_t seed, s
         if (i % 16 == 0)
             check_sense(&bed, &q);
     }
-    bed_free(&bed);
-    bed_free(&empty);
+    policy_bed_free(&bed);
+    policy_bed_free(&empty);
     free(site);
 }
 
@@ -260,7 +260,7 @@ static void run_matrix(const char *rules, uint64_t base)
     struct spread spread = {0};
 
     snprintf(path, sizeof(path), TEST_SOURCE_ROOT "/rules/%s", rules);
-    char *text = bed_read(path);
+    char *text = policy_bed_read(path);
     ck_assert_ptr_nonnull(text);
     if (getenv("FLOWAUDIT_SEED") != NULL) {
         run_seed(rules, text, strtoull(getenv("FLOWAUDIT_SEED"), NULL, 10), &spread);

@@ -153,7 +153,7 @@ struct right {
     const struct matrix_row *row;
 };
 
-static void make_world(struct world *w, const struct bed *bed)
+static void make_world(struct world *w, const struct policy_bed *bed)
 {
     *w = (struct world){.m = bed->matrix, .s = bed->site};
     ck_assert(w->m->n_rows <= MAX_ROWS && w->m->n_roles <= MAX_ROLES);
@@ -253,7 +253,7 @@ static void check_flow(const struct world *w, const struct policy *p, uint32_t f
     policy_judge(p, &q, &j);
     struct right right = right_of(w, from, to, transport, port);
     const char  *answer = j.verdict == VERDICT_VIOLATION ? finding_kind_name(j.kind) : verdict_name(j.verdict);
-    const char  *row = bed_row_id(p, j.row), *right_row = right.row != NULL ? right.row->id.text : "-";
+    const char  *row = policy_bed_row_id(p, j.row), *right_row = right.row != NULL ? right.row->id.text : "-";
     ck_assert_msg(strcmp(answer, right.answer) == 0 && strcmp(row, right_row) == 0, "%s to %s %s/%u is %s by %s; right is %s by %s",
                   from_role != NULL ? from_role : "stranger", to_role != NULL ? to_role : "stranger", transport == IPPROTO_TCP ? "tcp" : "udp",
                   port, answer, row, right.answer, right_row);
@@ -296,7 +296,7 @@ static void check_range(const struct world *w, const struct policy *p, const str
 
 static void check_site(const char *rules, const char *site, struct counts *counts)
 {
-    struct bed   bed = bed_of_rules(rules, site);
+    struct policy_bed   bed = policy_bed_of_rules(rules, site);
     struct world w;
 
     make_world(&w, &bed);
@@ -312,13 +312,13 @@ static void check_site(const char *rules, const char *site, struct counts *count
                 check_range(&w, bed.policy, &w.ends[i], list->items[n].low, list->items[n].high, counts);
         }
     }
-    bed_free(&bed);
+    policy_bed_free(&bed);
 }
 
 static void check_matrix(const char *rules)
 {
     struct counts counts = {0};
-    struct bed    plain = bed_of_rules(rules, "site: s\nhosts: {a: {addresses: [192.0.2.1], roles: []}}\n");
+    struct policy_bed    plain = policy_bed_of_rules(rules, "site: s\nhosts: {a: {addresses: [192.0.2.1], roles: []}}\n");
 
     for (unsigned lists = 0; lists < 2; lists++) {
         char *site = make_site(plain.matrix, SIZE_MAX, NULL, lists == 1);
@@ -340,7 +340,7 @@ static void check_matrix(const char *rules)
     ck_assert_uint_gt(counts.kinds[FINDING_WRONG_ROLE], 50);
     ck_assert_uint_gt(counts.kinds[FINDING_OPTION_OFF], 10);
     ck_assert_uint_gt(counts.kinds[FINDING_UNKNOWN_HOST], 100);
-    bed_free(&plain);
+    policy_bed_free(&plain);
 }
 
 START_TEST(unity)

@@ -9,7 +9,7 @@
 
 #include "flowaudit/classify.h"
 
-char *bed_read(const char *path)
+char *policy_bed_read(const char *path)
 {
     FILE  *in = fopen(path, "r");
     char  *text = NULL;
@@ -26,7 +26,7 @@ char *bed_read(const char *path)
     return text;
 }
 
-struct policy_options bed_options(void)
+struct policy_options policy_bed_options(void)
 {
     return (struct policy_options){.known_protocols = classify_names(), .satisfies = classify_satisfies};
 }
@@ -45,11 +45,11 @@ static char *lines_of(struct diag_list *list)
     return text;
 }
 
-static int compile(const char *matrix, const char *site, struct bed *ret, struct diag_list *diags)
+static int compile(const char *matrix, const char *site, struct policy_bed *ret, struct diag_list *diags)
 {
-    struct policy_options options = bed_options();
+    struct policy_options options = policy_bed_options();
 
-    *ret = (struct bed){0};
+    *ret = (struct policy_bed){0};
     int rc = matrix_parse(matrix, strlen(matrix), "matrix.yaml", &ret->matrix, diags);
     if (rc == 0)
         rc = site_parse(site, strlen(site), "site.yaml", &ret->site, diags);
@@ -58,10 +58,10 @@ static int compile(const char *matrix, const char *site, struct bed *ret, struct
     return rc;
 }
 
-struct bed bed_of_text(const char *matrix, const char *site)
+struct policy_bed policy_bed_of_text(const char *matrix, const char *site)
 {
     struct diag_list diags = {0};
-    struct bed       bed;
+    struct policy_bed       bed;
 
     if (compile(matrix, site, &bed, &diags) != 0)
         ck_abort_msg("%s\n%s", lines_of(&diags), site);
@@ -69,38 +69,38 @@ struct bed bed_of_text(const char *matrix, const char *site)
     return bed;
 }
 
-struct bed bed_of_rules(const char *rules, const char *site)
+struct policy_bed policy_bed_of_rules(const char *rules, const char *site)
 {
     char path[512];
 
     snprintf(path, sizeof(path), TEST_SOURCE_ROOT "/rules/%s", rules);
-    char *matrix = bed_read(path);
+    char *matrix = policy_bed_read(path);
     ck_assert_msg(matrix != NULL, "%s cannot be read", path);
-    struct bed bed = bed_of_text(matrix, site);
+    struct policy_bed bed = policy_bed_of_text(matrix, site);
     free(matrix);
     return bed;
 }
 
-void bed_free(struct bed *bed)
+void policy_bed_free(struct policy_bed *bed)
 {
     policy_free(bed->policy);
     site_free(bed->site);
     matrix_free(bed->matrix);
 }
 
-char *bed_errors(const char *matrix, const char *site)
+char *policy_bed_errors(const char *matrix, const char *site)
 {
     struct diag_list diags = {0};
-    struct bed       bed;
+    struct policy_bed       bed;
     int              rc = compile(matrix, site, &bed, &diags);
 
     ck_assert_msg((rc == 0) == (diag_count(&diags, DIAG_ERROR) == 0), "rc %d with %zu errors", rc, diag_count(&diags, DIAG_ERROR));
     ck_assert((bed.policy != NULL) == (rc == 0));
-    bed_free(&bed);
+    policy_bed_free(&bed);
     return lines_of(&diags);
 }
 
-struct policy_query bed_query(const char *client, const char *server, const char *service)
+struct policy_query policy_bed_query(const char *client, const char *server, const char *service)
 {
     struct policy_query q = {.direction_known = true, .sent = {true, false}};
 
@@ -113,14 +113,14 @@ struct policy_query bed_query(const char *client, const char *server, const char
     return q;
 }
 
-void bed_content(struct policy_query *q, const char *protocol)
+void policy_bed_content(struct policy_query *q, const char *protocol)
 {
     q->app.basis = APP_CONTENT;
     q->app.contradicts = true;
     snprintf(q->app.name, sizeof(q->app.name), "%s", protocol);
 }
 
-uint32_t bed_row(const struct policy *p, const char *id)
+uint32_t policy_bed_row(const struct policy *p, const char *id)
 {
     for (uint32_t i = 0; i < policy_n_rows(p); i++)
         if (strcmp(policy_row(p, i)->id.text, id) == 0)
@@ -129,7 +129,7 @@ uint32_t bed_row(const struct policy *p, const char *id)
     return POLICY_NONE;
 }
 
-const char *bed_row_id(const struct policy *p, uint32_t row)
+const char *policy_bed_row_id(const struct policy *p, uint32_t row)
 {
     return row == POLICY_NONE ? "-" : policy_row(p, row)->id.text;
 }
