@@ -142,7 +142,8 @@ struct judgement {
  *  7. a row has this port, and the content contradicts it: wrong-protocol
  *  8. a row has this port the other way round: wrong-direction
  *  9. a row has this port for a sibling of the server's role, or else of the client's: wrong-role
- * 10. a row between these roles expects this content on other ports: wrong-port; nothing of all that: no-row
+ * 10. a row between these roles expects this content on other ports (from 1024 on rather one with a range): wrong-port;
+ *     nothing of all that: no-row
  * Rows that the content contradicts are none in 2, 6, 8 and 9.  Where the direction is not known, or one UDP port speaks
  * with the same port both ways, a flow that is only allowed the other way round is allowed, 'reversed'.
  * 'other' rows are for two machines: two host entries, or two addresses of one block.

@@ -311,6 +311,15 @@ static int add_first(struct first_rows *f, uint32_t key, bool other, uint32_t ro
     return 0;
 }
 
+/* From a range a server takes any port: where a port is high, the content belongs to such a row rather than to a fixed port. */
+bool row_has_range(const struct applied_row *a)
+{
+    for (size_t i = 0; i < a->n_ports; i++)
+        if (a->ports[i].low < a->ports[i].high)
+            return true;
+    return false;
+}
+
 static int add_firsts(const struct policy *p, struct role_pair *pair, uint32_t r)
 {
     const struct applied_row *a = &p->rows[r];
@@ -320,7 +329,7 @@ static int add_firsts(const struct policy *p, struct role_pair *pair, uint32_t r
     if (!a->enabled)
         return 0;
     for (unsigned k = 0; rc == 0 && (k = set_next(&a->protocols, k)) < SET_MAX; k++)
-        rc = add_first(&pair->expects, k, other, r);
+        rc = add_first(&pair->expects, 2 * k + row_has_range(a), other, r);
     if (rc == 0 && a->lost)
         rc = add_first(&pair->lost, 0, other, r);
     else if (rc == 0 && a->unlisted != POLICY_NONE)

@@ -8,7 +8,7 @@
 
 #include "private.h"
 
-#define FIRST_MEDIA_PORT 1024 /* by its port alone nothing below is taken for media: voice takes no privileged ports */
+#define FIRST_FREE_PORT 1024 /* lower ones are privileged: assigned to one service, and not taken for media or from a range */
 
 const struct port_range *row_port(const struct applied_row *a, uint8_t transport, uint16_t port)
 {
@@ -211,19 +211,24 @@ static uint32_t lost_row(const struct policy *p, const struct way *w)
     return best;
 }
 
-/* A row that expects the content seen, between these ends in this direction, on whatever port. */
+/* A row that expects the content seen, between these ends in this direction, on whatever port: for a port beyond the
+ * privileged ones rather a row with a range. */
 static uint32_t row_for_content(const struct policy *p, const struct way *w, const struct app *app)
 {
     struct pair_walk        walk = pair_walk(p, w->from, w->to);
     const struct role_pair *pair;
-    uint32_t                best = POLICY_NONE;
+    uint32_t                best[2] = {POLICY_NONE, POLICY_NONE}; /* without, with a range */
 
     while (app->basis == APP_CONTENT && (pair = pair_next(&walk)) != NULL)
-        for (size_t i = 0; i < pair->expects.n; i++)
-            if ((w->distinct || !pair->expects.items[i].other) && pair->expects.items[i].row < best &&
-                satisfies(p, app, pair->expects.items[i].key))
-                best = pair->expects.items[i].row;
-    return best;
+        for (size_t i = 0; i < pair->expects.n; i++) {
+            const struct first_row *f = &pair->expects.items[i];
+
+            if ((w->distinct || !f->other) && f->row < best[f->key % 2] && satisfies(p, app, f->key / 2))
+                best[f->key % 2] = f->row;
+        }
+    if (w->port >= FIRST_FREE_PORT && best[1] != POLICY_NONE)
+        return best[1];
+    return best[0] < best[1] ? best[0] : best[1];
 }
 
 /* A row that might allow this, if the site gave the list of ports that it needs. */
@@ -295,9 +300,10 @@ static bool is_media(const struct policy *p, const struct policy_query *q, const
         return false;
     if (q->media || policy_satisfies(p, &q->app, &p->rows[row]))
         return true;
-    if (q->tuple.client_port < FIRST_MEDIA_PORT || q->tuple.server_port < FIRST_MEDIA_PORT)
-        return false;
-    return a->media != POLICY_NONE || ask(p, back, &q->app).media != POLICY_NONE;
+    if (a->media != POLICY_NONE)
+        return true;
+    /* A client's ephemeral port may fall into the range by chance. */
+    return q->tuple.server_port >= FIRST_FREE_PORT && ask(p, back, &q->app).media != POLICY_NONE;
 }
 
 /* Each direction that carried packets is judged on its own; where nothing is known of packets, the forward one. */

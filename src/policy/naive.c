@@ -147,6 +147,11 @@ static bool expects_content(const struct ask *k, const struct applied_row *a)
     return a->enabled && between(k, a) && policy_satisfies(k->p, &k->q->app, a);
 }
 
+static bool expects_content_in_range(const struct ask *k, const struct applied_row *a)
+{
+    return k->q->tuple.server_port >= 1024 && row_has_range(a) && expects_content(k, a);
+}
+
 static bool wants_list(const struct ask *k, const struct applied_row *a)
 {
     return a->enabled && a->unlisted != POLICY_NONE && !a->lost && between(k, a) && content_fits(k, a);
@@ -177,9 +182,8 @@ static bool is_media(const struct ask *there, const struct ask *back)
         return false;
     if (there->q->media || policy_satisfies(there->p, &there->q->app, &there->p->rows[row]))
         return true;
-    if (there->q->tuple.client_port < 1024 || there->q->tuple.server_port < 1024)
-        return false;
-    return first(there, allows_media) != POLICY_NONE || first(back, allows_media) != POLICY_NONE;
+    return first(there, allows_media) != POLICY_NONE ||
+           (there->q->tuple.server_port >= 1024 && first(back, allows_media) != POLICY_NONE);
 }
 
 static void judge_direction(const struct ask *k, bool back, struct judgement *j)
@@ -227,6 +231,7 @@ static void judge_violation(const struct ask *k, struct judgement *j)
         {is_turned, FINDING_WRONG_DIRECTION},
         {is_for_sibling_server, FINDING_WRONG_ROLE},
         {is_for_sibling_client, FINDING_WRONG_ROLE},
+        {expects_content_in_range, FINDING_WRONG_PORT},
         {expects_content, FINDING_WRONG_PORT},
     };
 

@@ -116,7 +116,7 @@ struct stab_tree {
 
 /* The first row of a pair with some property. */
 struct first_row {
-    uint32_t key;   /* a protocol, a parameter */
+    uint32_t key;   /* a protocol (twice, and one more for rows with a range of ports), a parameter */
     bool     other; /* the row is for two different hosts only */
     uint32_t row;
 };
@@ -258,6 +258,8 @@ struct pair_walk {
 };
 struct pair_walk        pair_walk(const struct policy *, const struct set256 *from, const struct set256 *to);
 const struct role_pair *pair_next(struct pair_walk *);
+
+bool row_has_range(const struct applied_row *);
 
 /* stab.c */
 typedef void stab_fn(void *aux, uint32_t row);
