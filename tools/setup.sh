@@ -2,6 +2,7 @@
 # Shared by run.sh and test.sh: installs what is missing, and builds.  Sourced, not run.
 
 # What the build needs; each earns its place in README.md.
+# shellcheck disable=SC2034
 build_packages="gcc libc6-dev meson ninja-build pkg-config libpcap-dev libndpi-dev libsqlite3-dev libfyaml-dev zlib1g-dev libzstd-dev libgcrypt20-dev"
 
 say() {
@@ -24,10 +25,10 @@ need_packages() {
 		say "Packages: all there"
 		return
 	fi
-	command -v apt-get >/dev/null || die "these packages are wanted, and there is no apt-get:$missing"
+	command -v apt-get >/dev/null || die "there is no apt-get here; install what these Debian packages hold:$missing"
 	as_root=
 	if [ "$(id -u)" -ne 0 ]; then
-		command -v sudo >/dev/null || die "these packages are wanted, and neither root nor sudo is at hand:$missing"
+		command -v sudo >/dev/null || die "packages are missing, and there is no sudo; as root: apt-get install --no-install-recommends$missing"
 		as_root=sudo
 	fi
 	say "Installing:$missing"
