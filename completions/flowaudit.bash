@@ -22,7 +22,7 @@ _flowaudit()
 	fi
 	case $prev in
 	--format)
-		local formats='text csv json ndjson'
+		local formats='text csv json ndjson html'
 		[[ $command == matrix ]] && formats='text tsv json'
 		[[ $command == explain ]] && formats='text json'
 		mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$cur")
