@@ -49,7 +49,7 @@ static uint16_t split_port(char *text, size_t len)
         port += scale * (uint32_t)(text[at] - '0');
         scale *= 10;
     }
-    if (text[at] != '[' || scale == 1 || port > UINT16_MAX)
+    if (at == 0 || text[at] != '[' || scale == 1 || port > UINT16_MAX)
         return 0;
     text[at] = '\0';
     return (uint16_t)port;

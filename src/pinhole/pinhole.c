@@ -245,38 +245,47 @@ static size_t go_on(struct look *look, const uint8_t *p, size_t len)
     return used;
 }
 
+/* Reads the message that begins at 'p'; returns the bytes of the segment that are used up. */
+static size_t begin_message(struct look *look, const uint8_t *p, size_t len)
+{
+    struct stream *st = look->stream;
+    size_t         n = 0;
+
+    switch (takers[look->state->protocol](look, p, len, &n)) {
+    case TAKE_DONE:
+        done(look);
+        st->skip = n > len ? (uint32_t)(n - len) : 0;
+        return n < len ? n : len;
+    case TAKE_MORE:
+        if (len < n && reserve(look->all, st, n)) {
+            memcpy(st->buffer, p, len);
+            st->have = (uint32_t)len;
+        } else {
+            lose(look);
+        }
+        return len;
+    case TAKE_LOST:
+        look->state->n_strange++;
+        lose(look);
+        return len;
+    }
+    return len;
+}
+
 /* A segment's bytes, in order. */
 static void read_bytes(struct look *look, const uint8_t *p, size_t len)
 {
     struct stream *st = look->stream;
-    take_fn       *take = takers[look->state->protocol];
-    size_t         at = st->skip < len ? st->skip : len;
 
-    st->skip -= (uint32_t)at;
-    if (at < len && st->have > 0)
-        at += go_on(look, p + at, len - at);
-    while (at < len && st->skip == 0) {
-        size_t n = 0;
-
-        switch (take(look, p + at, len - at, &n)) {
-        case TAKE_DONE:
-            done(look);
-            if (n > len - at)
-                st->skip = (uint32_t)(n - (len - at));
-            at = n < len - at ? at + n : len;
-            break;
-        case TAKE_MORE:
-            if (reserve(look->all, st, n > len - at ? n : 0)) {
-                memcpy(st->buffer, p + at, len - at);
-                st->have = (uint32_t)(len - at);
-            } else {
-                lose(look);
-            }
-            return;
-        case TAKE_LOST:
-            look->state->n_strange++;
-            lose(look);
-            return;
+    for (size_t at = 0; at < len;) {
+        if (st->skip > 0) {
+            size_t n = st->skip < len - at ? st->skip : len - at;
+            st->skip -= (uint32_t)n;
+            at += n;
+        } else if (st->have > 0) {
+            at += go_on(look, p + at, len - at);
+        } else {
+            at += begin_message(look, p + at, len - at);
         }
     }
 }

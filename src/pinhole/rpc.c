@@ -401,7 +401,7 @@ enum take rpc_take(struct look *look, const uint8_t *p, size_t len, size_t *ret_
     switch (p[2]) {
     case PDU_BIND:
     case PDU_ALTER:
-        rpc->bound = true;
+        rpc->bound |= p[2] == PDU_BIND;
         read_bind(look, &u);
         break;
     case PDU_BIND_ACK:

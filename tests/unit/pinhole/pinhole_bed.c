@@ -56,14 +56,15 @@ bool bed_send(struct bed *bed, unsigned side, const void *payload, size_t len)
     ck_assert_ptr_nonnull(copy);
     memcpy(copy, payload, len);
     p.payload = copy;
-    p.payload_len = p.payload_wire_len = (uint32_t)len;
+    p.payload_len = (uint32_t)len;
+    p.payload_wire_len = (uint32_t)len + bed->cut;
     p.src = addr_from_ipv4(addrs[side]);
     p.dst = addr_from_ipv4(addrs[!side]);
     p.sport = side == 0 ? bed->client_port : bed->server_port;
     p.dport = side == 0 ? bed->server_port : bed->client_port;
     p.tcp_seq = bed->seq[side];
     p.ts_ns = 1000 * (int64_t)bed->number;
-    bed->seq[side] += (uint32_t)len;
+    bed->seq[side] += p.payload_wire_len;
     if (bed->state == NULL)
         bed->state = pinhole_begin(bed->pinholes, &p);
     if (bed->state != NULL && !(more = pinhole_packet(bed->pinholes, bed->state, &p, side))) {

@@ -15,6 +15,7 @@ struct bed {
     struct pinhole_state *state; /* the one flow of most tests */
     struct packet         last;
     uint32_t              seq[2];
+    uint32_t              cut; /* bytes of the next payload that the snap length takes */
     uint64_t              number;
     uint16_t              client_port, server_port;
     uint8_t               transport;
