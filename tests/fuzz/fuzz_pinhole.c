@@ -42,19 +42,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct pinholes_options options = {.max_flows = 2, .max_bytes = 256 << 10};
     static const uint16_t ports[] = {135, 5060, 2000, 40000};
-    static const int32_t  jumps[] = {0, 0, 0, 0, -1, 1, -100, 1000000000};
-    struct pinholes      *all;
+    static const int32_t jumps[] = {0, 0, 0, 0, -1, 1, -100, 1000000000};
+    struct pinholes *all;
     struct pinhole_state *state = NULL;
     struct pinholes_stats stats;
-    uint32_t              seq[2] = {0xfffffff0, 0};
+    uint32_t seq[2] = {0xfffffff0, 0};
 
     if (size == 0 || pinholes_new(&options, on_pinhole, NULL, &all, NULL) < 0)
         return 0;
-    bool     udp = data[0] & 1;
+    bool udp = data[0] & 1;
     uint16_t port = ports[data[0] >> 1 & 3];
     for (data++, size--; size >= 3;) {
-        unsigned      side = data[0] & 1;
-        size_t        len = (size_t)data[1] << 8 | data[2];
+        unsigned side = data[0] & 1;
+        size_t len = (size_t)data[1] << 8 | data[2];
         struct packet p = {.transport = udp ? IPPROTO_UDP : IPPROTO_TCP};
 
         len = len < size - 3 ? len : size - 3;

@@ -27,7 +27,8 @@ static const struct body_case bodies[] = {
      "sip-sdp image t38 10.0.0.5 30010/udp\nsip-sdp application * 10.0.0.1 30020/tcp\n"},
     {"IPv6", HEAD "c=IN IP6 fd00::9\r\nm=audio 30000 RTP/SAVP 96\r\na=rtpmap:96 opus/48000/2\r\n",
      "sip-sdp audio opus fd00::9 30000/udp\nsip-sdp audio opus fd00::9 30001/udp rtcp\n"},
-    {"a control port elsewhere", HEAD "c=IN IP4 10.0.0.1\r\nm=audio 30000 RTP/AVP 0\r\na=rtcp:53020 IN IP4 10.0.0.6\r\n",
+    {"a control port elsewhere",
+     HEAD "c=IN IP4 10.0.0.1\r\nm=audio 30000 RTP/AVP 0\r\na=rtcp:53020 IN IP4 10.0.0.6\r\n",
      "sip-sdp audio PCMU 10.0.0.1 30000/udp\nsip-sdp audio PCMU 10.0.0.6 53020/udp rtcp\n"},
     {"a control port", HEAD "c=IN IP4 10.0.0.1\r\nm=audio 30000 RTP/AVP 0\r\na=rtcp:30009\r\n",
      "sip-sdp audio PCMU 10.0.0.1 30000/udp\nsip-sdp audio PCMU 10.0.0.1 30009/udp rtcp\n"},
@@ -39,11 +40,14 @@ static const struct body_case bodies[] = {
     {"held for the session, one stream not",
      HEAD "c=IN IP4 10.0.0.1\r\na=inactive\r\nm=audio 30000 UDPTL t38\r\nm=audio 30002 UDPTL t38\r\na=sendonly\r\n",
      "sip-sdp audio t38 10.0.0.1 30000/udp inactive\nsip-sdp audio t38 10.0.0.1 30002/udp sendonly\n"},
-    {"a host name", HEAD "c=IN IP4 phone.example\r\nm=image 30000 udptl t38\r\n", "sip-sdp image t38 10.0.0.1? 30000/udp\n"},
+    {"a host name", HEAD "c=IN IP4 phone.example\r\nm=image 30000 udptl t38\r\n",
+     "sip-sdp image t38 10.0.0.1? 30000/udp\n"},
     {"no address", HEAD "m=image 30000 udptl t38\r\n", "sip-sdp image t38 10.0.0.1? 30000/udp\n"},
     {"no number", HEAD "c=IN IP4 10.0.0.1\r\nm=audio x RTP/AVP 0\r\nm=audio 3000E RTP/AVP 0\r\nm=audio\r\nm=\r\n", ""},
-    {"a number too large", HEAD "c=IN IP4 10.0.0.1\r\nm=audio 65536 RTP/AVP 0\r\nm=audio 99999999999999999999 RTP/AVP 0\r\n", ""},
-    {"the last port", HEAD "c=IN IP4 10.0.0.1\r\nm=audio 65535/9 RTP/AVP 0\r\n", "sip-sdp audio PCMU 10.0.0.1 65535/udp\n"},
+    {"a number too large",
+     HEAD "c=IN IP4 10.0.0.1\r\nm=audio 65536 RTP/AVP 0\r\nm=audio 99999999999999999999 RTP/AVP 0\r\n", ""},
+    {"the last port", HEAD "c=IN IP4 10.0.0.1\r\nm=audio 65535/9 RTP/AVP 0\r\n",
+     "sip-sdp audio PCMU 10.0.0.1 65535/udp\n"},
     {"control characters", HEAD "c=IN IP4 10.0.0.1\r\nm=au\033[2Jdio 30000 udptl \001\r\n",
      "sip-sdp au?[2Jdio ? 10.0.0.1 30000/udp\n"},
     {"no description", "just text\r\nm=audio 30000 udptl t38\r\n", ""},
@@ -51,8 +55,9 @@ static const struct body_case bodies[] = {
 
 static size_t make_sip(char *buf, size_t size, const char *first, const char *type, const char *body)
 {
-    int n = snprintf(buf, size, "%s\r\nVia: SIP/2.0/UDP 10.0.0.1\r\nCSeq: 1 INVITE\r\n%s%sContent-Length: %zu\r\n\r\n%s",
-                     first, type, *type != '\0' ? "\r\n" : "", strlen(body), body);
+    int n =
+        snprintf(buf, size, "%s\r\nVia: SIP/2.0/UDP 10.0.0.1\r\nCSeq: 1 INVITE\r\n%s%sContent-Length: %zu\r\n\r\n%s",
+                 first, type, *type != '\0' ? "\r\n" : "", strlen(body), body);
 
     ck_assert(n > 0 && (size_t)n < size);
     return (size_t)n;
@@ -69,8 +74,8 @@ static void expect(const struct bed *bed, const char *what, const char *text)
 START_TEST(session_descriptions)
 {
     const struct body_case *c = &bodies[_i / 2];
-    char                    text[4096];
-    struct bed             *bed = bed_new(_i & 1 ? IPPROTO_TCP : IPPROTO_UDP, 40000, 40001, NULL);
+    char text[4096];
+    struct bed *bed = bed_new(_i & 1 ? IPPROTO_TCP : IPPROTO_UDP, 40000, 40001, NULL);
     size_t n = make_sip(text, sizeof(text), "INVITE sip:a@10.0.0.2 SIP/2.0", "Content-Type: application/sdp", c->body);
 
     ck_assert(bed_send(bed, 0, text, n));
@@ -89,14 +94,16 @@ START_TEST(headers_of_messages)
     } cases[] = {
         {"SIP/2.0 200 OK\r\nl: 49\r\nc: application/sdp\r\n\r\n" BODY, EXPECTED},
         {"SIP/2.0 183 Session Progress\r\nc : APPLICATION/SDP;x=y\r\nCONTENT-LENGTH :\t49\r\n\r\n" BODY, EXPECTED},
-        {"UPDATE sips:b@x SIP/2.0\nl:49\n\n" BODY, EXPECTED}, /* no type: looks like a description */
+        {"UPDATE sips:b@x SIP/2.0\nl:49\n\n" BODY, EXPECTED},                   /* no type: looks like a description */
         {"ACK tel:+4930 SIP/2.0\r\nc: application/sdp\r\n\r\n" BODY, EXPECTED}, /* no length */
         {"INVITE sip:b@x SIP/2.0\r\nc: text/plain\r\nl: 49\r\n\r\n" BODY, ""},
         {"INVITE sip:b@x SIP/2.0\r\nl: 0\r\n\r\n", ""},
         {"INVITE sip:b@x SIP/2.0\r\nSubject: c: application/sdp\r\nl: 0\r\n\r\n", ""},
         {"\r\n\r\nINVITE sip:b@x SIP/2.0\r\nl: 49\r\n\r\n" BODY, EXPECTED},
-        {"INVITE sip:b@x SIP/2.0\r\nc: multipart/mixed;boundary=zz\r\nl: 151\r\n\r\n--zz\r\nContent-Type: text/plain\r\n\r\n"
-         "m=image 1 udptl t38\r\n--zz\r\nContent-Type: application/sdp\r\n\r\n" BODY "--zz--\r\n", EXPECTED},
+        {"INVITE sip:b@x SIP/2.0\r\nc: multipart/mixed;boundary=zz\r\nl: 151\r\n\r\n--zz\r\nContent-Type: "
+         "text/plain\r\n\r\n"
+         "m=image 1 udptl t38\r\n--zz\r\nContent-Type: application/sdp\r\n\r\n" BODY "--zz--\r\n",
+         EXPECTED},
     };
     for (unsigned tcp = 0; tcp < 2; tcp++) {
         struct bed *bed = bed_new(tcp ? IPPROTO_TCP : IPPROTO_UDP, 5060, 40001, NULL);
@@ -110,8 +117,8 @@ END_TEST
 /* Messages back to back with keep-alives between, cut anywhere, byte by byte. */
 START_TEST(messages_in_a_stream)
 {
-    char        text[8192];
-    size_t      n = 0;
+    char text[8192];
+    size_t n = 0;
     struct bed *bed = bed_new(IPPROTO_TCP, 40000, 40001, NULL);
 
     n += make_sip(text + n, sizeof(text) - n, "REGISTER sip:x SIP/2.0", "", "");
@@ -140,13 +147,15 @@ START_TEST(gateways)
     static const char text[] = "MEGACO/1 [10.0.0.2]:2944 Reply=1{Context=2{Add=rtp/1{Media{Stream=1{Local{\n"
                                "v=0\nc=IN IP4 10.0.0.8\nm=audio 16756 RTP/AVP 8\na=ptime:20}},"
                                "Stream=2{Remote{v=0\nc=IN IP4 $\nm=audio $ RTP/AVP 8\n}}}}}}";
-    static const char brief[] = "!/1 [10.0.0.2] P=1{C=2{A=r/1{M{ST=1{L{v=0\r\nc=IN IP6 fd00::8\r\nm=image 5004 udptl t38\r\n}}}}}}";
+    static const char brief[] =
+        "!/1 [10.0.0.2] P=1{C=2{A=r/1{M{ST=1{L{v=0\r\nc=IN IP6 fd00::8\r\nm=image 5004 udptl t38\r\n}}}}}}";
     struct bed *bed = bed_new(IPPROTO_UDP, 2944, 2944, NULL);
 
     ck_assert(bed_send(bed, 0, text, sizeof(text) - 1));
     ck_assert(bed_send(bed, 1, brief, sizeof(brief) - 1));
-    expect(bed, "H.248", "h248-sdp audio PCMA 10.0.0.8 16756/udp\nh248-sdp audio PCMA 10.0.0.8 16757/udp rtcp\n"
-                         "h248-sdp image t38 fd00::8 5004/udp\n");
+    expect(bed, "H.248",
+           "h248-sdp audio PCMA 10.0.0.8 16756/udp\nh248-sdp audio PCMA 10.0.0.8 16757/udp rtcp\n"
+           "h248-sdp image t38 fd00::8 5004/udp\n");
     bed_free(bed);
 }
 END_TEST
@@ -155,10 +164,10 @@ END_TEST
 START_TEST(other_protocols)
 {
     static const struct {
-        uint8_t     transport;
-        uint16_t    port;
+        uint8_t transport;
+        uint16_t port;
         const char *text;
-        size_t      len;
+        size_t len;
     } cases[] = {
         {IPPROTO_TCP, 80, "GET / HTTP/1.1\r\n\r\n", 18},
         {IPPROTO_TCP, 554, "OPTIONS rtsp://x RTSP/1.0\r\n\r\n", 29},
@@ -190,15 +199,16 @@ START_TEST(skinny_by_the_byte)
     static const uint8_t start6[] = {
         0x2c, 0x00, 0x00, 0x00, 0x14, 0x00, 0x00, 0x00, 0x8a, 0x00, 0x00, 0x00, /* 44 bytes, version 20, message 0x8a */
         0x01, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, /* conference, party, IPv6 */
-        0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x09,
-        0x12, 0x59, 0x00, 0x00, 0x14, 0x00, 0x00, 0x00, 0x0b, 0x00, 0x00, 0x00, /* port, 20 ms, G.729 */
+        0xfd, 0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,
+        0,    0x09, 0x12, 0x59, 0x00, 0x00, 0x14, 0x00, 0x00, 0x00, 0x0b, 0x00, 0x00, 0x00, /* port, 20 ms, G.729 */
     };
     struct bed *bed = bed_new(IPPROTO_TCP, 50000, 2000, NULL);
 
     ck_assert(bed_send(bed, 0, ack, sizeof(ack)));
     ck_assert(bed_send(bed, 1, start6, sizeof(start6)));
-    expect(bed, "SCCP", "sccp-open-ack audio 10.0.0.1 22802/udp\nsccp-open-ack audio 10.0.0.1 22803/udp rtcp\n"
-                        "sccp-start audio G729 fd00::9 22802/udp\nsccp-start audio G729 fd00::9 22803/udp rtcp\n");
+    expect(bed, "SCCP",
+           "sccp-open-ack audio 10.0.0.1 22802/udp\nsccp-open-ack audio 10.0.0.1 22803/udp rtcp\n"
+           "sccp-start audio G729 fd00::9 22802/udp\nsccp-start audio G729 fd00::9 22803/udp rtcp\n");
     bed_free(bed);
 }
 END_TEST
@@ -206,12 +216,13 @@ END_TEST
 /* All messages in all versions, several in a segment and cut anywhere; on a port of its own the content tells. */
 START_TEST(skinny_messages)
 {
-    static const uint32_t ids[] = {0x22, 0x31, 0x8a, 0x132, 0x154, 0x155}, versions[] = {0, 0x0b, 0x10, 0x11, 0x12, 0x14, 0x16};
-    static const uint8_t  ip[4] = {10, 0, 0, 7};
-    static const uint8_t  keep_alive[12] = {4};
-    struct message       *m = message_new();
-    struct bed           *bed = bed_new(IPPROTO_TCP, 50000, 2443, NULL);
-    unsigned              n = 0;
+    static const uint32_t ids[] = {0x22, 0x31, 0x8a, 0x132, 0x154, 0x155},
+                          versions[] = {0, 0x0b, 0x10, 0x11, 0x12, 0x14, 0x16};
+    static const uint8_t ip[4] = {10, 0, 0, 7};
+    static const uint8_t keep_alive[12] = {4};
+    struct message *m = message_new();
+    struct bed *bed = bed_new(IPPROTO_TCP, 50000, 2443, NULL);
+    unsigned n = 0;
 
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         for (size_t k = 0; k < sizeof(versions) / sizeof(versions[0]); k++) {

@@ -27,34 +27,44 @@ static void expect(const struct bed *bed, const char *text)
 START_TEST(mapper_answers_by_the_byte)
 {
     static const uint8_t bind[] = {
-        0x05, 0x00, 0x0b, 0x03, 0x10, 0x00, 0x00, 0x00, 0x48, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, /* bind, 72 bytes, call 1 */
-        0xd0, 0x16, 0xd0, 0x16, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, /* fragments, association, one context */
+        0x05, 0x00, 0x0b, 0x03, 0x10, 0x00, 0x00, 0x00, 0x48, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, /* bind, 72
+                                                                                                           bytes, call 1
+                                                                                                         */
+        0xd0, 0x16, 0xd0, 0x16, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, /* fragments, association, one context
+                                                                                 */
         0x00, 0x00, 0x01, 0x00,                                                 /* context 0 with one transfer syntax */
-        0x08, 0x83, 0xaf, 0xe1, 0x1f, 0x5d, 0xc9, 0x11, 0x91, 0xa4, 0x08, 0x00, 0x2b, 0x14, 0xa0, 0xfa,
-        0x03, 0x00, 0x00, 0x00, /* the endpoint mapper, version 3.0 */
-        0x04, 0x5d, 0x88, 0x8a, 0xeb, 0x1c, 0xc9, 0x11, 0x9f, 0xe8, 0x08, 0x00, 0x2b, 0x10, 0x48, 0x60,
-        0x02, 0x00, 0x00, 0x00, /* NDR 2.0 */
+        0x08, 0x83, 0xaf, 0xe1, 0x1f, 0x5d, 0xc9, 0x11, 0x91, 0xa4, 0x08, 0x00, 0x2b, 0x14, 0xa0, 0xfa, 0x03,
+        0x00, 0x00, 0x00, /* the endpoint mapper, version 3.0 */
+        0x04, 0x5d, 0x88, 0x8a, 0xeb, 0x1c, 0xc9, 0x11, 0x9f, 0xe8, 0x08, 0x00, 0x2b, 0x10, 0x48, 0x60, 0x02,
+        0x00, 0x00, 0x00, /* NDR 2.0 */
     };
     static const uint8_t ack[] = {
-        0x05, 0x00, 0x0c, 0x03, 0x10, 0x00, 0x00, 0x00, 0x3c, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, /* bind ack, 60 bytes */
-        0xd0, 0x16, 0xd0, 0x16, 0x4d, 0x00, 0x00, 0x00, 0x04, 0x00, '1', '3', '5', 0x00, 0x00, 0x00, /* port "135", padding */
+        0x05, 0x00, 0x0c, 0x03, 0x10, 0x00, 0x00, 0x00, 0x3c, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, /* bind ack, 60
+                                                                                                           bytes */
+        0xd0, 0x16, 0xd0, 0x16, 0x4d, 0x00, 0x00, 0x00, 0x04, 0x00, '1',  '3',  '5',  0x00, 0x00, 0x00, /* port "135",
+                                                                                                           padding */
         0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, /* one result: accepted, with NDR */
-        0x04, 0x5d, 0x88, 0x8a, 0xeb, 0x1c, 0xc9, 0x11, 0x9f, 0xe8, 0x08, 0x00, 0x2b, 0x10, 0x48, 0x60, 0x02, 0x00, 0x00, 0x00,
+        0x04, 0x5d, 0x88, 0x8a, 0xeb, 0x1c, 0xc9, 0x11, 0x9f, 0xe8, 0x08, 0x00, 0x2b, 0x10, 0x48, 0x60, 0x02,
+        0x00, 0x00, 0x00,
     };
     static const uint8_t request[] = {
-        0x05, 0x00, 0x00, 0x03, 0x10, 0x00, 0x00, 0x00, 0x1c, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, /* request, call 2 */
+        0x05, 0x00, 0x00, 0x03, 0x10, 0x00, 0x00, 0x00, 0x1c, 0x00, 0x00, 0x00,
+        0x02, 0x00, 0x00, 0x00,                                                 /* request, call 2 */
         0x04, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00, 0x00, 0x00, /* context 0, operation 3: ept_map */
     };
     static const uint8_t response[] = {
-        0x05, 0x00, 0x02, 0x03, 0x10, 0x00, 0x00, 0x00, 0x98, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, /* response, 152 bytes */
-        0x80, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,                                     /* context 0 */
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,                         /* handle */
-        0x01, 0x00, 0x00, 0x00, 0x04, 0, 0, 0, 0x00, 0, 0, 0, 0x01, 0, 0, 0, 0x03, 0, 0, 0, /* one of up to 4, pointer */
-        0x4b, 0x00, 0x00, 0x00, 0x4b, 0x00, 0x00, 0x00, 0x05, 0x00,                         /* 75 bytes, five floors */
-        0x13, 0x00, 0x0d, 0x35, 0x42, 0x51, 0xe3, 0x06, 0x4b, 0xd1, 0x11, 0xab, 0x04, 0x00, 0xc0, 0x4f, 0xc2, 0xdc, 0xd2,
-        0x04, 0x00, 0x02, 0x00, 0x00, 0x00, /* DRSUAPI 4.0 */
-        0x13, 0x00, 0x0d, 0x04, 0x5d, 0x88, 0x8a, 0xeb, 0x1c, 0xc9, 0x11, 0x9f, 0xe8, 0x08, 0x00, 0x2b, 0x10, 0x48, 0x60,
-        0x02, 0x00, 0x02, 0x00, 0x00, 0x00,                   /* NDR 2.0 */
+        0x05, 0x00, 0x02, 0x03, 0x10, 0x00, 0x00, 0x00, 0x98, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, /* response, 152
+                                                                                                           bytes */
+        0x80, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,                                                 /* context 0 */
+        0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,
+        0,    0,    0, /* handle */
+        0x01, 0x00, 0x00, 0x00, 0x04, 0,    0,    0,    0x00, 0,    0,    0,    0x01, 0,    0,    0,    0x03,
+        0,    0,    0,                                              /* one of up to 4, pointer */
+        0x4b, 0x00, 0x00, 0x00, 0x4b, 0x00, 0x00, 0x00, 0x05, 0x00, /* 75 bytes, five floors */
+        0x13, 0x00, 0x0d, 0x35, 0x42, 0x51, 0xe3, 0x06, 0x4b, 0xd1, 0x11, 0xab, 0x04, 0x00, 0xc0, 0x4f, 0xc2,
+        0xdc, 0xd2, 0x04, 0x00, 0x02, 0x00, 0x00, 0x00, /* DRSUAPI 4.0 */
+        0x13, 0x00, 0x0d, 0x04, 0x5d, 0x88, 0x8a, 0xeb, 0x1c, 0xc9, 0x11, 0x9f, 0xe8, 0x08, 0x00, 0x2b, 0x10,
+        0x48, 0x60, 0x02, 0x00, 0x02, 0x00, 0x00, 0x00,       /* NDR 2.0 */
         0x01, 0x00, 0x0b, 0x02, 0x00, 0x00, 0x00,             /* connection-oriented */
         0x01, 0x00, 0x07, 0x02, 0x00, 0xc2, 0x03,             /* TCP 49667 */
         0x01, 0x00, 0x09, 0x04, 0x00, 0x0a, 0x00, 0x00, 0x02, /* 10.0.0.2 */
@@ -103,9 +113,9 @@ START_TEST(every_encoding)
         {"12345778-1234-abcd-ef00-0123456789ac", 0x0f, 0, {0, 0, 0, 0}},
         {"f5cc5a18-4264-101a-8c59-08002b2f8426", 0x1f, 6004, {10, 0, 0, 2}},
     };
-    struct bed     *bed = bed_new(IPPROTO_TCP, 50000, 1135, NULL);
+    struct bed *bed = bed_new(IPPROTO_TCP, 50000, 1135, NULL);
     struct message *m = message_new();
-    unsigned        opnum = _i & 4 ? 2 : 3;
+    unsigned opnum = _i & 4 ? 2 : 3;
 
     m->big = _i & 1;
     m->wide = _i & 2;
@@ -137,9 +147,9 @@ END_TEST
 /* An answer whose stub is cut into fragments of any size. */
 START_TEST(answers_in_fragments)
 {
-    struct bed     *bed = bed_new(IPPROTO_TCP, 50000, 135, NULL);
+    struct bed *bed = bed_new(IPPROTO_TCP, 50000, 135, NULL);
     struct message *whole = message_new(), *m = message_new();
-    struct tower    towers[40];
+    struct tower towers[40];
 
     for (unsigned i = 0; i < 40; i++) {
         towers[i] = drsuapi;
@@ -152,9 +162,9 @@ START_TEST(answers_in_fragments)
         rpc_request(m, 9, 5, 2);
         say(bed, 0, m);
         for (size_t at = 0; at < whole->len; at += size) {
-            size_t   n = whole->len - at < size ? whole->len - at : size;
+            size_t n = whole->len - at < size ? whole->len - at : size;
             unsigned flags = (at == 0 ? 1u : 0) | (at + n == whole->len ? 2u : 0);
-            size_t   begin = rpc_response(m, 9, 5, flags);
+            size_t begin = rpc_response(m, 9, 5, flags);
             put_bytes(m, whole->bytes + at, n);
             rpc_finish(m, begin, 0);
             say(bed, 1, m);
@@ -175,7 +185,7 @@ START_TEST(answer_without_its_question)
 
     for (unsigned i = 0; i < 3; i++) {
         struct bed *bed = bed_new(IPPROTO_TCP, 50000, i < 2 ? 135 : 1135, NULL);
-        size_t      begin = rpc_response(m, 2, 0, 3);
+        size_t begin = rpc_response(m, 2, 0, 3);
         if (i == 0)
             epm_map_stub(m, &drsuapi, 1);
         else
@@ -194,7 +204,7 @@ END_TEST
 /* Other interfaces on the mapper's port, other operations, faults. */
 START_TEST(calls_of_no_interest)
 {
-    struct bed     *bed = bed_new(IPPROTO_TCP, 50000, 135, NULL);
+    struct bed *bed = bed_new(IPPROTO_TCP, 50000, 135, NULL);
     struct message *m = message_new();
 
     bind_to(bed, m, DRSUAPI_UUID);
@@ -232,7 +242,7 @@ START_TEST(authenticated_answers)
     struct message *m = message_new();
 
     for (unsigned level = 2; level <= 6; level++) {
-        struct bed           *bed = bed_new(IPPROTO_TCP, 50000, 135, NULL);
+        struct bed *bed = bed_new(IPPROTO_TCP, 50000, 135, NULL);
         struct pinholes_stats stats;
 
         bind_to(bed, m, EPM_UUID);
@@ -260,7 +270,7 @@ END_TEST
 
 START_TEST(binds)
 {
-    struct bed     *bed = bed_new(IPPROTO_TCP, 50000, 49667, NULL);
+    struct bed *bed = bed_new(IPPROTO_TCP, 50000, 49667, NULL);
     struct message *m = message_new();
 
     rpc_bind(m, RPC_BIND, 0, DRSUAPI_UUID, NDR_UUID);
@@ -289,9 +299,18 @@ END_TEST
 
 START_TEST(object_resolver)
 {
-    static const char *const bindings[] = {"HOST[59570]",        "10.0.0.7[59570]", "fd00::7[59570]", "10.0.0.7[59570]",
-                                           "no.port.example",    "x[]",             "x[0]",           "x[65536]",
-                                           "x[999999999999999]", "[5000]",          "x[12",           "dual.example[5001]"};
+    static const char *const bindings[] = {"HOST[59570]",
+                                           "10.0.0.7[59570]",
+                                           "fd00::7[59570]",
+                                           "10.0.0.7[59570]",
+                                           "no.port.example",
+                                           "x[]",
+                                           "x[0]",
+                                           "x[65536]",
+                                           "x[999999999999999]",
+                                           "[5000]",
+                                           "x[12",
+                                           "dual.example[5001]"};
     struct message *m = message_new();
 
     for (unsigned i = 0; i < 4; i++) {
@@ -317,7 +336,7 @@ END_TEST
 
 START_TEST(datagrams)
 {
-    struct bed     *bed = bed_new(IPPROTO_UDP, 50000, 135, NULL);
+    struct bed *bed = bed_new(IPPROTO_UDP, 50000, 135, NULL);
     struct message *m = message_new();
 
     for (unsigned i = 0; i < 2; i++) {
@@ -341,7 +360,7 @@ END_TEST
 START_TEST(lies)
 {
     struct message *m = message_new();
-    size_t          stub_len;
+    size_t stub_len;
 
     epm_map_stub(m, &drsuapi, 1);
     stub_len = m->len;

@@ -13,12 +13,12 @@
 
 /* Who says what, in turn. */
 struct talk {
-    uint8_t         transport;
-    uint16_t        server_port;
-    size_t          n;
-    unsigned        side[MAX_PIECES];
+    uint8_t transport;
+    uint16_t server_port;
+    size_t n;
+    unsigned side[MAX_PIECES];
     struct message *piece[MAX_PIECES];
-    char            expected[4096];
+    char expected[4096];
 };
 
 static struct message *say(struct talk *t, unsigned side)
@@ -59,10 +59,10 @@ static void say_rpc(struct talk *t)
 
 static void say_sip(struct talk *t)
 {
-    static const char *const texts[] = {
-        "INVITE sip:a@b SIP/2.0\r\nc: application/sdp\r\nl: 49\r\n\r\nv=0\r\nc=IN IP4 10.0.0.1\r\nm=image 30000 udptl t38\r\n",
-        "SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\nContent-Length: 49\r\n\r\n"
-        "v=0\r\nc=IN IP4 10.0.0.2\r\nm=image 40000 udptl t38\r\n"};
+    static const char *const texts[] = {"INVITE sip:a@b SIP/2.0\r\nc: application/sdp\r\nl: 49\r\n\r\nv=0\r\nc=IN IP4 "
+                                        "10.0.0.1\r\nm=image 30000 udptl t38\r\n",
+                                        "SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\nContent-Length: 49\r\n\r\n"
+                                        "v=0\r\nc=IN IP4 10.0.0.2\r\nm=image 40000 udptl t38\r\n"};
 
     t->transport = IPPROTO_TCP;
     t->server_port = 5060;
@@ -80,7 +80,7 @@ static void say_sccp(struct talk *t)
 
 static void say_rpc_udp(struct talk *t)
 {
-    struct tower    tower = {DRSUAPI_UUID, 0x08, 1026, {0, 0, 0, 0}};
+    struct tower tower = {DRSUAPI_UUID, 0x08, 1026, {0, 0, 0, 0}};
     struct message *m = say(t, 0);
 
     t->transport = IPPROTO_UDP;
@@ -133,7 +133,8 @@ static void expect(const struct bed *bed, const char *text, const char *what, si
 {
     char buf[4096];
 
-    ck_assert_msg(strcmp(bed_text(bed, buf, sizeof(buf)), text) == 0, "%s %zu %zu: got\n%swanted\n%s", what, a, b, buf, text);
+    ck_assert_msg(strcmp(bed_text(bed, buf, sizeof(buf)), text) == 0, "%s %zu %zu: got\n%swanted\n%s", what, a, b, buf,
+                  text);
 }
 
 /* One cut at every place of every piece, and pieces in segments of every size. */
@@ -176,7 +177,7 @@ START_TEST(retransmissions)
         bed_restart(bed);
         for (size_t i = 0; i < t.n; i++) {
             const struct message *m = t.piece[i];
-            size_t                half = m->len / 2, back = overlap < half ? overlap : half;
+            size_t half = m->len / 2, back = overlap < half ? overlap : half;
 
             bed_send(bed, t.side[i], m->bytes, half);
             bed->seq[t.side[i]] -= (uint32_t)back;
@@ -195,7 +196,7 @@ START_TEST(gaps)
 {
     struct talk t;
     struct bed *bed = begin(&t, _i);
-    uint8_t     junk[100];
+    uint8_t junk[100];
 
     memset(junk, 0xa5, sizeof(junk));
     for (unsigned side = 0; side < 2; side++) {
@@ -255,7 +256,7 @@ START_TEST(corruption)
 {
     struct talk t;
     struct bed *bed = begin(&t, _i);
-    uint32_t    x = 2463534242u + (uint32_t)_i;
+    uint32_t x = 2463534242u + (uint32_t)_i;
 
     for (unsigned round = 0; round < 3000; round++) {
         bed_restart(bed);
@@ -279,8 +280,8 @@ START_TEST(a_flow_that_is_none)
 {
     struct talk t;
     struct bed *bed = begin(&t, _i);
-    uint8_t     junk[1400];
-    unsigned    n = 1;
+    uint8_t junk[1400];
+    unsigned n = 1;
 
     memset(junk, 0xa5, sizeof(junk));
     while (bed_send(bed, 1, junk, sizeof(junk)) && n < 100)
@@ -295,11 +296,11 @@ END_TEST
 START_TEST(want_of_room)
 {
     const struct pinholes_options options = {.max_flows = 40, .max_bytes = 256 << 10};
-    struct bed           *bed = bed_new(IPPROTO_TCP, 50000, 5060, &options);
+    struct bed *bed = bed_new(IPPROTO_TCP, 50000, 5060, &options);
     struct pinhole_state *states[60];
     struct pinholes_stats stats;
-    char                  text[9000];
-    struct packet         p = {.transport = IPPROTO_TCP, .payload = (const uint8_t *)text, .sport = 50000, .dport = 5060};
+    char text[9000];
+    struct packet p = {.transport = IPPROTO_TCP, .payload = (const uint8_t *)text, .sport = 50000, .dport = 5060};
 
     memset(text, 'x', sizeof(text));
     memcpy(text, "INVITE sip:a SIP/2.0\r\nX: ", 25);
@@ -335,7 +336,7 @@ END_TEST
 START_TEST(options_that_do_not_work)
 {
     struct pinholes *pinholes = NULL;
-    struct err       err;
+    struct err err;
 
     ck_assert_int_lt(pinholes_new(&(struct pinholes_options){0, 1 << 20}, NULL, NULL, &pinholes, &err), 0);
     ck_assert_int_lt(pinholes_new(&(struct pinholes_options){1, 1000}, NULL, NULL, &pinholes, &err), 0);

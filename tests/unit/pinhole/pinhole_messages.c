@@ -59,8 +59,9 @@ void put_uuid(struct message *m, const char *text)
 {
     unsigned a, b, c, d[8];
 
-    ck_assert_int_eq(sscanf(text, "%8x-%4x-%4x-%2x%2x-%2x%2x%2x%2x%2x%2x", &a, &b, &c, &d[0], &d[1], &d[2], &d[3], &d[4],
-                            &d[5], &d[6], &d[7]), 11);
+    ck_assert_int_eq(sscanf(text, "%8x-%4x-%4x-%2x%2x-%2x%2x%2x%2x%2x%2x", &a, &b, &c, &d[0], &d[1], &d[2], &d[3],
+                            &d[4], &d[5], &d[6], &d[7]),
+                     11);
     put_32(m, a);
     put_16(m, b);
     put_16(m, c);
@@ -161,7 +162,7 @@ size_t rpc_response(struct message *m, uint32_t call, unsigned context, unsigned
 /* Floors are little-endian whatever the message's order. */
 static void put_tower(struct message *m, const struct tower *t)
 {
-    bool   big = m->big;
+    bool big = m->big;
     size_t fourth = t->floor == 0x0f ? 5 + 7 : 5 + 2, size = 2 + 25 + 25 + 7 + fourth + 9;
 
     put_word(m, (uint32_t)size); /* conformance, then the length */
@@ -302,7 +303,7 @@ static void sccp_fields(struct message *m, uint32_t n)
 
 void sccp_media(struct message *m, uint32_t id, uint32_t version, const uint8_t ip[4], uint16_t port)
 {
-    size_t   begin = m->len;
+    size_t begin = m->len;
     uint32_t n_before = id == 0x22 || id == 0x31 ? 1 : id == 0x8a ? 2 : 3;
 
     put_32(m, 0); /* length */

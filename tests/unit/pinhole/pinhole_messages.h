@@ -11,8 +11,8 @@
 
 struct message {
     uint8_t bytes[MESSAGE_MAX];
-    size_t  len, stub; /* where alignment counts from */
-    bool    big, wide; /* big-endian; NDR64 */
+    size_t len, stub; /* where alignment counts from */
+    bool big, wide;   /* big-endian; NDR64 */
 };
 
 #define EPM_UUID       "e1af8308-5d1f-11c9-91a4-08002b14a0fa"
@@ -32,10 +32,18 @@ void put_uuid(struct message *, const char *text);
 void put_align(struct message *, size_t);
 
 /* --- connection-oriented RPC --- */
-enum { RPC_REQUEST = 0, RPC_RESPONSE = 2, RPC_FAULT = 3, RPC_BIND = 11, RPC_ACK = 12, RPC_ALTER = 14, RPC_ALTER_ACK = 15 };
+enum {
+    RPC_REQUEST = 0,
+    RPC_RESPONSE = 2,
+    RPC_FAULT = 3,
+    RPC_BIND = 11,
+    RPC_ACK = 12,
+    RPC_ALTER = 14,
+    RPC_ALTER_ACK = 15
+};
 /* Begins a PDU with its 16 bytes of header; end with rpc_finish(), which puts in the length. */
 size_t rpc_begin(struct message *, unsigned type, unsigned flags, uint32_t call);
-void   rpc_finish(struct message *, size_t begin, unsigned auth_len);
+void rpc_finish(struct message *, size_t begin, unsigned auth_len);
 /* One context. */
 void rpc_bind(struct message *, unsigned type, unsigned context, const char *interface, const char *syntax);
 void rpc_ack(struct message *, unsigned type, unsigned result, const char *syntax);
@@ -46,9 +54,9 @@ size_t rpc_response(struct message *, uint32_t call, unsigned context, unsigned 
 /* --- the endpoint mapper --- */
 struct tower {
     const char *uuid;
-    uint8_t     floor; /* 0x07 TCP, 0x08 UDP, 0x1f HTTP, 0x0f named pipe */
-    uint16_t    port;
-    uint8_t     ip[4];
+    uint8_t floor; /* 0x07 TCP, 0x08 UDP, 0x1f HTTP, 0x0f named pipe */
+    uint16_t port;
+    uint8_t ip[4];
 };
 void epm_map_stub(struct message *, const struct tower *, size_t n);
 void epm_lookup_stub(struct message *, const struct tower *, size_t n);
