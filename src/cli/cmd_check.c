@@ -290,7 +290,10 @@ static int audit(const struct request *r, const struct rulebook *book, struct en
     int rc = options == NULL || command == NULL ? err_set(&err, -ENOMEM, "no memory") : store_open(r->db, &store, &err);
     if (rc == 0)
         rc = engine_check(&r->engine, book->policy, book->site, store, &run, result, &err);
-    store_close(store);
+    if (rc == 0)
+        store_close(store);
+    else
+        store_abandon(store);
     free(options);
     free(command);
     if (r->engine.progress != NULL)
