@@ -101,7 +101,7 @@ struct learn_result {
     struct learn_host   *hosts;   size_t n_hosts;   /* by address */
     struct learn_other  *others;  size_t n_others;  /* by address */
     struct learn_option *options; size_t n_options; /* in the matrix's order; only those that differ from what is usual */
-    struct learn_port   *ports;   size_t n_ports;   /* by parameter, transport, port */
+    struct learn_port   *ports;   size_t n_ports;   /* by parameter, port, transport */
     uint64_t n_addresses;                           /* all that were seen */
 };
 

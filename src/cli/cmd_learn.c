@@ -118,73 +118,86 @@ static void print_ports(const struct matrix *m, const struct learn_result *r)
 
     if (r->n_ports == 0)
         return;
-    printf("# Served, not documented: if these ports are meant, list them under the parameter.\n# parameters:\n");
+    printf("# Served, not documented: if these ports are meant, list them under the parameter that the rows use.\n");
     for (size_t i = 0; i < r->n_ports; i++) {
         const struct learn_port *p = &r->ports[i];
 
-        if (i == 0 || strcmp(p->parameter, r->ports[i - 1].parameter) != 0) {
-            printf("#   %s: [", p->parameter);
-            for (size_t k = i; k < r->n_ports && strcmp(r->ports[k].parameter, p->parameter) == 0; k++)
-                if (k == i || r->ports[k].port != r->ports[k - 1].port)
-                    printf("%s%u", k == i ? "" : ", ", r->ports[k].port);
-            printf("]\n");
-        }
-        printf("#     %s/%u: %s served by %s, %llu flow%s (row %s)\n", p->transport == 6 ? "tcp" : "udp", p->port, p->protocol,
+        printf("#   %s/%u: %s served by %s, %llu flow%s (row %s)\n", p->transport == 6 ? "tcp" : "udp", p->port, p->protocol,
                addr_text(&p->server, buf), (unsigned long long)p->flows, p->flows == 1 ? "" : "s", m->rows[p->row].id.text);
     }
+    printf("# parameters:\n");
+    for (size_t i = 0; i < r->n_ports; i++) {
+        const struct learn_port *p = &r->ports[i], *last = i > 0 ? p - 1 : NULL;
+
+        if (last == NULL || strcmp(p->parameter, last->parameter) != 0)
+            printf("%s#   %s: [%u", last == NULL ? "" : "]\n", p->parameter, p->port);
+        else if (p->port != last->port)
+            printf(", %u", p->port);
+    }
+    printf("]\n");
 }
 
 /* --- hosts --------------------------------------------------------------------------------------------------------- */
 
-static void print_rows(const struct matrix *m, const struct learn_role *role, bool as_server, struct comment *c)
+static void print_rows(const struct matrix *m, const struct learn_role *role, bool as_server, bool confirmed)
 {
-    const char *sep = as_server ? "served " : "used ";
+    struct comment c = {.indent = "  "};
+    const char    *lead = as_server ? "served" : "used";
 
     for (size_t i = 0; i < role->n_seen; i++) {
         const struct learn_row *row = &role->seen[i];
 
-        if (row->as_server != as_server)
+        if (row->as_server != as_server || row->confirmed != confirmed)
             continue;
-        comment_text(c, "%s%s (%u %s%s%s)", sep, m->rows[row->row].id.text, row->n_peers, as_server ? "client" : "server",
-                     row->n_peers == 1 ? "" : "s", row->confirmed ? ", confirmed" : "");
-        sep = "";
+        if (c.column == 0)
+            comment_text(&c, "  %s, %s:", lead, confirmed ? "confirmed by content" : "by port alone");
+        comment_text(&c, "%s(%u)", m->rows[row->row].id.text, row->n_peers);
     }
+    comment_end(&c);
 }
 
 static void print_role(const struct matrix *m, const struct learn_role *role)
 {
     struct comment c = {.indent = "  "};
 
-    comment_text(&c, "%s: %zu of its %u rows:", role->name, role->n_seen, role->n_rows);
-    print_rows(m, role, true, &c);
-    print_rows(m, role, false, &c);
+    comment_text(&c, "%s: %zu of its %u rows (with so many peers)", role->name, role->n_seen, role->n_rows);
     comment_end(&c);
+    for (unsigned i = 0; i < 4; i++)
+        print_rows(m, role, i < 2, i % 2 == 0);
     if (role->n_missing > 0) {
-        comment_text(&c, "%s: required and never seen:", role->name);
+        comment_text(&c, "required and never seen:");
         for (size_t i = 0; i < role->n_missing; i++)
             comment_text(&c, "%s", m->rows[role->missing[i]].id.text);
         comment_end(&c);
     }
     if (role->same[0] != NULL) {
-        comment_text(&c, "%s: the same rows speak of", role->name);
+        comment_text(&c, "traffic cannot tell it from");
         for (size_t i = 0; role->same[i] != NULL; i++)
-            comment_text(&c, "%s%s", role->same[i], role->same[i + 1] != NULL ? "," : ";");
-        comment_text(&c, "traffic cannot tell them apart. This is number %u of them by conversations (then by address), and roles are given in the matrix's order.", role->rank);
+            comment_text(&c, "%s%s", role->same[i], role->same[i + 1] != NULL ? "," : ":");
+        comment_text(&c, "the same rows speak of them. Number %u by conversations (then by address): the first gets the first role of the "
+                         "matrix, and so on.", role->rank);
         comment_end(&c);
     }
 }
 
-static void print_also(const struct learn_host *h)
+static void print_also_kind(const struct learn_host *h, bool instead, const char *lead)
 {
     struct comment c = {.indent = "  "};
 
     for (size_t i = 0; i < h->n_also; i++) {
-        const struct learn_also *a = &h->also[i];
-
-        comment_text(&c, "may also be %s (%u of its %u rows seen%s)%s", a->name, a->n_seen, a->n_rows,
-                     a->instead ? "; explains as much, but more of it was never seen" : "; not needed to explain anything", i + 1 < h->n_also ? "," : "");
+        if (h->also[i].instead != instead)
+            continue;
+        if (c.column == 0)
+            comment_text(&c, "%s", lead);
+        comment_text(&c, "%s (%u of %u rows)", h->also[i].name, h->also[i].n_seen, h->also[i].n_rows);
     }
     comment_end(&c);
+}
+
+static void print_also(const struct learn_host *h)
+{
+    print_also_kind(h, true, "would do as well, but is less specific or has more rows that were never seen:");
+    print_also_kind(h, false, "not needed to explain anything, so not proposed; add it if you know that it is so:");
 }
 
 static bool same_roles(const struct learn_host *a, const struct learn_host *b)

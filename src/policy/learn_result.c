@@ -6,7 +6,8 @@
 
 #include "learn-private.h"
 
-#define ALSO_PERCENT 70 /* of a role's rows were shown */
+#define ALSO_PERCENT 70 /* of a role's rows were shown: worth a word */
+#define INSTEAD_PERCENT 20 /* the same for a role that would do in place of another */
 #define MAX_SAME 3      /* other roles of a class that are named */
 
 void learn_result_free(struct learner *l)
@@ -144,12 +145,21 @@ static bool stands_in(const struct learner *l, uint32_t host, unsigned k, unsign
     return true;
 }
 
-static bool is_implied(const struct host *h, const struct role_class *c)
+/* Does one of the roles it has speak of all that this class speaks of?  Then to have both says no more. */
+static bool adds_nothing(const struct learner *l, const struct host *h, const struct role_class *c)
 {
-    for (unsigned i = 0; i < c->n_members; i++)
-        if (!roleset_has(&h->roles, c->members[i]))
-            return false;
-    return true;
+    for (unsigned k = 0; k < l->n_classes; k++) {
+        const struct role_class *held = &l->classes[k];
+        size_t                   at = 0;
+
+        if (!roleset_has(&h->held, k))
+            continue;
+        for (size_t i = 0; i < held->n_ends && at < c->n_ends; i++)
+            at += held->ends[i] == c->ends[at];
+        if (at == c->n_ends)
+            return true;
+    }
+    return false;
 }
 
 static int tell_also(struct learner *l, uint32_t host, struct learn_host *ret)
@@ -163,13 +173,14 @@ static int tell_also(struct learner *l, uint32_t host, struct learn_host *ret)
         const struct role_class *c = &l->classes[k];
         struct learn_also        also = {.name = l->p->matrix->roles[c->members[0]].name.text, .n_rows = (uint32_t)c->n_ends};
 
-        if (roleset_has(&h->held, k) || is_implied(h, c))
+        if (roleset_has(&h->held, k) || adds_nothing(l, h, c))
             continue;
         for (size_t i = 0; i < c->n_ends; i++)
             also.n_seen += l->ends[c->ends[i]];
-        for (unsigned held = 0; also.n_seen > 0 && held < l->n_classes && !also.instead; held++)
+        bool some = also.n_seen > 0 && 100 * also.n_seen >= INSTEAD_PERCENT * also.n_rows;
+        for (unsigned held = 0; some && held < l->n_classes && !also.instead; held++)
             also.instead = roleset_has(&h->held, held) && stands_in(l, host, k, held);
-        if (also.instead || (also.n_seen > 0 && 100 * also.n_seen >= ALSO_PERCENT * also.n_rows))
+        if (also.instead || (some && 100 * also.n_seen >= ALSO_PERCENT * also.n_rows))
             ret->also[ret->n_also++] = also;
     }
     return 0;
@@ -450,9 +461,9 @@ static int by_parameter(const void *pa, const void *pb)
     const struct learn_port *a = pa, *b = pb;
     int                      order = strcmp(a->parameter, b->parameter);
 
-    if (order != 0 || a->transport != b->transport)
-        return order != 0 ? order : a->transport < b->transport ? -1 : 1;
-    return a->port < b->port ? -1 : a->port > b->port;
+    if (order != 0 || a->port != b->port)
+        return order != 0 ? order : a->port < b->port ? -1 : 1;
+    return a->transport < b->transport ? -1 : a->transport > b->transport;
 }
 
 static int tell_ports(struct learner *l)

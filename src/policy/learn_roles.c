@@ -25,8 +25,12 @@
 #define WORTH_GOVERNED 2000 /* second phase, a governed host at one end */
 #define WORTH_OTHER 500
 #define COST_ROLE 400
-#define COST_UNSEEN 120    /* for each row not seen */
+#define COST_ROW 1         /* for each row: of two roles that do as well, the one of which fewer rows speak is more specific */
+#define COST_UNSEEN 1000   /* if none of its rows was seen, and less in proportion */
 #define COST_MISSING 300   /* for each required row not seen although the other end is there */
+#define COST_FURTHER 200   /* percent: a host has few roles, so every role but one costs more ... */
+#define COST_SIBLING 150   /* ... and somewhat less where another one is of its family */
+#define GOVERNED_SHARE 3   /* who shows less than one in so many of the rows that the best holder of a governed role shows has not got it */
 #define MAX_ROUNDS 8
 
 /* --- classes of roles ---------------------------------------------------------------------------------------- */
@@ -203,25 +207,54 @@ bool learn_end_missing(const struct learner *l, uint32_t host, uint32_t end)
 }
 
 /* 'ends' is of this host. */
-static int64_t cost_of(const struct learner *l, uint32_t host, unsigned k)
+static int64_t cost_of_role(const struct learner *l, uint32_t host, unsigned k)
 {
     const struct role_class *c = &l->classes[k];
-    int64_t                  cost = COST_ROLE;
+    int64_t                  n = (int64_t)c->n_ends, cost = COST_ROLE + COST_ROW * n, unseen = 0;
 
-    for (size_t i = 0; i < c->n_ends; i++)
-        if (!l->ends[c->ends[i]])
-            cost += learn_end_missing(l, host, c->ends[i]) ? COST_MISSING : COST_UNSEEN;
-    return cost;
+    for (size_t i = 0; i < c->n_ends; i++) {
+        if (l->ends[c->ends[i]])
+            continue;
+        unseen++;
+        cost += learn_end_missing(l, host, c->ends[i]) ? COST_MISSING : 0;
+    }
+    return cost + COST_UNSEEN * unseen / n;
 }
 
-/* What is gained by taking class 'k' from this host, whose facts are worth 'now'. */
-static int64_t gain_without(const struct learner *l, uint32_t host, unsigned k, int64_t now)
+/* Does the set hold another role of this one's family? */
+static bool has_sibling(const struct learner *l, const struct roleset *classes, unsigned k)
 {
-    struct roleset classes = l->hosts[host].held;
+    const struct matrix *m = l->p->matrix;
+    const char          *family = m->roles[l->classes[k].members[0]].family;
 
-    roleset_remove(&classes, k);
-    struct roleset roles = learn_closure(l, &classes);
-    return cost_of(l, host, k) - (now - explained(l, host, &roles));
+    for (unsigned i = 0; family != NULL && i < l->n_classes; i++) {
+        const char *other = m->roles[l->classes[i].members[0]].family;
+
+        if (i != k && roleset_has(classes, i) && other != NULL && strcmp(other, family) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int64_t cost_of(const struct learner *l, uint32_t host, const struct roleset *classes)
+{
+    int64_t sum = 0, spared = 0;
+
+    for (unsigned k = 0; k < l->n_classes; k++) {
+        if (!roleset_has(classes, k))
+            continue;
+        int64_t cost = cost_of_role(l, host, k), further = cost * (has_sibling(l, classes, k) ? COST_SIBLING : COST_FURTHER) / 100;
+        sum += further;
+        spared = further - cost > spared ? further - cost : spared;
+    }
+    return sum - spared;
+}
+
+static int64_t total_of(const struct learner *l, uint32_t host, const struct roleset *classes)
+{
+    struct roleset roles = learn_closure(l, classes);
+
+    return explained(l, host, &roles) - cost_of(l, host, classes);
 }
 
 /* --- taking away ------------------------------------------------------------------------------------------------- */
@@ -235,12 +268,17 @@ static bool is_open(const struct learner *l, unsigned k)
 static int64_t worst_role(struct learner *l, uint32_t host, unsigned *ret)
 {
     struct host *h = &l->hosts[host];
-    int64_t      best = 0, now = explained(l, host, &h->roles);
+    int64_t      best = 0;
 
     learn_note_ends(l, host);
+    int64_t now = total_of(l, host, &h->held);
     for (unsigned k = 0; k < l->n_classes; k++) {
-        int64_t gain = roleset_has(&h->held, k) && is_open(l, k) ? gain_without(l, host, k, now) : 0;
+        struct roleset without = h->held;
 
+        if (!roleset_has(&h->held, k) || !is_open(l, k))
+            continue;
+        roleset_remove(&without, k);
+        int64_t gain = total_of(l, host, &without) - now;
         if (gain > best) {
             best = gain;
             *ret = k;
@@ -273,26 +311,12 @@ static void take_away(struct learner *l)
 {
     int64_t most = sweep(l, INT64_MAX);
 
-    /* Each sweep takes at least one role where there is one to take: what is left to gain is above the bound somewhere. */
-    while (most > 0) {
-        int64_t least = most / 2 + 1;
-
-        most = sweep(l, least);
-    }
+    /* A sweep takes a role away, or finds less to gain than the one before: so this ends. */
+    while (most > 0)
+        most = sweep(l, most - most / 8);
 }
 
 /* --- looking again ----------------------------------------------------------------------------------------------- */
-
-static int64_t total_of(const struct learner *l, uint32_t host, const struct roleset *classes)
-{
-    struct roleset roles = learn_closure(l, classes);
-    int64_t        sum = explained(l, host, &roles);
-
-    for (unsigned k = 0; k < l->n_classes; k++)
-        if (roleset_has(classes, k))
-            sum -= cost_of(l, host, k);
-    return sum;
-}
 
 /* The set that grows from nothing (or from what stays) by the role that gains most at each step. */
 static struct roleset grow_roles(const struct learner *l, uint32_t host)
@@ -366,6 +390,37 @@ static void find_evidence(struct learner *l)
     }
 }
 
+static size_t rows_shown(struct learner *l, uint32_t host, const struct role_class *c)
+{
+    size_t n = 0;
+
+    learn_note_ends(l, host);
+    for (size_t i = 0; i < c->n_ends; i++)
+        n += l->ends[c->ends[i]];
+    return n;
+}
+
+/* Governed is who takes part in most of the rows that speak of the role: some of them a client of such a host shows too. */
+static void keep_the_best(struct learner *l, unsigned k)
+{
+    size_t best = 0;
+
+    for (uint32_t h = 0; h < l->n_hosts; h++) {
+        size_t n = roleset_has(&l->hosts[h].held, k) ? rows_shown(l, h, &l->classes[k]) : 0;
+
+        best = n > best ? n : best;
+    }
+    for (uint32_t h = 0; h < l->n_hosts; h++) {
+        struct roleset classes = l->hosts[h].held;
+
+        if (!roleset_has(&l->hosts[h].maybe, k) || GOVERNED_SHARE * rows_shown(l, h, &l->classes[k]) >= best)
+            continue;
+        roleset_remove(&l->hosts[h].maybe, k);
+        roleset_remove(&classes, k);
+        hold(l, &l->hosts[h], &classes);
+    }
+}
+
 static void phase(struct learner *l, bool governed_first)
 {
     l->governed_first = governed_first;
@@ -378,6 +433,9 @@ static void phase(struct learner *l, bool governed_first)
         hold(l, &l->hosts[h], &classes);
     }
     take_away(l);
+    for (unsigned k = 0; k < l->n_classes && governed_first; k++)
+        if (l->classes[k].governed)
+            keep_the_best(l, k);
     for (unsigned i = 0; i < MAX_ROUNDS && look_again(l); i++)
         ;
 }
