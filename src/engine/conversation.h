@@ -8,6 +8,7 @@
 #ifndef ENGINE_CONVERSATION_H
 #define ENGINE_CONVERSATION_H
 
+#include "flowaudit/pinhole.h"
 #include "flowaudit/policy.h"
 #include "flowaudit/value.h"
 
@@ -43,6 +44,9 @@ struct conversation {
     bool     is_reply;         /* the first payload was an answer: may answer a broadcast */
     struct flow_icmp icmp;     /* first error of its flows, n_errors the sum */
     struct app app;
+    const struct pinhole *parent;  /* the message that negotiated its port, or NULL; set after merging, as the next two */
+    const struct pinhole *bind;    /* the RPC interface that its server's port was bound to, or NULL */
+    bool     no_parent;            /* on a dynamic port that nothing seen negotiated */
     struct flow_record *kept;  /* evidence: the earliest flows, sorted at the end */
     size_t   n_kept, n_kept_allocated;
 };

@@ -28,6 +28,7 @@ struct crew {
     struct input_frame frames[BATCH];
     size_t             n_frames;
     bool               over; /* no more batches; written between the barriers' turns */
+    bool               failed; /* not all threads could be started; under 'gate' */
     pthread_mutex_t    gate; /* held while threads are being started */
     pthread_barrier_t  ready, done;
     pthread_t         *threads;
@@ -44,7 +45,7 @@ static void *work(void *arg)
     struct worker *w = arg;
 
     pthread_mutex_lock(&w->crew->gate);
-    bool given_up = w->crew->over;
+    bool given_up = w->crew->failed;
     pthread_mutex_unlock(&w->crew->gate);
     if (given_up)
         return NULL;
@@ -136,7 +137,7 @@ static int start_threads(struct crew *crew, struct worker *workers, struct err *
         else
             crew->n_threads++;
     }
-    crew->over = rc != 0;
+    crew->failed = rc != 0;
     pthread_mutex_unlock(&crew->gate);
     if (rc != 0)
         join_threads(crew);
@@ -249,6 +250,7 @@ static void sum_up(struct audit *a)
             r->complete = false;
         a->coverage.damaged |= stats.damaged || !inputs_finished(a->inputs, i);
         a->coverage.lost += stats.n_stated_drops;
+        a->coverage.filtered += results[PACKET_FILTERED] + stats.n_filtered;
         if (stats.last_ns != 0) { /* some packet of it has a time */
             a->coverage.first_ns = stats.first_ns < a->coverage.first_ns ? stats.first_ns : a->coverage.first_ns;
             a->coverage.last_ns = stats.last_ns > a->coverage.last_ns ? stats.last_ns : a->coverage.last_ns;
@@ -271,6 +273,7 @@ static void release(struct audit *a)
     free(a->shards);
     free(a->conversations);
     free(a->hosts);
+    announcements_clear(&a->announcements);
     inputs_free(a->inputs);
 }
 
@@ -290,6 +293,8 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
         rc = run_crew(&a, reterr);
     if (rc == 0)
         rc = audit_merge(&a, reterr);
+    if (rc == 0)
+        rc = audit_join_parents(&a, reterr);
     if (rc == 0) {
         sum_up(&a);
         rc = audit_conclude(&a, reterr);
