@@ -74,6 +74,10 @@ static void print_quoted(const char *text)
 {
     putchar('"');
     for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
+            printf("\\x%02x", (unsigned)(unsigned char)*text);
+            continue;
+        }
         if (*text == '"' || *text == '\\')
             putchar('\\');
         putchar(*text);
@@ -160,7 +164,7 @@ static void print_role(const struct matrix *m, const struct learn_role *role)
 {
     struct comment c = {.indent = "  "};
 
-    comment_text(&c, "%s: %zu of its %u rows (with so many peers)", role->name, role->n_seen, role->n_rows);
+    comment_text(&c, "%s: %zu of its %u rows; in brackets: with how many peers", role->name, role->n_seen, role->n_rows);
     comment_end(&c);
     for (unsigned i = 0; i < 4; i++)
         print_rows(m, role, i < 2, i % 2 == 0);
@@ -352,6 +356,18 @@ static void take_fact(void *aux, const struct learn_fact *fact)
         feed->rc = learner_add(feed->learner, fact, &feed->err);
 }
 
+/* "default" is whatever the rules directory says today: the proposal names the matrix itself where a file has its name. */
+static const char *lasting_name(const char *name, const struct matrix *m)
+{
+    struct diag_list diags = {0};
+    struct matrix   *other = NULL;
+    bool             same = strcmp(name, "default") == 0 && load_matrix(m->id, NULL, &other, &diags) == 0 && strcmp(other->sha256, m->sha256) == 0;
+
+    matrix_free(other);
+    diag_list_clear(&diags);
+    return same ? m->id : name;
+}
+
 static int learn(const struct request *r, const struct matrix *m, const struct policy *policy)
 {
     struct feed                feed = {0};
@@ -372,7 +388,7 @@ static int learn(const struct request *r, const struct matrix *m, const struct p
     else if (result->n_hosts == 0)
         status = complain("none of %llu addresses shows a role of %s", (unsigned long long)result->n_addresses, m->id);
     else
-        status = print_site(r->matrix, m, &survey, result);
+        status = print_site(lasting_name(r->matrix, m), m, &survey, result);
     if (status == EXIT_NOTHING && survey.result.faulted)
         complain("%s; proposed from what was read before", survey.result.fault);
     if (status == EXIT_NOTHING && !survey.result.complete)

@@ -7,7 +7,6 @@
 #include "learn-private.h"
 
 #define ALSO_PERCENT 70 /* of a role's rows were shown: worth a word */
-#define INSTEAD_PERCENT 20 /* the same for a role that would do in place of another */
 #define MAX_SAME 3      /* other roles of a class that are named */
 
 void learn_result_free(struct learner *l)
@@ -175,10 +174,13 @@ static int tell_also(struct learner *l, uint32_t host, struct learn_host *ret)
 
         if (roleset_has(&h->held, k) || adds_nothing(l, h, c))
             continue;
-        for (size_t i = 0; i < c->n_ends; i++)
+        bool some = false, lacks = false;
+        for (size_t i = 0; i < c->n_ends; i++) {
             also.n_seen += l->ends[c->ends[i]];
-        bool some = also.n_seen > 0 && 100 * also.n_seen >= INSTEAD_PERCENT * also.n_rows;
-        for (unsigned held = 0; some && held < l->n_classes && !also.instead; held++)
+            some |= l->ends[c->ends[i]] != 0;
+            lacks |= !l->ends[c->ends[i]] && learn_end_missing(l, host, c->ends[i]);
+        }
+        for (unsigned held = 0; some && !lacks && held < l->n_classes && !also.instead; held++)
             also.instead = roleset_has(&h->held, held) && stands_in(l, host, k, held);
         if (also.instead || (some && 100 * also.n_seen >= ALSO_PERCENT * also.n_rows))
             ret->also[ret->n_also++] = also;
