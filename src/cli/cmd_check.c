@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "flowaudit/classify.h"
 #include "flowaudit/engine.h"
 #include "flowaudit/report.h"
 #include "flowaudit/store.h"
@@ -350,6 +351,17 @@ static int audit(const struct request *r, const struct rulebook *book, struct en
     return rc == 0 ? 0 : failed(rc, &err);
 }
 
+/* libndpi does not survive an allocation that fails: the run ends in order instead, its record not complete. */
+static void *allocate_or_end(size_t size)
+{
+    static const char message[] = "flowaudit: no memory for the classification of flows; the run is not complete\n";
+    void             *p = malloc(size);
+
+    if (p == NULL && write(STDERR_FILENO, message, sizeof(message) - 1) != 0)
+        _exit(EXIT_INCOMPLETE);
+    return p;
+}
+
 static int run(struct request *r)
 {
     struct rulebook      book;
@@ -361,6 +373,7 @@ static int run(struct request *r)
     if (rc != 0)
         return rc;
     catch_signals();
+    classify_set_allocator(allocate_or_end, free);
     r->engine.stop = &stop_requested;
     r->engine.progress = isatty(STDERR_FILENO) && !r->quiet ? show_progress : NULL;
     rc = audit(r, &book, &result);
