@@ -14,12 +14,12 @@ static const char help[] =
     "usage: flowaudit learn [-m MATRIX] [-f FILTER] [-j N] FILE...\n\n"
     "Proposes a site file from captures: which address has which role of the matrix,\n"
     "with the evidence as comments.  It is a proposal: read it before you use it.\n\n"
-    "  -m, --matrix NAME   matrix in the rules directory, or a path (default: default)\n"
+    "  -m, --matrix NAME   in the rules directory, or a path (default: default)\n"
     "  -f, --filter EXPR   only packets that match this pcap-filter(7) expression\n"
     "  -r, --read FILE     the same as FILE\n"
     "  -j, --workers N     threads (default 1); the result is the same\n"
     "  -h, --help          this text\n\n"
-    "Exit status: 0 proposed, 2 nothing to propose, wrong usage or an unusable file,\n"
+    "Exit status: 0 proposed, 2 nothing to propose or unusable input,\n"
     "3 proposed from incomplete evidence.\n";
 
 #define WIDTH 110        /* of a line of comments */

@@ -25,8 +25,8 @@ struct fact {
 
 /* Roles that the same rows speak of, at the same ends, are one class: traffic cannot tell them apart. */
 struct role_class {
-    struct roleset closure;  /* of all its members: itself and what it implies */
-    unsigned       members[MAX_ROLES]; /* without those that another member implies; the matrix's order */
+    struct set256 closure;  /* of all its members: itself and what it implies */
+    unsigned       members[SET_MAX]; /* without those that another member implies; the matrix's order */
     unsigned       n_members;
     bool           governed;
     uint32_t      *ends;     /* 2 * row + side (1: server) of the rows with a port that speak of it, in document order */
@@ -35,9 +35,9 @@ struct role_class {
 
 struct host {
     struct addr    addr;
-    struct roleset maybe;    /* classes for which there is any evidence */
-    struct roleset held;     /* classes that it has now */
-    struct roleset roles;    /* with all that these imply */
+    struct set256 maybe;    /* classes for which there is any evidence */
+    struct set256 held;     /* classes that it has now */
+    struct set256 roles;    /* with all that these imply */
     uint32_t       first, n; /* of its facts in 'host_facts' */
     uint64_t       flows;
     bool           scan;
@@ -65,13 +65,13 @@ struct learner {
 /* learn.c */
 bool    learn_unconditional(const struct applied_row *); /* no option decides whether it applies */
 /* The candidate with the best quality that these roles allow; NULL: none. */
-const struct learn_candidate *learn_explain(const struct learner *, const struct fact *, const struct roleset *client, const struct roleset *server);
+const struct learn_candidate *learn_explain(const struct learner *, const struct fact *, const struct set256 *client, const struct set256 *server);
 /* learn_roles.c */
 int  learn_classes(struct learner *);
 void learn_infer(struct learner *);
 void learn_note_ends(struct learner *, uint32_t host); /* fills 'ends': 1 = seen */
 bool learn_end_missing(const struct learner *, uint32_t host, uint32_t end);
-struct roleset learn_closure(const struct learner *, const struct roleset *classes);
+struct set256 learn_closure(const struct learner *, const struct set256 *classes);
 /* learn_result.c */
 int  learn_conclude(struct learner *);
 void learn_result_free(struct learner *);

@@ -25,13 +25,29 @@
 
 const char learn_site_text[] = "hosts: {nobody: {addresses: [\"::\"], roles: []}}\n";
 
+/* What rows expect on this port, whoever the two are; the first such row into 'ret_first'. */
+static struct set256 expected_on(const struct policy *p, uint8_t transport, uint16_t port, const struct set256 **ret_first)
+{
+    struct set256 s = {{0}};
+
+    for (size_t i = 0; i < p->matrix->n_rows; i++) {
+        if (set_is_empty(&p->rows[i].protocols) || row_port(&p->rows[i], transport, port) == NULL)
+            continue;
+        set_join(&s, &p->rows[i].protocols);
+        *ret_first = *ret_first != NULL ? *ret_first : &p->rows[i].protocols;
+    }
+    return s;
+}
+
 const char *const *learn_expected(const struct policy *p, const struct tuple *t)
 {
-    for (unsigned back = 0; back < 2; back++)
-        for (size_t i = 0; i < p->matrix->n_rows; i++)
-            if (p->rows[i].protocols[0] != NULL && row_port(&p->rows[i], t->transport, back ? t->client_port : t->server_port) != NULL)
-                return p->rows[i].protocols;
-    return NULL;
+    const struct set256 *first = NULL;
+    struct set256        s = expected_on(p, t->transport, t->server_port, &first);
+    struct set256        back = expected_on(p, t->transport, t->client_port, &first);
+
+    set_join(&s, &back);
+    const char *const *names = policy_expected_list(p, &s);
+    return names != NULL || first == NULL ? names : policy_expected_list(p, first);
 }
 
 static bool is_documented(const struct policy *p, uint8_t transport, uint16_t port)
@@ -55,7 +71,7 @@ bool learn_unconditional(const struct applied_row *a)
     return a->row->n_when_any == 0;
 }
 
-const struct learn_candidate *learn_explain(const struct learner *l, const struct fact *f, const struct roleset *client, const struct roleset *server)
+const struct learn_candidate *learn_explain(const struct learner *l, const struct fact *f, const struct set256 *client, const struct set256 *server)
 {
     const struct learn_candidate *best = NULL;
 
@@ -63,7 +79,7 @@ const struct learn_candidate *learn_explain(const struct learner *l, const struc
         const struct learn_candidate *c = &l->candidates[i];
         const struct applied_row     *a = &l->p->rows[c->row];
 
-        if ((best == NULL || c->quality > best->quality) && rolesets_meet(&a->from, client) && rolesets_meet(&a->to, server))
+        if ((best == NULL || c->quality > best->quality) && sets_meet(&a->from, client) && sets_meet(&a->to, server))
             best = c;
     }
     return best;
@@ -160,7 +176,7 @@ static uint32_t quality_of(const struct policy *p, const struct applied_row *a, 
 {
     bool wide = range->high - range->low >= WIDE;
 
-    if (a->protocols[0] == NULL)
+    if (set_is_empty(&a->protocols))
         return wide ? FITS_WIDE : FITS_PORT;
     if (app->basis == APP_CONTENT && policy_satisfies(p, app, a))
         return FITS_CONTENT;

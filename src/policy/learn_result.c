@@ -62,7 +62,7 @@ static struct learn_row row_seen(const struct learner *l, uint32_t host, uint32_
         uint32_t           peer = f->client == host ? f->server : f->client, quality;
 
         if ((f->server == host) != r.as_server || !is_about(l, f, r.row, &quality) ||
-            !rolesets_meet(r.as_server ? &a->from : &a->to, &l->hosts[peer].roles))
+            !sets_meet(r.as_server ? &a->from : &a->to, &l->hosts[peer].roles))
             continue;
         r.n_peers += peer != last;
         r.flows += f->flows;
@@ -97,7 +97,7 @@ static uint32_t rank_of(const struct learner *l, uint32_t host, unsigned k)
     for (uint32_t i = 0; i < l->n_hosts; i++) {
         const struct host *o = &l->hosts[i];
 
-        if (i != host && roleset_has(&o->held, k))
+        if (i != host && set_has(&o->held, k))
             rank += o->n > h->n || (o->n == h->n && (o->flows > h->flows || (o->flows == h->flows && i < host)));
     }
     return rank;
@@ -126,11 +126,11 @@ static void name_role(const struct learner *l, uint32_t host, unsigned k, struct
 static bool stands_in(const struct learner *l, uint32_t host, unsigned k, unsigned held)
 {
     const struct host *h = &l->hosts[host];
-    struct roleset     classes = h->held;
+    struct set256     classes = h->held;
 
     classes.words[held / 64] &= ~(UINT64_C(1) << (held % 64));
-    roleset_add(&classes, k);
-    struct roleset roles = learn_closure(l, &classes);
+    set_add(&classes, k);
+    struct set256 roles = learn_closure(l, &classes);
     for (uint32_t i = 0; i < h->n; i++) {
         const struct fact            *f = fact_at(l, h, i);
         bool                          is_client = f->client == host;
@@ -151,7 +151,7 @@ static bool adds_nothing(const struct learner *l, const struct host *h, const st
         const struct role_class *held = &l->classes[k];
         size_t                   at = 0;
 
-        if (!roleset_has(&h->held, k))
+        if (!set_has(&h->held, k))
             continue;
         for (size_t i = 0; i < held->n_ends && at < c->n_ends; i++)
             at += held->ends[i] == c->ends[at];
@@ -172,7 +172,7 @@ static int tell_also(struct learner *l, uint32_t host, struct learn_host *ret)
         const struct role_class *c = &l->classes[k];
         struct learn_also        also = {.name = l->p->matrix->roles[c->members[0]].name.text, .n_rows = (uint32_t)c->n_ends};
 
-        if (roleset_has(&h->held, k) || adds_nothing(l, h, c))
+        if (set_has(&h->held, k) || adds_nothing(l, h, c))
             continue;
         bool some = false, lacks = false;
         for (size_t i = 0; i < c->n_ends; i++) {
@@ -181,7 +181,7 @@ static int tell_also(struct learner *l, uint32_t host, struct learn_host *ret)
             lacks |= !l->ends[c->ends[i]] && learn_end_missing(l, host, c->ends[i]);
         }
         for (unsigned held = 0; some && !lacks && held < l->n_classes && !also.instead; held++)
-            also.instead = roleset_has(&h->held, held) && stands_in(l, host, k, held);
+            also.instead = set_has(&h->held, held) && stands_in(l, host, k, held);
         if (also.instead || (some && 100 * also.n_seen >= ALSO_PERCENT * also.n_rows))
             ret->also[ret->n_also++] = also;
     }
@@ -218,11 +218,11 @@ static int by_document(const void *pa, const void *pb, void *aux)
 static int tell_host(struct learner *l, uint32_t host, struct learn_host *ret)
 {
     const struct host *h = &l->hosts[host];
-    unsigned           classes[MAX_ROLES], n = 0;
+    unsigned           classes[SET_MAX], n = 0;
 
-    *ret = (struct learn_host){.addr = h->addr, .governed = rolesets_meet(&h->roles, &l->p->governed)};
+    *ret = (struct learn_host){.addr = h->addr, .governed = sets_meet(&h->roles, &l->p->governed)};
     for (unsigned k = 0; k < l->n_classes; k++)
-        if (roleset_has(&h->held, k))
+        if (set_has(&h->held, k))
             classes[n++] = k;
     qsort_r(classes, n, sizeof(classes[0]), by_document, l);
     ret->roles = calloc(n + 1, sizeof(*ret->roles));
@@ -246,7 +246,7 @@ static bool is_worth_a_word(const struct learner *l, const struct host *h)
     for (uint32_t i = 0; i < h->n; i++) {
         const struct fact *f = fact_at(l, h, i);
 
-        if (rolesets_meet(&l->hosts[f->client].roles, &l->p->governed) || rolesets_meet(&l->hosts[f->server].roles, &l->p->governed))
+        if (sets_meet(&l->hosts[f->client].roles, &l->p->governed) || sets_meet(&l->hosts[f->server].roles, &l->p->governed))
             return true;
     }
     return h->scan;
@@ -264,7 +264,7 @@ static int tell_hosts(struct learner *l)
     for (uint32_t h = 0; h < l->n_hosts; h++) {
         const struct host *host = &l->hosts[h];
 
-        if (rolesets_meet(&host->held, &host->held)) {
+        if (!set_is_empty(&host->held)) {
             if (tell_host(l, h, &r->hosts[r->n_hosts++]) != 0)
                 return -ENOMEM;
         } else if (is_worth_a_word(l, host)) {
@@ -292,10 +292,10 @@ static uint8_t bits_of(const char *value)
 static bool anyone_has(const struct learner *l, const struct rules_names *roles)
 {
     for (size_t i = 0; i < roles->n; i++) {
-        int role = role_index(l->p->matrix, roles->items[i].text);
+        uint32_t role = name_index_find(&l->p->role_names, roles->items[i].text);
 
-        for (size_t h = 0; role >= 0 && h < l->n_hosts; h++)
-            if (roleset_has(&l->hosts[h].roles, (unsigned)role))
+        for (size_t h = 0; role != POLICY_NONE && h < l->n_hosts; h++)
+            if (set_has(&l->hosts[h].roles, role))
                 return true;
     }
     return false;
@@ -303,9 +303,9 @@ static bool anyone_has(const struct learner *l, const struct rules_names *roles)
 
 static bool holds(const struct learner *l, const struct wishes *wishes, const struct matrix_when *w)
 {
-    int option = option_index(l->p->matrix, w->name.text);
+    uint32_t option = name_index_find(&l->p->option_names, w->name.text);
 
-    return w->at_least || (option >= 0 && (wishes[option].usual & bits_of(w->value)) != 0);
+    return w->at_least || (option != POLICY_NONE && (wishes[option].usual & bits_of(w->value)) != 0);
 }
 
 static bool applies(const struct learner *l, const struct wishes *wishes, const struct matrix_row *row)
@@ -321,9 +321,9 @@ static bool applies(const struct learner *l, const struct wishes *wishes, const 
 
 static void wish(const struct learner *l, struct wishes *wishes, const struct matrix_when *w, uint32_t row)
 {
-    int option = w->at_least ? -1 : option_index(l->p->matrix, w->name.text);
+    uint32_t option = w->at_least ? POLICY_NONE : name_index_find(&l->p->option_names, w->name.text);
 
-    if (option < 0)
+    if (option == POLICY_NONE)
         return;
     wishes[option].needed |= bits_of(w->value);
     if ((wishes[option].usual & bits_of(w->value)) == 0 && row < wishes[option].row)
@@ -354,8 +354,8 @@ static uint32_t row_of(const struct learner *l, const struct wishes *wishes, con
     for (uint32_t i = f->first; i < f->first + f->n; i++) {
         const struct applied_row *a = &l->p->rows[l->candidates[i].row];
 
-        if (l->candidates[i].quality == best->quality && rolesets_meet(&a->from, &l->hosts[f->client].roles) &&
-            rolesets_meet(&a->to, &l->hosts[f->server].roles) && applies(l, wishes, a->row))
+        if (l->candidates[i].quality == best->quality && sets_meet(&a->from, &l->hosts[f->client].roles) &&
+            sets_meet(&a->to, &l->hosts[f->server].roles) && applies(l, wishes, a->row))
             return l->candidates[i].row;
     }
     return best->row;
@@ -416,7 +416,7 @@ static const struct matrix_parameter *parameter_of(const struct learner *l, cons
         const struct rules_port *port = &row->ports.items[i];
 
         if (port->parameter != NULL && port->transport == transport)
-            return &l->p->matrix->parameters[parameter_index(l->p->matrix, port->parameter)];
+            return &l->p->matrix->parameters[name_index_find(&l->p->parameter_names, port->parameter)];
     }
     return NULL;
 }
@@ -430,8 +430,8 @@ static const struct matrix_parameter *parameter_for(const struct learner *l, con
         const struct applied_row      *a = &l->p->rows[i];
         const struct matrix_parameter *parameter = parameter_of(l, a->row, f->transport);
 
-        if (parameter == NULL || !policy_satisfies(l->p, &f->app, a) || !rolesets_meet(&a->from, &l->hosts[f->client].roles) ||
-            !rolesets_meet(&a->to, &l->hosts[f->server].roles) || (best != NULL && (best->ports.n == 0 || parameter->ports.n > 0)))
+        if (parameter == NULL || !policy_satisfies(l->p, &f->app, a) || !sets_meet(&a->from, &l->hosts[f->client].roles) ||
+            !sets_meet(&a->to, &l->hosts[f->server].roles) || (best != NULL && (best->ports.n == 0 || parameter->ports.n > 0)))
             continue;
         best = parameter;
         *ret_row = i;

@@ -35,7 +35,7 @@
 
 /* --- classes of roles ---------------------------------------------------------------------------------------- */
 
-static struct roleset closure_of(const struct policy *p, unsigned role)
+static struct set256 closure_of(const struct policy *p, unsigned role)
 {
     return p->closures[role];
 }
@@ -43,7 +43,7 @@ static struct roleset closure_of(const struct policy *p, unsigned role)
 static int find_ends(const struct learner *l, unsigned role, struct role_class *c)
 {
     const struct policy *p = l->p;
-    struct roleset       roles = closure_of(p, role);
+    struct set256       roles = closure_of(p, role);
 
     c->ends = calloc(2 * p->matrix->n_rows + 1, sizeof(*c->ends));
     if (c->ends == NULL)
@@ -52,7 +52,7 @@ static int find_ends(const struct learner *l, unsigned role, struct role_class *
         const struct applied_row *a = &p->rows[i];
 
         for (uint32_t side = 0; side < 2 && a->n_ports > 0; side++)
-            if (rolesets_meet(&roles, side == 0 ? &a->from : &a->to))
+            if (sets_meet(&roles, side == 0 ? &a->from : &a->to))
                 c->ends[c->n_ends++] = 2 * i + side;
     }
     return 0;
@@ -69,18 +69,17 @@ static struct role_class *class_of(struct learner *l, const struct role_class *l
 /* A role that another one of its class implies says less than that one does. */
 static void add_member(const struct policy *p, struct role_class *c, unsigned role)
 {
-    struct roleset roles = closure_of(p, role);
+    struct set256 roles = closure_of(p, role);
     unsigned       kept = 0;
 
-    for (unsigned i = 0; i < ROLE_WORDS; i++)
-        c->closure.words[i] |= roles.words[i];
-    c->governed = rolesets_meet(&c->closure, &p->governed);
+    set_join(&c->closure, &roles);
+    c->governed = sets_meet(&c->closure, &p->governed);
     for (unsigned i = 0; i < c->n_members; i++) {
-        struct roleset other = closure_of(p, c->members[i]);
+        struct set256 other = closure_of(p, c->members[i]);
 
-        if (roleset_has(&other, role))
+        if (set_has(&other, role))
             return;
-        if (!roleset_has(&roles, c->members[i]))
+        if (!set_has(&roles, c->members[i]))
             c->members[kept++] = c->members[i];
     }
     c->n_members = kept;
@@ -113,37 +112,32 @@ int learn_classes(struct learner *l)
     return 0;
 }
 
-struct roleset learn_closure(const struct learner *l, const struct roleset *classes)
+struct set256 learn_closure(const struct learner *l, const struct set256 *classes)
 {
-    struct roleset roles = {0};
+    struct set256 roles = {{0}};
 
     for (unsigned k = 0; k < l->n_classes; k++)
-        for (unsigned w = 0; roleset_has(classes, k) && w < ROLE_WORDS; w++)
-            roles.words[w] |= l->classes[k].closure.words[w];
+        if (set_has(classes, k))
+            set_join(&roles, &l->classes[k].closure);
     return roles;
 }
 
-static void roleset_remove(struct roleset *s, unsigned role)
+static void set_remove(struct set256 *s, unsigned role)
 {
     s->words[role / 64] &= ~(UINT64_C(1) << (role % 64));
 }
 
-static bool is_empty(const struct roleset *s)
+static void hold(struct learner *l, struct host *h, const struct set256 *classes)
 {
-    return !rolesets_meet(s, s);
-}
-
-static void hold(struct learner *l, struct host *h, const struct roleset *classes)
-{
-    struct roleset before = h->roles;
+    struct set256 before = h->roles;
 
     h->held = *classes;
     h->roles = learn_closure(l, classes);
     for (size_t i = 0; i < l->p->matrix->n_rows; i++) {
         const struct applied_row *a = &l->p->rows[i];
 
-        l->holders[2 * i] += (uint32_t)rolesets_meet(&a->from, &h->roles) - (uint32_t)rolesets_meet(&a->from, &before);
-        l->holders[2 * i + 1] += (uint32_t)rolesets_meet(&a->to, &h->roles) - (uint32_t)rolesets_meet(&a->to, &before);
+        l->holders[2 * i] += (uint32_t)sets_meet(&a->from, &h->roles) - (uint32_t)sets_meet(&a->from, &before);
+        l->holders[2 * i + 1] += (uint32_t)sets_meet(&a->to, &h->roles) - (uint32_t)sets_meet(&a->to, &before);
     }
 }
 
@@ -158,12 +152,12 @@ static int64_t worth_of(const struct learner *l, const struct fact *f)
 {
     if (l->governed_first)
         return WORTH_FIRST;
-    bool governed = rolesets_meet(&l->hosts[f->client].roles, &l->p->governed) || rolesets_meet(&l->hosts[f->server].roles, &l->p->governed);
+    bool governed = sets_meet(&l->hosts[f->client].roles, &l->p->governed) || sets_meet(&l->hosts[f->server].roles, &l->p->governed);
     return governed ? WORTH_GOVERNED : WORTH_OTHER;
 }
 
 /* All that this host's facts are worth if it had these roles. */
-static int64_t explained(const struct learner *l, uint32_t host, const struct roleset *roles)
+static int64_t explained(const struct learner *l, uint32_t host, const struct set256 *roles)
 {
     int64_t sum = 0;
 
@@ -191,7 +185,7 @@ void learn_note_ends(struct learner *l, uint32_t host)
 
             /* Who tries and gets no answer has still shown what it wants; who does not answer has shown nothing. */
             if ((side == 0 || f->answered) &&
-                rolesets_meet(side == 0 ? &a->to : &a->from, side == 0 ? &l->hosts[f->server].roles : &l->hosts[f->client].roles))
+                sets_meet(side == 0 ? &a->to : &a->from, side == 0 ? &l->hosts[f->server].roles : &l->hosts[f->client].roles))
                 l->ends[2 * row + side] = 1;
         }
     }
@@ -200,8 +194,8 @@ void learn_note_ends(struct learner *l, uint32_t host)
 bool learn_end_missing(const struct learner *l, uint32_t host, uint32_t end)
 {
     const struct applied_row *a = &l->p->rows[end / 2];
-    const struct roleset     *peers = end % 2 == 0 ? &a->to : &a->from;
-    uint32_t                  self = rolesets_meet(peers, &l->hosts[host].roles);
+    const struct set256     *peers = end % 2 == 0 ? &a->to : &a->from;
+    uint32_t                  self = sets_meet(peers, &l->hosts[host].roles);
 
     return a->required && learn_unconditional(a) && l->holders[end ^ 1] > self;
 }
@@ -222,7 +216,7 @@ static int64_t cost_of_role(const struct learner *l, uint32_t host, unsigned k)
 }
 
 /* Does the set hold another role of this one's family? */
-static bool has_sibling(const struct learner *l, const struct roleset *classes, unsigned k)
+static bool has_sibling(const struct learner *l, const struct set256 *classes, unsigned k)
 {
     const struct matrix *m = l->p->matrix;
     const char          *family = m->roles[l->classes[k].members[0]].family;
@@ -230,18 +224,18 @@ static bool has_sibling(const struct learner *l, const struct roleset *classes, 
     for (unsigned i = 0; family != NULL && i < l->n_classes; i++) {
         const char *other = m->roles[l->classes[i].members[0]].family;
 
-        if (i != k && roleset_has(classes, i) && other != NULL && strcmp(other, family) == 0)
+        if (i != k && set_has(classes, i) && other != NULL && strcmp(other, family) == 0)
             return true;
     }
     return false;
 }
 
-static int64_t cost_of(const struct learner *l, uint32_t host, const struct roleset *classes)
+static int64_t cost_of(const struct learner *l, uint32_t host, const struct set256 *classes)
 {
     int64_t sum = 0, spared = 0;
 
     for (unsigned k = 0; k < l->n_classes; k++) {
-        if (!roleset_has(classes, k))
+        if (!set_has(classes, k))
             continue;
         int64_t cost = cost_of_role(l, host, k), further = cost * (has_sibling(l, classes, k) ? COST_SIBLING : COST_FURTHER) / 100;
         sum += further;
@@ -250,9 +244,9 @@ static int64_t cost_of(const struct learner *l, uint32_t host, const struct role
     return sum - spared;
 }
 
-static int64_t total_of(const struct learner *l, uint32_t host, const struct roleset *classes)
+static int64_t total_of(const struct learner *l, uint32_t host, const struct set256 *classes)
 {
-    struct roleset roles = learn_closure(l, classes);
+    struct set256 roles = learn_closure(l, classes);
 
     return explained(l, host, &roles) - cost_of(l, host, classes);
 }
@@ -273,11 +267,11 @@ static int64_t worst_role(struct learner *l, uint32_t host, unsigned *ret)
     learn_note_ends(l, host);
     int64_t now = total_of(l, host, &h->held);
     for (unsigned k = 0; k < l->n_classes; k++) {
-        struct roleset without = h->held;
+        struct set256 without = h->held;
 
-        if (!roleset_has(&h->held, k) || !is_open(l, k))
+        if (!set_has(&h->held, k) || !is_open(l, k))
             continue;
-        roleset_remove(&without, k);
+        set_remove(&without, k);
         int64_t gain = total_of(l, host, &without) - now;
         if (gain > best) {
             best = gain;
@@ -294,12 +288,12 @@ static int64_t sweep(struct learner *l, int64_t least)
 
     for (uint32_t h = 0; h < l->n_hosts; h++) {
         unsigned k = 0;
-        int64_t  gain = is_empty(&l->hosts[h].held) ? 0 : worst_role(l, h, &k);
+        int64_t  gain = set_is_empty(&l->hosts[h].held) ? 0 : worst_role(l, h, &k);
 
         if (gain > 0 && gain >= least) {
-            struct roleset classes = l->hosts[h].held;
+            struct set256 classes = l->hosts[h].held;
 
-            roleset_remove(&classes, k);
+            set_remove(&classes, k);
             hold(l, &l->hosts[h], &classes);
         }
         most = gain > most ? gain : most;
@@ -319,25 +313,25 @@ static void take_away(struct learner *l)
 /* --- looking again ----------------------------------------------------------------------------------------------- */
 
 /* The set that grows from nothing (or from what stays) by the role that gains most at each step. */
-static struct roleset grow_roles(const struct learner *l, uint32_t host)
+static struct set256 grow_roles(const struct learner *l, uint32_t host)
 {
-    struct roleset classes = {0};
+    struct set256 classes = {{0}};
     int64_t        now;
 
     for (unsigned k = 0; k < l->n_classes; k++)
-        if (roleset_has(&l->hosts[host].held, k) && !is_open(l, k))
-            roleset_add(&classes, k);
+        if (set_has(&l->hosts[host].held, k) && !is_open(l, k))
+            set_add(&classes, k);
     now = total_of(l, host, &classes);
     for (;;) {
         int64_t  best = now;
         unsigned chosen = 0;
 
         for (unsigned k = 0; k < l->n_classes; k++) {
-            struct roleset with = classes;
+            struct set256 with = classes;
 
-            if (!roleset_has(&l->hosts[host].maybe, k) || roleset_has(&classes, k) || !is_open(l, k))
+            if (!set_has(&l->hosts[host].maybe, k) || set_has(&classes, k) || !is_open(l, k))
                 continue;
-            roleset_add(&with, k);
+            set_add(&with, k);
             int64_t total = total_of(l, host, &with);
             if (total > best) {
                 best = total;
@@ -346,7 +340,7 @@ static struct roleset grow_roles(const struct learner *l, uint32_t host)
         }
         if (best == now)
             return classes;
-        roleset_add(&classes, chosen);
+        set_add(&classes, chosen);
         now = best;
     }
 }
@@ -357,10 +351,10 @@ static bool look_again(struct learner *l)
     bool changed = false;
 
     for (uint32_t h = 0; h < l->n_hosts; h++) {
-        if (l->hosts[h].scan || is_empty(&l->hosts[h].maybe))
+        if (l->hosts[h].scan || set_is_empty(&l->hosts[h].maybe))
             continue;
         learn_note_ends(l, h);
-        struct roleset grown = grow_roles(l, h);
+        struct set256 grown = grow_roles(l, h);
         if (total_of(l, h, &grown) > total_of(l, h, &l->hosts[h].held)) {
             hold(l, &l->hosts[h], &grown);
                     changed = true;
@@ -386,7 +380,7 @@ static void find_evidence(struct learner *l)
         for (unsigned k = 0; k < l->n_classes; k++)
             for (size_t e = 0; e < l->classes[k].n_ends; e++)
                 if (l->ends[l->classes[k].ends[e]])
-                    roleset_add(&l->hosts[h].maybe, k);
+                    set_add(&l->hosts[h].maybe, k);
     }
 }
 
@@ -406,17 +400,17 @@ static void keep_the_best(struct learner *l, unsigned k)
     size_t best = 0;
 
     for (uint32_t h = 0; h < l->n_hosts; h++) {
-        size_t n = roleset_has(&l->hosts[h].held, k) ? rows_shown(l, h, &l->classes[k]) : 0;
+        size_t n = set_has(&l->hosts[h].held, k) ? rows_shown(l, h, &l->classes[k]) : 0;
 
         best = n > best ? n : best;
     }
     for (uint32_t h = 0; h < l->n_hosts; h++) {
-        struct roleset classes = l->hosts[h].held;
+        struct set256 classes = l->hosts[h].held;
 
-        if (!roleset_has(&l->hosts[h].maybe, k) || GOVERNED_SHARE * rows_shown(l, h, &l->classes[k]) >= best)
+        if (!set_has(&l->hosts[h].maybe, k) || GOVERNED_SHARE * rows_shown(l, h, &l->classes[k]) >= best)
             continue;
-        roleset_remove(&l->hosts[h].maybe, k);
-        roleset_remove(&classes, k);
+        set_remove(&l->hosts[h].maybe, k);
+        set_remove(&classes, k);
         hold(l, &l->hosts[h], &classes);
     }
 }
@@ -425,11 +419,11 @@ static void phase(struct learner *l, bool governed_first)
 {
     l->governed_first = governed_first;
     for (size_t h = 0; h < l->n_hosts; h++) {
-        struct roleset classes = l->hosts[h].maybe;
+        struct set256 classes = l->hosts[h].maybe;
 
         for (unsigned k = 0; k < l->n_classes && !governed_first; k++)
-            if (l->classes[k].governed && !roleset_has(&l->hosts[h].held, k))
-                roleset_remove(&classes, k);
+            if (l->classes[k].governed && !set_has(&l->hosts[h].held, k))
+                set_remove(&classes, k);
         hold(l, &l->hosts[h], &classes);
     }
     take_away(l);
