@@ -48,7 +48,10 @@ static void __attribute__((format(printf, 2, 3))) say(struct text *t, const char
 static const char *icmp_meaning(const struct flow_icmp *icmp)
 {
     if (icmp->is_icmp6)
-        return icmp->type == 1 && icmp->code == 1 ? "administratively prohibited" : icmp->type == 1 && icmp->code == 4 ? "port unreachable" : "unreachable";
+        return icmp->type != 1                          ? "error"
+               : icmp->code == 1 || icmp->code == 5 || icmp->code == 6 ? "administratively prohibited"
+               : icmp->code == 4                        ? "port unreachable"
+                                                        : "unreachable";
     if (icmp->type != 3)
         return "error";
     switch (icmp->code) {
@@ -75,8 +78,9 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
         say(t, "; the server refused it");
         break;
     case OUTCOME_PROHIBITED:
-        if (f->icmp != NULL)
-            say(t, "; it was stopped on the way (ICMP %s from %s)", icmp_meaning(f->icmp), host_text(p, &f->icmp->sender, sender, sizeof(sender)));
+        if (f->icmp != NULL && f->icmp->n_errors > 0)
+            say(t, "; it was stopped on the way (ICMP %s from %s)", icmp_meaning(f->icmp),
+                host_text(p, &f->icmp->sender, sender, sizeof(sender)));
         else
             say(t, "; it was reset by something other than the server");
         break;
@@ -104,8 +108,8 @@ static void say_event(struct text *t, const struct policy *p, const struct polic
     host_text(p, &q->tuple.client, client, sizeof(client));
     host_text(p, &q->tuple.server, server, sizeof(server));
     service_text(q->tuple.transport, q->tuple.server_port, service, sizeof(service));
-    if (q->direction_known && q->tuple.transport == IPPROTO_TCP)
-        say(t, "%s connected to %s on %s", client, server, service);
+    if (q->direction_known && q->tuple.transport == IPPROTO_TCP && f->outcome != OUTCOME_ONE_WAY)
+        say(t, "%s %s to %s on %s", client, f->outcome == OUTCOME_ESTABLISHED ? "connected" : "tried to connect", server, service);
     else if (q->direction_known)
         say(t, "%s sent to %s on %s", client, server, service);
     else
@@ -126,15 +130,25 @@ static const char *roles_text(const struct policy *p, uint32_t host)
     return *roles != '\0' ? roles : "no role";
 }
 
-static void say_media(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+/* (row admin-rdp, "Network Traffic ...") */
+static void say_row(struct text *t, const struct matrix_row *row)
 {
-    const struct matrix_row *row = p->rows[j->row].row;
-    char                     receiver[128];
-    const struct addr       *a = j->back ? &q->tuple.client : &q->tuple.server;
+    say(t, " (row %s, \"%s\")", row->id.text, row->section);
+}
 
-    say(t, "Media went to port %u of %s; row %s allows %s only, so look at the media port range of %s.",
-        j->back ? q->tuple.client_port : q->tuple.server_port, host_text(p, a, receiver, sizeof(receiver)), row->id.text, row->ports_text,
-        policy_host_name(p, j->back ? j->client_host : j->server_host));
+const char *ports_text(const struct applied_row *a, char *buf, size_t size)
+{
+    struct text t = {buf, size, 0};
+
+    snprintf(buf, size, "no port");
+    for (size_t i = 0; i < a->n_ports && t.len < size; i++) {
+        const struct port_range *r = &a->ports[i];
+
+        say(&t, "%s%s %u", i > 0 ? " or " : "", r->transport == IPPROTO_TCP ? "TCP" : "UDP", r->low);
+        if (r->high != r->low)
+            say(&t, "-%u", r->high);
+    }
+    return buf;
 }
 
 static void say_expected(struct text *t, const struct matrix_row *row)
@@ -143,15 +157,90 @@ static void say_expected(struct text *t, const struct matrix_row *row)
         say(t, "%s%s", i > 0 ? " or " : "", row->protocols.items[i].text);
 }
 
+static void say_wrong_protocol(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+{
+    const struct matrix_row *row = p->rows[j->row].row;
+
+    say(t, "The document allows this port for ");
+    say_expected(t, row);
+    say_row(t, row);
+    say(t, ", and the content is %s: find out what runs on %s.", q->app.name,
+        policy_host_name(p, j->back ? j->client_host : j->server_host));
+}
+
+static void say_wrong_direction(struct text *t, const struct policy *p, const struct judgement *j)
+{
+    const struct matrix_row *row = p->rows[j->row].row;
+
+    say(t, "The document has it the other way round: %s connects to %s there", row->from_text, row->to_text);
+    say_row(t, row);
+    say(t, ". Find out what makes %s the client.", policy_host_name(p, j->client_host));
+}
+
+static void say_wrong_role(struct text *t, const struct policy *p, const struct judgement *j)
+{
+    const struct applied_row *a = &p->rows[j->row];
+
+    if (sets_meet(&host_group(p, j->client_host)->roles, &a->from))
+        say(t, "The document allows %s from %s only to %s", a->row->service, a->row->from_text, a->row->to_text);
+    else
+        say(t, "The document allows %s to %s only from %s", a->row->service, a->row->to_text, a->row->from_text);
+    say_row(t, a->row);
+    uint32_t host = sets_meet(&host_group(p, j->client_host)->roles, &a->from) ? j->server_host : j->client_host;
+    say(t, ", and %s has %s %s.", policy_host_name(p, host), strchr(roles_text(p, host), ',') != NULL ? "the roles" : "the role",
+        roles_text(p, host));
+}
+
+static void say_wrong_port(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+{
+    const struct applied_row *a = &p->rows[j->row];
+    const struct addr        *receiver = j->back ? &q->tuple.client : &q->tuple.server;
+    char                      ports[256], text[160];
+
+    ports_text(a, ports, sizeof(ports));
+    if (a->row->media)
+        say(t, "Media to %s went to port %u, and the document allows %s only", host_text(p, receiver, text, sizeof(text)),
+            j->back ? q->tuple.client_port : q->tuple.server_port, ports);
+    else
+        say(t, "The document allows %s here on %s only", q->app.name, ports);
+    say_row(t, a->row);
+    say(t, ": look at the %sports that %s is set to use.", a->row->media ? "media " : "",
+        policy_host_name(p, j->back ? j->client_host : j->server_host));
+}
+
+/* Allowed, and worth a notice. */
+static void say_wide(struct text *t, const struct policy *p, const struct judgement *j)
+{
+    const struct applied_row *a = &p->rows[j->row];
+    char                      ports[256];
+
+    say(t, "The document allows the whole range %s", ports_text(a, ports, sizeof(ports)));
+    say_row(t, a->row);
+    say(t, "; with option %s on, only negotiated ports are open, and no negotiation of this one was seen.",
+        p->matrix->options[j->option].name.text);
+}
+
+/* The row's own words, a sentence without its capital and full stop, or with them. */
+static void say_off_text(struct text *t, const char *off)
+{
+    size_t len = strlen(off);
+
+    if (len > 0)
+        say(t, "%c%s%s ", off[0] >= 'a' && off[0] <= 'z' ? off[0] - 'a' + 'A' : off[0], off + 1,
+            strchr(".!?", off[len - 1]) != NULL ? "" : ".");
+}
+
 static void say_option_off(struct text *t, const struct policy *p, const struct judgement *j)
 {
     const struct matrix_row *row = p->rows[j->row].row;
-    const char              *option = p->matrix->options[j->option].name.text;
     bool                     is_on = (p->option_values[j->option] & OPTION_ON) != 0;
 
     if (row->off_text != NULL)
-        say(t, "%s%s ", row->off_text, strchr(".!?", row->off_text[strlen(row->off_text) - 1]) != NULL ? "" : ".");
-    say(t, "Row %s would allow it if option %s were %s; at this site it is %s.", row->id.text, option, is_on ? "off" : "on", is_on ? "on" : "off");
+        say_off_text(t, row->off_text);
+    say(t, "The row for it needs option %s %s, and at this site it is %s", p->matrix->options[j->option].name.text,
+        is_on ? "off" : "on", is_on ? "on" : "off");
+    say_row(t, row);
+    say(t, ".");
 }
 
 static void say_unknown_host(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
@@ -167,11 +256,17 @@ static void say_unknown_host(struct text *t, const struct policy *p, const struc
             j->client_host == POLICY_NONE ? a : b, policy_host_name(p, j->client_host == POLICY_NONE ? j->server_host : j->client_host));
 }
 
-static void say_rule(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+static void say_no_row(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
-    const struct applied_row *a = j->row != POLICY_NONE ? &p->rows[j->row] : NULL;
-    const char               *client = policy_host_name(p, j->client_host), *server = policy_host_name(p, j->server_host);
+    char service[16];
 
+    say(t, "The document has no row for %s from %s (%s) to %s (%s): find out what needs it.",
+        service_text(q->tuple.transport, q->tuple.server_port, service, sizeof(service)), policy_host_name(p, j->client_host),
+        roles_text(p, j->client_host), policy_host_name(p, j->server_host), roles_text(p, j->server_host));
+}
+
+static void say_violation(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+{
     switch (j->kind) {
     case FINDING_UNKNOWN_HOST:
         say_unknown_host(t, p, q, j);
@@ -180,34 +275,22 @@ static void say_rule(struct text *t, const struct policy *p, const struct policy
         say_option_off(t, p, j);
         break;
     case FINDING_WRONG_PROTOCOL:
-        say(t, "Row %s allows this port for ", a->row->id.text);
-        say_expected(t, a->row);
-        say(t, " (%s), and the content is %s: find out what runs on %s.", a->row->service, q->app.name, j->back ? client : server);
+        say_wrong_protocol(t, p, q, j);
         break;
     case FINDING_WRONG_DIRECTION:
-        say(t, "The document has it the other way round: row %s lets %s connect to %s (%s).", a->row->id.text, a->row->from_text, a->row->to_text,
-            a->row->service);
+        say_wrong_direction(t, p, j);
         break;
     case FINDING_WRONG_ROLE:
-        say(t, "Row %s allows %s from %s to %s; here the client %s is %s and the server %s is %s.", a->row->id.text, a->row->service,
-            a->row->from_text, a->row->to_text, client, roles_text(p, j->client_host), server, roles_text(p, j->server_host));
+        say_wrong_role(t, p, j);
         break;
     case FINDING_WRONG_PORT:
-        if (a->row->media)
-            say_media(t, p, q, j);
-        else if (j->verdict == VERDICT_ALLOWED)
-            say(t, "Row %s allows the whole range %s; no negotiation of this port was seen, and the site says that the firewall opens "
-                   "negotiated ports only.", a->row->id.text, a->row->ports_text);
-        else
-            say(t, "Row %s allows %s here on %s only: look at the ports that %s is set to use.", a->row->id.text, a->row->service,
-                a->row->ports_text, server);
+        say_wrong_port(t, p, q, j);
         break;
     default:
-        say(t, "No row of the document lets %s (%s) reach %s (%s) there.", client, roles_text(p, j->client_host), server,
-            roles_text(p, j->server_host));
+        say_no_row(t, p, q, j);
         break;
     }
-    if (j->verdict == VERDICT_VIOLATION && j->parameter != POLICY_NONE)
+    if (j->parameter != POLICY_NONE)
         say(t, " The site lists no %s, so the rows that need them allow nothing.", p->matrix->parameters[j->parameter].name.text);
 }
 
@@ -218,18 +301,21 @@ static void say_verdict(struct text *t, const struct policy *p, const struct pol
         say(t, "The document does not speak of it.");
         break;
     case VERDICT_UNDOCUMENTED:
-        say(t, "Row %s speaks of this direction, but its list of ports is lost from the source, and the site lists no %s.",
-            p->rows[j->row].row->id.text, p->matrix->parameters[j->parameter].name.text);
+        say(t, "The document has a table of ports for this direction, but the table is lost from the source");
+        say_row(t, p->rows[j->row].row);
+        say(t, ", and the site lists no %s.", p->matrix->parameters[j->parameter].name.text);
         break;
     case VERDICT_ALLOWED:
-        if (j->kind == FINDING_NONE) {
-            say(t, "Row %s allows it.", p->rows[j->row].row->id.text);
+        if (j->kind != FINDING_NONE) {
+            say_wide(t, p, j);
             break;
         }
-        say_rule(t, p, q, j);
+        say(t, "The document allows it");
+        say_row(t, p->rows[j->row].row);
+        say(t, ".");
         break;
     case VERDICT_VIOLATION:
-        say_rule(t, p, q, j);
+        say_violation(t, p, q, j);
         break;
     }
 }
