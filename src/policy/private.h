@@ -88,7 +88,7 @@ struct applied_row {
     struct port_range       *ports;
     size_t                   n_ports;
     bool                     enabled;
-    uint32_t                 off_option; /* option whose value turns it off, or POLICY_NONE */
+    uint32_t                 off_option; /* option whose value alone, or with others, turns it off; or POLICY_NONE */
     uint32_t                 wide_option;/* use outside a negotiated port is a notice, by this option; or POLICY_NONE */
     uint32_t                 unlisted;   /* a parameter of its ports that the site leaves empty, or POLICY_NONE */
     bool                     lost;       /* no port, since the source's table is lost */
@@ -301,7 +301,7 @@ void policy_each_row(const struct policy *, const struct policy_query *, const s
 const char *host_text(const struct policy *, const struct addr *, char *buf, size_t size);
 /* What the document says, without the event. */
 int         rule_text(const struct policy *, const struct policy_query *, const struct judgement *, char *buf, size_t size);
-const char *ports_text(const struct applied_row *, char *buf, size_t size); /* "TCP 5000-5020 or UDP 5000-5020" */
+const char *ports_text(const struct applied_row *, char *buf, size_t size); /* "TCP and UDP 5000-5020" */
 const char *service_text(uint8_t transport, uint16_t port, char *buf, size_t size); /* "TCP 443" */
 
 #endif

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sentences for people: who did what, what became of it, what the document says.  All vendor words come from the matrix. */
+/*
+ * Sentences for people: who did what and what became of it, then what the document says and where to look.  All vendor words
+ * come from the matrix.  Nothing is said that the facts do not hold: a connection that was not answered was tried, not made.
+ */
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "private.h"
+
+#define MOST_RANGES 8      /* of a row, named in a sentence */
+#define HOST_TEXT_SIZE (RULES_MAX_NAME + ADDR_TEXT_SIZE + 4)
 
 const char *host_text(const struct policy *p, const struct addr *a, char *buf, size_t size)
 {
@@ -48,10 +54,7 @@ static void __attribute__((format(printf, 2, 3))) say(struct text *t, const char
 static const char *icmp_meaning(const struct flow_icmp *icmp)
 {
     if (icmp->is_icmp6)
-        return icmp->type != 1                          ? "error"
-               : icmp->code == 1 || icmp->code == 5 || icmp->code == 6 ? "administratively prohibited"
-               : icmp->code == 4                        ? "port unreachable"
-                                                        : "unreachable";
+        return icmp->type == 1 && icmp->code == 1 ? "administratively prohibited" : icmp->type == 1 && icmp->code == 4 ? "port unreachable" : "unreachable";
     if (icmp->type != 3)
         return "error";
     switch (icmp->code) {
@@ -66,74 +69,148 @@ static const char *icmp_meaning(const struct flow_icmp *icmp)
     }
 }
 
-static void say_outcome(struct text *t, const struct policy *p, const struct policy_facts *f)
+/* What the client did, as far as it is known. */
+static const char *deed(const struct policy_query *q, enum outcome outcome)
 {
-    char sender[128];
+    if (q->tuple.transport != IPPROTO_TCP || outcome == OUTCOME_ONE_WAY)
+        return "sent to";
+    return outcome == OUTCOME_ESTABLISHED ? "connected to" : "tried to connect to";
+}
+
+static void say_who(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
+{
+    char client[HOST_TEXT_SIZE], server[HOST_TEXT_SIZE], service[16];
+
+    host_text(p, &q->tuple.client, client, sizeof(client));
+    host_text(p, &q->tuple.server, server, sizeof(server));
+    service_text(q->tuple.transport, q->tuple.server_port, service, sizeof(service));
+    if (q->sent[1] && !q->sent[0])
+        say(t, "%s sent to %s from %s", server, client, service);
+    else if (q->direction_known)
+        say(t, "%s %s %s on %s", client, deed(q, f->outcome), server, service);
+    else if (q->sent[1])
+        say(t, "%s and %s exchanged packets on %s of the latter", client, server, service);
+    else
+        say(t, "%s sent to %s on %s", client, server, service);
+}
+
+static void say_content(struct text *t, const struct app *app)
+{
+    const char *name = app->detail[0] != '\0' ? app->detail : app->name;
+
+    if (app->basis == APP_CONTENT)
+        say(t, ", carrying %s", name);
+    else if (app->basis == APP_HINT)
+        say(t, ", and the content looks like %s", name);
+}
+
+static void say_outcome(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
+{
+    char sender[HOST_TEXT_SIZE];
 
     switch (f->outcome) {
     case OUTCOME_ESTABLISHED:
-        say(t, " and got through");
+        if (q->tuple.transport != IPPROTO_TCP && q->direction_known && q->sent[0])
+            say(t, "; it was answered");
         break;
     case OUTCOME_REFUSED:
         say(t, "; the server refused it");
         break;
     case OUTCOME_PROHIBITED:
         if (f->icmp != NULL && f->icmp->n_errors > 0)
-            say(t, "; it was stopped on the way (ICMP %s from %s)", icmp_meaning(f->icmp),
-                host_text(p, &f->icmp->sender, sender, sizeof(sender)));
+            say(t, "; it was stopped on the way (ICMP %s from %s)", icmp_meaning(f->icmp), host_text(p, &f->icmp->sender, sender, sizeof(sender)));
         else
-            say(t, "; it was reset by something other than the server");
+            say(t, "; something other than the server reset it");
         break;
     case OUTCOME_UNANSWERED:
         say(t, "; no answer was seen");
         break;
     case OUTCOME_ONE_WAY:
-        say(t, "; packets were seen in this direction only");
+        say(t, "; no packet the other way was seen");
         break;
     }
 }
 
-static void say_content(struct text *t, const struct app *app)
-{
-    if (app->basis == APP_CONTENT)
-        say(t, " carrying %s", app->detail[0] != '\0' ? app->detail : app->name);
-    else if (app->basis == APP_HINT)
-        say(t, " (the content looks like %s)", app->detail[0] != '\0' ? app->detail : app->name);
-}
-
 static void say_event(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
 {
-    char client[128], server[128], service[16];
-
-    host_text(p, &q->tuple.client, client, sizeof(client));
-    host_text(p, &q->tuple.server, server, sizeof(server));
-    service_text(q->tuple.transport, q->tuple.server_port, service, sizeof(service));
-    if (q->direction_known && q->tuple.transport == IPPROTO_TCP && f->outcome != OUTCOME_ONE_WAY)
-        say(t, "%s %s to %s on %s", client, f->outcome == OUTCOME_ESTABLISHED ? "connected" : "tried to connect", server, service);
-    else if (q->direction_known)
-        say(t, "%s sent to %s on %s", client, server, service);
-    else
-        say(t, "%s and %s exchanged packets on %s (who began is not in the capture)", client, server, service);
-    say_content(t, &q->app);
+    say_who(t, p, q, f);
     if (f->flows > 1)
-        say(t, ", %llu times,", (unsigned long long)f->flows);
-    say_outcome(t, p, f);
+        say(t, " %llu times", (unsigned long long)f->flows);
+    say_content(t, &q->app);
+    say_outcome(t, p, q, f);
+    if (!q->direction_known)
+        say(t, " (who began is not in the capture)");
     say(t, ". ");
 }
 
 /* --- what the document says ---------------------------------------------------------------------------------- */
 
-static const char *roles_text(const struct policy *p, uint32_t host)
+/* "a or b" of "a|b" */
+static void say_list(struct text *t, const char *names, char separator, const char *instead)
+{
+    for (;;) {
+        size_t n = strcspn(names, (char[]){separator, '\0'});
+
+        say(t, "%.*s", (int)n, names);
+        if (names[n] == '\0')
+            return;
+        say(t, "%s", instead);
+        names += n + 1;
+    }
+}
+
+static void say_either(struct text *t, const char *names)
+{
+    say_list(t, names, '|', " or ");
+}
+
+static void say_roles(struct text *t, const struct policy *p, uint32_t host)
 {
     const char *roles = policy_host_roles(p, host);
 
-    return *roles != '\0' ? roles : "no role";
+    say(t, "%s (", policy_host_name(p, host));
+    say_list(t, *roles != '\0' ? roles : "no role", ',', ", ");
+    say(t, ")");
 }
 
-/* (row admin-rdp, "Network Traffic ...") */
-static void say_row(struct text *t, const struct matrix_row *row)
+static bool same_range(const struct port_range *a, const struct port_range *b)
 {
-    say(t, " (row %s, \"%s\")", row->id.text, row->section);
+    return a->low == b->low && a->high == b->high;
+}
+
+/* Is this the UDP half of a range that is named for both transports already? */
+static bool named_before(const struct applied_row *a, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (same_range(&a->ports[k], &a->ports[i]))
+            return true;
+    return false;
+}
+
+static const char *transports_of(const struct applied_row *a, size_t i)
+{
+    for (size_t k = i + 1; k < a->n_ports; k++)
+        if (same_range(&a->ports[k], &a->ports[i]) && a->ports[k].transport != a->ports[i].transport)
+            return "TCP and UDP";
+    return a->ports[i].transport == IPPROTO_TCP ? "TCP" : "UDP";
+}
+
+/* The row's ports at the site, as the source writes them: "TCP and UDP 5000-5020" */
+static void say_ports(struct text *t, const struct applied_row *a)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->n_ports; i++) {
+        if (named_before(a, i))
+            continue;
+        if (n++ == MOST_RANGES) {
+            say(t, " and others");
+            return;
+        }
+        say(t, "%s%s %u", n > 1 ? ", " : "", transports_of(a, i), a->ports[i].low);
+        if (a->ports[i].high != a->ports[i].low)
+            say(t, "-%u", a->ports[i].high);
+    }
 }
 
 const char *ports_text(const struct applied_row *a, char *buf, size_t size)
@@ -141,131 +218,130 @@ const char *ports_text(const struct applied_row *a, char *buf, size_t size)
     struct text t = {buf, size, 0};
 
     snprintf(buf, size, "no port");
-    for (size_t i = 0; i < a->n_ports && t.len < size; i++) {
-        const struct port_range *r = &a->ports[i];
-
-        say(&t, "%s%s %u", i > 0 ? " or " : "", r->transport == IPPROTO_TCP ? "TCP" : "UDP", r->low);
-        if (r->high != r->low)
-            say(&t, "-%u", r->high);
-    }
+    say_ports(&t, a);
     return buf;
 }
 
-static void say_expected(struct text *t, const struct matrix_row *row)
+static void say_media(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
-    for (size_t i = 0; i < row->protocols.n; i++)
-        say(t, "%s%s", i > 0 ? " or " : "", row->protocols.items[i].text);
+    const struct applied_row *a = &p->rows[j->row];
+    const struct addr        *to = j->back ? &q->tuple.client : &q->tuple.server;
+    char                      receiver[HOST_TEXT_SIZE];
+
+    if (!policy_satisfies(p, &q->app, a) && !q->media)
+        say(t, "If this is media, which one of its ports suggests: ");
+    say(t, "%s received it on UDP %u, and row %s (%s) allows ", host_text(p, to, receiver, sizeof(receiver)),
+        j->back ? q->tuple.client_port : q->tuple.server_port, a->row->id.text, a->row->service);
+    say_ports(t, a);
+    say(t, " only. Look at the range of media ports that %s is set to use.", policy_host_name(p, j->back ? j->client_host : j->server_host));
 }
 
-static void say_wrong_protocol(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+static void say_wrong_port(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+{
+    const struct applied_row *a = &p->rows[j->row];
+
+    if (j->verdict == VERDICT_ALLOWED) {
+        say(t, "Row %s (%s) allows the whole of ", a->row->id.text, a->row->service);
+        say_ports(t, a);
+        say(t, ", but the site says that the firewall opens negotiated ports only (option %s), and no negotiation of this port was seen.",
+            p->matrix->options[j->option].name.text);
+    } else if (a->row->media) {
+        say_media(t, p, q, j);
+    } else {
+        say(t, "Row %s (%s) allows %s between these two on ", a->row->id.text, a->row->service, q->app.name);
+        say_ports(t, a);
+        say(t, " only. Look at the ports that %s is set to use.", policy_host_name(p, j->server_host));
+    }
+}
+
+static void say_wrong_protocol(struct text *t, const struct policy *p, const struct judgement *j)
 {
     const struct matrix_row *row = p->rows[j->row].row;
 
-    say(t, "The document allows this port for ");
-    say_expected(t, row);
-    say_row(t, row);
-    say(t, ", and the content is %s: find out what runs on %s.", q->app.name,
-        policy_host_name(p, j->back ? j->client_host : j->server_host));
+    say(t, "Row %s (%s) allows this port for ", row->id.text, row->service);
+    for (size_t i = 0; i < row->protocols.n; i++)
+        say(t, "%s%s", i > 0 ? " or " : "", row->protocols.items[i].text);
+    say(t, " only. Find out what runs on %s there.", policy_host_name(p, j->back ? j->client_host : j->server_host));
 }
 
 static void say_wrong_direction(struct text *t, const struct policy *p, const struct judgement *j)
 {
     const struct matrix_row *row = p->rows[j->row].row;
 
-    say(t, "The document has it the other way round: %s connects to %s there", row->from_text, row->to_text);
-    say_row(t, row);
-    say(t, ". Find out what makes %s the client.", policy_host_name(p, j->client_host));
+    say(t, "The document has it the other way round: row %s (%s) lets ", row->id.text, row->service);
+    say_either(t, row->from_text);
+    say(t, " reach ");
+    say_either(t, row->to_text);
+    say(t, ". Find out what on %s needs this of %s.", policy_host_name(p, j->client_host), policy_host_name(p, j->server_host));
 }
 
 static void say_wrong_role(struct text *t, const struct policy *p, const struct judgement *j)
 {
-    const struct applied_row *a = &p->rows[j->row];
+    const struct matrix_row *row = p->rows[j->row].row;
 
-    if (sets_meet(&host_group(p, j->client_host)->roles, &a->from))
-        say(t, "The document allows %s from %s only to %s", a->row->service, a->row->from_text, a->row->to_text);
-    else
-        say(t, "The document allows %s to %s only from %s", a->row->service, a->row->to_text, a->row->from_text);
-    say_row(t, a->row);
-    uint32_t host = sets_meet(&host_group(p, j->client_host)->roles, &a->from) ? j->server_host : j->client_host;
-    say(t, ", and %s has %s %s.", policy_host_name(p, host), strchr(roles_text(p, host), ',') != NULL ? "the roles" : "the role",
-        roles_text(p, host));
+    say(t, "Row %s (%s) allows it from ", row->id.text, row->service);
+    say_either(t, row->from_text);
+    say(t, " to ");
+    say_either(t, row->to_text);
+    say(t, " only, and this is from ");
+    say_roles(t, p, j->client_host);
+    say(t, " to ");
+    say_roles(t, p, j->server_host);
+    say(t, ". Look at which server %s is set to use, and at the roles in the site file.", policy_host_name(p, j->client_host));
 }
 
-static void say_wrong_port(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+/* The options that stand in the way of this row: "option pca were on and option https were off". */
+static void say_conditions(struct text *t, const struct policy *p, const struct matrix_row *row)
 {
-    const struct applied_row *a = &p->rows[j->row];
-    const struct addr        *receiver = j->back ? &q->tuple.client : &q->tuple.server;
-    char                      ports[256], text[160];
+    uint32_t option = POLICY_NONE;
+    unsigned n = 0;
+    bool     any = row->n_when_any == 0;
 
-    ports_text(a, ports, sizeof(ports));
-    if (a->row->media)
-        say(t, "Media to %s went to port %u, and the document allows %s only", host_text(p, receiver, text, sizeof(text)),
-            j->back ? q->tuple.client_port : q->tuple.server_port, ports);
-    else
-        say(t, "The document allows %s here on %s only", q->app.name, ports);
-    say_row(t, a->row);
-    say(t, ": look at the %sports that %s is set to use.", a->row->media ? "media " : "",
-        policy_host_name(p, j->back ? j->client_host : j->server_host));
-}
-
-/* Allowed, and worth a notice. */
-static void say_wide(struct text *t, const struct policy *p, const struct judgement *j)
-{
-    const struct applied_row *a = &p->rows[j->row];
-    char                      ports[256];
-
-    say(t, "The document allows the whole range %s", ports_text(a, ports, sizeof(ports)));
-    say_row(t, a->row);
-    say(t, "; with option %s on, only negotiated ports are open, and no negotiation of this one was seen.",
-        p->matrix->options[j->option].name.text);
-}
-
-/* The row's own words, a sentence without its capital and full stop, or with them. */
-static void say_off_text(struct text *t, const char *off)
-{
-    size_t len = strlen(off);
-
-    if (len > 0)
-        say(t, "%c%s%s ", off[0] >= 'a' && off[0] <= 'z' ? off[0] - 'a' + 'A' : off[0], off + 1,
-            strchr(".!?", off[len - 1]) != NULL ? "" : ".");
+    for (size_t i = 0; i < row->n_when; i++)
+        if (!policy_holds(p, &row->when[i], &option))
+            say(t, "%soption %s were %s", n++ > 0 ? " and " : "", row->when[i].name.text, row->when[i].value);
+    for (size_t i = 0; i < row->n_when_any; i++)
+        any |= policy_holds(p, &row->when_any[i], &option);
+    for (size_t i = 0; !any && i < row->n_when_any; i++)
+        say(t, "%soption %s were %s", i > 0 ? " or " : n > 0 ? " and " : "", row->when_any[i].name.text, row->when_any[i].value);
 }
 
 static void say_option_off(struct text *t, const struct policy *p, const struct judgement *j)
 {
     const struct matrix_row *row = p->rows[j->row].row;
-    bool                     is_on = (p->option_values[j->option] & OPTION_ON) != 0;
 
-    if (row->off_text != NULL)
-        say_off_text(t, row->off_text);
-    say(t, "The row for it needs option %s %s, and at this site it is %s", p->matrix->options[j->option].name.text,
-        is_on ? "off" : "on", is_on ? "on" : "off");
-    say_row(t, row);
-    say(t, ".");
+    if (row->off_text != NULL && *row->off_text != '\0')
+        say(t, "%s%s ", row->off_text, strchr(".!?", row->off_text[strlen(row->off_text) - 1]) != NULL ? "" : ".");
+    say(t, "Row %s (%s) would allow it if ", row->id.text, row->service);
+    say_conditions(t, p, row);
+    say(t, ": look at the options in the site file, or stop it.");
 }
 
 static void say_unknown_host(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
-    char a[ADDR_TEXT_SIZE], b[ADDR_TEXT_SIZE];
+    char        text[ADDR_TEXT_SIZE];
+    bool        is_client = j->client_host == POLICY_NONE;
+    const char *known = policy_host_name(p, is_client ? j->server_host : j->client_host);
 
-    addr_text(&q->tuple.client, a);
-    addr_text(&q->tuple.server, b);
-    if (j->client_host == POLICY_NONE && j->server_host == POLICY_NONE)
-        say(t, "Neither %s nor %s is a host of the site.", a, b);
-    else
-        say(t, "%s is not a host of the site, and the document lets %s speak with named hosts only; name it in the site file if it belongs there.",
-            j->client_host == POLICY_NONE ? a : b, policy_host_name(p, j->client_host == POLICY_NONE ? j->server_host : j->client_host));
+    say(t, "%s is not a host of the site, and no row lets %s %s a host without a role. ", addr_text(is_client ? &q->tuple.client : &q->tuple.server, text),
+        known, is_client ? "be reached by" : "reach");
+    say(t, "Name it in the site file if it belongs there, or find out what it is.");
 }
 
 static void say_no_row(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
-    char service[16];
+    uint32_t from = j->back ? j->server_host : j->client_host, to = j->back ? j->client_host : j->server_host;
+    char     service[16];
 
-    say(t, "The document has no row for %s from %s (%s) to %s (%s): find out what needs it.",
-        service_text(q->tuple.transport, q->tuple.server_port, service, sizeof(service)), policy_host_name(p, j->client_host),
-        roles_text(p, j->client_host), policy_host_name(p, j->server_host), roles_text(p, j->server_host));
+    say(t, "No row of the document lets ");
+    say_roles(t, p, from);
+    say(t, " reach ");
+    say_roles(t, p, to);
+    say(t, " on %s. Find out what on %s does, or correct the roles in the site file.",
+        service_text(q->tuple.transport, j->back ? q->tuple.client_port : q->tuple.server_port, service, sizeof(service)), policy_host_name(p, from));
 }
 
-static void say_violation(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+static void say_kind(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
     switch (j->kind) {
     case FINDING_UNKNOWN_HOST:
@@ -275,7 +351,7 @@ static void say_violation(struct text *t, const struct policy *p, const struct p
         say_option_off(t, p, j);
         break;
     case FINDING_WRONG_PROTOCOL:
-        say_wrong_protocol(t, p, q, j);
+        say_wrong_protocol(t, p, j);
         break;
     case FINDING_WRONG_DIRECTION:
         say_wrong_direction(t, p, j);
@@ -290,32 +366,37 @@ static void say_violation(struct text *t, const struct policy *p, const struct p
         say_no_row(t, p, q, j);
         break;
     }
-    if (j->parameter != POLICY_NONE)
-        say(t, " The site lists no %s, so the rows that need them allow nothing.", p->matrix->parameters[j->parameter].name.text);
 }
 
-static void say_verdict(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+static void say_undocumented(struct text *t, const struct policy *p, const struct judgement *j)
+{
+    const struct matrix_row *row = p->rows[j->row].row;
+
+    say(t, "Row %s (%s) speaks of this direction, but its table of ports is lost from the source", row->id.text, row->service);
+    if (j->parameter != POLICY_NONE)
+        say(t, ", and the site lists no %s", p->matrix->parameters[j->parameter].name.text);
+    say(t, ": it is neither allowed nor a violation.");
+}
+
+static void say_rule(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
     switch (j->verdict) {
     case VERDICT_NOT_GOVERNED:
-        say(t, "The document does not speak of it.");
+        say(t, j->ignored ? "The site says to ignore one of the two." : "The document does not speak of it.");
         break;
     case VERDICT_UNDOCUMENTED:
-        say(t, "The document has a table of ports for this direction, but the table is lost from the source");
-        say_row(t, p->rows[j->row].row);
-        say(t, ", and the site lists no %s.", p->matrix->parameters[j->parameter].name.text);
+        say_undocumented(t, p, j);
         break;
     case VERDICT_ALLOWED:
-        if (j->kind != FINDING_NONE) {
-            say_wide(t, p, j);
-            break;
-        }
-        say(t, "The document allows it");
-        say_row(t, p->rows[j->row].row);
-        say(t, ".");
+        if (j->kind == FINDING_NONE)
+            say(t, "Row %s (%s) allows it.", p->rows[j->row].row->id.text, p->rows[j->row].row->service);
+        else
+            say_kind(t, p, q, j);
         break;
     case VERDICT_VIOLATION:
-        say_violation(t, p, q, j);
+        say_kind(t, p, q, j);
+        if (j->parameter != POLICY_NONE)
+            say(t, " The site lists no %s, so the rows that need this list allow nothing.", p->matrix->parameters[j->parameter].name.text);
         break;
     }
 }
@@ -328,7 +409,7 @@ int policy_sentence(const struct policy *p, const struct policy_query *q, const 
     if (size > 0)
         buf[0] = '\0';
     say_event(&t, p, q, f);
-    say_verdict(&t, p, q, j);
+    say_rule(&t, p, q, j);
     return (int)t.len;
 }
 
@@ -338,6 +419,6 @@ int rule_text(const struct policy *p, const struct policy_query *q, const struct
 
     if (size > 0)
         buf[0] = '\0';
-    say_verdict(&t, p, q, j);
+    say_rule(&t, p, q, j);
     return (int)t.len;
 }

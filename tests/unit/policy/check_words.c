@@ -74,50 +74,51 @@ static const struct {
     const char  *sentence;
 } sentences[] = {
     {"unity1", "dc1", "tcp/88", NULL, OUTCOME_ESTABLISHED,
-     "unity1 (10.0.1.10) connected to dc1 (10.0.2.10) on TCP 88 and got through. The document allows it (row unity-dc-kerberos, "
-     "\"Network Traffic from Cisco Unity to a Domain Controller\")."},
+     "unity1 (10.0.1.10) connected to dc1 (10.0.2.10) on TCP 88. Row unity-dc-kerberos (Kerberos) allows it."},
     {"desks", "unity1", "tcp/3389", "RDP", OUTCOME_ESTABLISHED,
-     "desks (10.0.8.20) connected to unity1 (10.0.1.10) on TCP 3389 carrying RDP and got through. The document allows WTS or RDP to "
-     "unity only from admin-workstation (row admin-rdp, \"Network Traffic from Administrator Workstations to Cisco Unity\"), and desks "
-     "has the role subscriber-workstation."},
+     "desks (10.0.8.20) connected to unity1 (10.0.1.10) on TCP 3389, carrying RDP. Row admin-rdp (WTS or RDP) "
+     "allows it from admin-workstation to unity only, and this is from desks (subscriber-workstation) to unity1 "
+     "(unity-primary). Look at which server desks is set to use, and at the roles in the site file."},
     {"unity1", "gc2", "tcp/3268", "?LDAP", OUTCOME_UNANSWERED,
-     "unity1 (10.0.1.10) tried to connect to gc2 (10.0.2.12) on TCP 3268 (the content looks like LDAP); no answer was seen. The document "
-     "allows LDAP from unity only to gc-monitored (row unity-gc-gc-ldap, \"Network Traffic from Cisco Unity to a Global Catalog "
-     "Server\"), and gc2 has the role gc."},
+     "unity1 (10.0.1.10) tried to connect to gc2 (10.0.2.12) on TCP 3268, and the content looks like LDAP; no "
+     "answer was seen. Row unity-gc-gc-ldap (LDAP) allows it from unity to gc-monitored only, and this is from "
+     "unity1 (unity-primary) to gc2 (gc). Look at which server unity1 is set to use, and at the roles in the site "
+     "file."},
     {"ucm1", "unity1", "tcp/2000", NULL, OUTCOME_REFUSED,
-     "ucm1 (10.0.4.10) tried to connect to unity1 (10.0.1.10) on TCP 2000; the server refused it. The document has it the other way "
-     "round: unity connects to ucm there (row unity-ucm-sccp, \"Network Traffic from Cisco Unity to Cisco Unified Communications Manager "
-     "and Phones\"). Find out what makes ucm1 the client."},
+     "ucm1 (10.0.4.10) tried to connect to unity1 (10.0.1.10) on TCP 2000; the server refused it. The document "
+     "has it the other way round: row unity-ucm-sccp (SCCP (default port)) lets unity reach ucm. Find out what on "
+     "ucm1 needs this of unity1."},
     {"admin1", "unity1", "tcp/5010", "HTTP", OUTCOME_ESTABLISHED,
-     "admin1 (10.0.8.10) connected to unity1 (10.0.1.10) on TCP 5010 carrying HTTP and got through. The document allows this port for "
-     "DCE_RPC (row admin-dcom, \"Network Traffic from Administrator Workstations to Cisco Unity\"), and the content is HTTP: find out what "
-     "runs on unity1."},
+     "admin1 (10.0.8.10) connected to unity1 (10.0.1.10) on TCP 5010, carrying HTTP. Row admin-dcom (DCOM RPC "
+     "range after restriction) allows this port for DCE_RPC only. Find out what runs on unity1 there."},
     {"sip1", "unity1", "udp/5060", "SIP", OUTCOME_ONE_WAY,
-     "sip1 (10.0.5.10) sent to unity1 (10.0.1.10) on UDP 5060 carrying SIP; packets were seen in this direction only. The document allows "
-     "SIP here on TCP 5060 only (row sip-unity-control, \"Network Traffic from SIP Endpoints, Including PIMG Devices and Phones, to Cisco "
-     "Unity\"): look at the ports that unity1 is set to use."},
+     "sip1 (10.0.5.10) sent to unity1 (10.0.1.10) on UDP 5060, carrying SIP; no packet the other way was seen. "
+     "Row sip-unity-control (SIP control port (default 5060)) allows SIP between these two on TCP 5060 only. Look "
+     "at the ports that unity1 is set to use."},
     {"unity1", "phones", "udp/16500", "RTP", OUTCOME_ESTABLISHED,
-     "unity1 (10.0.1.10) sent to phones (10.0.6.0) on UDP 16500 carrying RTP and got through. Media to phones (10.0.6.0) went to port "
-     "16500, and the document allows UDP 22800-32767 only (row unity-phone-rtp, \"Network Traffic from Cisco Unity to Cisco Unified "
-     "Communications Manager and Phones\"): look at the media ports that phones is set to use."},
+     "unity1 (10.0.1.10) sent to phones (10.0.6.0) on UDP 16500, carrying RTP; it was answered. phones (10.0.6.0) "
+     "received it on UDP 16500, and row unity-phone-rtp (RTP (voice media traffic)) allows UDP 22800-32767 only. "
+     "Look at the range of media ports that phones is set to use."},
     {"desks", "unity1", "tcp/80", "HTTP", OUTCOME_ESTABLISHED,
-     "desks (10.0.8.20) connected to unity1 (10.0.1.10) on TCP 80 carrying HTTP and got through. HTTP on TCP 80 is allowed only while the "
-     "Cisco PCA is used and HTTPS is disabled. The row for it needs option https off, and at this site it is on (row pca-http, \"Network "
-     "Traffic from Subscriber Workstations to Cisco Unity (for the Cisco PCA or ViewMail for Outlook)\")."},
+     "desks (10.0.8.20) connected to unity1 (10.0.1.10) on TCP 80, carrying HTTP. HTTP on TCP 80 is allowed only "
+     "while the Cisco PCA is used and HTTPS is disabled. Row pca-http (IIS web server) would allow it if option "
+     "https were off: look at the options in the site file, or stop it."},
     {"192.0.2.9", "unity1", "tcp/22", NULL, OUTCOME_PROHIBITED,
-     "192.0.2.9 tried to connect to unity1 (10.0.1.10) on TCP 22; it was stopped on the way (ICMP administratively prohibited from dc1 "
-     "(10.0.2.10)). 192.0.2.9 is not a host of the site, and the document lets unity1 speak with named hosts only; name it in the site "
-     "file if it belongs there."},
+     "192.0.2.9 tried to connect to unity1 (10.0.1.10) on TCP 22; it was stopped on the way (ICMP "
+     "administratively prohibited from dc1 (10.0.2.10)). 192.0.2.9 is not a host of the site, and no row lets "
+     "unity1 be reached by a host without a role. Name it in the site file if it belongs there, or find out what "
+     "it is."},
     {"unity1", "exch1", "tcp/1225", NULL, OUTCOME_ESTABLISHED,
-     "unity1 (10.0.1.10) connected to exch1 (10.0.3.10) on TCP 1225 and got through. The document has no row for TCP 1225 from unity1 "
-     "(unity-primary) to exch1 (exchange-partner,exchange-voice-connector): find out what needs it. The site lists no "
-     "exchange_static_ports, so the rows that need them allow nothing."},
+     "unity1 (10.0.1.10) connected to exch1 (10.0.3.10) on TCP 1225. No row of the document lets unity1 "
+     "(unity-primary) reach exch1 (exchange-partner, exchange-voice-connector) on TCP 1225. Find out what on "
+     "unity1 does, or correct the roles in the site file. The site lists no exchange_static_ports, so the rows "
+     "that need this list allow nothing."},
     {"unity1", "desks", "tcp/1503", NULL, OUTCOME_ESTABLISHED,
-     "unity1 (10.0.1.10) connected to desks (10.0.8.20) on TCP 1503 and got through. The document has a table of ports for this direction, "
-     "but the table is lost from the source (row unity-workstation, \"Network Traffic from Cisco Unity to Subscriber Workstations (for the "
-     "Cisco PCA or ViewMail for Outlook)\"), and the site lists no unity_workstation_ports."},
+     "unity1 (10.0.1.10) connected to desks (10.0.8.20) on TCP 1503. Row unity-workstation (Cisco PCA or ViewMail "
+     "for Outlook callbacks) speaks of this direction, but its table of ports is lost from the source, and the "
+     "site lists no unity_workstation_ports: it is neither allowed nor a violation."},
     {"dc1", "dns1", "udp/53", NULL, OUTCOME_ESTABLISHED,
-     "dc1 (10.0.2.10) sent to dns1 (10.0.2.53) on UDP 53 and got through. The document does not speak of it."},
+     "dc1 (10.0.2.10) sent to dns1 (10.0.2.53) on UDP 53; it was answered. The document does not speak of it."},
 };
 
 START_TEST(sentence_of_a_flow)
@@ -186,8 +187,8 @@ static const struct {
     const char *text;
 } prints[] = {
     {explain_text,
-     "violation (wrong-protocol): w (10.0.0.1) to d (10.0.0.2) on TCP 1 is not allowed. The document allows this port for HTTP (row sql, "
-     "\"S\"), and the content is SSH: find out what runs on d.\n"
+     "violation (wrong-protocol): w (10.0.0.1) to d (10.0.0.2) on TCP 1 is not allowed. Row sql (s) allows this port for HTTP only. "
+     "Find out what runs on d there.\n"
      "client roles: web\n"
      "server roles: dba\n"
      "rows considered:\n"
