@@ -268,6 +268,7 @@ void stab_find(const struct stab_tree *, uint16_t port, stab_fn *, void *aux);
 
 /* expected.c */
 int policy_index_expected(struct policy *);
+const char *const *policy_expected_list(const struct policy *, const struct set256 *); /* NULL: not foreseen */
 
 /* --- judging ------------------------------------------------------------------------------------------ */
 
