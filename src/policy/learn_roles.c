@@ -26,15 +26,12 @@
 #define WORTH_GOVERNED 2000 /* second phase, a governed host at one end */
 #define WORTH_OTHER    500
 #define COST_ROLE      400
-#define COST_ROW       1 /* for each row: of two roles that do as well, the one of which fewer rows speak is more specific \
-                          */
-#define COST_UNSEEN  1000 /* if none of its rows was seen, and less in proportion */
-#define COST_MISSING 300  /* for each required row not seen although the other end is there */
-#define COST_FURTHER 200  /* percent: a host has few roles, so every role but one costs more ... */
-#define COST_SIBLING 150  /* ... and somewhat less where another one is of its family */
-#define GOVERNED_SHARE                                                                                                 \
-    3 /* who shows less than one in so many of the rows that the best holder of a governed role shows has not got it   \
-       */
+#define COST_ROW       1    /* for each row: of two roles that do as well, the one of fewer rows is more specific */
+#define COST_UNSEEN    1000 /* if none of its rows was seen, and less in proportion */
+#define COST_MISSING   300  /* for each required row not seen although the other end is there */
+#define COST_FURTHER   200  /* percent: a host has few roles, so every role but one costs more ... */
+#define COST_SIBLING   150  /* ... and somewhat less where another one is of its family */
+#define GOVERNED_SHARE 3    /* who shows less than a third of the rows of a governed role's best holder has not got it */
 #define MAX_ROUNDS 8
 
 /* --- classes of roles ---------------------------------------------------------------------------------------- */
