@@ -369,9 +369,34 @@ static void add_icmp(struct conversation *c, const struct flow_icmp *icmp)
     if (icmp->n_errors == 0)
         return;
     uint64_t n = c->icmp.n_errors + icmp->n_errors;
-    if (c->icmp.n_errors == 0 || icmp->ts_ns < c->icmp.ts_ns)
+    bool     prohibits = policy_icmp_prohibits(icmp), kept_prohibits = c->icmp.n_errors > 0 && policy_icmp_prohibits(&c->icmp);
+    if (c->icmp.n_errors == 0 || (prohibits == kept_prohibits ? icmp->ts_ns < c->icmp.ts_ns : prohibits))
         c->icmp = *icmp;
     c->icmp.n_errors = n;
+}
+
+/*
+ * TTLs of one side.  A RST at one end of the flow's range, apart from all else that this side sent, may be another's; where packets
+ * were seen twice around a router, only another initial value tells.
+ */
+static void add_ttls(struct conversation *c, const struct flow_record *r, enum outcome outcome, unsigned side)
+{
+    uint8_t low = r->ttl_min[side], high = r->ttl_max[side];
+    bool    reset = r->rst_ttl != 0 && r->rst_from_server_side == (side == 1);
+    bool    apart = reset && low != high && (r->rst_ttl == low || r->rst_ttl == high) &&
+                 (r->duplicates == 0 || ttl_initial(low) != ttl_initial(high));
+
+    if (r->packets[side] == 0)
+        return;
+    if (apart) {
+        ttl_range_add(&c->rst[side], r->rst_ttl);
+        ttl_range_add(&c->ttl[side], r->rst_ttl == low ? high : low);
+    } else if (reset && side == 1 && outcome == OUTCOME_REFUSED) {
+        ttl_range_add(&c->rst[side], r->rst_ttl);
+    } else if (outcome == OUTCOME_ESTABLISHED) {
+        ttl_range_add(&c->ttl[side], low);
+        ttl_range_add(&c->ttl[side], high);
+    }
 }
 
 int conversation_fold(struct conversation_table *t, const struct flow_record *r, const struct policy_query *q, const struct judgement *j,
@@ -393,5 +418,7 @@ int conversation_fold(struct conversation_table *t, const struct flow_record *r,
     }
     add_counts(c, r);
     add_icmp(c, &r->icmp);
+    add_ttls(c, r, outcome, 0);
+    add_ttls(c, r, outcome, 1);
     return keep(t, c, r);
 }

@@ -41,7 +41,10 @@ struct conversation {
     uint64_t flows, packets[2], bytes[2], payload, duplicates, unseen_bytes;
     uint64_t n_summed;         /* distinct peers or ports folded in (an upper bound: those seen again after long silence count again) */
     bool     is_reply;         /* the first payload was an answer: may answer a broadcast */
-    struct flow_icmp icmp;     /* first error of its flows, n_errors the sum */
+    struct flow_icmp icmp;     /* first error of its flows, n_errors the sum; a prohibition rather than another */
+    struct ttl_range ttl[2];   /* of what the client's, the server's side itself sent in flows that got through */
+    struct ttl_range rst[2];   /* of RSTs in its name: that refused an attempt, or are not like the rest of the flow */
+    struct ttl_range own;      /* what 'rst[1]' was found to differ from: see evidence.c */
     struct app app;
     struct flow_record *kept;  /* evidence: the earliest flows, sorted at the end */
     size_t   n_kept, n_kept_allocated;

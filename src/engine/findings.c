@@ -59,6 +59,19 @@ static int expectation_finding(struct audit *a, const struct expectation *e)
     return 0;
 }
 
+static int separation_finding(struct audit *a, const struct separation *s)
+{
+    struct finding *f = add_finding(a);
+
+    if (f == NULL)
+        return -ENOMEM;
+    f->kind = FINDING_SEPARATED;
+    f->severity = s->severity;
+    f->separation = s;
+    f->first_ns = s->first_ns;
+    return 0;
+}
+
 struct lint_aux {
     struct audit *audit;
     int           rc;
@@ -112,6 +125,8 @@ static int by_rank(const void *pa, const void *pb)
     /* Expectations stand in one array in the order of the document. */
     if (a->expectation != NULL && b->expectation != NULL)
         return a->expectation < b->expectation ? -1 : a->expectation > b->expectation;
+    if (a->separation != NULL && b->separation != NULL)
+        return a->separation < b->separation ? -1 : a->separation > b->separation;
     return strcmp(a->sentence != NULL ? a->sentence : "", b->sentence != NULL ? b->sentence : "");
 }
 
@@ -131,6 +146,8 @@ static int evaluate_expectations(struct audit *a, struct err *reterr)
                     .icmp = c->icmp,
                     .first_packet = c->first_packet,
                     .input = c->first_input,
+                    .rst = c->rst[1],
+                    .own = c->own,
         };
 
         if (c->key.summed == SUM_NONE && c->key.verdict == VERDICT_ALLOWED)
@@ -143,6 +160,37 @@ static int evaluate_expectations(struct audit *a, struct err *reterr)
         expector_host(a->expector, &host);
     }
     return expector_finish(a->expector, &a->coverage, &a->expectations, &a->n_expectations, reterr);
+}
+
+static int evaluate_separations(struct audit *a, struct err *reterr)
+{
+    int rc = separator_new(a->policy, &a->separator, reterr);
+
+    for (size_t i = 0; rc == 0 && i < a->n_conversations; i++) {
+        const struct conversation *c = a->conversations[i];
+        struct separate_fact       fact = {
+                  .tuple = c->query.tuple,
+                  .outcome = (enum outcome)c->key.outcome,
+                  .allowed = c->key.verdict == VERDICT_ALLOWED,
+                  .first_ns = c->first_ns,
+                  .last_ns = c->last_ns,
+                  .flows = c->flows,
+                  .packets = {c->packets[0], c->packets[1]},
+                  .bytes = c->bytes[0] + c->bytes[1],
+                  .icmp = c->icmp,
+                  .ttl = {c->ttl[0], c->own.min != 0 ? c->own : c->ttl[1]},
+                  .rst = {c->rst[0], c->rst[1]},
+                  .conversation = c->id,
+                  .first_packet = c->first_packet,
+                  .input = c->first_input,
+        };
+
+        if (c->key.summed == SUM_NONE && !c->query.group && !c->judgement.ignored && separator_conversation(a->separator, &fact) != 0)
+            rc = err_set(reterr, -ENOMEM, "no memory for evidence of separation");
+    }
+    if (rc == 0)
+        rc = separator_finish(a->separator, &a->coverage, &a->separations, &a->n_separations, reterr);
+    return rc;
 }
 
 static void count_findings(struct audit *a)
@@ -166,6 +214,8 @@ int audit_conclude(struct audit *a, struct err *reterr)
     struct lint_aux lint = {a, 0};
     int             rc = evaluate_expectations(a, reterr);
 
+    if (rc == 0)
+        rc = evaluate_separations(a, reterr);
     if (rc != 0)
         return rc;
     a->exception_uses = calloc(a->site->n_exceptions + 1, sizeof(*a->exception_uses));
@@ -175,6 +225,8 @@ int audit_conclude(struct audit *a, struct err *reterr)
         rc = conversation_finding(a, a->conversations[i]);
     for (size_t i = 0; rc == 0 && i < a->n_expectations; i++)
         rc = expectation_finding(a, &a->expectations[i]);
+    for (size_t i = 0; rc == 0 && i < a->n_separations; i++)
+        rc = separation_finding(a, &a->separations[i]);
     if (rc == 0) {
         policy_lint(a->policy, a->coverage.last_ns, site_finding, &lint);
         unused_exceptions(&lint);
@@ -197,4 +249,5 @@ void audit_free_findings(struct audit *a)
     free(a->findings);
     free(a->exception_uses);
     expector_free(a->expector);
+    separator_free(a->separator);
 }

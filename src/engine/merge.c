@@ -305,6 +305,8 @@ int audit_merge(struct audit *a, struct err *reterr)
     rc = mark_answers(a, reterr);
     if (rc == 0)
         rc = merge_hosts(a, reterr);
+    if (rc == 0)
+        rc = audit_settle(a, reterr);
     if (rc != 0)
         return rc;
     qsort(a->conversations, a->n_conversations, sizeof(struct conversation *), by_start);

@@ -20,6 +20,7 @@ struct tally {
     uint64_t           n[OUTCOME_ONE_WAY + 1]; /* attempts by outcome */
     bool               seen;
     uint32_t           seen_server;
+    int64_t            silent_ns;             /* of the first attempt without an answer */
 };
 
 struct life {
@@ -52,6 +53,7 @@ static int add_tally(struct expector *x, uint32_t row, uint32_t client, uint32_t
     x->tallies[x->n_tallies++] = (struct tally){
         .e = {.row = row, .client_host = client, .server_host = server, .within_ns = x->p->rows[row].within_ns},
         .seen_server = POLICY_NONE,
+        .silent_ns = INT64_MAX,
     };
     return 0;
 }
@@ -138,6 +140,12 @@ static void count_attempt(struct tally *t, const struct expect_fact *f, bool met
         t->seen = true;
         t->seen_server = server;
     }
+    if (f->outcome == OUTCOME_UNANSWERED && f->first_ns < t->silent_ns)
+        t->silent_ns = f->first_ns;
+    if (f->own.min != 0 && t->e.own.min == 0) {
+        t->e.rst = f->rst;
+        t->e.own = f->own;
+    }
     if (f->icmp.n_errors > 0 && (t->e.icmp.n_errors == 0 || f->icmp.ts_ns < t->e.icmp.ts_ns))
         t->e.icmp = f->icmp;
 }
@@ -177,6 +185,18 @@ void expector_host(struct expector *x, const struct expect_host *h)
 
 /* --- what follows ------------------------------------------------------------------------------------------------- */
 
+#define ANSWER_WITHIN_NS (3 * INT64_C(1000000000)) /* of packet time: then a client tries again */
+
+bool coverage_is_lossy(const struct coverage *c)
+{
+    return c->lost > 0 || c->unseen_bytes > c->bytes / 1000 * UNSEEN_PER_MILLE;
+}
+
+bool coverage_ends_before_answer(const struct coverage *c, int64_t attempt_ns)
+{
+    return c->last_ns - attempt_ns < ANSWER_WITHIN_NS;
+}
+
 static double seconds(int64_t ns)
 {
     return (double)ns / 1e9;
@@ -198,7 +218,7 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
         snprintf(buf, size, "%llu packets are known to be lost", (unsigned long long)c->lost);
     else if (c->damaged)
         snprintf(buf, size, "an input was not read to its end");
-    else if (c->unseen_bytes > c->bytes / 1000 * UNSEEN_PER_MILLE)
+    else if (coverage_is_lossy(c))
         snprintf(buf, size, "acknowledgements show that %llu bytes passed that were not captured", (unsigned long long)c->unseen_bytes);
     else
         return NULL;
@@ -231,15 +251,18 @@ static void name_servers(const struct expector *x, const struct tally *t, char *
 static void say_failed(const struct expector *x, const struct tally *t, const char *what, char *buf, size_t size)
 {
     const struct matrix_row *row = x->p->rows[t->e.row].row;
-    char                     servers[256], sender[ADDR_TEXT_SIZE];
+    char                     servers[256], icmp[256], rst[32], own[32];
 
     name_servers(x, t, servers, sizeof(servers));
     int n = snprintf(buf, size, "%s (%s) tried %s to %s (row %s) %llu time%s: %s", policy_host_name(x->p, t->e.client_host),
                      policy_host_address(x->p, t->e.client_host), row->service, servers, row->id.text, (unsigned long long)t->e.attempts,
                      t->e.attempts == 1 ? "" : "s", what);
-    if (n > 0 && (size_t)n < size && t->e.icmp.n_errors > 0 && t->e.outcome == EXPECT_PROHIBITED)
-        n += snprintf(buf + n, size - (size_t)n, ", ICMP type %u code %u from %s", t->e.icmp.type, t->e.icmp.code,
-                      addr_text(&t->e.icmp.sender, sender));
+    bool prohibited = n > 0 && (size_t)n < size && t->e.outcome == EXPECT_PROHIBITED;
+    if (prohibited && t->e.icmp.n_errors > 0)
+        n += snprintf(buf + n, size - (size_t)n, ": %s", icmp_text(x->p, &t->e.icmp, icmp, sizeof(icmp)));
+    else if (prohibited && t->e.own.min != 0)
+        n += snprintf(buf + n, size - (size_t)n, ": RST with %s, where the server's own packets have %s",
+                      ttl_text(&t->e.rst, rst, sizeof(rst)), ttl_text(&t->e.own, own, sizeof(own)));
     if (n > 0 && (size_t)n < size)
         snprintf(buf + n, size - (size_t)n, ". The document requires this flow.");
 }
@@ -264,6 +287,23 @@ static void say_silent(const struct expector *x, struct tally *t, const struct c
              (unsigned long long)x->lives[t->e.client_host].sent);
 }
 
+/* Attempts without an answer: is the answer missing, or only missing from the capture? */
+static bool silence_unproven(const struct expector *x, struct tally *t, const struct coverage *c, char *buf, size_t size)
+{
+    const struct matrix_row *row = x->p->rows[t->e.row].row;
+    char                     servers[256];
+    bool                     lossy = coverage_is_lossy(c);
+
+    if (!lossy && !coverage_ends_before_answer(c, t->silent_ns))
+        return false;
+    name_servers(x, t, servers, sizeof(servers));
+    t->e.outcome = EXPECT_NOT_COVERED;
+    snprintf(buf, size, "%s (%s) tried %s to %s (row %s), and no answer was seen, which proves nothing: %s.",
+             policy_host_name(x->p, t->e.client_host), policy_host_address(x->p, t->e.client_host), row->service, servers, row->id.text,
+             lossy ? "packets passed that were not captured" : "the capture ends too soon after it");
+    return true;
+}
+
 static void conclude(const struct expector *x, struct tally *t, const struct coverage *c)
 {
     static const struct {
@@ -271,7 +311,7 @@ static void conclude(const struct expector *x, struct tally *t, const struct cov
         enum expectation_outcome result;
         const char              *what;
     } failures[] = {
-        {OUTCOME_PROHIBITED, EXPECT_PROHIBITED, "stopped by something other than the server"},
+        {OUTCOME_PROHIBITED, EXPECT_PROHIBITED, "stopped by a filter or by something other than the server"},
         {OUTCOME_REFUSED, EXPECT_REFUSED, "refused by the server"},
         {OUTCOME_UNANSWERED, EXPECT_UNANSWERED, "no answer was seen"},
         {OUTCOME_ONE_WAY, EXPECT_ONE_WAY, "only one direction is in the capture, so whether it worked cannot be told"},
@@ -287,6 +327,8 @@ static void conclude(const struct expector *x, struct tally *t, const struct cov
     for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
         if (t->n[failures[i].outcome] == 0)
             continue;
+        if (failures[i].outcome == OUTCOME_UNANSWERED && silence_unproven(x, t, c, t->e.reason, sizeof(t->e.reason)))
+            return;
         t->e.outcome = failures[i].result;
         say_failed(x, t, failures[i].what, t->e.reason, sizeof(t->e.reason));
         return;

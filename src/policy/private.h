@@ -145,6 +145,10 @@ bool row_other_ok(const struct applied_row *, uint32_t client_host, uint32_t ser
 const char *host_text(const struct policy *, const struct addr *, char *buf, size_t size);
 /* What the document says, without the event. */
 int rule_text(const struct policy *, const struct policy_query *, const struct judgement *, char *buf, size_t size);
+/* "ICMP \"administratively prohibited\" (type 3 code 13) from fw1 (192.0.2.1)" */
+const char *icmp_text(const struct policy *, const struct flow_icmp *, char *buf, size_t size);
+/* "TTL 64" or "TTLs from 62 to 64" */
+const char *ttl_text(const struct ttl_range *, char *buf, size_t size);
 /* "TCP 443" */
 const char *service_text(uint8_t transport, uint16_t port, char *buf, size_t size);
 
