@@ -44,8 +44,8 @@ _flowaudit()
 	if [[ $cur == -* ]]; then
 		local options='--help'
 		case $command in
-		check) options='-s --site -o --output -f --filter -r --read -j --workers --flows --fail-on --memory --tcp-idle --udp-idle --no-digest -q --quiet -v --verbose --help' ;;
-		report) options='--format --table --run --out -v --verbose --help' ;;
+		check) options='-s --site -o --output -f --filter -r --read -n -j --workers --flows --fail-on --memory --tcp-idle --udp-idle --no-digest -q --quiet -v --verbose --help' ;;
+		report) options='--format --table --run -o --out -v --verbose --help' ;;
 		explain) options='-s --site --protocol --client-port --both --format --help' ;;
 		lint) options='-s --site --help' ;;
 		matrix) options='-s --site --format --help' ;;

@@ -2,6 +2,7 @@
 # Shared by run.sh and test.sh: installs what is missing, and builds.  Sourced, not run.
 
 # What the build needs; each earns its place in README.md.
+# shellcheck disable=SC2034
 build_packages="gcc libc6-dev meson ninja-build pkg-config libpcap-dev libndpi-dev libsqlite3-dev libfyaml-dev zlib1g-dev libzstd-dev libgcrypt20-dev"
 
 say() {

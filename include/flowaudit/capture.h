@@ -52,7 +52,8 @@ struct capture_stats {
     uint64_t n_bytes_total; /* size of the file, 0 where not known (pipe) */
     uint64_t n_odd_lengths; /* records whose captured length exceeds the original length */
     uint64_t n_odd_times;   /* records whose time does not fit: a sub-second part out of range (set to the end of its
-                               second); none at all, before 1970 or after 2262 (given the time of the packet before) */
+                               second); none at all (or 0), before 1970 or after 2262: given the time of the packet
+                               before, 0 where there was none */
     uint64_t n_time_back;   /* records earlier than the one before them */
     uint64_t n_stated_drops;/* packets that the file itself says were lost, summed over its interfaces: the last
                                isb_ifdrop + isb_osdrop, or the sum of the packets' own counts, whichever is greater */
@@ -60,7 +61,7 @@ struct capture_stats {
     uint32_t snaplen;       /* the greatest of the interfaces; 0 = unlimited */
     uint16_t linktypes[16]; /* the first 16 distinct ones in order of appearance, with or without packets */
     unsigned n_linktypes;
-    int64_t  first_ns, last_ns; /* least and greatest time of a packet; 0 where none */
+    int64_t  first_ns, last_ns; /* least and greatest time of a packet that has one; 0 where none */
     bool     damaged;       /* cut short or malformed: everything up to there was returned */
     uint64_t damaged_offset;/* byte of the (decompressed) input at which reading had to stop */
     char     damage[256];   /* one sentence: what was wrong, at which byte, after which packet */

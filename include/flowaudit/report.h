@@ -27,6 +27,7 @@ struct report_query {
                         * runs; NULL: all (text, json, ndjson), findings (csv).  The text report is always whole */
     bool color;        /* text: the stream is a terminal that takes colours */
     unsigned width;    /* text: columns of the terminal, 0 = 100 */
+    bool brief;        /* text: what a person reads in half a minute */
     bool verbose;      /* text: every finding on its own, nothing folded, nothing left out */
 };
 

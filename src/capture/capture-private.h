@@ -123,10 +123,21 @@ static inline void capture_frame(struct capture *c, struct frame *f, const uint8
     f->number = ++c->stats.n_packets;
 }
 
+/* A record without a time, or with one that cannot be: it gets the time of the packet before it. */
+static inline void capture_frame_no_time(struct capture *c, struct frame *f)
+{
+    f->ts_ns = c->previous_ns;
+    c->stats.n_odd_times++;
+}
+
 static inline void capture_frame_time(struct capture *c, struct frame *f, int64_t ts_ns)
 {
     struct capture_stats *s = &c->stats;
 
+    if (ts_ns == 0) { /* the writer had no clock */
+        capture_frame_no_time(c, f);
+        return;
+    }
     f->ts_ns = ts_ns;
     if (!c->has_time) {
         c->has_time = true;
@@ -139,13 +150,6 @@ static inline void capture_frame_time(struct capture *c, struct frame *f, int64_
             s->last_ns = ts_ns;
     }
     c->previous_ns = ts_ns;
-}
-
-/* A record without a time, or with one that cannot be: it gets the time of the packet before it. */
-static inline void capture_frame_no_time(struct capture *c, struct frame *f)
-{
-    f->ts_ns = c->previous_ns;
-    c->stats.n_odd_times++;
 }
 
 #endif

@@ -29,7 +29,7 @@ static const char help[] =
     "      --no-digest       do not compute the SHA-256 of inputs\n"
     "  -n                    accepted, without effect: names are never looked up\n"
     "  -q, --quiet           no report on standard output\n"
-    "  -v, --verbose         every finding on its own, not folded by pair of hosts\n"
+    "  -v, --verbose         the full report, every finding on its own\n"
     "  -h, --help            this text\n\n"
     "Exit: 0 nothing found, 1 findings, 2 wrong usage or unusable file, 3 incomplete.\n";
 
@@ -282,7 +282,8 @@ static int print_report(const struct request *r, int64_t run_id)
 {
     struct report      *report;
     struct err          err = {0};
-    struct report_query query = {.run_id = run_id, .color = wants_color(stdout), .width = terminal_width(), .verbose = r->verbose};
+    struct report_query query = {.run_id = run_id, .color = wants_color(stdout), .width = terminal_width(),
+                                   .brief = !r->verbose, .verbose = r->verbose};
 
     if (report_open(r->db, &report, &err) != 0)
         return complain("%s", err.msg);

@@ -248,7 +248,7 @@ static void sum_up(struct audit *a)
             r->complete = false;
         a->coverage.damaged |= stats.damaged || !inputs_finished(a->inputs, i);
         a->coverage.lost += stats.n_stated_drops;
-        if (stats.n_packets > 0) {
+        if (stats.last_ns != 0) { /* some packet of it has a time */
             a->coverage.first_ns = stats.first_ns < a->coverage.first_ns ? stats.first_ns : a->coverage.first_ns;
             a->coverage.last_ns = stats.last_ns > a->coverage.last_ns ? stats.last_ns : a->coverage.last_ns;
         }
@@ -258,7 +258,7 @@ static void sum_up(struct audit *a)
     for (size_t i = 0; i < a->n_conversations; i++)
         a->coverage.bytes += a->conversations[i]->bytes[0] + a->conversations[i]->bytes[1];
     a->coverage.unseen_bytes = a->totals.n_unseen_bytes;
-    if (r->packets == 0)
+    if (a->coverage.first_ns > a->coverage.last_ns)
         a->coverage.first_ns = a->coverage.last_ns = 0;
 }
 

@@ -11,9 +11,6 @@
 #define FOLD_FROM    4  /* like findings from which on they are told as one */
 #define MOST_ENTRIES 30 /* of one list */
 
-#define SEVERITY_RANK                                                                                                  \
-    "CASE severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 WHEN 'low' THEN 3 ELSE 4 END"
-
 /* One row for each finding with what it shares with its like; the WHERE of the list goes in between. */
 #define FINDINGS_HEAD                                                                                                  \
     "WITH f AS (SELECT *, " SEVERITY_RANK " AS rank, count(*) OVER w AS n_like,"                                       \
@@ -85,7 +82,7 @@ static bool is_folded(const struct text *t, struct cursor *c)
     return cursor_integer(c, F_N_LIKE) >= FOLD_FROM && !t->job->query->verbose;
 }
 
-static enum style severity_style(const char *severity)
+enum style text_severity_style(const char *severity)
 {
     if (strcmp(severity, "critical") == 0 || strcmp(severity, "high") == 0)
         return STYLE_BAD;
@@ -122,10 +119,11 @@ static void put_title(struct text *t, struct cursor *c, bool folded)
               cursor_type(c, F_TRANSPORT) == CELL_NULL ? "any server of the row" : "several servers", server);
     if (folded)
         snprintf(like, sizeof(like), ", %s like findings", text_count((uint64_t)cursor_integer(c, F_N_LIKE), count));
-    page_par(&t->page, severity_style(severity), 2, 6, "#%" PRId64 " %s %s%s%s%s%s%s%s%s%s%s", cursor_integer(c, F_ID),
-             severity, cursor_text(c, F_KIND, NULL), no_pair ? "" : ": ", no_pair ? "" : client, no_pair ? "" : " -> ",
-             no_pair ? "" : server, no_pair ? "" : service_of(c, folded, service), like,
-             waived[0] != '\0' ? " [waived by " : "", waived, waived[0] != '\0' ? "]" : "");
+    page_par(&t->page, text_severity_style(severity), 2, 6, "#%" PRId64 " %s %s%s%s%s%s%s%s%s%s%s",
+             cursor_integer(c, F_ID), severity, cursor_text(c, F_KIND, NULL), no_pair ? "" : ": ",
+             no_pair ? "" : client, no_pair ? "" : " -> ", no_pair ? "" : server,
+             no_pair ? "" : service_of(c, folded, service), like, waived[0] != '\0' ? " [waived by " : "", waived,
+             waived[0] != '\0' ? "]" : "");
 }
 
 static void put_numbers(struct text *t, struct cursor *c, bool folded)

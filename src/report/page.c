@@ -104,17 +104,26 @@ void page_init(struct page *p, FILE *out, unsigned width, bool color)
 /* --- wrapping -------------------------------------------------------------------------------------------- */
 
 struct line {
-    struct page *page;
-    unsigned hang;
-    unsigned column;
+    FILE *out; /* NULL: only counted */
+    unsigned width, hang;
+    unsigned column, n_breaks;
     bool has_word;
 };
 
+static void put_spaces(struct line *l, size_t n)
+{
+    if (l->out != NULL)
+        fprintf(l->out, "%*s", (int)n, "");
+}
+
 static void line_break(struct line *l)
 {
-    fprintf(l->page->out, "\n%*s", (int)l->hang, "");
+    if (l->out != NULL)
+        putc('\n', l->out);
+    put_spaces(l, l->hang);
     l->column = l->hang;
     l->has_word = false;
+    l->n_breaks++;
 }
 
 /* A word that is wider than a line is cut at its end. */
@@ -125,9 +134,10 @@ static void put_word(struct line *l, const char *word, size_t len)
     while (len > 0) {
         size_t n = next_glyph(word, len, &g);
 
-        if (l->column + g.columns > l->page->width)
+        if (l->column + g.columns > l->width)
             line_break(l);
-        fwrite(g.text, 1, g.len, l->page->out);
+        if (l->out != NULL)
+            fwrite(g.text, 1, g.len, l->out);
         l->column += g.columns;
         l->has_word = true;
         word += n;
@@ -157,10 +167,12 @@ static void put_wrapped(struct line *l, const char *text)
 
         if (len == 0)
             break;
-        if (l->has_word && l->column + spaces + word_columns(text + spaces, len) > l->page->width)
+        if (l->has_word && l->column + spaces + word_columns(text + spaces, len) > l->width) {
             line_break(l);
-        else if (l->has_word)
-            l->column += (unsigned)fprintf(l->page->out, "%*s", (int)spaces, "");
+        } else if (l->has_word) {
+            put_spaces(l, spaces);
+            l->column += (unsigned)spaces;
+        }
         put_word(l, text + spaces, len);
         text += spaces + len;
     }
@@ -169,7 +181,7 @@ static void put_wrapped(struct line *l, const char *text)
 void page_par(struct page *p, enum style style, unsigned indent, unsigned hang, const char *fmt, ...)
 {
     static const char *const codes[] = {"", "1", "1;31", "33", "32", "2"};
-    struct line line = {.page = p, .hang = hang, .column = indent};
+    struct line line = {.out = p->out, .width = p->width, .hang = hang, .column = indent};
     va_list args;
     char *text;
 
@@ -188,6 +200,14 @@ void page_par(struct page *p, enum style style, unsigned indent, unsigned hang, 
     put_wrapped(&line, text);
     fputs(colored ? "\x1b[0m\n" : "\n", p->out);
     free(text);
+}
+
+unsigned page_lines(const struct page *p, unsigned indent, unsigned hang, const char *text)
+{
+    struct line line = {.width = p->width, .hang = hang, .column = indent};
+
+    put_wrapped(&line, text);
+    return line.n_breaks + 1;
 }
 
 void page_heading(struct page *p, const char *text)

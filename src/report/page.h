@@ -24,6 +24,8 @@ void page_init(struct page *, FILE *out, unsigned width, bool color);
 /* A paragraph whose first line begins at column 'indent' and whose further ones at 'hang'. */
 void page_par(struct page *, enum style, unsigned indent, unsigned hang, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
+/* The lines that such a paragraph takes. */
+unsigned page_lines(const struct page *, unsigned indent, unsigned hang, const char *text);
 /* An empty line and a heading. */
 void page_heading(struct page *, const char *text);
 

@@ -8,6 +8,7 @@
 
 struct report {
     struct reader *reader;
+    char *path; /* as it was given */
 };
 
 /* A view as it is exported: the rows of one run in a fixed order. */

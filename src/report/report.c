@@ -66,8 +66,10 @@ int report_open(const char *path, struct report **ret, struct err *reterr)
 
     if (r == NULL)
         return err_set(reterr, -ENOMEM, "out of memory");
-    int rc = reader_open(path, &r->reader, reterr);
+    r->path = strdup(path);
+    int rc = r->path == NULL ? err_set(reterr, -ENOMEM, "out of memory") : reader_open(path, &r->reader, reterr);
     if (rc != 0) {
+        free(r->path);
         free(r);
         return rc;
     }
@@ -80,6 +82,7 @@ void report_free(struct report *r)
     if (r == NULL)
         return;
     reader_free(r->reader);
+    free(r->path);
     free(r);
 }
 

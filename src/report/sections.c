@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The result for each section of the document, in the document's order. */
+#include "sections.h"
+
 #include <inttypes.h>
 #include <string.h>
 
 #include "text.h"
 
-static const char section_sql[] =
+const char section_sql[] =
     "WITH r AS MATERIALIZED (SELECT row_id, coalesce(section, '') AS section, position, enabled FROM \"rows\" WHERE "
     "run_id = ?1),"
     " c AS (SELECT r.section, count(*) AS permitted FROM conversations v JOIN r ON r.row_id = v.row_id"
@@ -25,54 +27,80 @@ static const char section_sql[] =
     " FROM s LEFT JOIN c ON c.section = s.section LEFT JOIN e ON e.section = s.section"
     " LEFT JOIN f ON f.section = s.section ORDER BY s.position, s.section";
 
-enum { S_NAME, S_ENABLED, S_FINDINGS, S_PERMITTED, S_ESCAPED, S_REJECTED, S_MISDROPPED, S_MISSING, S_OPEN, S_SEEN };
-
 /* 'Conforms' claims that nothing else happened, so it needs whole evidence. */
-static const char *result_of(const struct text *t, struct cursor *c, enum style *ret_style)
+enum section_result section_result(const struct report_summary *summary, struct cursor *c)
 {
-    *ret_style = STYLE_PLAIN;
-    if (cursor_integer(c, S_FINDINGS) + cursor_integer(c, S_MISDROPPED) + cursor_integer(c, S_MISSING) > 0) {
-        *ret_style = STYLE_BAD;
-        return "does not conform";
-    }
-    if (cursor_integer(c, S_ENABLED) == 0)
-        return "switched off";
-    if (report_incomplete(t->summary) || cursor_integer(c, S_OPEN) > 0) {
-        *ret_style = STYLE_WARN;
-        return "cannot be determined";
-    }
-    if (cursor_integer(c, S_PERMITTED) == 0 && cursor_integer(c, S_SEEN) == 0)
-        return "nothing seen";
-    *ret_style = STYLE_GOOD;
-    return "conforms";
+    if (cursor_integer(c, SECTION_FINDINGS) + cursor_integer(c, SECTION_MISDROPPED) +
+            cursor_integer(c, SECTION_MISSING) >
+        0)
+        return SECTION_FAILS;
+    if (cursor_integer(c, SECTION_ENABLED) == 0)
+        return SECTION_OFF;
+    if (report_incomplete(summary) || cursor_integer(c, SECTION_OPEN) > 0)
+        return SECTION_UNKNOWN;
+    if (cursor_integer(c, SECTION_PERMITTED) == 0 && cursor_integer(c, SECTION_SEEN) == 0)
+        return SECTION_UNSEEN;
+    return SECTION_CONFORMS;
 }
 
-static void put_section(void *aux, struct cursor *c)
+const char *section_result_words(enum section_result r)
+{
+    static const char *const words[SECTION_N_RESULTS] = {
+        [SECTION_FAILS] = "does not conform", [SECTION_UNKNOWN] = "cannot be determined",
+        [SECTION_CONFORMS] = "conforms",      [SECTION_UNSEEN] = "no flow of this section was seen",
+        [SECTION_OFF] = "switched off",
+    };
+
+    return words[r];
+}
+
+const char *section_name(struct cursor *c)
+{
+    const char *name = cursor_text(c, SECTION_NAME, NULL);
+
+    return name[0] != '\0' ? name : "No section of the document speaks of these";
+}
+
+const char *section_counts(struct cursor *c, bool all, char buf[static 400])
 {
     static const struct {
         int column;
         const char *word;
     } counts[] = {
-        {S_PERMITTED, "permitted"},   {S_ESCAPED, "escaped"}, {S_REJECTED, "rejected"},
-        {S_MISDROPPED, "misdropped"}, {S_MISSING, "missing"}, {S_OPEN, "not covered"},
+        {SECTION_PERMITTED, "permitted"},   {SECTION_ESCAPED, "escaped"}, {SECTION_REJECTED, "rejected"},
+        {SECTION_MISDROPPED, "misdropped"}, {SECTION_MISSING, "missing"}, {SECTION_OPEN, "not covered"},
     };
-    struct text *t = aux;
-    char line[400] = "", count[32];
+    char count[32];
     size_t len = 0;
-    enum style style;
-    const char *result = result_of(t, c, &style), *name = cursor_text(c, S_NAME, NULL);
 
-    if (t->n_shown++ == 0)
-        page_heading(&t->page, "RESULT BY SECTION");
-    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+    buf[0] = '\0';
+    for (size_t i = all ? 0 : 1; i < sizeof(counts) / sizeof(counts[0]); i++) {
         int64_t n = cursor_integer(c, counts[i].column);
 
         if (n > 0)
-            len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s %s", len > 0 ? ", " : ": ",
+            len += (size_t)snprintf(buf + len, 400 - len, "%s%s %s", len > 0 ? ", " : "",
                                     text_count((uint64_t)n, count), counts[i].word);
     }
-    page_par(&t->page, STYLE_PLAIN, 2, 4, "%s", name[0] != '\0' ? name : "(outside the sections)");
-    page_par(&t->page, style, 4, 6, "%s%s", result, line);
+    return buf;
+}
+
+static void put_section(void *aux, struct cursor *c)
+{
+    static const enum style styles[SECTION_N_RESULTS] = {
+        [SECTION_FAILS] = STYLE_BAD,
+        [SECTION_UNKNOWN] = STYLE_WARN,
+        [SECTION_CONFORMS] = STYLE_GOOD,
+    };
+    struct text *t = aux;
+    char counts[400];
+    enum section_result result = section_result(t->summary, c);
+
+    if (t->n_shown++ == 0)
+        page_heading(&t->page, "RESULT BY SECTION");
+    section_counts(c, true, counts);
+    page_par(&t->page, STYLE_PLAIN, 2, 4, "%s", section_name(c));
+    page_par(&t->page, styles[result], 4, 6, "%s%s%s", section_result_words(result), counts[0] != '\0' ? ": " : "",
+             counts);
 }
 
 int text_sections(struct text *t, struct err *reterr)

@@ -339,6 +339,8 @@ int report_write_text(const struct report_job *job, struct err *reterr)
     int rc = report_summary(job->report, job->run_id, &summary, reterr);
 
     page_init(&t.page, job->out, job->query->width, job->query->color);
+    if (rc == 0 && job->query->brief)
+        return text_brief(&t, reterr);
     for (size_t i = 0; rc == 0 && i < sizeof(parts) / sizeof(parts[0]); i++)
         rc = parts[i](&t, reterr);
     if (rc == 0 && t.page.failed)

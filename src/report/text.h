@@ -29,6 +29,15 @@ const char *text_plural(uint64_t n, const char *one, const char *many);
 bool text_admit(struct text *, uint64_t most);
 void text_left_out(struct text *, const char *what); /* says how many, where any, and begins a new count */
 
+/* The three-line forms of a report that is read in half a minute. */
+int text_brief(struct text *, struct err *reterr);
+int text_brief_findings(struct text *, struct err *reterr);
+
+/* The gravest first. */
+#define SEVERITY_RANK                                                                                                  \
+    "CASE severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 WHEN 'low' THEN 3 ELSE 4 END"
+enum style text_severity_style(const char *severity);
+
 /* Each writes one part with its heading, or nothing where there is nothing to say; 0 or negative errno. */
 int text_sections(struct text *, struct err *reterr);
 int text_findings(struct text *, struct err *reterr);

@@ -170,6 +170,32 @@ START_TEST(a_length_field_alone_takes_no_memory)
 }
 END_TEST
 
+START_TEST(packets_without_a_time_are_given_that_before)
+{
+    struct bytes b = {0};
+
+    put_pcap_header(&b, MICRO, 65535, 1);
+    put_pcap_record(&b, 0, 0, 20, 20, 1);
+    put_pcap_record(&b, 0, 0, 20, 20, 1);
+    put_pcap_record(&b, 10, 1, 20, 20, 1);
+    put_pcap_record(&b, 0, 0, 20, 20, 1);
+    put_pcap_record(&b, 9, 0, 20, 20, 1);
+    struct seen s = read_bytes(&b, NULL);
+    ck_assert_uint_eq(s.n_frames, 5);
+    ck_assert_int_eq(s.frames[0].ts_ns, 0);
+    ck_assert_int_eq(s.frames[1].ts_ns, 0);
+    ck_assert_int_eq(s.frames[2].ts_ns, INT64_C(10000001000));
+    ck_assert_int_eq(s.frames[3].ts_ns, INT64_C(10000001000));
+    ck_assert_int_eq(s.frames[4].ts_ns, INT64_C(9000000000));
+    ck_assert_int_eq(s.stats.first_ns, INT64_C(9000000000));
+    ck_assert_int_eq(s.stats.last_ns, INT64_C(10000001000));
+    ck_assert_uint_eq(s.stats.n_odd_times, 3);
+    ck_assert_uint_eq(s.stats.n_time_back, 1);
+    seen_clear(&s);
+    bytes_clear(&b);
+}
+END_TEST
+
 START_TEST(odd_lengths_and_times_are_counted_and_put_right)
 {
     struct bytes b = {0};
@@ -308,6 +334,7 @@ Suite *suite_capture_pcap(void)
     tcase_add_test(t, a_record_beyond_the_snap_length_is_returned_up_to_a_sane_length);
     tcase_add_test(t, a_length_field_alone_takes_no_memory);
     tcase_add_test(t, odd_lengths_and_times_are_counted_and_put_right);
+    tcase_add_test(t, packets_without_a_time_are_given_that_before);
     tcase_add_test(t, link_types_are_told_without_flags_and_as_files_mean_them);
     tcase_add_test(t, nflog_attributes_of_a_foreign_host_are_turned_to_our_order);
     tcase_add_loop_test(t, variants_are_read_through_libpcap_with_the_same_frames, 0, 2);

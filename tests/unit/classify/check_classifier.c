@@ -260,9 +260,10 @@ END_TEST
 START_TEST(states_are_used_again_and_counted)
 {
     struct classify_step step = {0};
-    struct classify_stats stats;
+    struct classify_stats before, stats;
     struct app app;
 
+    classify_stats(classifier, &before);
     for (unsigned i = 0; i < 200; i++) {
         struct classify_state *state = classify_begin(classifier);
         classify_result(state, &app);
@@ -273,9 +274,9 @@ START_TEST(states_are_used_again_and_counted)
     }
     classify_stats(classifier, &stats);
     ck_assert_uint_eq(stats.n_states, 0);
-    ck_assert_uint_eq(stats.n_states_peak, 1);
-    ck_assert_uint_eq(stats.n_packets, 200);
-    ck_assert_uint_eq(stats.n_second_opinions, 100); /* HTTP is settled before */
+    ck_assert_uint_eq(stats.n_states_peak, before.n_states_peak > 1 ? before.n_states_peak : 1);
+    ck_assert_uint_eq(stats.n_packets - before.n_packets, 200);
+    ck_assert_uint_eq(stats.n_second_opinions - before.n_second_opinions, 100); /* HTTP is settled before */
     ck_assert_uint_eq(stats.n_no_memory, 0);
 }
 END_TEST

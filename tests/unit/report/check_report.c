@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../../../src/report/text.h"
 #include "flowaudit/report.h"
@@ -30,8 +31,9 @@ static struct report *open_report(void)
 {
     struct report *r;
     struct err e = {0};
+    const char *name = scratch.path + strlen(scratch.dir) + 1;
 
-    ck_assert_msg(report_open(scratch.path, &r, &e) == 0, "%s", e.msg);
+    ck_assert_msg(report_open(access(name, R_OK) == 0 ? name : scratch.path, &r, &e) == 0, "%s", e.msg);
     return r;
 }
 
@@ -59,6 +61,9 @@ static const struct {
     {"report-narrow.txt", REPORT_TEXT, {.width = 60}},
     {"report-verbose.txt", REPORT_TEXT, {.verbose = true, .width = 120}},
     {"report-color.txt", REPORT_TEXT, {.color = true}},
+    {"brief.txt", REPORT_TEXT, {.brief = true}},
+    {"brief-narrow.txt", REPORT_TEXT, {.brief = true, .width = 60}},
+    {"brief-color.txt", REPORT_TEXT, {.brief = true, .color = true}},
     {"report.json", REPORT_JSON, {0}},
     {"report.ndjson", REPORT_NDJSON, {0}},
     {"findings.csv", REPORT_CSV, {0}},
@@ -73,6 +78,7 @@ START_TEST(the_report_is_the_expected_one)
     size_t size, old_size;
 
     incident_write(scratch.path);
+    ck_assert_int_eq(chdir(scratch.dir), 0); /* the name of the record is in some */
     char *text = written(goldens[_i].format, &goldens[_i].query, &size);
     snprintf(path, sizeof(path), TEST_SOURCE_ROOT "/tests/unit/report/golden/%s", goldens[_i].file);
     if (getenv("FLOWAUDIT_REBLESS") != NULL)
@@ -116,7 +122,7 @@ START_TEST(nothing_that_moves_a_cursor_reaches_the_terminal)
     size_t size;
 
     incident_write(scratch.path);
-    char *text = written(REPORT_TEXT, &(struct report_query){0}, &size);
+    char *text = written(REPORT_TEXT, &(struct report_query){.brief = _i == 1}, &size);
     for (size_t i = 0; i < size; i++)
         ck_assert_msg((unsigned char)text[i] >= 0x20 || text[i] == '\n', "byte %zu is %d", i, text[i]);
     ck_assert_ptr_null(strstr(text, "\xe2\x80\xae"));
@@ -128,14 +134,67 @@ END_TEST
 START_TEST(no_line_is_wider_than_the_terminal)
 {
     size_t size;
-    unsigned width = 40 + (unsigned)_i * 7;
+    unsigned width = 40 + (unsigned)_i / 2 * 7;
 
     incident_write(scratch.path);
-    char *text = written(REPORT_TEXT, &(struct report_query){.width = width}, &size);
+    char *text = written(REPORT_TEXT, &(struct report_query){.width = width, .brief = _i % 2 == 1}, &size);
     for (char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         *end = '\0';
         ck_assert_msg(page_columns(line) <= width, "%zu columns: %s", page_columns(line), line);
     }
+    free(text);
+}
+END_TEST
+
+START_TEST(a_brief_report_is_read_in_half_a_minute)
+{
+    size_t size, n = 0;
+
+    incident_write(scratch.path);
+    char *text = written(REPORT_TEXT, &(struct report_query){.brief = true}, &size);
+    for (char *p = text; (p = strchr(p, '\n')) != NULL; p++)
+        n++;
+    ck_assert_uint_lt(n, 60);
+    ck_assert_ptr_eq(strstr(text, "Not compliant: "), text);
+    ck_assert_ptr_nonnull(strstr(text, "20 like findings on tcp/7000-7019 (20 rejected)"));
+    free(text);
+}
+END_TEST
+
+static const struct {
+    const char *name, *command;
+} commands[] = {
+    {"plain-1.db", "plain-1.db"},
+    {"it's here.db", "'it'\\''s here.db'"},
+    {"$(reboot).db", "'$(reboot).db'"},
+};
+#define N_COMMANDS ((int)(sizeof(commands) / sizeof(commands[0])))
+
+START_TEST(a_brief_report_names_the_command_for_the_whole)
+{
+    char path[sizeof(scratch.path) + 40], wanted[sizeof(path) + 100];
+    struct err e = {0};
+    struct report *r;
+    char *text;
+    size_t size;
+    const char *slash = strrchr(scratch.path, '/');
+    int folder = slash == NULL ? 0 : (int)(slash + 1 - scratch.path);
+    bool quoted = commands[_i].command[0] == '\'';
+
+    incident_write(scratch.path);
+    incident_write_clean(scratch.path, 0, 0);
+    snprintf(path, sizeof(path), "%.*s%s", folder, scratch.path, commands[_i].name);
+    ck_assert_int_eq(rename(scratch.path, path), 0);
+    ck_assert_msg(report_open(path, &r, &e) == 0, "%s", e.msg);
+    FILE *out = open_memstream(&text, &size);
+    ck_assert_int_eq(report_write(r, REPORT_TEXT, &(struct report_query){.brief = true, .width = 400, .run_id = 1}, out, &e),
+                     0);
+    fclose(out);
+    report_free(r);
+    remove(path);
+    snprintf(wanted, sizeof(wanted), "flowaudit report %s%.*s%s --run 1\n", quoted ? "'" : "", folder, scratch.path,
+             commands[_i].command + quoted);
+    ck_assert_msg(strstr(text, wanted) != NULL, "no '%s' in: %s", wanted, text);
     free(text);
 }
 END_TEST
@@ -369,8 +428,10 @@ Suite *suite_report(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, the_report_is_the_expected_one, 0, N_OF(goldens));
     tcase_add_test(tc, two_records_of_the_same_run_give_the_same_bytes);
-    tcase_add_test(tc, nothing_that_moves_a_cursor_reaches_the_terminal);
-    tcase_add_loop_test(tc, no_line_is_wider_than_the_terminal, 0, 12);
+    tcase_add_loop_test(tc, nothing_that_moves_a_cursor_reaches_the_terminal, 0, 2);
+    tcase_add_loop_test(tc, no_line_is_wider_than_the_terminal, 0, 24);
+    tcase_add_test(tc, a_brief_report_is_read_in_half_a_minute);
+    tcase_add_loop_test(tc, a_brief_report_names_the_command_for_the_whole, 0, N_COMMANDS);
     tcase_add_test(tc, the_last_run_is_told_unless_another_is_asked_for);
     tcase_add_test(tc, a_record_without_a_run_says_so);
     tcase_add_test(tc, an_unknown_table_is_refused_with_the_known_ones);

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Findings for a person in a hurry: like ones are one entry, each entry is two or three lines, and the list ends where
+ * nobody would read on.  The record has each of them.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "text.h"
+
+#define MOST_ENTRIES  15 /* of both lists together */
+#define MOST_EXPECTED 5  /* of these for what was expected, where the other list needs the room */
+#define MOST_LINES    3  /* of an entry */
+#define MANY_ENTRIES  8  /* from which on an entry has two lines, if its first sentence fits */
+
+/*
+ * Alike are findings of one kind between the same two hosts (entries of the site file, or addresses that it does not
+ * have), whatever the port: a scan of ports.  Then those of one client with many servers, and those of many clients
+ * with one server: a scan of hosts, a service that all look for in the wrong place.
+ */
+#define ENTRIES_HEAD                                                                                                   \
+    "WITH f AS (SELECT kind, " SEVERITY_RANK " AS rank, finding_id, coalesce(client_name, client, '') AS c,"           \
+    " coalesce(server_name, server, '') AS s, client, server, transport, server_port, disposition, outcome"            \
+    " FROM findings WHERE run_id = ?1 AND waived_by IS NULL AND severity <> 'notice' AND "
+#define ENTRIES_TAIL                                                                                                   \
+    "), p AS (SELECT kind, c, s, min(rank << 48 | finding_id) AS first, count(*) AS n, min(client) AS low_client,"     \
+    " max(client) AS high_client, min(server) AS low_server, max(server) AS high_server, min(transport) AS"            \
+    " low_transport, max(transport) AS high_transport, min(server_port) AS low_port, max(server_port) AS high_port,"   \
+    " total(disposition IS 'escaped') AS escaped, total(disposition IS 'rejected') AS rejected"                        \
+    " FROM f GROUP BY kind, c, s),"                                                                                    \
+    " g AS (SELECT *, count(*) OVER (PARTITION BY kind, c) AS n_servers, count(*) OVER (PARTITION BY kind, s)"         \
+    " AS n_clients FROM p),"                                                                                           \
+    " e AS (SELECT min(first) AS first, total(n) AS n, min(low_client) AS low_client, max(high_client) AS "            \
+    "high_client,"                                                                                                     \
+    " min(low_server) AS low_server, max(high_server) AS high_server, min(low_transport) AS low_transport,"            \
+    " max(high_transport) AS high_transport, min(low_port) AS low_port, max(high_port) AS high_port, total(escaped)"   \
+    " AS escaped, total(rejected) AS rejected, min(c) AS low_c, max(c) AS high_c, min(s) AS low_s, max(s) AS high_s"   \
+    " FROM g GROUP BY kind, CASE WHEN n_servers < 4 AND n_clients >= 4 THEN NULL ELSE c END,"                          \
+    " CASE WHEN n_servers >= 4 THEN NULL ELSE s END)"
+#define ENTRIES_SELECT                                                                                                 \
+    " SELECT x.finding_id, x.severity, x.kind, x.reason, e.n, e.escaped, e.rejected,"                                  \
+    " CASE WHEN low_c = high_c THEN low_c END, CASE WHEN low_client = high_client THEN low_client END,"                \
+    " CASE WHEN low_s = high_s THEN low_s END, CASE WHEN low_server = high_server THEN low_server END,"                \
+    " CASE WHEN low_transport = high_transport THEN low_transport END, low_port, high_port, l.first_packet_number,"    \
+    " i.name"                                                                                                          \
+    " FROM (SELECT * FROM e ORDER BY first LIMIT 15) e"                                                                \
+    " JOIN findings x ON x.run_id = ?1 AND x.finding_id = e.first & 0xffffffffffff"                                    \
+    " LEFT JOIN flows l ON l.run_id = ?1 AND l.conversation_id = x.conversation_id AND l.flow_id ="                    \
+    " (SELECT min(flow_id) FROM flows WHERE run_id = ?1 AND conversation_id = x.conversation_id)"                      \
+    " LEFT JOIN inputs i ON i.run_id = ?1 AND i.input_id = l.input_id ORDER BY e.first"
+
+#define TRAFFIC  "kind NOT IN ('missing', 'misdropped')"
+#define EXPECTED "kind IN ('missing', 'misdropped')"
+
+enum {
+    E_ID,
+    E_SEVERITY,
+    E_KIND,
+    E_REASON,
+    E_N,
+    E_ESCAPED,
+    E_REJECTED,
+    E_CLIENT_NAME,
+    E_CLIENT,
+    E_SERVER_NAME,
+    E_SERVER,
+    E_TRANSPORT,
+    E_LOW_PORT,
+    E_HIGH_PORT,
+    E_PACKET,
+    E_INPUT,
+};
+
+/* --- one entry ---------------------------------------------------------------------------------------------- */
+
+static const char *host_of(struct cursor *c, int name_column, const char *nobody, char buf[static TEXT_SIZE])
+{
+    const char *name = cursor_text(c, name_column, NULL), *address = cursor_text(c, name_column + 1, NULL);
+
+    return text_host(strcmp(name, address) == 0 ? "" : name, address, nobody, buf);
+}
+
+static void put_ports(FILE *out, const char *before, struct cursor *c)
+{
+    const char *transport = cursor_text(c, E_TRANSPORT, NULL);
+    int64_t low = cursor_integer(c, E_LOW_PORT), high = cursor_integer(c, E_HIGH_PORT);
+
+    if (transport[0] == '\0' || cursor_type(c, E_LOW_PORT) == CELL_NULL)
+        return;
+    fprintf(out, "%s%s/%" PRId64, before, transport, low);
+    if (low != high)
+        fprintf(out, "-%" PRId64, high);
+}
+
+/* ", 120 like findings on tcp/1-49157 (8 escaped, 112 rejected), for example" */
+static void put_like(FILE *out, struct cursor *c)
+{
+    char count[32], client[TEXT_SIZE], server[TEXT_SIZE];
+    uint64_t escaped = (uint64_t)cursor_integer(c, E_ESCAPED), rejected = (uint64_t)cursor_integer(c, E_REJECTED);
+    bool one_pair = cursor_type(c, E_CLIENT_NAME) != CELL_NULL && cursor_type(c, E_SERVER_NAME) != CELL_NULL;
+
+    fprintf(out, ", %s like findings", text_count((uint64_t)cursor_integer(c, E_N), count));
+    if (!one_pair)
+        fprintf(out, ", %s -> %s", host_of(c, E_CLIENT_NAME, "several clients", client),
+                host_of(c, E_SERVER_NAME, "several servers", server));
+    put_ports(out, one_pair ? " on " : " ", c);
+    if (escaped > 0)
+        fprintf(out, " (%s escaped", text_count(escaped, count));
+    if (rejected > 0)
+        fprintf(out, "%s%s rejected", escaped > 0 ? ", " : " (", text_count(rejected, count));
+    if (escaped + rejected > 0)
+        putc(')', out);
+    fputs(", for example", out);
+}
+
+static char *head_of(struct cursor *c)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    if (out == NULL)
+        return NULL;
+    fprintf(out, "#%" PRId64 " %s %s", cursor_integer(c, E_ID), cursor_text(c, E_SEVERITY, NULL),
+            cursor_text(c, E_KIND, NULL));
+    if (cursor_integer(c, E_N) > 1)
+        put_like(out, c);
+    fputs(": ", out);
+    return fclose(out) == 0 ? text : NULL;
+}
+
+/* Where to look; the file is named where there are several. */
+static char *tail_of(const struct text *t, struct cursor *c)
+{
+    bool several = t->summary->n_inputs > 1;
+    char *text;
+    int n = cursor_type(c, E_PACKET) != CELL_INTEGER
+                ? asprintf(&text, "%s", "")
+                : asprintf(&text, " [packet %" PRId64 "%s%s]", cursor_integer(c, E_PACKET), several ? " of " : "",
+                           several ? cursor_text(c, E_INPUT, NULL) : "");
+
+    return n >= 0 ? text : NULL;
+}
+
+static unsigned lines_with(const struct text *t, const char *head, const char *reason, size_t len, const char *tail)
+{
+    char *whole;
+    unsigned n = MOST_LINES + 1;
+
+    if (asprintf(&whole, "%s%.*s%s", head, (int)len, reason, tail) >= 0) {
+        n = page_lines(&t->page, 2, 6, whole);
+        free(whole);
+    }
+    return n;
+}
+
+/* The end of the last sentence that ends before 'len', 0 where there is none: a full stop or a semicolon, then a space.
+ */
+static size_t sentence_before(const char *text, size_t len)
+{
+    while (len > 2 && !(text[len - 1] == ' ' && (text[len - 2] == '.' || text[len - 2] == ';')))
+        len--;
+    return len > 2 ? len - 1 : 0;
+}
+
+/* The most sentences that fit into 'most' lines, 0 where not even one does. */
+static size_t fitting_sentences(const struct text *t, const char *head, const char *reason, const char *tail,
+                                unsigned most)
+{
+    size_t len = strlen(reason);
+
+    while (len > 0 && lines_with(t, head, reason, len, tail) > most)
+        len = sentence_before(reason, len);
+    return len;
+}
+
+static size_t fitting_characters(const struct text *t, const char *head, const char *reason, const char *tail)
+{
+    size_t len = strlen(reason);
+
+    while (len > 0 && lines_with(t, head, reason, len, tail) > MOST_LINES) {
+        len -= len > 400 ? len / 4 : 1;
+        while (len > 0 && ((unsigned char)reason[len] & 0xc0) == 0x80)
+            len--;
+    }
+    return len;
+}
+
+static void put_fitted(struct text *t, enum style style, const char *head, const char *reason, const char *tail,
+                       unsigned most)
+{
+    const char *end = "";
+    size_t len = fitting_sentences(t, head, reason, tail, most);
+    char *cut_tail = NULL;
+
+    if (len == 0)
+        len = fitting_sentences(t, head, reason, tail, MOST_LINES);
+    if (len == 0 && reason[0] != '\0') {
+        if (asprintf(&cut_tail, "...%s", tail) < 0) {
+            t->page.failed = true;
+            return;
+        }
+        len = fitting_characters(t, head, reason, cut_tail);
+        end = "...";
+    } else if (len > 0 && reason[len - 1] == ';') {
+        len--;
+        end = ".";
+    }
+    page_par(&t->page, style, 2, 6, "%s%.*s%s%s", head, (int)len, reason, end, tail);
+    free(cut_tail);
+}
+
+static void put_entry(struct text *t, struct cursor *c, bool many)
+{
+    enum style style = text_severity_style(cursor_text(c, E_SEVERITY, NULL));
+    char *head = head_of(c), *tail = tail_of(t, c);
+
+    if (head == NULL || tail == NULL)
+        t->page.failed = true;
+    else
+        put_fitted(t, style, head, cursor_text(c, E_REASON, NULL), tail, many ? MOST_LINES - 1 : MOST_LINES);
+    free(head);
+    free(tail);
+}
+
+/* --- the lists ------------------------------------------------------------------------------------------------ */
+
+struct list {
+    struct text *text;
+    const char *heading;
+    uint64_t n, most;
+    bool many;
+};
+
+static void put_each(void *aux, struct cursor *c)
+{
+    struct list *list = aux;
+
+    if (list->n >= list->most)
+        return;
+    if (list->n++ == 0)
+        page_heading(&list->text->page, list->heading);
+    put_entry(list->text, c, list->many);
+}
+
+static uint64_t lesser(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int count_entries(const struct text *t, const char *sql, uint64_t *ret, struct err *reterr)
+{
+    int64_t n = 0;
+    int rc = reader_number(t->job->report->reader, sql, &t->job->run_id, 1, &n, reterr);
+
+    *ret = (uint64_t)n;
+    return rc;
+}
+
+int text_brief_findings(struct text *t, struct err *reterr)
+{
+    uint64_t n_traffic, n_expected = 0;
+    char count[32];
+    int rc = count_entries(t, ENTRIES_HEAD TRAFFIC ENTRIES_TAIL " SELECT count(*) FROM e", &n_traffic, reterr);
+
+    if (rc == 0)
+        rc = count_entries(t, ENTRIES_HEAD EXPECTED ENTRIES_TAIL " SELECT count(*) FROM e", &n_expected, reterr);
+    bool many = n_traffic + n_expected >= MANY_ENTRIES;
+    struct list traffic = {t, "FINDINGS", 0, MOST_ENTRIES - lesser(n_expected, MOST_EXPECTED), many};
+    if (rc == 0)
+        rc = report_each(t->job, ENTRIES_HEAD TRAFFIC ENTRIES_TAIL ENTRIES_SELECT, put_each, &traffic, reterr);
+    struct list expected = {t, "EXPECTED, AND MISSING OR NOT ANSWERED", 0, MOST_ENTRIES - traffic.n, many};
+    if (rc == 0)
+        rc = report_each(t->job, ENTRIES_HEAD EXPECTED ENTRIES_TAIL ENTRIES_SELECT, put_each, &expected, reterr);
+    uint64_t left_out = n_traffic + n_expected - traffic.n - expected.n;
+    if (rc == 0 && left_out > 0)
+        page_par(&t->page, STYLE_DIM, 2, 2, "... and %s more %s in the full report", text_count(left_out, count),
+                 text_plural(left_out, "entry", "entries"));
+    return rc;
+}
