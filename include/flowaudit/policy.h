@@ -184,12 +184,16 @@ struct coverage {
     uint64_t lost;              /* known to be lost (kernel, interface, stated by file) */
     uint64_t unseen_bytes;      /* estimated from acknowledgements */
     bool     damaged;           /* an input ended early */
+    uint64_t sessions, one_sided; /* TCP flows beyond the first SYN, and those of which one direction is not in the capture */
 };
 
 /* One conversation's contribution; fed once for each conversation of the run (any order). */
 struct expect_fact {
     struct policy_query query;
     enum outcome outcome;
+    bool     allowed;           /* only these meet a row or fail to; the others tell which ways the capture sees */
+    uint64_t packets[2];        /* of the client's, the server's side */
+    bool     one_sided;         /* one side acts on packets of the other, and none of those is in the capture */
     int64_t  first_ns;
     uint64_t flows;
     struct flow_icmp icmp;      /* of the first error, n_errors 0 where none */

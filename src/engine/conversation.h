@@ -44,6 +44,7 @@ struct conversation {
     struct flow_icmp icmp;     /* first error of its flows, n_errors the sum; a prohibition rather than another */
     struct ttl_range ttl[2];   /* of what the client's, the server's side itself sent in flows that got through */
     struct ttl_range rst[2];   /* of RSTs in its name: that refused an attempt, or are not like the rest of the flow */
+    bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */
     struct ttl_range own;      /* what 'rst[1]' was found to differ from: see evidence.c */
     struct app app;
     struct flow_record *kept;  /* evidence: the earliest flows, sorted at the end */

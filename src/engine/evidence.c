@@ -108,17 +108,24 @@ static bool concerns_site(const struct audit *a, const struct conversation *c)
     return policy_host(a->policy, &c->key.client) != POLICY_NONE || policy_host(a->policy, &c->key.server) != POLICY_NONE;
 }
 
+/* TCP beyond the SYN, or a datagram's answer, of one side alone. */
+static bool is_one_sided(const struct conversation *c)
+{
+    bool tcp = c->key.transport == IPPROTO_TCP;
+
+    return c->key.outcome == OUTCOME_ONE_WAY && !c->query.group && !c->query.answers_group &&
+           (c->packets[0] == 0 || (tcp && c->packets[1] == 0));
+}
+
 static void add_sights(struct evidence *e, const struct conversation *c)
 {
-    bool went_on = c->key.transport == IPPROTO_TCP && c->key.outcome == OUTCOME_ONE_WAY;
-
     for (unsigned side = 0; side < 2; side++) {
         struct sight s = {
             .from = side == 0 ? c->key.client : c->key.server,
             .to = side == 0 ? c->key.server : c->key.client,
             .ttl = c->ttl[side],
             .seen = c->packets[side] > 0,
-            .hidden = went_on && c->packets[side] == 0,
+            .hidden = c->one_sided && c->packets[side] == 0,
         };
 
         if (s.seen || s.hidden)
@@ -151,7 +158,7 @@ static void evidence_free(struct evidence *e)
     free(e->networks);
 }
 
-static int evidence_gather(const struct audit *a, struct evidence *e, struct err *reterr)
+static int evidence_gather(struct audit *a, struct evidence *e, struct err *reterr)
 {
     size_t room = 2 * a->n_conversations + 1;
 
@@ -161,11 +168,17 @@ static int evidence_gather(const struct audit *a, struct evidence *e, struct err
     if (e->sights == NULL || e->senders == NULL || e->networks == NULL)
         return err_set(reterr, -ENOMEM, "no memory to compare %zu conversations", a->n_conversations);
     for (size_t i = 0; i < a->n_conversations; i++) {
-        const struct conversation *c = a->conversations[i];
+        struct conversation *c = a->conversations[i];
 
         e->copies |= c->duplicates > 0;
-        if (c->key.summed == SUM_NONE && !c->query.group && concerns_site(a, c))
-            add_sights(e, c);
+        if (c->key.summed != SUM_NONE || c->query.group || !concerns_site(a, c))
+            continue;
+        c->one_sided = is_one_sided(c);
+        add_sights(e, c);
+        if (c->key.transport == IPPROTO_TCP && (c->one_sided || c->key.outcome == OUTCOME_ESTABLISHED)) {
+            a->coverage.sessions += c->flows;
+            a->coverage.one_sided += c->one_sided ? c->flows : 0;
+        }
     }
     e->n_sights = unite(e->sights, e->n_sights);
     summarize(e);

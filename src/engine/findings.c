@@ -141,6 +141,9 @@ static int evaluate_expectations(struct audit *a, struct err *reterr)
         struct expect_fact         fact = {
                     .query = c->query,
                     .outcome = (enum outcome)c->key.outcome,
+                    .allowed = c->key.verdict == VERDICT_ALLOWED,
+                    .packets = {c->packets[0], c->packets[1]},
+                    .one_sided = c->one_sided,
                     .first_ns = c->first_ns,
                     .flows = c->flows,
                     .icmp = c->icmp,
@@ -150,7 +153,7 @@ static int evaluate_expectations(struct audit *a, struct err *reterr)
                     .own = c->own,
         };
 
-        if (c->key.summed == SUM_NONE && c->key.verdict == VERDICT_ALLOWED)
+        if (c->key.summed == SUM_NONE)
             expector_conversation(a->expector, &fact);
     }
     for (size_t i = 0; i < a->n_hosts; i++) {

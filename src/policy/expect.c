@@ -28,8 +28,18 @@ struct life {
     uint64_t sent, received;
 };
 
+/* What is known of the way of packets from one host entry to another. */
+struct way {
+    uint32_t from, to;
+    bool     seen;   /* some are in the capture */
+    bool     hidden; /* 'to' acts on some that are not */
+};
+
 struct expector {
     const struct policy *p;
+    struct way          *ways;        /* as they come; expector_finish() makes one of each pair */
+    size_t               n_ways, n_ways_allocated;
+    bool                 ways_lost;   /* for want of memory: expector_finish() fails */
     struct tally        *tallies;     /* in order of row, client, server */
     size_t               n_tallies, n_allocated;
     size_t              *row_starts;  /* by row, and one past the end */
@@ -121,6 +131,7 @@ void expector_free(struct expector *x)
     free(x->tallies);
     free(x->row_starts);
     free(x->lives);
+    free(x->ways);
     free(x->results);
     free(x);
 }
@@ -150,11 +161,71 @@ static void count_attempt(struct tally *t, const struct expect_fact *f, bool met
         t->e.icmp = f->icmp;
 }
 
+static void add_way(struct expector *x, const struct way *w)
+{
+    if (x->n_ways == x->n_ways_allocated) {
+        size_t      n = x->n_ways_allocated == 0 ? 128 : 2 * x->n_ways_allocated;
+        struct way *ways = realloc(x->ways, n * sizeof(*ways));
+
+        if (ways == NULL) {
+            x->ways_lost = true;
+            return;
+        }
+        x->ways = ways;
+        x->n_ways_allocated = n;
+    }
+    x->ways[x->n_ways++] = *w;
+}
+
+static void note_ways(struct expector *x, const struct expect_fact *f, uint32_t client, uint32_t server)
+{
+    if (client == POLICY_NONE || server == POLICY_NONE || f->query.group || f->query.answers_group)
+        return;
+    for (unsigned side = 0; side < 2; side++) {
+        struct way w = {
+            .from = side == 0 ? client : server,
+            .to = side == 0 ? server : client,
+            .seen = f->packets[side] > 0,
+            .hidden = f->packets[side] == 0 && f->one_sided,
+        };
+
+        if (w.seen || w.hidden)
+            add_way(x, &w);
+    }
+}
+
+static int by_ends(const void *pa, const void *pb)
+{
+    const struct way *a = pa, *b = pb;
+
+    if (a->from != b->from)
+        return a->from < b->from ? -1 : 1;
+    return a->to < b->to ? -1 : a->to > b->to;
+}
+
+static void unite_ways(struct expector *x)
+{
+    size_t kept = 0;
+
+    if (x->n_ways > 1)
+        qsort(x->ways, x->n_ways, sizeof(*x->ways), by_ends);
+    for (size_t i = 0; i < x->n_ways; i++) {
+        if (kept == 0 || by_ends(&x->ways[kept - 1], &x->ways[i]) != 0) {
+            x->ways[kept++] = x->ways[i];
+            continue;
+        }
+        x->ways[kept - 1].seen |= x->ways[i].seen;
+        x->ways[kept - 1].hidden |= x->ways[i].hidden;
+    }
+    x->n_ways = kept;
+}
+
 void expector_conversation(struct expector *x, const struct expect_fact *f)
 {
     uint32_t rows[MAX_ROWS_OF_FLOW], client = policy_host(x->p, &f->query.tuple.client), server = policy_host(x->p, &f->query.tuple.server);
-    size_t   n = policy_rows(x->p, &f->query, rows, MAX_ROWS_OF_FLOW);
 
+    note_ways(x, f, client, server);
+    size_t n = f->allowed ? policy_rows(x->p, &f->query, rows, MAX_ROWS_OF_FLOW) : 0;
     for (size_t i = 0; i < n && i < MAX_ROWS_OF_FLOW; i++) {
         const struct port_range *port = row_port(&x->p->rows[rows[i]], f->query.tuple.transport, f->query.tuple.server_port);
         bool met = f->outcome == OUTCOME_ESTABLISHED || (f->outcome == OUTCOME_ONE_WAY && port != NULL && port->one_way);
@@ -192,6 +263,12 @@ bool coverage_is_lossy(const struct coverage *c)
     return c->lost > 0 || c->unseen_bytes > c->bytes / 1000 * UNSEEN_PER_MILLE;
 }
 
+/* One session in ten: more than the capture's beginning cuts off. */
+static bool coverage_is_one_sided(const struct coverage *c)
+{
+    return c->one_sided > c->sessions / 10;
+}
+
 bool coverage_ends_before_answer(const struct coverage *c, int64_t attempt_ns)
 {
     return c->last_ns - attempt_ns < ANSWER_WITHIN_NS;
@@ -202,16 +279,37 @@ static double seconds(int64_t ns)
     return (double)ns / 1e9;
 }
 
+/* A server whose packets to this client are in the capture while the client's to it are not; or POLICY_NONE. */
+static uint32_t hidden_server(const struct expector *x, const struct tally *t)
+{
+    for (uint32_t s = 0; s < x->p->site->n_hosts; s++) {
+        struct way        key = {.from = t->e.client_host, .to = s};
+        const struct way *w = x->n_ways > 0 ? bsearch(&key, x->ways, x->n_ways, sizeof(key), by_ends) : NULL;
+        bool              ours = t->e.server_host == POLICY_NONE ? serves(x->p, &x->p->rows[t->e.row], t->e.client_host, s) : s == t->e.server_host;
+
+        if (ours && w != NULL && w->hidden && !w->seen)
+            return s;
+    }
+    return POLICY_NONE;
+}
+
 /* Why silence proves nothing, or NULL where it does prove something. */
 static const char *uncovered(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf, size_t size)
 {
     const struct life *l = &x->lives[t->e.client_host];
     const char        *client = policy_host_name(x->p, t->e.client_host);
+    uint32_t           hidden = hidden_server(x, t);
 
     if (l->sent == 0 && l->received > 0)
         snprintf(buf, size, "packets to %s were captured and none from it, so its attempts could not have been seen", client);
     else if (l->sent == 0)
         snprintf(buf, size, "%s sent no packet in this observation", client);
+    else if (hidden != POLICY_NONE)
+        snprintf(buf, size, "packets of %s to %s were captured and none the other way, though %s acted on some", policy_host_name(x->p, hidden), client,
+                 policy_host_name(x->p, hidden));
+    else if (coverage_is_one_sided(c))
+        snprintf(buf, size, "of %llu of %llu TCP sessions one direction is not in the capture", (unsigned long long)c->one_sided,
+                 (unsigned long long)c->sessions);
     else if (c->last_ns - c->first_ns < t->e.within_ns)
         snprintf(buf, size, "the observation lasts %.0f s, and the row has %.0f s to be seen", seconds(c->last_ns - c->first_ns), seconds(t->e.within_ns));
     else if (c->lost > 0)
@@ -340,8 +438,9 @@ int expector_finish(struct expector *x, const struct coverage *c, const struct e
 {
     free(x->results);
     x->results = calloc(x->n_tallies + 1, sizeof(*x->results));
-    if (x->results == NULL)
+    if (x->results == NULL || x->ways_lost)
         return err_set(reterr, -ENOMEM, "no memory for the expected flows");
+    unite_ways(x);
     for (size_t i = 0; i < x->n_tallies; i++) {
         conclude(x, &x->tallies[i], c);
         x->results[i] = x->tallies[i].e;
