@@ -349,6 +349,7 @@ static void add_counts(struct conversation *c, const struct flow_record *r)
     }
     c->duplicates += r->duplicates;
     c->encap |= r->encap;
+    c->cut |= r->cut;
     if (r->tuple.client_port < c->client_port_low)
         c->client_port_low = r->tuple.client_port;
     if (r->tuple.client_port > c->client_port_high)

@@ -40,6 +40,7 @@ struct conversation {
     uint16_t encap, vlan;
     uint64_t flows, packets[2], bytes[2], payload, duplicates, unseen_bytes;
     uint64_t n_summed;         /* distinct peers or ports folded in (an upper bound: those seen again after long silence count again) */
+    bool     cut;              /* by the snap length: the content may be unknown for that alone */
     bool     is_reply;         /* the first payload was an answer: may answer a broadcast */
     struct flow_icmp icmp;     /* first error of its flows, n_errors the sum; a prohibition rather than another */
     struct ttl_range ttl[2];   /* of what the client's, the server's side itself sent in flows that got through */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From merged conversations to expectations and findings, in the order of reports. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,9 @@ static int conversation_finding(struct audit *a, struct conversation *c)
         return -ENOMEM;
     f->kind = j->kind;
     f->severity = policy_severity(j, (enum outcome)c->key.outcome);
+    /* Of a session with one side missing from the capture nobody knows whether it got through: as grave as one that did not. */
+    if (c->one_sided && c->key.transport == IPPROTO_TCP)
+        f->severity = policy_severity(j, OUTCOME_UNANSWERED);
     f->conversation = c;
     f->first_ns = c->first_ns;
     f->exception = c->key.summed == SUM_NONE ? policy_exception(a->policy, &c->query, c->last_ns) : NULL;

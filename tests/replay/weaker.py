@@ -95,9 +95,6 @@ def variants(packets):
 
 
 def conversation_key(c):
-    """With UDP either end may seem to be the server once the first packet is gone."""
-    if c['transport'] == 'udp':
-        return ('udp', *sorted((c['client'], c['server'])))
     return tuple(c[k] for k in ('client', 'server', 'transport', 'server_port'))
 
 
@@ -111,7 +108,7 @@ def read(audit):
             key = (f['kind'], f['row_id'], f['client'])
         findings[key] = max(findings[key], SEVERITIES.index(f['severity']))
     expectations = {(e['row_id'], e['client']): e for e in audit.rows('SELECT * FROM expectations')}
-    confirmed = {conversation_key(c) for c in audit.rows("SELECT * FROM conversations WHERE confidence = 'confirmed'")}
+    confirmed = {conversation_key(c) for c in audit.rows("SELECT * FROM conversations WHERE confidence = 'confirmed' AND transport = 'tcp'")}
     return findings, expectations, confirmed
 
 
