@@ -28,6 +28,7 @@ struct crew {
     struct input_frame frames[BATCH];
     size_t             n_frames;
     bool               over; /* no more batches; written between the barriers' turns */
+    bool               failed; /* not all threads could be started; under 'gate' */
     pthread_mutex_t    gate; /* held while threads are being started */
     pthread_barrier_t  ready, done;
     pthread_t         *threads;
@@ -44,7 +45,7 @@ static void *work(void *arg)
     struct worker *w = arg;
 
     pthread_mutex_lock(&w->crew->gate);
-    bool given_up = w->crew->over;
+    bool given_up = w->crew->failed;
     pthread_mutex_unlock(&w->crew->gate);
     if (given_up)
         return NULL;
@@ -136,7 +137,7 @@ static int start_threads(struct crew *crew, struct worker *workers, struct err *
         else
             crew->n_threads++;
     }
-    crew->over = rc != 0;
+    crew->failed = rc != 0;
     pthread_mutex_unlock(&crew->gate);
     if (rc != 0)
         join_threads(crew);

@@ -6,6 +6,9 @@ import subprocess
 import tempfile
 
 SKIP = 77  # meson's exit status for a test that was skipped
+FAULT = 86  # exit status of a program built with sanitizers that found something: none of flowaudit's own
+SANITIZERS = {'ASAN_OPTIONS': f'exitcode={FAULT}', 'UBSAN_OPTIONS': f'halt_on_error=1:print_stacktrace=1:exitcode={FAULT}',
+              'TSAN_OPTIONS': f'exitcode={FAULT}'}
 
 
 class Audit:
@@ -16,9 +19,12 @@ class Audit:
         if os.path.exists(self.path):
             os.unlink(self.path)
         command = [program, 'check', '-q', '-s', site, '-o', self.path, *options, *captures]
-        environment = dict(os.environ, SOURCE_DATE_EPOCH='0')
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
-        self.status, self.messages = done.returncode, done.stderr
+        environment = dict(os.environ, SOURCE_DATE_EPOCH='0', **SANITIZERS)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+            self.status, self.messages = done.returncode, done.stderr
+        except subprocess.TimeoutExpired:
+            self.status, self.messages = None, 'no end within a minute'
         self.db = None
         if os.path.exists(self.path) and os.path.getsize(self.path) > 0:
             self.db = sqlite3.connect(f'file:{self.path}?mode=ro', uri=True)
@@ -27,9 +33,30 @@ class Audit:
     def rows(self, query, *parameters):
         return [dict(row) for row in self.db.execute(query, parameters)] if self.db else []
 
+    def dump(self, leave_out=()):
+        """Every view as text, row by row in the order of the record: (view, line)."""
+        views = [row['name'] for row in self.rows("SELECT name FROM sqlite_master WHERE type = 'view' ORDER BY name")]
+        lines = []
+        for view in views:
+            for row in self.rows(f'SELECT * FROM "{view}"'):
+                lines.append((view, ' '.join(f'{k}={v!r}' for k, v in row.items() if (view, k) not in leave_out)))
+        return lines
+
     def close(self):
         if self.db:
             self.db.close()
+
+    def fault(self):
+        """What is wrong with the run itself, whatever it found; None where nothing is."""
+        if self.status not in (0, 1, 2, 3):
+            return f'status {self.status}: {self.messages[-2000:]}'
+        if 'Sanitizer' in self.messages or 'runtime error:' in self.messages:
+            return self.messages[-2000:]
+        for row in self.rows('SELECT i.name, i.packets, i.packets_decoded, i.packets_discarded, coalesce((SELECT sum(d.packets) FROM discards d '
+                             'WHERE d.run_id = i.run_id AND d.input_id = i.input_id), 0) AS named FROM inputs i'):
+            if row['packets'] != row['packets_decoded'] + row['named'] or row['named'] != row['packets_discarded']:
+                return f'packets do not add up: {row}'
+        return None
 
 
 def any_site(directory):
@@ -37,6 +64,16 @@ def any_site(directory):
     path = os.path.join(directory, 'nobody.yaml')
     with open(path, 'w', encoding='utf-8') as out:
         out.write('site: nobody\nhosts:\n  nobody: {addresses: [192.0.2.1], roles: []}\n')
+    return path
+
+
+def full_site(directory):
+    """A site file that names everybody, so that all flows are judged and expected rows evaluated."""
+    path = os.path.join(directory, 'everybody.yaml')
+    with open(path, 'w', encoding='utf-8') as out:
+        out.write('site: everybody\nhosts:\n'
+                  '  low: {addresses: [0.0.0.0/1, "::/1"], roles: [unity-primary]}\n'
+                  '  high: {addresses: [128.0.0.0/1, "8000::/1"], roles: [dc-monitored, gc-monitored, dns, exchange-mailbox]}\n')
     return path
 
 
