@@ -214,6 +214,11 @@ static bool was_prohibited(const struct pair *x, const struct separate_fact *f)
     return f->icmp.n_errors > 0 && policy_icmp_prohibits(&f->icmp);
 }
 
+static bool is_end(const struct separate_fact *f, const struct addr *a)
+{
+    return addr_compare(&f->tuple.client, a) == 0 || addr_compare(&f->tuple.server, a) == 0;
+}
+
 static void weigh_icmp(struct pair *x)
 {
     const struct separate_fact *first = first_that(x, was_prohibited);
@@ -227,7 +232,7 @@ static void weigh_icmp(struct pair *x)
     begin(x, WEIGHT_STRONG, first);
     say(x, "%s answered packets to ", icmp_text(x->p, &first->icmp, icmp, sizeof(icmp)));
     say_services(x, first, was_prohibited);
-    say(x, " (%llu error%s)", (unsigned long long)n, n == 1 ? "" : "s");
+    say(x, " (%llu error%s%s)", (unsigned long long)n, n == 1 ? "" : "s", is_end(first, &first->icmp.sender) ? "; it may be a filter of its own" : "");
     count_all(x, was_prohibited);
 }
 
