@@ -97,6 +97,8 @@ bool                     policy_row_required(const struct policy *, uint32_t row
 const char *const       *policy_expected(const struct policy *, const struct tuple *);
 /* All protocol names of the matrix. */
 const char *const       *policy_protocols(const struct policy *, size_t *ret_n);
+/* Is this port, for this row, one of a range from which a server takes any: so that something must have told the client? */
+bool                     policy_dynamic_port(const struct policy *, uint32_t row, uint8_t transport, uint16_t port);
 /* Which end's port is documented for its role as a server: +1 tuple.server, -1 tuple.client, 0 both or neither. */
 int                      policy_port_vote(const struct policy *, const struct tuple *);
 /* Does the row that allows this expect traffic in one direction only (media, notifications, datagrams)? */
@@ -110,6 +112,7 @@ struct policy_query {
     bool sent[2];           /* did the client's, the server's side send packets?  Media is judged for each direction */
     bool group;             /* to a multicast or broadcast address: outside the matrix */
     bool answers_group;     /* a unicast answer to a broadcast or multicast query: outside the matrix */
+    bool media;             /* signalling named one of its ports for media */
     bool negotiated;        /* the server's port was negotiated in-band: a wide range is used as the document means it */
 };
 
@@ -182,6 +185,7 @@ struct coverage {
     int64_t  first_ns, last_ns; /* of all packets */
     uint64_t packets, bytes;    /* looked at: of the flows */
     uint64_t lost;              /* known to be lost (kernel, interface, stated by file) */
+    uint64_t filtered;          /* taken out by the user's filter */
     uint64_t unseen_bytes;      /* estimated from acknowledgements */
     bool     damaged;           /* an input ended early */
     uint64_t sessions, one_sided; /* TCP flows beyond the first SYN, and those of which one direction is not in the capture */

@@ -61,6 +61,8 @@ struct store_conversation {
     uint64_t    flows, packets, bytes, packets_out, packets_in, bytes_out, bytes_in, duplicates;
     uint64_t    n_summed; /* distinct peers or ports folded into this one; 0 = none */
     const char *encap;    /* "vlan 12, vxlan", or NULL */
+    const char *parent;   /* what negotiated its port (kind, packet, file, sentence); "no-parent" on a dynamic port that nothing seen negotiated; or NULL */
+    const char *interface;/* RPC interface that its port was bound to, or NULL */
 };
 struct store_flow {
     uint64_t flow_id, conversation_id;

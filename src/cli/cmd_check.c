@@ -4,9 +4,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
+#include "flowaudit/classify.h"
 #include "flowaudit/engine.h"
 #include "flowaudit/report.h"
 #include "flowaudit/store.h"
@@ -61,14 +63,14 @@ static void catch_signals(void)
 
 /* --- options ----------------------------------------------------------------------------------------- */
 
-static int parse_number(const char *option, const char *text, unsigned long max, unsigned long *ret)
+static int parse_number(const char *option, const char *text, unsigned long min, unsigned long max, unsigned long *ret)
 {
     char *end;
 
     errno = 0;
     unsigned long n = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || n > max)
-        return complain("%s %s: a number from 0 to %lu is wanted", option, text, max);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || n < min || n > max)
+        return complain("%s %s: a number from %lu to %lu is wanted", option, text, min, max);
     *ret = n;
     return 0;
 }
@@ -104,7 +106,7 @@ static int parse_flows(const char *which, struct request *r)
 static int parse_seconds(const char *option, const char *text, int64_t *ret)
 {
     unsigned long n;
-    int           rc = parse_number(option, text, 1000000000, &n);
+    int           rc = parse_number(option, text, 0, 1000000000, &n);
 
     if (rc == 0)
         *ret = (int64_t)n * 1000000000;
@@ -129,12 +131,12 @@ static int parse_size_option(int c, const char *text, struct request *r)
 
     switch (c) {
     case 'j':
-        if (parse_number("-j", text, 64, &n) != 0 || n == 0)
-            return n == 0 ? complain("-j 0: at least one worker is wanted") : EXIT_UNUSABLE;
+        if (parse_number("-j", text, 1, 64, &n) != 0)
+            return EXIT_UNUSABLE;
         r->engine.n_workers = (unsigned)n;
         return 0;
     case OPT_MEMORY:
-        if (parse_number("--memory", text, 1ul << 30, &n) != 0)
+        if (parse_number("--memory", text, 0, 1ul << 30, &n) != 0)
             return EXIT_UNUSABLE;
         r->engine.flow.memory_limit = n << 20;
         return 0;
@@ -278,6 +280,13 @@ static int exit_status(const struct request *r, const struct engine_result *resu
     return has_findings(r, result) ? EXIT_FINDINGS : EXIT_NOTHING;
 }
 
+/* A fault of the machine leaves incomplete evidence; else a file cannot be used. */
+static int failed(int rc, const struct err *err)
+{
+    complain("%s", err->msg);
+    return rc == -ENOSPC || rc == -EIO || rc == -EBUSY || rc == -ENOMEM ? EXIT_INCOMPLETE : EXIT_UNUSABLE;
+}
+
 static int print_report(const struct request *r, int64_t run_id)
 {
     struct report      *report;
@@ -289,7 +298,26 @@ static int print_report(const struct request *r, int64_t run_id)
         return complain("%s", err.msg);
     int rc = report_write(report, REPORT_TEXT, &query, stdout, &err);
     report_free(report);
-    return rc == 0 ? 0 : complain("%s", err.msg);
+    return rc == 0 ? 0 : failed(rc, &err);
+}
+
+/* Before the record is made: each file that is not there is told. */
+static int check_inputs(const struct engine_options *o)
+{
+    struct stat st;
+    int         rc = 0;
+
+    for (size_t i = 0; i < o->n_inputs; i++) {
+        const char *name = o->inputs[i];
+
+        if (strcmp(name, "-") == 0)
+            continue;
+        if (stat(name, &st) != 0 || access(name, R_OK) != 0)
+            rc = complain("%s: cannot be opened: %s", name, strerror(errno));
+        else if (S_ISDIR(st.st_mode))
+            rc = complain("%s: is a directory, not a capture file", name);
+    }
+    return rc;
 }
 
 static int audit(const struct request *r, const struct rulebook *book, struct engine_result *result)
@@ -320,24 +348,39 @@ static int audit(const struct request *r, const struct rulebook *book, struct en
     free(command);
     if (r->engine.progress != NULL)
         fputs("\r\033[K", stderr);
-    return rc == 0 ? 0 : complain("%s", err.msg);
+    return rc == 0 ? 0 : failed(rc, &err);
+}
+
+/* libndpi does not survive an allocation that fails: the run ends in order instead, its record not complete. */
+static void *allocate_or_end(size_t size)
+{
+    static const char message[] = "flowaudit: no memory for the classification of flows; the run is not complete\n";
+    void             *p = malloc(size);
+
+    if (p == NULL && write(STDERR_FILENO, message, sizeof(message) - 1) != 0)
+        _exit(EXIT_INCOMPLETE);
+    return p;
 }
 
 static int run(struct request *r)
 {
     struct rulebook      book;
     struct engine_result result;
-    int                  rc = rulebook_load(&book, r->site, r->quiet);
+    int                  rc = check_inputs(&r->engine);
 
+    if (rc == 0)
+        rc = rulebook_load(&book, r->site, r->quiet);
     if (rc != 0)
         return rc;
     catch_signals();
+    classify_set_allocator(allocate_or_end, free);
     r->engine.stop = &stop_requested;
     r->engine.progress = isatty(STDERR_FILENO) && !r->quiet ? show_progress : NULL;
     rc = audit(r, &book, &result);
     rulebook_free(&book);
     if (rc != 0)
         return rc;
+    signal(SIGPIPE, SIG_DFL); /* all is recorded: who reads the report may stop reading */
     if (!r->quiet && (rc = print_report(r, result.run_id)) != 0)
         return rc;
     return finish_output(exit_status(r, &result));

@@ -39,6 +39,17 @@ static int parse_port_number(const char *text, uint16_t *ret)
     return 0;
 }
 
+static int parse_format(const char *text, enum policy_format *ret)
+{
+    if (strcmp(text, "text") == 0)
+        *ret = POLICY_TEXT;
+    else if (strcmp(text, "json") == 0)
+        *ret = POLICY_JSON;
+    else
+        return complain("unknown format '%s'; known are text and json", text);
+    return 0;
+}
+
 static int parse_service(const char *text, struct tuple *ret)
 {
     if (strncmp(text, "tcp/", 4) == 0)
@@ -48,6 +59,18 @@ static int parse_service(const char *text, struct tuple *ret)
     else
         return complain("'%s' is not a service; tcp/PORT or udp/PORT is wanted", text);
     return parse_port_number(text + 4, &ret->server_port);
+}
+
+static int unknown_end(const struct site *site, const char *text)
+{
+    const char **names = calloc(site->n_hosts + 1, sizeof(*names));
+
+    for (size_t i = 0; names != NULL && i < site->n_hosts; i++)
+        names[i] = site->hosts[i].name.text;
+    const char *nearest = names != NULL ? diag_nearest(text, names, site->n_hosts) : NULL;
+    free(names);
+    return nearest != NULL ? complain("'%s' is neither an address nor a host of the site; did you mean '%s'?", text, nearest)
+                           : complain("'%s' is neither an address nor a host of the site", text);
 }
 
 /* A name of the site stands for its first address. */
@@ -61,7 +84,7 @@ static int parse_end(const struct site *site, const char *text, struct addr *ret
     }
     if (addr_parse(text, ret) == 0)
         return 0;
-    return complain("'%s' is neither an address nor a host of the site", text);
+    return unknown_end(site, text);
 }
 
 static int set_protocol(const char *name, struct app *ret)
@@ -124,7 +147,7 @@ int cmd_explain(int argc, char **argv)
             r.protocol = optarg;
             break;
         case 'F':
-            if (parse_policy_format(optarg, &r.format) != 0)
+            if (parse_format(optarg, &r.format) != 0)
                 return misuse("explain");
             break;
         case 'c':

@@ -45,7 +45,7 @@ static int lint_matrix(const char *name)
     int                   rc = load_matrix(name, NULL, &matrix, &diags);
 
     if (rc == -ENOENT)
-        complain("%s: no such matrix file", name);
+        complain("no matrix '%s'; a name of a file in the rules directory, or a path, is wanted", name);
     if (rc == 0)
         rc = matrix_selftest(matrix, &options, &diags);
     diag_sort(&diags);

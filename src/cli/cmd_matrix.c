@@ -22,7 +22,7 @@ static int print_matrix(const char *name, enum policy_format format)
     int              rc = load_matrix(name, NULL, &matrix, &diags);
 
     if (rc == -ENOENT)
-        complain("%s: no such matrix file", name);
+        complain("no matrix '%s'; a name of a file in the rules directory, or a path, is wanted", name);
     diag_print(&diags, stderr);
     diag_list_clear(&diags);
     if (rc != 0)

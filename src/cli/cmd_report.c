@@ -28,6 +28,13 @@ struct request {
     const char         *out;
 };
 
+/* A table that does not exist is wrong usage, a full disk is not. */
+static int failed(int rc, const struct err *err)
+{
+    complain("%s", err->msg);
+    return rc == -EINVAL ? EXIT_UNUSABLE : EXIT_INCOMPLETE;
+}
+
 /* The file appears under its name only when it is whole. */
 static int write_file(struct report *report, const struct request *r)
 {
@@ -39,7 +46,7 @@ static int write_file(struct report *report, const struct request *r)
         return complain("%s: the name is too long", r->out);
     int fd = mkstemp(temporary);
     if (fd < 0)
-        return complain("%s: %s", temporary, strerror(errno));
+        return complain("%s: cannot be made: %s", r->out, strerror(errno));
     FILE *f = fdopen(fd, "w");
     if (f == NULL) {
         close(fd);
@@ -55,7 +62,7 @@ static int write_file(struct report *report, const struct request *r)
         rc = err_set(&err, -errno, "%s: %s", r->out, strerror(errno));
     if (rc != 0) {
         unlink(temporary);
-        return complain("%s", err.msg);
+        return failed(rc, &err);
     }
     return EXIT_NOTHING;
 }
@@ -64,14 +71,14 @@ static int run(const char *path, struct request *r)
 {
     struct report *report;
     struct err     err = {0};
-    int            status = EXIT_NOTHING;
+    int            status = EXIT_NOTHING, rc = 0;
 
     if (report_open(path, &report, &err) != 0)
         return complain("%s", err.msg);
     if (r->out != NULL)
         status = write_file(report, r);
-    else if (report_write(report, r->format, &r->query, stdout, &err) != 0)
-        status = complain("%s", err.msg);
+    else if ((rc = report_write(report, r->format, &r->query, stdout, &err)) != 0)
+        status = failed(rc, &err);
     report_free(report);
     return status == EXIT_NOTHING ? finish_output(status) : status;
 }

@@ -43,9 +43,14 @@ int main(int argc, char **argv)
         printf("flowaudit %s\n", FLOWAUDIT_VERSION);
         return finish_output(EXIT_NOTHING);
     }
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        if (strcmp(name, commands[i].name) == 0)
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(name, commands[i].name) == 0) {
+            char program[32]; /* what messages of getopt_long() begin with */
+            snprintf(program, sizeof(program), "flowaudit %s", name);
+            argv[1] = program;
             return commands[i].run(argc - 1, argv + 1);
+        }
+    }
     if (argc > 1)
         complain("unknown command '%s'; 'flowaudit --help' lists the commands", name);
     else

@@ -16,6 +16,8 @@ struct finding {
     const struct separation  *separation;  /* or NULL */
     char                 *section, *sentence; /* owned; of findings that have neither (or their own) */
     const struct site_exception *exception;   /* that waives it, or NULL */
+    const struct pinhole *promise;            /* a port that was negotiated and not used, with 'judgement', or NULL */
+    struct judgement      judgement;
     int64_t               first_ns;
 };
 
@@ -31,6 +33,7 @@ struct audit {
     struct shard_host           *hosts;         /* merged, by address */
     size_t                       n_hosts;
     struct shard_totals          totals;
+    struct announcements         announcements; /* merged, sorted */
     struct coverage              coverage;
     struct expector             *expector;
     const struct expectation    *expectations;
@@ -48,6 +51,12 @@ struct audit {
 int audit_merge(struct audit *, struct err *reterr);
 /* evidence.c: what stopped attempts that failed, where it takes all conversations to tell.  A part of audit_merge(). */
 int audit_settle(struct audit *, struct err *reterr);
+/* parents.c: the messages that negotiated dynamic ports, joined to the conversations on them. */
+int  audit_join_parents(struct audit *, struct err *reterr);
+void audit_parent_text(const struct audit *, const struct pinhole *, char *buf, size_t size);
+/* Ports that were negotiated outside the documented range, and that no conversation used. */
+typedef int promise_fn(struct audit *, const struct pinhole *, const struct judgement *);
+int audit_unused_promises(struct audit *, promise_fn *, struct err *reterr);
 /* findings.c: expectations and findings from the merged conversations. */
 int  audit_conclude(struct audit *, struct err *reterr);
 void audit_free_findings(struct audit *);

@@ -8,6 +8,7 @@
 #ifndef ENGINE_CONVERSATION_H
 #define ENGINE_CONVERSATION_H
 
+#include "flowaudit/pinhole.h"
 #include "flowaudit/policy.h"
 #include "flowaudit/value.h"
 
@@ -48,6 +49,9 @@ struct conversation {
     bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */
     struct ttl_range own;      /* what 'rst[1]' was found to differ from: see evidence.c */
     struct app app;
+    const struct pinhole *parent;  /* the message that negotiated its port, or NULL; set after merging, as the next two */
+    const struct pinhole *bind;    /* the RPC interface that its server's port was bound to, or NULL */
+    bool     no_parent;            /* on a dynamic port that nothing seen negotiated */
     struct flow_record *kept;  /* evidence: the earliest flows, sorted at the end */
     size_t   n_kept, n_kept_allocated;
 };

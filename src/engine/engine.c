@@ -249,6 +249,7 @@ static void sum_up(struct audit *a)
             r->complete = false;
         a->coverage.damaged |= stats.damaged || !inputs_finished(a->inputs, i);
         a->coverage.lost += stats.n_stated_drops;
+        a->coverage.filtered += results[PACKET_FILTERED] + stats.n_filtered;
         if (stats.last_ns != 0) { /* some packet of it has a time */
             a->coverage.first_ns = stats.first_ns < a->coverage.first_ns ? stats.first_ns : a->coverage.first_ns;
             a->coverage.last_ns = stats.last_ns > a->coverage.last_ns ? stats.last_ns : a->coverage.last_ns;
@@ -271,6 +272,7 @@ static void release(struct audit *a)
     free(a->shards);
     free(a->conversations);
     free(a->hosts);
+    announcements_clear(&a->announcements);
     inputs_free(a->inputs);
 }
 
@@ -290,6 +292,8 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
         rc = run_crew(&a, reterr);
     if (rc == 0)
         rc = audit_merge(&a, reterr);
+    if (rc == 0)
+        rc = audit_join_parents(&a, reterr);
     if (rc == 0) {
         sum_up(&a);
         rc = audit_conclude(&a, reterr);

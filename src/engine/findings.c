@@ -116,6 +116,20 @@ static void unused_exceptions(struct lint_aux *lint)
     }
 }
 
+static int promise_finding(struct audit *a, const struct pinhole *p, const struct judgement *j)
+{
+    struct finding *f = add_finding(a);
+
+    if (f == NULL)
+        return -ENOMEM;
+    f->kind = j->kind;
+    f->severity = policy_severity(j, OUTCOME_UNANSWERED);
+    f->promise = p;
+    f->judgement = *j;
+    f->first_ns = p->ts_ns;
+    return 0;
+}
+
 static int by_rank(const void *pa, const void *pb)
 {
     const struct finding *a = pa, *b = pb;
@@ -126,6 +140,10 @@ static int by_rank(const void *pa, const void *pb)
         return a->kind < b->kind ? -1 : 1;
     if (a->conversation != NULL && b->conversation != NULL)
         return a->conversation->id < b->conversation->id ? -1 : 1;
+    if (a->promise != NULL && b->promise != NULL)
+        return a->promise < b->promise ? -1 : a->promise > b->promise;
+    if ((a->conversation != NULL) != (b->conversation != NULL))
+        return a->conversation != NULL ? -1 : 1;
     /* Expectations stand in one array in the order of the document. */
     if (a->expectation != NULL && b->expectation != NULL)
         return a->expectation < b->expectation ? -1 : a->expectation > b->expectation;
@@ -234,6 +252,8 @@ int audit_conclude(struct audit *a, struct err *reterr)
         rc = expectation_finding(a, &a->expectations[i]);
     for (size_t i = 0; rc == 0 && i < a->n_separations; i++)
         rc = separation_finding(a, &a->separations[i]);
+    if (rc == 0)
+        rc = audit_unused_promises(a, promise_finding, reterr);
     if (rc == 0) {
         policy_lint(a->policy, a->coverage.last_ns, site_finding, &lint);
         unused_exceptions(&lint);

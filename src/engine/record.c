@@ -10,6 +10,7 @@
 #include "flowaudit/packet.h"
 
 #define SENTENCE_SIZE 2048
+#define PARENT_SIZE 1024
 
 static const char *transport_name(uint8_t transport)
 {
@@ -259,8 +260,11 @@ static const char *row_id(const struct audit *a, uint32_t row)
 
 static int record_conversation(struct audit *a, struct store *store, const struct conversation *c, struct err *reterr)
 {
-    char client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE], encap[128];
+    char client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE], encap[128], parent[PARENT_SIZE] = "no-parent";
     const struct judgement   *j = &c->judgement;
+
+    if (c->parent != NULL)
+        audit_parent_text(a, c->parent, parent, sizeof(parent));
     struct store_conversation s = {
         .conversation_id = c->id,
         .client = client_known(c) ? addr_text(&c->key.client, client) : NULL,
@@ -294,6 +298,8 @@ static int record_conversation(struct audit *a, struct store *store, const struc
         .duplicates = c->duplicates,
         .n_summed = c->n_summed,
         .encap = encap_text(c, encap, sizeof(encap)),
+        .parent = c->parent != NULL || c->no_parent ? parent : NULL,
+        .interface = c->bind != NULL ? c->bind->what : NULL,
     };
 
     return store_put_conversation(store, &s, reterr);
@@ -400,9 +406,27 @@ static void describe_separation(const struct audit *a, const struct finding *f, 
     s->bytes = e->bytes;
 }
 
+/* A port that was negotiated and not used: there is no conversation to speak of. */
+static void describe_promise(const struct audit *a, const struct finding *f, struct store_finding *s, char *sentence)
+{
+    const struct pinhole    *p = f->promise;
+    const struct matrix_row *row = policy_row(a->policy, f->judgement.row);
+    char                     parent[PARENT_SIZE];
+
+    audit_parent_text(a, p, parent, sizeof(parent));
+    snprintf(sentence, SENTENCE_SIZE, "A port outside the documented range was negotiated (%s). Row %s allows %s there on %s only; no flow to it was seen. "
+             "Look at the port range of %s.", parent, row->id.text, row->service, row->ports_text, policy_host_name(a->policy, f->judgement.server_host));
+    s->row_id = row->id.text;
+    s->section = row->section;
+    s->transport = transport_name(p->transport);
+    s->server_port = p->port;
+    s->has_port = true;
+    s->last_ns = p->ts_ns;
+}
+
 static int record_finding(struct audit *a, struct store *store, const struct finding *f, uint64_t id, struct err *reterr)
 {
-    char                 sentence[SENTENCE_SIZE] = "", client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE];
+    char                 sentence[SENTENCE_SIZE] = "", parent[PARENT_SIZE], client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE];
     struct store_finding s = {
         .finding_id = id,
         .kind = finding_kind_name(f->kind),
@@ -421,6 +445,16 @@ static int record_finding(struct audit *a, struct store *store, const struct fin
         s.server = server_known(c) ? addr_text(&c->key.server, server) : NULL;
         s.client_name = client_known(c) ? policy_host_name(a->policy, policy_host(a->policy, &c->key.client)) : "";
         s.server_name = server_known(c) ? policy_host_name(a->policy, policy_host(a->policy, &c->key.server)) : "";
+        if (c->parent != NULL) {
+            audit_parent_text(a, c->parent, parent, sizeof(parent));
+            s.parent = parent;
+        }
+    } else if (f->promise != NULL) {
+        describe_promise(a, f, &s, sentence);
+        s.client = addr_text(&f->promise->requester, client);
+        s.server = addr_text(&f->promise->addr, server);
+        s.client_name = policy_host_name(a->policy, f->judgement.client_host);
+        s.server_name = policy_host_name(a->policy, f->judgement.server_host);
     } else if (f->expectation != NULL) {
         describe_expectation(a, f, &s);
         s.client = policy_host_address(a->policy, f->expectation->client_host);

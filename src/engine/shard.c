@@ -18,15 +18,18 @@
 #define MAX_GROUP_QUERIES (64u << 10)
 #define MAX_HOSTS (1u << 20)
 #define MAX_APPS 4096         /* distinct results of classification: names come from a fixed list, so there are few */
+#define MAX_SNIFFS 2          /* signalling shows itself in the first payload of one side or the other */
 #define SWEEP_EVERY 16384     /* packets between two sweeps of the flow table: only frees memory */
 #define SWEEP_BUDGET 4096
 
 /* The shard's own state of a flow, in flow_ext(): kept small, for every flow with payload has one. */
 struct flow_state {
     struct classify_state *classify;
+    struct pinhole_state  *pinhole;
     const char *const     *expected;
     uint16_t               app;        /* index in the shard's list of apps; 0 = nothing recognised */
     bool                   begun, is_reply;
+    uint8_t                n_sniffs;   /* payloads in which signalling was looked for */
     uint8_t                first_side; /* that sent the first payload shown */
 };
 
@@ -35,6 +38,8 @@ struct shard {
     const struct policy       *policy;
     struct flow_table         *flows;
     struct classifier         *classifier;
+    struct pinholes           *pinholes;
+    struct announcements       announcements;
     struct conversation_table *conversations;
     uint64_t                  *results; /* [input][result] */
     struct shard_totals        totals;
@@ -234,6 +239,10 @@ static void end_classification(struct shard *s, struct flow_state *state, struct
             state->classify = NULL;
         }
     }
+    if (r->end != FLOW_END_ACTIVE) {
+        pinhole_end(s->pinholes, state->pinhole);
+        state->pinhole = NULL;
+    }
     r->app = s->apps[state->app];
 }
 
@@ -310,9 +319,12 @@ static struct tuple current_tuple(const struct flow *f, unsigned client)
     return t;
 }
 
-static void stop_watching(struct shard *s, struct flow *f, struct flow_state *state)
+/* What a flow's payload is still wanted for: bits of flow.watch.  The table sets the first at the start. */
+enum { WATCH_CLASSIFY = 1, WATCH_PINHOLE = 2 };
+
+static void stop_classifying(struct shard *s, struct flow *f, struct flow_state *state)
 {
-    f->watch = 0;
+    f->watch &= (uint8_t)~WATCH_CLASSIFY;
     if (state->classify == NULL)
         return;
     state->app = result_of(s, state->classify);
@@ -330,22 +342,16 @@ static void begin_classification(struct shard *s, const struct flow_step *step, 
     state->classify = classify_begin(s->classifier);
 }
 
-/* Shows the classifier a packet with payload.  Returns with 'watch' 0 once nothing more is to be learned. */
-static void classify(struct shard *s, const struct flow_step *step, const struct packet *p)
+static void classify(struct shard *s, const struct flow_step *step, const struct packet *p, struct flow_state *state)
 {
-    struct flow       *f = step->flow;
-    struct flow_state *state = flow_ext(s->flows, f);
-
-    if (state == NULL) {
-        f->watch = 0;
-        return;
-    }
+    struct flow         *f = step->flow;
     enum direction_basis basis;
     unsigned             client = flow_client_side(s->flows, f, &basis);
+
     if (!state->begun)
         begin_classification(s, step, client, state);
     if (state->classify == NULL) {
-        stop_watching(s, f, state);
+        stop_classifying(s, f, state);
         return;
     }
     struct classify_step what = {
@@ -358,7 +364,45 @@ static void classify(struct shard *s, const struct flow_step *step, const struct
     if (direction != 0 && basis > DIRECTION_CONTENT)
         flow_set_client(s->flows, f, direction > 0 ? state->first_side : !state->first_side);
     if (progress == CLASSIFY_FINAL)
-        stop_watching(s, f, state);
+        stop_classifying(s, f, state);
+}
+
+/* Looks for signalling in the first payloads, and follows it to the end of the flow. */
+static void follow(struct shard *s, const struct flow_step *step, const struct packet *p, struct flow_state *state)
+{
+    if (state->pinhole == NULL && state->n_sniffs < MAX_SNIFFS) {
+        state->n_sniffs++;
+        state->pinhole = pinhole_begin(s->pinholes, p);
+        if (state->pinhole != NULL)
+            step->flow->watch |= WATCH_PINHOLE;
+    }
+    if (state->pinhole != NULL && !pinhole_packet(s->pinholes, state->pinhole, p, step->side)) {
+        pinhole_end(s->pinholes, state->pinhole);
+        state->pinhole = NULL;
+        state->n_sniffs = MAX_SNIFFS;
+        step->flow->watch &= (uint8_t)~WATCH_PINHOLE;
+    }
+}
+
+static void on_announcement(void *aux, const struct pinhole *p)
+{
+    struct shard *s = aux;
+
+    announcements_add(&s->announcements, p);
+}
+
+/* A packet with payload of a flow that is still watched. */
+static void look_inside(struct shard *s, const struct flow_step *step, const struct packet *p)
+{
+    struct flow_state *state = flow_ext(s->flows, step->flow);
+
+    if (state == NULL) {
+        step->flow->watch = 0;
+        return;
+    }
+    if ((step->flow->watch & WATCH_CLASSIFY) != 0)
+        classify(s, step, p, state);
+    follow(s, step, p, state);
 }
 
 static uint64_t *results_of(struct shard *s, uint16_t input)
@@ -410,7 +454,7 @@ static void handle_packet(struct shard *s, enum packet_result result, uint64_t h
         flow_table_track(s->flows, hash, p, &step);
         results[step.result]++;
         if (step.result == PACKET_OK && step.flow->watch != 0 && p->payload_len > 0)
-            classify(s, &step, p);
+            look_inside(s, &step, p);
         return;
     }
     if (result == PACKET_ICMP_ERROR)
@@ -516,6 +560,8 @@ int shard_new(const struct shard_options *options, const struct policy *policy, 
     if (rc == 0)
         rc = classifier_new(names, n_names, &s->classifier, reterr);
     if (rc == 0)
+        rc = pinholes_new(NULL, on_announcement, s, &s->pinholes, reterr);
+    if (rc == 0)
         rc = conversation_table_new(&s->options.limits, &s->conversations, reterr);
     if (rc == 0 && (grow_hosts(s) != 0 || grow_queries(s) != 0))
         rc = err_set(reterr, -ENOMEM, "no memory for a worker");
@@ -533,6 +579,8 @@ void shard_free(struct shard *s)
         return;
     flow_table_free(s->flows);
     classifier_free(s->classifier);
+    pinholes_free(s->pinholes);
+    announcements_clear(&s->announcements);
     conversation_table_free(s->conversations);
     free(s->results);
     free(s->apps);
@@ -571,4 +619,14 @@ void shard_totals(const struct shard *s, struct shard_totals *ret)
 void shard_flow_stats(const struct shard *s, struct flow_table_stats *ret)
 {
     flow_table_stats(s->flows, ret);
+}
+
+const struct announcements *shard_announcements(const struct shard *s)
+{
+    return &s->announcements;
+}
+
+void shard_pinhole_stats(const struct shard *s, struct pinholes_stats *ret)
+{
+    pinholes_stats(s->pinholes, ret);
 }

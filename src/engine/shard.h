@@ -7,6 +7,7 @@
 #ifndef ENGINE_SHARD_H
 #define ENGINE_SHARD_H
 
+#include "announce.h"
 #include "conversation.h"
 #include "flowaudit/classify.h"
 #include "flowaudit/flow.h"
@@ -57,6 +58,8 @@ const uint64_t *shard_results(const struct shard *, size_t input);
 const struct shard_host *shard_hosts(const struct shard *, size_t *ret_n);
 const struct shard_group_query *shard_group_queries(const struct shard *, size_t *ret_n);
 void shard_totals(const struct shard *, struct shard_totals *ret);
+const struct announcements *shard_announcements(const struct shard *);
+void shard_pinhole_stats(const struct shard *, struct pinholes_stats *ret);
 void shard_flow_stats(const struct shard *, struct flow_table_stats *ret);
 
 #endif

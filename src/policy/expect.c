@@ -314,6 +314,8 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
         snprintf(buf, size, "the observation lasts %.0f s, and the row has %.0f s to be seen", seconds(c->last_ns - c->first_ns), seconds(t->e.within_ns));
     else if (c->lost > 0)
         snprintf(buf, size, "%llu packets are known to be lost", (unsigned long long)c->lost);
+    else if (c->filtered > 0)
+        snprintf(buf, size, "the filter took %llu packets out", (unsigned long long)c->filtered);
     else if (c->damaged)
         snprintf(buf, size, "an input was not read to its end");
     else if (coverage_is_lossy(c))

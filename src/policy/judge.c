@@ -252,7 +252,7 @@ static bool judge_media(const struct policy *p, const struct policy_query *q, ui
         return false;
     bool in_range = forward->media != POLICY_NONE ||
                     (back_row != POLICY_NONE && row_port(&p->rows[back_row], q->tuple.transport, q->tuple.client_port) != NULL);
-    if (!is_media && !in_range)
+    if (!is_media && !in_range && !q->media)
         return false;
 
     *j = (struct judgement){.verdict = VERDICT_ALLOWED, .row = POLICY_NONE, .option = POLICY_NONE, .parameter = POLICY_NONE,
@@ -492,6 +492,13 @@ int policy_port_vote(const struct policy *p, const struct tuple *t)
     struct way there = way_of(p, t, client, server, false), back = way_of(p, t, client, server, true);
 
     return (first_enabled(p, &there, there.from, there.to) != POLICY_NONE) - (first_enabled(p, &back, back.from, back.to) != POLICY_NONE);
+}
+
+bool policy_dynamic_port(const struct policy *p, uint32_t row, uint8_t transport, uint16_t port)
+{
+    const struct port_range *range = row != POLICY_NONE ? row_port(&p->rows[row], transport, port) : NULL;
+
+    return range != NULL && range->low != range->high;
 }
 
 bool policy_one_way(const struct policy *p, const struct tuple *t)

@@ -171,7 +171,7 @@ static bool judge_media(const struct policy *p, const struct policy_query *q, ui
     bool other = q->app.basis == APP_CONTENT && !said && q->app.contradicts;
     bool in_range = first(p, q, c, s, allows_media) != POLICY_NONE ||
                     (back_row != POLICY_NONE && port_fits(&p->rows[back_row], q->tuple.transport, q->tuple.client_port));
-    if (other || !(said || in_range))
+    if (other || !(said || in_range || q->media))
         return false;
     set(j, VERDICT_ALLOWED, FINDING_NONE, POLICY_NONE);
     for (unsigned way = 0; way < 2; way++) {

@@ -2,6 +2,7 @@
 /* From a file to a parse that can begin, and its end. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -137,8 +138,9 @@ static int read_file(const char *path, struct buffer *b, struct diag_list *diags
     if (fd >= 0)
         close(fd);
     if (rc < 0 && rc != -ENOMEM) {
-        char reason[128];
-        report_file(diags, path, strerror_r(-rc, reason, sizeof(reason)));
+        char reason[128], sentence[160];
+        snprintf(sentence, sizeof(sentence), "cannot be read: %s", strerror_r(-rc, reason, sizeof(reason)));
+        report_file(diags, path, sentence);
     }
     return rc < 0 ? rc : 0;
 }

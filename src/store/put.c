@@ -34,8 +34,8 @@ static const char *const sql[STORE_N_STMTS] = {
         "INSERT INTO conversation(run_id, conversation_id, client, client_port_low, client_port_high, server,"
         " server_port, transport, protocol, row_id, verdict, outcome, disposition, confidence, first_ns, last_ns,"
         " flows, packets, bytes, client_name, server_name, protocol_detail, kind, direction, scope, packets_out,"
-        " packets_in, bytes_out, bytes_in, duplicates, summed, encapsulation) VALUES"
-        " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " packets_in, bytes_out, bytes_in, duplicates, summed, encapsulation, parent, interface) VALUES"
+        " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STMT_FLOW] =
         "INSERT INTO flow(run_id, conversation_id, flow_id, client, client_port, server, server_port, transport,"
         " vlan, community_id, first_ns, last_ns, packets_out, packets_in, bytes_out, bytes_in, tcp_flags_out,"
@@ -296,6 +296,8 @@ int store_put_conversation(struct store *s, const struct store_conversation *c, 
     bind_count(&b, c->duplicates);
     bind_count(&b, c->n_summed);
     bind_text(&b, c->encap);
+    bind_text(&b, c->parent);
+    bind_text(&b, c->interface);
     return end(&b, reterr);
 }
 

@@ -56,8 +56,8 @@ static const char *const step_1[] = {
     " TEXT, confidence TEXT, first_ns INTEGER, last_ns INTEGER, flows INTEGER NOT NULL, packets INTEGER NOT NULL,"
     " bytes INTEGER NOT NULL, client_name TEXT, server_name TEXT, protocol_detail TEXT, kind TEXT, direction TEXT,"
     " scope TEXT, packets_out INTEGER NOT NULL, packets_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL, bytes_in"
-    " INTEGER NOT NULL, duplicates INTEGER NOT NULL, summed INTEGER NOT NULL, encapsulation TEXT, PRIMARY KEY"
-    " (run_id, conversation_id)) STRICT, WITHOUT ROWID;",
+    " INTEGER NOT NULL, duplicates INTEGER NOT NULL, summed INTEGER NOT NULL, encapsulation TEXT, parent TEXT,"
+    " interface TEXT, PRIMARY KEY (run_id, conversation_id)) STRICT, WITHOUT ROWID;",
 
     /* By conversation first: the flows of one finding are neighbours. */
     "CREATE TABLE flow(run_id INTEGER NOT NULL, conversation_id INTEGER NOT NULL, flow_id INTEGER NOT NULL, client"
@@ -111,7 +111,8 @@ static const char *const step_1[] = {
     " " ISO("first_ns") " AS first_seen, " ISO("last_ns") " AS last_seen, flows, packets, bytes, client_name,"
                                                           " server_name, protocol_detail, kind, direction, scope,"
                                                           " packets_out, packets_in, bytes_out, bytes_in,"
-                                                          " duplicates, summed, encapsulation FROM conversation;",
+                                                          " duplicates, summed, encapsulation, parent, interface"
+                                                          " FROM conversation;",
 
     "CREATE VIEW flows AS SELECT run_id, flow_id, conversation_id, client, client_port, server, server_port,"
     " transport,"

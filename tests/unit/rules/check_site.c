@@ -656,7 +656,7 @@ START_TEST(a_file_that_cannot_be_read_is_an_error_without_a_line)
 
     ck_assert_int_eq(site_load(TEST_SOURCE_ROOT "/no/such/file.yaml", &site, &list), -ENOENT);
     ck_assert_uint_eq(list.items[0].line, 0);
-    ck_assert_str_eq(list.items[0].message, "No such file or directory");
+    ck_assert_str_eq(list.items[0].message, "cannot be read: No such file or directory");
     diag_list_clear(&list);
     ck_assert_int_eq(site_load(TEST_SOURCE_ROOT, &site, &list), -EISDIR);
     ck_assert_uint_eq(diag_count(&list, DIAG_ERROR), 1);

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "announce.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_ANNOUNCEMENTS (256u << 10)
+#define EARLY_NS (2 * INT64_C(1000000000)) /* media may come this much before the message that names it */
+
+static int reserve(struct announcements *all, size_t n)
+{
+    if (n <= all->n_allocated)
+        return 0;
+    size_t          n_allocated = n < 64 ? 64 : 2 * n;
+    struct pinhole *items = realloc(all->items, n_allocated * sizeof(*items));
+    if (items == NULL)
+        return -ENOMEM;
+    all->items = items;
+    all->n_allocated = n_allocated;
+    return 0;
+}
+
+void announcements_add(struct announcements *all, const struct pinhole *p)
+{
+    if (all->n >= MAX_ANNOUNCEMENTS || reserve(all, all->n + 1) != 0)
+        all->n_lost++;
+    else
+        all->items[all->n++] = *p;
+}
+
+int announcements_merge(struct announcements *to, const struct announcements *from)
+{
+    int rc = reserve(to, to->n + from->n + 1);
+
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < from->n; i++)
+        to->items[to->n++] = from->items[i];
+    to->n_lost += from->n_lost;
+    return 0;
+}
+
+static int compare_endpoint(const struct pinhole *p, const struct addr *addr, uint16_t port, uint8_t transport)
+{
+    int c = addr_compare(&p->addr, addr);
+
+    if (c != 0)
+        return c;
+    if (p->port != port)
+        return p->port < port ? -1 : 1;
+    return (p->transport > transport) - (p->transport < transport);
+}
+
+static int by_endpoint(const void *pa, const void *pb)
+{
+    const struct pinhole *a = pa, *b = pb;
+    int                   c = compare_endpoint(a, &b->addr, b->port, b->transport);
+
+    if (c != 0)
+        return c;
+    if (a->ts_ns != b->ts_ns)
+        return a->ts_ns < b->ts_ns ? -1 : 1;
+    if (a->input != b->input)
+        return a->input < b->input ? -1 : 1;
+    if (a->packet_number != b->packet_number)
+        return a->packet_number < b->packet_number ? -1 : 1;
+    if (a->kind != b->kind)
+        return a->kind < b->kind ? -1 : 1;
+    return strcmp(a->what, b->what);
+}
+
+void announcements_sort(struct announcements *all)
+{
+    if (all->n > 1)
+        qsort(all->items, all->n, sizeof(*all->items), by_endpoint);
+}
+
+/* The first entry of this endpoint, or where it would be. */
+static size_t first_of(const struct announcements *all, const struct addr *addr, uint16_t port, uint8_t transport)
+{
+    size_t low = 0, high = all->n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (compare_endpoint(&all->items[mid], addr, port, transport) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+const struct pinhole *announcements_find(const struct announcements *all, const struct addr *addr, uint16_t port, uint8_t transport, int64_t at_ns)
+{
+    const struct pinhole *best = NULL;
+
+    for (size_t i = first_of(all, addr, port, transport); i < all->n && compare_endpoint(&all->items[i], addr, port, transport) == 0; i++) {
+        const struct pinhole *p = &all->items[i];
+
+        if (p->kind == PINHOLE_RPC_BIND)
+            continue;
+        if (p->ts_ns > at_ns + EARLY_NS)
+            break;
+        /* One that was made before the flow began is preferred to one that came a moment after. */
+        if (best == NULL || p->ts_ns <= at_ns)
+            best = p;
+    }
+    return best;
+}
+
+const struct pinhole *announcements_bind(const struct announcements *all, const struct addr *addr, uint16_t port)
+{
+    for (size_t i = first_of(all, addr, port, IPPROTO_TCP); i < all->n && compare_endpoint(&all->items[i], addr, port, IPPROTO_TCP) == 0; i++)
+        if (all->items[i].kind == PINHOLE_RPC_BIND)
+            return &all->items[i];
+    return NULL;
+}
+
+void announcements_clear(struct announcements *all)
+{
+    free(all->items);
+    *all = (struct announcements){0};
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What was negotiated in-band, kept until the run ends: the parents of flows on dynamic ports.
+ *
+ * Bounded: beyond MAX_ANNOUNCEMENTS further ones are counted, not kept.
+ */
+#ifndef ENGINE_ANNOUNCE_H
+#define ENGINE_ANNOUNCE_H
+
+#include <stddef.h>
+
+#include "flowaudit/pinhole.h"
+#include "flowaudit/value.h"
+
+struct announcements {
+    struct pinhole *items;
+    size_t          n, n_allocated;
+    uint64_t        n_lost;
+};
+
+/* Keeps a copy, repeated promises too: which one came first must not depend on how packets were shared out. */
+void announcements_add(struct announcements *, const struct pinhole *);
+/* All of 'from' into 'to'; -ENOMEM. */
+int  announcements_merge(struct announcements *to, const struct announcements *from);
+/* By address, port, transport, time: before the first look-up. */
+void announcements_sort(struct announcements *);
+/* The latest promise of this endpoint that was made by 'at_ns' (or a moment later: the media of an early answer may come before the
+ * message that names its port).  NULL: none. */
+const struct pinhole *announcements_find(const struct announcements *, const struct addr *, uint16_t port, uint8_t transport, int64_t at_ns);
+/* The interface that a connection to this endpoint was bound to (PINHOLE_RPC_BIND), or NULL. */
+const struct pinhole *announcements_bind(const struct announcements *, const struct addr *, uint16_t port);
+void announcements_clear(struct announcements *);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Flows on dynamic ports and the messages that named these ports.
+ *
+ * Joined after the shards are merged, so that it does not matter whether the media's hosts are the signalling's hosts, or in
+ * which file the one and the other are.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit.h"
+
+static bool is_media(const struct pinhole *p)
+{
+    return p->kind == PINHOLE_SIP_SDP || p->kind == PINHOLE_H248_SDP || p->kind == PINHOLE_SCCP_OPEN_ACK || p->kind == PINHOLE_SCCP_START ||
+           p->kind == PINHOLE_SCCP_START_ACK;
+}
+
+static const struct pinhole *media_of(const struct audit *a, const struct conversation *c, const struct addr *addr, uint16_t port)
+{
+    const struct pinhole *p = announcements_find(&a->announcements, addr, port, IPPROTO_UDP, c->first_ns);
+
+    return p != NULL && is_media(p) ? p : NULL;
+}
+
+/* Media may be told by either end, as each listens where it sends from; the end whose port breaks the rule comes first. */
+static const struct pinhole *find_parent(const struct audit *a, const struct conversation *c)
+{
+    const struct tuple   *t = &c->query.tuple;
+    bool                  one_port = t->transport == IPPROTO_UDP && c->client_port_low == c->client_port_high;
+    const struct pinhole *p = one_port && c->judgement.back ? media_of(a, c, &t->client, t->client_port) : NULL;
+
+    if (p == NULL)
+        p = announcements_find(&a->announcements, &t->server, t->server_port, t->transport, c->first_ns);
+    if (p == NULL && one_port)
+        p = media_of(a, c, &t->client, t->client_port);
+    return p;
+}
+
+static void judge_again(const struct audit *a, struct conversation *c)
+{
+    struct judgement j;
+
+    c->query.negotiated = true;
+    c->query.media = is_media(c->parent);
+    policy_judge(a->policy, &c->query, &j);
+    if (j.reversed)
+        return;
+    c->judgement = j;
+    c->key.verdict = (uint8_t)j.verdict;
+    c->key.kind = (uint8_t)j.kind;
+    c->key.row = j.row;
+    c->key.back = j.back;
+    c->key.confidence = (uint8_t)j.confidence;
+}
+
+static void join(const struct audit *a, struct conversation *c)
+{
+    if (c->key.summed != SUM_NONE || c->query.group || c->key.verdict == VERDICT_NOT_GOVERNED)
+        return;
+    if (c->key.transport == IPPROTO_TCP)
+        c->bind = announcements_bind(&a->announcements, &c->key.server, c->key.server_port);
+    /* A port that the document names needs nobody to name it: endpoint mappers list themselves. */
+    bool dynamic = policy_dynamic_port(a->policy, c->judgement.row, c->key.transport, c->key.server_port);
+    if (c->key.verdict == VERDICT_ALLOWED && !dynamic)
+        return;
+    c->parent = find_parent(a, c);
+    if (c->parent != NULL)
+        judge_again(a, c);
+    else
+        c->no_parent = dynamic;
+}
+
+int audit_join_parents(struct audit *a, struct err *reterr)
+{
+    for (size_t i = 0; i < a->n_shards; i++)
+        if (announcements_merge(&a->announcements, shard_announcements(a->shards[i])) != 0)
+            return err_set(reterr, -ENOMEM, "no memory to merge negotiated ports");
+    announcements_sort(&a->announcements);
+    for (size_t i = 0; i < a->n_conversations; i++)
+        join(a, a->conversations[i]);
+    return 0;
+}
+
+/* --- in words -------------------------------------------------------------------------------------------- */
+
+static const char *named(const struct audit *a, const struct addr *addr, char *buf, size_t size)
+{
+    char     text[ADDR_TEXT_SIZE];
+    uint32_t host = policy_host(a->policy, addr);
+
+    addr_text(addr, text);
+    snprintf(buf, size, host != POLICY_NONE ? "%s (%s)" : "%s%s", host != POLICY_NONE ? policy_host_name(a->policy, host) : "", text);
+    return buf;
+}
+
+void audit_parent_text(const struct audit *a, const struct pinhole *p, char *buf, size_t size)
+{
+    char        from[256], to[256], at[256];
+    const char *transport = p->transport == IPPROTO_TCP ? "TCP" : "UDP";
+    const char *input = inputs_name(a->inputs, p->input);
+    int         n = snprintf(buf, size, "%s, packet %llu of %s: ", pinhole_kind_name(p->kind), (unsigned long long)p->packet_number, input);
+
+    if (n < 0 || (size_t)n >= size)
+        return;
+    buf += n;
+    size -= (size_t)n;
+    named(a, &p->announcer, from, sizeof(from));
+    named(a, &p->requester, to, sizeof(to));
+    named(a, &p->addr, at, sizeof(at));
+    switch (p->kind) {
+    case PINHOLE_EPM_MAP:
+    case PINHOLE_EPM_LOOKUP:
+        snprintf(buf, size, "the endpoint mapper of %s told %s that %s is on %s %u of %s", from, to, p->what, transport, p->port, at);
+        break;
+    case PINHOLE_DCOM_OXID:
+        snprintf(buf, size, "%s told %s that its objects are on %s %u of %s", from, to, transport, p->port, at);
+        break;
+    case PINHOLE_SCCP_START:
+        snprintf(buf, size, "%s told %s to send %s to %s %u of %s", from, to, p->what, transport, p->port, at);
+        break;
+    case PINHOLE_SCCP_START_ACK:
+        snprintf(buf, size, "%s told %s that it sends %s from %s %u of %s", from, to, p->what, transport, p->port, at);
+        break;
+    default:
+        snprintf(buf, size, "%s told %s that it takes %s%s on %s %u of %s", from, to, p->what, p->rtcp ? " control" : "", transport, p->port, at);
+        break;
+    }
+}
+
+/* --- promises outside the documented range that nobody used ------------------------------------------------- */
+
+/* Only what a client asked for, or a caller offered: a list of everything that a host runs is no negotiation. */
+static bool is_negotiation(const struct pinhole *p)
+{
+    return p->kind == PINHOLE_EPM_MAP || ((p->kind == PINHOLE_SIP_SDP || p->kind == PINHOLE_SCCP_OPEN_ACK) && !p->rtcp);
+}
+
+static struct policy_query query_of(const struct pinhole *p)
+{
+    struct policy_query q = {.direction_known = true, .negotiated = true, .media = is_media(p)};
+
+    q.tuple = (struct tuple){.client = p->requester, .server = p->addr, .server_port = p->port, .transport = p->transport};
+    q.app.basis = APP_CONTENT;
+    q.app.contradicts = true;
+    snprintf(q.app.name, sizeof(q.app.name), "%s", is_media(p) ? "RTP" : "DCE_RPC");
+    return q;
+}
+
+struct endpoint {
+    struct addr addr;
+    uint16_t    port;
+    uint8_t     transport;
+};
+
+static int by_endpoint(const void *pa, const void *pb)
+{
+    const struct endpoint *a = pa, *b = pb;
+    int                    c = addr_compare(&a->addr, &b->addr);
+
+    if (c != 0)
+        return c;
+    if (a->port != b->port)
+        return a->port < b->port ? -1 : 1;
+    return (a->transport > b->transport) - (a->transport < b->transport);
+}
+
+/* Every endpoint at which something was seen: servers', and of datagrams the clients' too, for they may be media both ways. */
+static struct endpoint *gather_endpoints(const struct audit *a, size_t *ret_n)
+{
+    struct endpoint *all = calloc(2 * a->n_conversations + 1, sizeof(*all));
+    size_t           n = 0;
+
+    for (size_t i = 0; all != NULL && i < a->n_conversations; i++) {
+        const struct conversation *c = a->conversations[i];
+
+        if (c->key.summed != SUM_NONE)
+            continue;
+        all[n++] = (struct endpoint){c->key.server, c->key.server_port, c->key.transport};
+        if (c->key.transport == IPPROTO_UDP && c->client_port_low == c->client_port_high)
+            all[n++] = (struct endpoint){c->key.client, c->client_port_low, c->key.transport};
+    }
+    if (n > 1)
+        qsort(all, n, sizeof(*all), by_endpoint);
+    *ret_n = n;
+    return all;
+}
+
+static bool told_before(const struct audit *a, size_t i)
+{
+    const struct pinhole *items = a->announcements.items;
+
+    /* Sorted by endpoint: the same promise stands beside this one. */
+    for (size_t k = i; k > 0 && items[k - 1].port == items[i].port && addr_compare(&items[k - 1].addr, &items[i].addr) == 0; k--)
+        if (is_negotiation(&items[k - 1]) && addr_compare(&items[k - 1].requester, &items[i].requester) == 0)
+            return true;
+    return false;
+}
+
+int audit_unused_promises(struct audit *a, promise_fn *fn, struct err *reterr)
+{
+    size_t           n;
+    struct endpoint *used = gather_endpoints(a, &n);
+    int              rc = 0;
+
+    if (used == NULL)
+        return err_set(reterr, -ENOMEM, "no memory for negotiated ports");
+    for (size_t i = 0; rc == 0 && i < a->announcements.n; i++) {
+        const struct pinhole *p = &a->announcements.items[i];
+        struct endpoint       at = {p->addr, p->port, p->transport};
+        struct judgement      j;
+
+        if (!is_negotiation(p) || (n > 0 && bsearch(&at, used, n, sizeof(*used), by_endpoint) != NULL) || told_before(a, i))
+            continue;
+        struct policy_query q = query_of(p);
+        policy_judge(a->policy, &q, &j);
+        if (j.verdict == VERDICT_VIOLATION && j.kind == FINDING_WRONG_PORT)
+            rc = fn(a, p, &j);
+    }
+    free(used);
+    return rc;
+}

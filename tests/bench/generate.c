@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writes captures for measuring: the same bytes for the same arguments.
+ *
+ * usage: bench_generate rtp|short|scan|bulk OUT.pcap COUNT [SEED]
+ *        bench_generate mix OUT.pcap COPIES SEED FILE...
+ *
+ * rtp: COUNT packets of 2,000 G.711 calls.  short: COUNT flows of one DNS question and answer.  scan: COUNT SYNs with distinct
+ * 5-tuples.  bulk: COUNT packets of 1,500 bytes in 64 TCP connections.  mix: the packets of the FILEs, COPIES times, each time with other
+ * IPv4 addresses, one copy after another in time.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flowaudit/capture.h"
+
+#define START_S 1700000000u
+#define STEP_US 5u /* between packets: 200,000 a second */
+
+struct writer {
+    FILE    *out;
+    uint64_t us;
+    uint64_t seed;
+};
+
+/* splitmix64 (Steele, Lea, Flood 2014). */
+static uint64_t next_random(struct writer *w)
+{
+    uint64_t z = w->seed += 0x9e3779b97f4a7c15u;
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static void put16(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+    put16(p, v >> 16);
+    put16(p + 2, v & 0xffff);
+}
+
+static void write_record(struct writer *w, uint64_t us, const uint8_t *frame, uint32_t len)
+{
+    const uint32_t header[4] = {(uint32_t)(START_S + us / 1000000), (uint32_t)(us % 1000000), len, len};
+
+    fwrite(header, sizeof(header), 1, w->out);
+    fwrite(frame, 1, len, w->out);
+}
+
+/* Ethernet, IPv4 and a transport header of 'l4_size' bytes in front of 'payload'. */
+static void write_packet(struct writer *w, uint8_t proto, uint32_t src, uint32_t dst, const uint8_t *l4, uint32_t l4_size, const uint8_t *payload,
+                         uint32_t payload_size)
+{
+    uint8_t frame[1600] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00, 0x45};
+
+    put16(frame + 16, 20 + l4_size + payload_size);
+    put16(frame + 18, (uint32_t)next_random(w) & 0xffff);
+    frame[22] = 64;
+    frame[23] = proto;
+    put32(frame + 26, src);
+    put32(frame + 30, dst);
+    memcpy(frame + 34, l4, l4_size);
+    memcpy(frame + 34 + l4_size, payload, payload_size);
+    write_record(w, w->us += STEP_US, frame, 34 + l4_size + payload_size);
+}
+
+static void write_udp(struct writer *w, uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport, const uint8_t *payload, uint32_t size)
+{
+    uint8_t header[8] = {0};
+
+    put16(header, sport);
+    put16(header + 2, dport);
+    put16(header + 4, 8 + size);
+    write_packet(w, 17, src, dst, header, sizeof(header), payload, size);
+}
+
+static void write_tcp(struct writer *w, uint32_t src, uint32_t dst, uint16_t sport, uint16_t dport, uint32_t seq, uint32_t ack, uint8_t flags,
+                      const uint8_t *payload, uint32_t size)
+{
+    uint8_t header[20] = {0};
+
+    put16(header, sport);
+    put16(header + 2, dport);
+    put32(header + 4, seq);
+    put32(header + 8, ack);
+    header[12] = 0x50;
+    header[13] = flags;
+    put16(header + 14, 8192);
+    write_packet(w, 6, src, dst, header, sizeof(header), payload, size);
+}
+
+static void write_rtp(struct writer *w, uint64_t count)
+{
+    const unsigned n_calls = 2000;
+    uint8_t        payload[172] = {0x80};
+
+    memset(payload + 12, 0xd5, sizeof(payload) - 12);
+    for (uint64_t i = 0; i < count; i++) {
+        uint32_t call = (uint32_t)(i % n_calls), at = (uint32_t)(i / n_calls);
+
+        put16(payload + 2, at & 0xffff);
+        put32(payload + 4, at * 160);
+        put32(payload + 8, 0x1000 + call);
+        write_udp(w, 0x0a140900 + call % 200, 0x0a14010a + (call & 1), (uint16_t)(24000 + 2 * (call % 4000)), (uint16_t)(22800 + 2 * call), payload,
+                  sizeof(payload));
+    }
+}
+
+static void write_short(struct writer *w, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        uint8_t  query[64] = {0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 8}, answer[64];
+        uint32_t client = 0x0a140814 + (uint32_t)(i % 40), server = 0x0a140235;
+        uint16_t port = (uint16_t)(1024 + (i / 40) % 64000);
+
+        put16(query, (uint32_t)i & 0xffff);
+        snprintf((char *)query + 13, 9, "%08x", (unsigned)i);
+        memcpy(query + 21, "\7example\0\0\1\0\1", 13);
+        memcpy(answer, query, 34);
+        put16(answer + 2, 0x8180);
+        put16(answer + 6, 1);
+        memcpy(answer + 34, "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x0a\x14\2\1", 16);
+        write_udp(w, client, server, port, 53, query, 34);
+        write_udp(w, server, client, 53, port, answer, 50);
+    }
+}
+
+static void write_scan(struct writer *w, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++)
+        write_tcp(w, 0x0a630000 + (uint32_t)((i >> 8) & 0xffff), 0x0a14010a, (uint16_t)(1024 + (i & 0xff) * 7), (uint16_t)(1 + i % 65535), (uint32_t)i,
+                  0, 2, NULL, 0);
+}
+
+static void write_bulk(struct writer *w, uint64_t count)
+{
+    uint32_t seq[64] = {0};
+    uint8_t  payload[1446] = {0x17, 3, 3, 5, 0xa0};
+
+    for (unsigned c = 0; c < 64; c++) {
+        write_tcp(w, 0x0a140a00 + c, 0x0a14010a, (uint16_t)(40000 + c), 443, 1000, 0, 2, NULL, 0);
+        write_tcp(w, 0x0a14010a, 0x0a140a00 + c, 443, (uint16_t)(40000 + c), 5000, 1001, 0x12, NULL, 0);
+        seq[c] = 1001;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        unsigned c = (unsigned)(next_random(w) % 64);
+
+        write_tcp(w, 0x0a140a00 + c, 0x0a14010a, (uint16_t)(40000 + c), 443, seq[c], 5001, 0x18, payload, sizeof(payload));
+        seq[c] += sizeof(payload);
+    }
+}
+
+/* --- mix: real packets, again and again with other addresses --------------------------------------------------- */
+
+struct stored {
+    int64_t  ts_ns;
+    uint32_t len;
+    size_t   offset;
+};
+
+struct library {
+    struct stored *items;
+    size_t         n, n_allocated;
+    uint8_t       *bytes;
+    size_t         size, size_allocated;
+};
+
+static void *grow(void *p, size_t *allocated, size_t wanted, size_t item)
+{
+    while (*allocated < wanted)
+        *allocated = *allocated == 0 ? 4096 : 2 * *allocated;
+    p = realloc(p, *allocated * item);
+    if (p == NULL)
+        abort();
+    return p;
+}
+
+static void load(struct library *lib, const char *path)
+{
+    struct capture *capture;
+    struct err      err = {0};
+    struct frame    frames[64];
+    int             n;
+
+    if (capture_open_file(path, &(struct capture_options){.no_digest = true}, &capture, &err) != 0) {
+        fprintf(stderr, "%s\n", err.msg);
+        exit(2);
+    }
+    int64_t base = 0;
+    while ((n = capture_next_batch(capture, frames, 64, &err)) > 0) {
+        for (int i = 0; i < n; i++) {
+            base = base == 0 ? frames[i].ts_ns : base;
+            if (frames[i].linktype != 1 || frames[i].caplen > 9000)
+                continue;
+            lib->items = grow(lib->items, &lib->n_allocated, lib->n + 1, sizeof(*lib->items));
+            lib->bytes = grow(lib->bytes, &lib->size_allocated, lib->size + frames[i].caplen, 1);
+            memcpy(lib->bytes + lib->size, frames[i].data, frames[i].caplen);
+            lib->items[lib->n++] = (struct stored){frames[i].ts_ns - base, frames[i].caplen, lib->size};
+            lib->size += frames[i].caplen;
+        }
+    }
+    capture_free(capture);
+}
+
+/* Moves both IPv4 addresses by the same distance; checksums are left as they were. */
+static void shift_addresses(uint8_t *frame, uint32_t len, uint32_t by)
+{
+    if (len < 34 || frame[12] != 8 || frame[13] != 0)
+        return;
+    for (unsigned at = 26; at <= 30; at += 4) {
+        uint32_t a = (uint32_t)frame[at] << 24 | (uint32_t)frame[at + 1] << 16 | (uint32_t)frame[at + 2] << 8 | frame[at + 3];
+
+        if (a < 0xe0000000)
+            put32(frame + at, a + (by << 8));
+    }
+}
+
+static int by_time(const void *pa, const void *pb)
+{
+    const struct stored *a = pa, *b = pb;
+
+    if (a->ts_ns != b->ts_ns)
+        return a->ts_ns < b->ts_ns ? -1 : 1;
+    return (a->offset > b->offset) - (a->offset < b->offset);
+}
+
+static void write_mix(struct writer *w, uint64_t copies, char **paths, int n_paths)
+{
+    struct library lib = {0};
+    uint8_t        frame[9000];
+
+    for (int i = 0; i < n_paths; i++)
+        load(&lib, paths[i]);
+    qsort(lib.items, lib.n, sizeof(*lib.items), by_time);
+    for (uint64_t k = 0; k < copies; k++) {
+        for (size_t i = 0; i < lib.n; i++) {
+            memcpy(frame, lib.bytes + lib.items[i].offset, lib.items[i].len);
+            shift_addresses(frame, lib.items[i].len, (uint32_t)k);
+            write_record(w, w->us += STEP_US, frame, lib.items[i].len);
+        }
+    }
+    free(lib.items);
+    free(lib.bytes);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*write)(struct writer *, uint64_t);
+    } loads[] = {{"rtp", write_rtp}, {"short", write_short}, {"scan", write_scan}, {"bulk", write_bulk}};
+    const uint32_t header[6] = {0xa1b2c3d4, 4u << 16 | 2, 0, 0, 65535, 1};
+
+    if (argc < 4 || (strcmp(argv[1], "mix") == 0 && argc < 6)) {
+        fprintf(stderr, "usage: %s rtp|short|scan|bulk OUT COUNT [SEED]\n       %s mix OUT COPIES SEED FILE...\n", argv[0], argv[0]);
+        return 2;
+    }
+    struct writer w = {.out = fopen(argv[2], "wb"), .seed = argc > 4 ? strtoull(argv[4], NULL, 10) : 1};
+    uint64_t      count = strtoull(argv[3], NULL, 10);
+    if (w.out == NULL) {
+        perror(argv[2]);
+        return 2;
+    }
+    setvbuf(w.out, NULL, _IOFBF, 1 << 20);
+    fwrite(header, sizeof(header), 1, w.out);
+    if (strcmp(argv[1], "mix") == 0)
+        write_mix(&w, count, argv + 5, argc - 5);
+    for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
+        if (strcmp(argv[1], loads[i].name) == 0)
+            loads[i].write(&w, count);
+    return fclose(w.out) == 0 ? 0 : 2;
+}
