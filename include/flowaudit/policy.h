@@ -130,18 +130,31 @@ struct judgement {
     uint32_t parameter;           /* a row would apply, but the site does not list this parameter; else POLICY_NONE */
 };
 /*
- * In this order: the site ignores an end; a group address or an answer to one; out of scope (neither end governed, and
- * no row between the roles of two named ends): not governed.  A row allows it: allowed.  An end is not named: unknown-host.
- * Media: each direction that carried packets on its own.  Then the first that fits: content contradicts the row (wrong-protocol);
- * a row whose table is lost (undocumented); an option turns a row off (option-off); a row the other way round (wrong-direction); a
- * row for a sibling role (wrong-role); the content is expected on other ports (wrong-port); nothing of all that (no-row).
+ * In this order:
+ *  1. the site ignores an end; a group address or an answer to one; neither end governed and no row between the roles
+ *     of two named ends, either way round: not governed
+ *  2. a row allows it, or media rows allow each direction that carried packets: allowed (wrong-port as a notice where
+ *     only rows with a 'notice_with' option that is on allow it, and the port was not negotiated)
+ *  3. an end that must be named is not: unknown-host
+ *  4. a row between these roles applies and its table of ports is lost: undocumented
+ *  5. media outside the range: wrong-port, or wrong-protocol
+ *  6. a row would allow it if an option stood otherwise: option-off
+ *  7. a row has this port, and the content contradicts it: wrong-protocol
+ *  8. a row has this port the other way round: wrong-direction
+ *  9. a row has this port for a sibling of the server's role, or else of the client's: wrong-role
+ * 10. a row between these roles expects this content on other ports (from 1024 on rather one with a range): wrong-port;
+ *     nothing of all that: no-row
+ * Rows that the content contradicts are none in 2, 6, 8 and 9.  Where the direction is not known, or one UDP port speaks
+ * with the same port both ways, a flow that is only allowed the other way round is allowed, 'reversed'.
+ * 'other' rows are for two machines: two host entries, or two addresses of one block.
  */
 void policy_judge(const struct policy *, const struct policy_query *, struct judgement *ret);
-/* How grave a finding is: by its kind, one step less where the flow did not get through. */
+/* How grave a finding is.  HIGH: wrong-protocol, unknown-host, misdropped, separated.  LOW: site.  MEDIUM: the others.  One step less
+ * where a forbidden flow did not get through (SEVERITY_HIGH to MEDIUM, MEDIUM to LOW); NOTICE on an allowed flow. */
 enum severity policy_severity(const struct judgement *, enum outcome);
 /* The same by a plain scan of the rows: the oracle that tests hold against policy_judge(). */
 void policy_judge_naive(const struct policy *, const struct policy_query *, struct judgement *ret);
-/* All rows that allow this, in document order: up to 'n' into 'ret'; returns how many there are. */
+/* The rows that allow this, in document order: the first 'n' of them into 'ret'; returns how many those are. */
 size_t policy_rows(const struct policy *, const struct policy_query *, uint32_t *ret, size_t n);
 
 /* One sentence for people: hosts by name and address, service, what was wrong, which rule.  Returns as snprintf. */
@@ -215,8 +228,8 @@ struct expectation {
     uint64_t attempts;
     int64_t  within_ns;
     struct flow_icmp icmp;
-    struct ttl_range rst, own;  /* of the first attempt that a RST of another sender ended */
-    char     reason[1024];      /* one sentence, with what is missing to conclude where not covered */
+    struct ttl_range rst, own;  /* of an attempt that a RST of another sender ended */
+    const char *reason;         /* one sentence, with what is missing to conclude where not covered; the expector's */
 };
 
 struct expector; /* one thread */
@@ -228,6 +241,8 @@ int  expector_finish(struct expector *, const struct coverage *, const struct ex
 void expector_free(struct expector *);
 /* Does loss, as far as it is known, forbid conclusions from silence? */
 bool coverage_is_lossy(const struct coverage *);
+/* Does it hear one direction only of more sessions than its beginning cuts off? */
+bool coverage_is_one_sided(const struct coverage *);
 /* Was an attempt made so late that its answer may lie beyond the end of the capture? */
 bool coverage_ends_before_answer(const struct coverage *, int64_t attempt_ns);
 

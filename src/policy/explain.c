@@ -12,49 +12,43 @@ struct considered {
     char        buf[256];
 };
 
-static bool ends_fit(const struct policy *p, const struct applied_row *a, uint32_t client, uint32_t server)
+static bool ends_fit(const struct applied_row *a, const struct way *w)
 {
-    return client != POLICY_NONE && server != POLICY_NONE && rolesets_meet(&p->hosts[client].roles, &a->from) &&
-           rolesets_meet(&p->hosts[server].roles, &a->to);
+    return sets_meet(w->from, &a->from) && sets_meet(w->to, &a->to);
 }
 
 /* Rows worth showing: those between the two, in either direction, and those of the server's port from or to one of them. */
-static bool is_relevant(const struct policy *p, const struct applied_row *a, const struct policy_query *q, uint32_t client, uint32_t server)
+static bool is_relevant(const struct applied_row *a, const struct way *w)
 {
-    if (ends_fit(p, a, client, server) || ends_fit(p, a, server, client))
+    struct way back = way_back(w, w->port);
+
+    if (ends_fit(a, w) || ends_fit(a, &back))
         return true;
-    bool from = client != POLICY_NONE && rolesets_meet(&p->hosts[client].roles, &a->from);
-    bool to = server != POLICY_NONE && rolesets_meet(&p->hosts[server].roles, &a->to);
-    return (from || to) && row_port(a, q->tuple.transport, q->tuple.server_port) != NULL;
+    return (sets_meet(w->from, &a->from) || sets_meet(w->to, &a->to)) && row_port(a, w->transport, w->port) != NULL;
 }
 
-static bool content_contradicts(const struct policy *p, const struct applied_row *a, const struct app *app)
-{
-    return app->basis == APP_CONTENT && app->contradicts && a->protocols[0] != NULL && !policy_satisfies(p, app, a);
-}
-
-static void consider(const struct policy *p, const struct applied_row *a, const struct policy_query *q, uint32_t client, uint32_t server,
+static void consider(const struct policy *p, const struct applied_row *a, const struct app *app, const struct way *w,
                      struct considered *ret)
 {
-    const struct port_range *port = row_port(a, q->tuple.transport, q->tuple.server_port);
+    struct way back = way_back(w, w->port);
 
     *ret = (struct considered){.why = ret->buf};
-    if (!ends_fit(p, a, client, server))
-        snprintf(ret->buf, sizeof(ret->buf), ends_fit(p, a, server, client) ? "the other way round: from %s to %s" : "from %s to %s only",
+    if (!ends_fit(a, w))
+        snprintf(ret->buf, sizeof(ret->buf), ends_fit(a, &back) ? "the other way round: from %s to %s" : "from %s to %s only",
                  a->row->from_text, a->row->to_text);
-    else if (!row_other_ok(a, client, server))
+    else if (!row_other_ok(a, w->distinct))
         ret->why = "between two different hosts only";
     else if (a->n_ports == 0)
         row_state(p, a, ret->buf, sizeof(ret->buf));
-    else if (port == NULL)
+    else if (row_port(a, w->transport, w->port) == NULL)
         snprintf(ret->buf, sizeof(ret->buf), "other ports: %s", a->row->ports_text);
     else if (!a->enabled)
         row_state(p, a, ret->buf, sizeof(ret->buf));
-    else if (content_contradicts(p, a, &q->app))
-        snprintf(ret->buf, sizeof(ret->buf), "the port fits, and the content %s contradicts it", q->app.name);
+    else if (content_contradicts(p, app, a))
+        snprintf(ret->buf, sizeof(ret->buf), "the port fits, and the content %s contradicts it", app->name);
     else {
         ret->matched = true;
-        ret->why = q->app.basis == APP_CONTENT && policy_satisfies(p, &q->app, a) ? "roles, port and content fit" : "roles and port fit";
+        ret->why = policy_satisfies(p, app, a) ? "roles, port and content fit" : "roles and port fit";
     }
 }
 
@@ -82,8 +76,9 @@ static void reason(const struct policy *p, const struct policy_query *q, const s
 
 static void explain_text(const struct policy *p, const struct policy_query *q, const struct judgement *j, FILE *out)
 {
-    char     sentence[1400];
-    uint32_t client = j->client_host, server = j->server_host;
+    char       sentence[1400];
+    uint32_t   client = j->client_host, server = j->server_host;
+    struct way w = way_there(p, &q->tuple);
 
     reason(p, q, j, sentence, sizeof(sentence));
     fprintf(out, "%s", verdict_name(j->verdict));
@@ -96,17 +91,18 @@ static void explain_text(const struct policy *p, const struct policy_query *q, c
     for (size_t i = 0; i < p->matrix->n_rows; i++) {
         struct considered c;
 
-        if (!is_relevant(p, &p->rows[i], q, client, server))
+        if (!is_relevant(&p->rows[i], &w))
             continue;
-        consider(p, &p->rows[i], q, client, server, &c);
+        consider(p, &p->rows[i], &q->app, &w, &c);
         fprintf(out, "  %c %-27s %s\n", c.matched ? '+' : '-', p->rows[i].row->id.text, c.why);
     }
 }
 
 static void explain_json(const struct policy *p, const struct policy_query *q, const struct judgement *j, FILE *out)
 {
-    char sentence[1400];
-    bool first = true;
+    char       sentence[1400];
+    bool       first = true;
+    struct way w = way_there(p, &q->tuple);
 
     reason(p, q, j, sentence, sizeof(sentence));
     fputc('{', out);
@@ -120,9 +116,9 @@ static void explain_json(const struct policy *p, const struct policy_query *q, c
     for (size_t i = 0; i < p->matrix->n_rows; i++) {
         struct considered c;
 
-        if (!is_relevant(p, &p->rows[i], q, j->client_host, j->server_host))
+        if (!is_relevant(&p->rows[i], &w))
             continue;
-        consider(p, &p->rows[i], q, j->client_host, j->server_host, &c);
+        consider(p, &p->rows[i], &q->app, &w, &c);
         fprintf(out, "%s\n{", first ? "" : ",");
         json_member(out, "id", p->rows[i].row->id.text, true);
         fprintf(out, ",\"matched\":%s", c.matched ? "true" : "false");

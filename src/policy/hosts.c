@@ -6,8 +6,6 @@
 
 #include "private.h"
 
-#define MAX_NESTING 256 /* networks one in another; an IPv6 prefix has 129 lengths */
-
 /* Outer blocks before the blocks inside them. */
 static int outer_first(const void *pa, const void *pb)
 {
@@ -37,7 +35,7 @@ static struct addr previous_addr(struct addr a)
 
 struct flatten {
     struct interval_map *map;
-    struct host_interval *stack[MAX_NESTING]; /* blocks that are open at the sweep's position */
+    const struct host_interval **stack; /* blocks that are open at the sweep's position, outer ones first */
     size_t depth;
     struct addr at;   /* everything before is written */
     bool   done;      /* the last address of all is written */
@@ -48,7 +46,8 @@ static void emit(struct flatten *f, const struct addr *high)
 {
     if (f->depth == 0 || f->done || addr_compare(&f->at, high) > 0)
         return;
-    f->map->items[f->map->n++] = (struct host_interval){f->at, *high, f->stack[f->depth - 1]->host};
+    const struct host_interval *b = f->stack[f->depth - 1];
+    f->map->items[f->map->n++] = (struct host_interval){f->at, *high, b->host, b->block};
     f->at = *high;
     f->done = !next_addr(&f->at);
 }
@@ -68,8 +67,11 @@ int interval_map_build(struct interval_map *map, struct host_interval *blocks, s
 
     map->n = 0;
     map->items = calloc(2 * n + 1, sizeof(*map->items));
-    if (map->items == NULL)
+    f.stack = calloc(n + 1, sizeof(struct host_interval *));
+    if (map->items == NULL || f.stack == NULL) {
+        free(f.stack);
         return -ENOMEM;
+    }
     if (n > 0)
         qsort(blocks, n, sizeof(*blocks), outer_first);
     for (size_t i = 0; i < n; i++) {
@@ -78,17 +80,16 @@ int interval_map_build(struct interval_map *map, struct host_interval *blocks, s
             struct addr before = previous_addr(blocks[i].low);
             emit(&f, &before);
         }
-        if (f.depth == sizeof(f.stack) / sizeof(f.stack[0]))
-            return -E2BIG;
         if (f.depth == 0 || addr_compare(&f.at, &blocks[i].low) < 0)
             f.at = blocks[i].low;
         f.stack[f.depth++] = &blocks[i];
     }
     close_before(&f, NULL);
+    free(f.stack);
     return 0;
 }
 
-uint32_t interval_map_find(const struct interval_map *map, const struct addr *a)
+const struct host_interval *interval_map_find(const struct interval_map *map, const struct addr *a)
 {
     size_t low = 0, high = map->n;
 
@@ -100,5 +101,5 @@ uint32_t interval_map_find(const struct interval_map *map, const struct addr *a)
         else
             high = mid;
     }
-    return low < map->n && addr_compare(&map->items[low].low, a) <= 0 ? map->items[low].host : POLICY_NONE;
+    return low < map->n && addr_compare(&map->items[low].low, a) <= 0 ? &map->items[low] : NULL;
 }

@@ -1,107 +1,90 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows by pair of roles and port.  A flow's rows are found by one search for each pair of its ends' roles, whatever the
- * number of rows and hosts.
+ * Rows by pair of roles and port.
+ *
+ * For each pair of roles and transport the ports are cut into elementary intervals, and each interval keeps the rows that can be the
+ * first answer to some question: of the rows that agree in all that a judgement looks at (a protocol expected, media,
+ * 'other', on or off), the first in the document.  So the cost of a judgement depends on how many kinds of rows stand
+ * on a port, and neither on how many rows nor on how many hosts there are.
  */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "private.h"
 
-const struct role_pair *policy_pair(const struct policy *p, unsigned from, unsigned to)
-{
-    uint32_t i = p->pair_index[from * p->matrix->n_roles + to];
+/* Entries of all lists together.  A matrix that a person wrote has some hundreds; beyond this it is an error, not a slow start. */
+#define MAX_ENTRIES (UINT64_C(1) << 26)
 
-    return i == 0 ? NULL : &p->pairs[i - 1];
+static const uint8_t transports[2] = {IPPROTO_TCP, IPPROTO_UDP};
+
+/* --- pairs of roles ------------------------------------------------------------------------------------ */
+
+static struct role_pair *pair_at(struct policy *p, unsigned from, unsigned to)
+{
+    uint32_t *index = &p->pair_index[from * p->matrix->n_roles + to];
+
+    if (*index == 0) {
+        if (p->n_pairs == p->n_pairs_allocated) {
+            size_t            n = p->n_pairs_allocated == 0 ? 64 : 2 * p->n_pairs_allocated;
+            struct role_pair *pairs = realloc(p->pairs, n * sizeof(*pairs));
+
+            if (pairs == NULL)
+                return NULL;
+            p->pairs = pairs;
+            p->n_pairs_allocated = n;
+        }
+        p->pairs[p->n_pairs] = (struct role_pair){0};
+        *index = (uint32_t)++p->n_pairs;
+        set_add(&p->reach[from], to);
+    }
+    return &p->pairs[*index - 1];
 }
 
-static int by_number(const void *pa, const void *pb)
-{
-    uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
-
-    return (a > b) - (a < b);
-}
-
-/* --- building ---------------------------------------------------------------------------------------- */
-
-/* Calls 'fn' for every pair of roles that a row names. */
-typedef int pair_fn(struct policy *, uint32_t row, unsigned from, unsigned to);
-
-static int each_pair(struct policy *p, pair_fn *fn)
+/* Each row to the pairs of roles that it names: first counted, then filled in. */
+static int place_rows(struct policy *p, bool fill)
 {
     for (uint32_t r = 0; r < p->matrix->n_rows; r++) {
-        const struct matrix_row *row = p->rows[r].row;
+        const struct applied_row *a = &p->rows[r];
 
-        for (size_t f = 0; f < row->from.n; f++) {
-            for (size_t t = 0; t < row->to.n; t++) {
-                int rc = fn(p, r, (unsigned)role_index(p->matrix, row->from.items[f].text),
-                            (unsigned)role_index(p->matrix, row->to.items[t].text));
-                if (rc != 0)
-                    return rc;
+        for (unsigned f = 0; (f = set_next(&a->from, f)) < SET_MAX; f++) {
+            for (unsigned t = 0; (t = set_next(&a->to, t)) < SET_MAX; t++) {
+                struct role_pair *pair = pair_at(p, f, t);
+
+                if (pair == NULL)
+                    return -ENOMEM;
+                if (fill)
+                    pair->rows[pair->n_rows] = r;
+                pair->n_rows++;
+                if (!fill && ++p->n_entries > MAX_ENTRIES)
+                    return -E2BIG;
             }
         }
     }
     return 0;
 }
 
-static int count_row(struct policy *p, uint32_t row, unsigned from, unsigned to)
+static int find_pairs(struct policy *p)
 {
-    uint32_t *index = &p->pair_index[from * p->matrix->n_roles + to];
+    size_t n_roles = p->matrix->n_roles;
 
-    (void)row;
-    if (*index == 0) {
-        if ((p->n_pairs & (p->n_pairs + 1)) == 0) {
-            /* Grows at 0, 1, 3, 7 ... */
-            struct role_pair *pairs = realloc(p->pairs, 2 * (p->n_pairs + 1) * sizeof(*pairs));
-            if (pairs == NULL)
-                return -ENOMEM;
-            p->pairs = pairs;
-        }
-        p->pairs[p->n_pairs] = (struct role_pair){.media = POLICY_NONE};
-        *index = (uint32_t)++p->n_pairs;
+    p->pair_index = calloc(n_roles * n_roles + 1, sizeof(*p->pair_index));
+    p->reach = calloc(n_roles + 1, sizeof(*p->reach));
+    if (p->pair_index == NULL || p->reach == NULL)
+        return -ENOMEM;
+    int rc = place_rows(p, false);
+    for (size_t i = 0; rc == 0 && i < p->n_pairs; i++) {
+        p->pairs[i].rows = calloc(p->pairs[i].n_rows, sizeof(*p->pairs[i].rows));
+        p->pairs[i].n_rows = 0;
+        if (p->pairs[i].rows == NULL)
+            rc = -ENOMEM;
     }
-    p->pairs[*index - 1].n_rows++;
-    return 0;
+    return rc == 0 ? place_rows(p, true) : rc;
 }
 
-static int add_row(struct policy *p, uint32_t row, unsigned from, unsigned to)
-{
-    struct role_pair         *pair = &p->pairs[p->pair_index[from * p->matrix->n_roles + to] - 1];
-    const struct applied_row *applied = &p->rows[row];
+/* --- intervals ------------------------------------------------------------------------------------------ */
 
-    if (pair->n_rows > 0 && pair->rows[pair->n_rows - 1] == row)
-        return 0; /* the row names a role twice */
-    pair->rows[pair->n_rows++] = row;
-    if (applied->n_ports == 0)
-        pair->portless[pair->n_portless++] = row;
-    if (applied->row->media && applied->enabled && pair->media == POLICY_NONE)
-        pair->media = row;
-    return 0;
-}
-
-static int allocate_pair(struct role_pair *pair)
-{
-    size_t n = pair->n_rows;
-
-    pair->rows = calloc(n, sizeof(*pair->rows));
-    pair->portless = calloc(n, sizeof(*pair->portless));
-    pair->n_rows = 0;
-    return pair->rows != NULL && pair->portless != NULL ? 0 : -ENOMEM;
-}
-
-static size_t count_ports(const struct policy *p, const struct role_pair *pair, uint8_t transport)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < pair->n_rows; i++)
-        for (size_t k = 0; k < p->rows[pair->rows[i]].n_ports; k++)
-            n += p->rows[pair->rows[i]].ports[k].transport == transport;
-    return n;
-}
-
-/* The start of the elementary interval that holds 'port'. */
+/* The elementary interval that holds 'port'; the first one starts at 0. */
 static uint32_t interval_at(const struct port_map *map, uint16_t port)
 {
     uint32_t low = 0, high = map->n;
@@ -117,188 +100,372 @@ static uint32_t interval_at(const struct port_map *map, uint16_t port)
     return low;
 }
 
-/* Every place where some row's range begins or ends begins an elementary interval. */
-static int find_starts(const struct policy *p, const struct role_pair *pair, uint8_t transport, struct port_map *map)
+static int by_port(const void *pa, const void *pb)
 {
-    uint32_t *starts = calloc(2 * count_ports(p, pair, transport) + 1, sizeof(*starts));
-    size_t    n = 1;
+    uint16_t a = *(const uint16_t *)pa, b = *(const uint16_t *)pb;
 
-    if (starts == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < pair->n_rows; i++) {
-        const struct applied_row *row = &p->rows[pair->rows[i]];
-
-        for (size_t k = 0; k < row->n_ports; k++) {
-            if (row->ports[k].transport != transport)
-                continue;
-            starts[n++] = row->ports[k].low;
-            if (row->ports[k].high < UINT16_MAX)
-                starts[n++] = row->ports[k].high + 1u;
-        }
-    }
-    qsort(starts, n, sizeof(*starts), by_number);
-    map->starts = calloc(n, sizeof(*map->starts));
-    map->offsets = calloc(n + 1, sizeof(*map->offsets));
-    for (size_t i = 0; map->starts != NULL && i < n; i++)
-        if (i == 0 || starts[i] != starts[i - 1])
-            map->starts[map->n++] = (uint16_t)starts[i];
-    free(starts);
-    return map->starts != NULL && map->offsets != NULL ? 0 : -ENOMEM;
+    return (a > b) - (a < b);
 }
 
-/* Goes over all (row, interval) pairs; with 'fill' writes them, without only counts them. */
-static void walk_intervals(const struct policy *p, const struct role_pair *pair, uint8_t transport, struct port_map *map, uint32_t *next, bool fill)
+/* Where some row's range begins, and behind where one ends, an elementary interval begins. */
+static int find_starts(const struct stab_tree *ranges, struct port_map *map)
 {
-    for (size_t i = 0; i < pair->n_rows; i++) {
-        const struct applied_row *row = &p->rows[pair->rows[i]];
+    size_t n = 1;
 
-        for (size_t k = 0; k < row->n_ports; k++) {
-            if (row->ports[k].transport != transport)
-                continue;
-            for (uint32_t at = interval_at(map, row->ports[k].low); at < map->n && map->starts[at] <= row->ports[k].high; at++) {
-                /* A row whose own ranges overlap stands in an interval once: its rows come one after another. */
-                bool again = fill && next[at] > map->offsets[at] && map->rows[next[at] - 1] == pair->rows[i];
-
-                if (fill && !again)
-                    map->rows[next[at]] = pair->rows[i];
-                next[at] += !again;
-            }
-        }
-    }
-}
-
-static int build_map(const struct policy *p, const struct role_pair *pair, uint8_t transport, struct port_map *map)
-{
-    int rc = find_starts(p, pair, transport, map);
-
-    if (rc != 0)
-        return rc;
-    uint32_t *next = calloc(map->n, sizeof(*next));
-    if (next == NULL)
+    map->starts = calloc(2 * ranges->n + 1, sizeof(*map->starts));
+    if (map->starts == NULL)
         return -ENOMEM;
-    walk_intervals(p, pair, transport, map, next, false);
-    for (uint32_t i = 0; i < map->n; i++) {
-        map->offsets[i + 1] = map->offsets[i] + next[i];
-        next[i] = map->offsets[i];
+    for (size_t i = 0; i < ranges->n; i++) {
+        map->starts[n++] = ranges->items[i].low;
+        if (ranges->items[i].high < UINT16_MAX)
+            map->starts[n++] = (uint16_t)(ranges->items[i].high + 1);
     }
-    map->rows = malloc(((size_t)map->offsets[map->n] + 1) * sizeof(*map->rows));
-    if (map->rows == NULL) {
-        free(next);
-        return -ENOMEM;
-    }
-    memset(map->rows, 0xff, ((size_t)map->offsets[map->n] + 1) * sizeof(*map->rows)); /* unused places: POLICY_NONE */
-    walk_intervals(p, pair, transport, map, next, true);
-    free(next);
+    qsort(map->starts, n, sizeof(*map->starts), by_port);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || map->starts[i] != map->starts[i - 1])
+            map->starts[map->n++] = map->starts[i];
     return 0;
 }
 
-static int add_protocol(struct role_pair *pair, const char *name, uint32_t row)
+/* --- which rows decide ------------------------------------------------------------------------------------- */
+
+/* Rows of one key are alike to a judgement: only the first of them on a port matters. */
+struct claim {
+    uint32_t key, row;
+};
+
+enum { CLAIM_MEDIA = 1, CLAIM_OTHER = 2, CLAIM_OFF = 4, CLAIM_WIDE = 8, CLAIM_PROTOCOL = 16 };
+
+static uint32_t claim_key(const struct applied_row *a, unsigned protocol)
 {
-    for (size_t i = 0; i < pair->n_protocols; i++)
-        if (strcmp(pair->protocols[i].name, name) == 0)
-            return 0;
-    struct expected_protocol *protocols = realloc(pair->protocols, (pair->n_protocols + 1) * sizeof(*protocols));
-    if (protocols == NULL)
-        return -ENOMEM;
-    pair->protocols = protocols;
-    pair->protocols[pair->n_protocols++] = (struct expected_protocol){name, row};
+    return protocol * CLAIM_PROTOCOL + (a->row->media ? CLAIM_MEDIA : 0) + (a->row->other ? CLAIM_OTHER : 0) +
+           (a->enabled ? 0 : CLAIM_OFF) + (a->wide_option != POLICY_NONE ? CLAIM_WIDE : 0);
+}
+
+static int by_claim(const void *pa, const void *pb)
+{
+    const struct claim *a = pa, *b = pb;
+
+    if (a->key != b->key)
+        return a->key < b->key ? -1 : 1;
+    return (a->row > b->row) - (a->row < b->row);
+}
+
+struct claims {
+    struct claim *items;
+    size_t        n, n_allocated;
+};
+
+static int add_claim(struct claims *c, uint32_t key, uint32_t row)
+{
+    if (c->n == c->n_allocated) {
+        size_t        n = c->n_allocated == 0 ? 16 : 2 * c->n_allocated;
+        struct claim *items = realloc(c->items, n * sizeof(*items));
+
+        if (items == NULL)
+            return -ENOMEM;
+        c->items = items;
+        c->n_allocated = n;
+    }
+    c->items[c->n++] = (struct claim){key, row};
     return 0;
 }
 
-static int build_pair(const struct policy *p, struct role_pair *pair)
+/* Sorted by key, then by place in the document. */
+static int gather_claims(const struct policy *p, const struct role_pair *pair, struct claims *ret)
 {
-    int rc = build_map(p, pair, IPPROTO_TCP, &pair->maps[0]);
+    int rc = 0;
 
-    if (rc == 0)
-        rc = build_map(p, pair, IPPROTO_UDP, &pair->maps[1]);
     for (size_t i = 0; rc == 0 && i < pair->n_rows; i++) {
-        const struct applied_row *row = &p->rows[pair->rows[i]];
+        const struct applied_row *a = &p->rows[pair->rows[i]];
 
-        for (size_t k = 0; rc == 0 && row->enabled && row->protocols[k] != NULL; k++)
-            rc = add_protocol(pair, row->protocols[k], pair->rows[i]);
+        if (set_is_empty(&a->protocols))
+            rc = add_claim(ret, claim_key(a, SET_MAX), pair->rows[i]);
+        for (unsigned k = 0; rc == 0 && (k = set_next(&a->protocols, k)) < SET_MAX; k++)
+            rc = add_claim(ret, claim_key(a, k), pair->rows[i]);
     }
+    if (rc == 0 && ret->n > 0)
+        qsort(ret->items, ret->n, sizeof(*ret->items), by_claim);
     return rc;
 }
 
-int policy_index(struct policy *p)
+/* The first interval from 'i' on that the current key has not claimed yet; paths are shortened on the way. */
+static uint32_t unclaimed(uint32_t *next, uint32_t i)
 {
-    p->pair_index = calloc(p->matrix->n_roles * p->matrix->n_roles + 1, sizeof(*p->pair_index));
-    if (p->pair_index == NULL)
+    while (next[i] != i) {
+        next[i] = next[next[i]];
+        i = next[i];
+    }
+    return i;
+}
+
+static int claim_range(const struct port_map *map, const struct port_range *range, uint32_t row, uint32_t *next,
+                       struct claims *ret)
+{
+    for (uint32_t i = unclaimed(next, interval_at(map, range->low)); i < map->n && map->starts[i] <= range->high;
+         i = unclaimed(next, i)) {
+        int rc = add_claim(ret, i, row);
+
+        if (rc != 0 || ret->n > MAX_ENTRIES)
+            return rc != 0 ? rc : -E2BIG;
+        next[i] = i + 1;
+    }
+    return 0;
+}
+
+/* Fills 'ret' with (interval, row). */
+static int claim_intervals(const struct policy *p, const struct port_map *map, uint8_t transport, const struct claims *claims,
+                           struct claims *ret)
+{
+    uint32_t *next = calloc((size_t)map->n + 1, sizeof(*next));
+    int       rc = next != NULL ? 0 : -ENOMEM;
+
+    for (size_t i = 0; rc == 0 && i < claims->n; i++) {
+        const struct applied_row *a = &p->rows[claims->items[i].row];
+
+        for (uint32_t k = 0; (i == 0 || claims->items[i].key != claims->items[i - 1].key) && k <= map->n; k++)
+            next[k] = k;
+        for (size_t k = 0; rc == 0 && k < a->n_ports; k++)
+            if (a->ports[k].transport == transport)
+                rc = claim_range(map, &a->ports[k], claims->items[i].row, next, ret);
+    }
+    free(next);
+    if (rc == 0 && ret->n > 0)
+        qsort(ret->items, ret->n, sizeof(*ret->items), by_claim);
+    return rc;
+}
+
+static int fill_map(struct policy *p, struct port_map *map, const struct claims *places)
+{
+    uint32_t n = 0, interval = 0;
+
+    map->offsets = calloc((size_t)map->n + 1, sizeof(*map->offsets));
+    map->rows = calloc(places->n + 1, sizeof(*map->rows));
+    if (map->offsets == NULL || map->rows == NULL)
         return -ENOMEM;
-    int rc = each_pair(p, count_row);
-    for (size_t i = 0; rc == 0 && i < p->n_pairs; i++)
-        rc = allocate_pair(&p->pairs[i]);
+    for (size_t i = 0; i < places->n; i++) {
+        if (i > 0 && by_claim(&places->items[i], &places->items[i - 1]) == 0)
+            continue; /* first by more than one protocol */
+        while (interval < places->items[i].key)
+            map->offsets[++interval] = n;
+        map->rows[n++] = places->items[i].row;
+    }
+    while (interval < map->n)
+        map->offsets[++interval] = n;
+    p->n_entries += n;
+    return p->n_entries > MAX_ENTRIES ? -E2BIG : 0;
+}
+
+static int gather_ranges(const struct policy *p, const struct role_pair *pair, uint8_t transport, struct stab_tree *ret)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < pair->n_rows; i++)
+        n += p->rows[pair->rows[i]].n_ports;
+    ret->items = calloc(n + 1, sizeof(*ret->items));
+    if (ret->items == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < pair->n_rows; i++) {
+        const struct applied_row *a = &p->rows[pair->rows[i]];
+
+        for (size_t k = 0; k < a->n_ports; k++)
+            if (a->ports[k].transport == transport)
+                ret->items[ret->n++] = (struct stab_item){.low = a->ports[k].low, .high = a->ports[k].high, .row = pair->rows[i]};
+    }
+    stab_build(ret);
+    return 0;
+}
+
+static int build_ports(struct policy *p, struct role_pair *pair, const struct claims *claims, unsigned which)
+{
+    struct claims places = {0};
+    int           rc = gather_ranges(p, pair, transports[which], &pair->trees[which]);
+
     if (rc == 0)
-        rc = each_pair(p, add_row);
+        rc = find_starts(&pair->trees[which], &pair->maps[which]);
+    if (rc == 0)
+        rc = claim_intervals(p, &pair->maps[which], transports[which], claims, &places);
+    if (rc == 0)
+        rc = fill_map(p, &pair->maps[which], &places);
+    free(places.items);
+    return rc;
+}
+
+/* --- first rows, whatever the port ------------------------------------------------------------------------- */
+
+static int add_first(struct first_rows *f, uint32_t key, bool other, uint32_t row)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (f->items[i].key == key && f->items[i].other == other)
+            return 0;
+    if (f->n == f->n_allocated) {
+        size_t            n = f->n_allocated == 0 ? 4 : 2 * f->n_allocated;
+        struct first_row *items = realloc(f->items, n * sizeof(*items));
+
+        if (items == NULL)
+            return -ENOMEM;
+        f->items = items;
+        f->n_allocated = n;
+    }
+    f->items[f->n++] = (struct first_row){key, other, row};
+    return 0;
+}
+
+/* From a range a server takes any port: where a port is high, the content belongs to such a row rather than to a fixed port. */
+bool row_has_range(const struct applied_row *a)
+{
+    for (size_t i = 0; i < a->n_ports; i++)
+        if (a->ports[i].low < a->ports[i].high)
+            return true;
+    return false;
+}
+
+static int add_firsts(const struct policy *p, struct role_pair *pair, uint32_t r)
+{
+    const struct applied_row *a = &p->rows[r];
+    bool                      other = a->row->other;
+    int                       rc = 0;
+
+    if (!a->enabled)
+        return 0;
+    for (unsigned k = 0; rc == 0 && (k = set_next(&a->protocols, k)) < SET_MAX; k++)
+        rc = add_first(&pair->expects, 2 * k + row_has_range(a), other, r);
+    if (rc == 0 && a->lost)
+        rc = add_first(&pair->lost, 0, other, r);
+    else if (rc == 0 && a->unlisted != POLICY_NONE)
+        rc = add_first(&pair->unlisted, a->unlisted, other, r);
+    if (rc == 0 && a->row->media)
+        rc = add_first(&pair->media, 0, other, r);
+    return rc;
+}
+
+static int build_pair(struct policy *p, struct role_pair *pair)
+{
+    struct claims claims = {0};
+    int           rc = gather_claims(p, pair, &claims);
+
+    for (unsigned i = 0; rc == 0 && i < 2; i++)
+        rc = build_ports(p, pair, &claims, i);
+    for (size_t i = 0; rc == 0 && i < pair->n_rows; i++)
+        rc = add_firsts(p, pair, pair->rows[i]);
+    free(claims.items);
+    return rc;
+}
+
+/* --- ports that a role serves, to whomever ------------------------------------------------------------------ */
+
+static void mark_ports(uint8_t *bits, unsigned low, unsigned high)
+{
+    for (; low <= high && low % 8 != 0; low++)
+        bits[low / 8] |= (uint8_t)(1u << (low % 8));
+    if (high > low)
+        memset(bits + low / 8, 0xff, (high + 1 - low) / 8);
+    for (low += high > low ? (high + 1 - low) / 8 * 8 : 0; low <= high; low++)
+        bits[low / 8] |= (uint8_t)(1u << (low % 8));
+}
+
+/* Media and one-way rows say where datagrams may go, not who serves. */
+static int mark_served(struct policy *p)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        p->served[i] = calloc(p->matrix->n_roles + 1, SERVED_SIZE);
+        if (p->served[i] == NULL)
+            return -ENOMEM;
+    }
+    for (size_t r = 0; r < p->matrix->n_rows; r++) {
+        const struct applied_row *a = &p->rows[r];
+
+        for (size_t k = 0; !a->row->media && k < a->n_ports; k++) {
+            uint8_t *served = p->served[a->ports[k].transport == IPPROTO_UDP];
+
+            for (unsigned t = 0; !a->ports[k].one_way && (t = set_next(&a->to, t)) < SET_MAX; t++)
+                mark_ports(served + (size_t)t * SERVED_SIZE, a->ports[k].low, a->ports[k].high);
+        }
+    }
+    return 0;
+}
+
+/* --- all of it ----------------------------------------------------------------------------------------------- */
+
+int policy_index(struct policy *p, struct diag_list *diags)
+{
+    int rc = find_pairs(p);
+
     for (size_t i = 0; rc == 0 && i < p->n_pairs; i++)
         rc = build_pair(p, &p->pairs[i]);
+    if (rc == 0)
+        rc = mark_served(p);
+    if (rc == 0)
+        rc = policy_index_expected(p);
+    if (rc == -E2BIG) {
+        struct diag_place place = matrix_place(p->matrix, &p->matrix->rows[0].id.place);
+
+        diag_add(diags, DIAG_ERROR, &place, "the rows overlap on too many pairs of roles and ports: more than %llu combinations",
+                 (unsigned long long)MAX_ENTRIES);
+        rc = -EINVAL;
+    }
     return rc;
+}
+
+static void free_pair(struct role_pair *pair)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        free(pair->maps[i].starts);
+        free(pair->maps[i].offsets);
+        free(pair->maps[i].rows);
+        free(pair->trees[i].items);
+    }
+    free(pair->rows);
+    free(pair->expects.items);
+    free(pair->unlisted.items);
+    free(pair->lost.items);
+    free(pair->media.items);
 }
 
 void policy_index_free(struct policy *p)
 {
-    for (size_t i = 0; i < p->n_pairs; i++) {
-        struct role_pair *pair = &p->pairs[i];
-
-        for (unsigned k = 0; k < 2; k++) {
-            free(pair->maps[k].starts);
-            free(pair->maps[k].offsets);
-            free(pair->maps[k].rows);
-        }
-        free(pair->rows);
-        free(pair->portless);
-        free(pair->protocols);
-    }
+    for (size_t i = 0; i < p->n_pairs; i++)
+        free_pair(&p->pairs[i]);
+    for (size_t i = 0; i < p->n_expected; i++)
+        free(p->expected[i].names);
+    free(p->expected);
     free(p->pairs);
     free(p->pair_index);
+    free(p->reach);
+    free(p->served[0]);
+    free(p->served[1]);
 }
 
-/* --- looking up ------------------------------------------------------------------------------------------ */
+/* --- looking up ------------------------------------------------------------------------------------------------ */
 
-/* Keeps the set sorted and without repetition; beyond the bound the last in the document are left out. */
-static void add_match(struct matches *m, uint32_t row)
-{
-    size_t at = m->n;
-
-    while (at > 0 && m->rows[at - 1] > row)
-        at--;
-    if (at > 0 && m->rows[at - 1] == row)
-        return;
-    if (m->n == MAX_MATCHES) {
-        if (at == m->n)
-            return;
-        m->n--;
-    }
-    memmove(&m->rows[at + 1], &m->rows[at], (m->n - at) * sizeof(m->rows[0]));
-    m->rows[at] = row;
-    m->n++;
-}
-
-static void match_pair(const struct role_pair *pair, uint8_t transport, uint16_t port, struct matches *ret)
+struct row_list pair_rows(const struct role_pair *pair, uint8_t transport, uint16_t port)
 {
     const struct port_map *map = &pair->maps[transport == IPPROTO_UDP];
-    uint32_t               at = interval_at(map, port);
+    uint32_t               i = interval_at(map, port);
 
-    for (uint32_t i = map->offsets[at]; i < map->offsets[at + 1] && map->rows[i] != POLICY_NONE; i++)
-        add_match(ret, map->rows[i]);
+    return (struct row_list){map->rows + map->offsets[i], map->offsets[i + 1] - map->offsets[i]};
 }
 
-void policy_match(const struct policy *p, const struct roleset *from, const struct roleset *to, uint8_t transport, uint16_t port,
-                  struct matches *ret)
+struct pair_walk pair_walk(const struct policy *p, const struct set256 *from, const struct set256 *to)
 {
-    ret->n = 0;
-    for (unsigned fw = 0; fw < ROLE_WORDS; fw++) {
-        for (uint64_t fbits = from->words[fw]; fbits != 0; fbits &= fbits - 1) {
-            unsigned f = fw * 64 + (unsigned)__builtin_ctzll(fbits);
+    return (struct pair_walk){.p = p, .from = from, .to = to, .at = SET_MAX};
+}
 
-            for (unsigned tw = 0; tw < ROLE_WORDS; tw++) {
-                for (uint64_t tbits = to->words[tw]; tbits != 0; tbits &= tbits - 1) {
-                    const struct role_pair *pair = policy_pair(p, f, tw * 64 + (unsigned)__builtin_ctzll(tbits));
+const struct role_pair *pair_next(struct pair_walk *w)
+{
+    for (;;) {
+        w->at = set_next(&w->left, w->at);
+        if (w->at < SET_MAX) {
+            uint32_t i = w->p->pair_index[(w->role - 1) * w->p->matrix->n_roles + w->at++];
 
-                    if (pair != NULL)
-                        match_pair(pair, transport, port, ret);
-                }
-            }
+            return &w->p->pairs[i - 1];
         }
+        unsigned role = set_next(w->from, w->role);
+        if (role >= SET_MAX)
+            return NULL;
+        for (unsigned i = 0; i < SET_WORDS; i++)
+            w->left.words[i] = w->p->reach[role].words[i] & w->to->words[i];
+        w->role = role + 1;
+        w->at = 0;
     }
 }

@@ -2,7 +2,7 @@
 /* What the document, as the matrix has it, says of a site before any traffic is seen. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "private.h"
 
@@ -32,72 +32,95 @@ static unsigned count_ports(const struct rules_ports *ports)
     return n;
 }
 
-/* An enabled row that uses this parameter and has hosts at both ends. */
-static const struct applied_row *row_that_needs(const struct policy *p, uint32_t parameter)
+static bool anyone(const struct policy *p, const struct set256 *roles)
 {
-    for (size_t i = 0; i < p->matrix->n_rows; i++) {
-        const struct applied_row *a = &p->rows[i];
-        bool                      from = false, to = false;
+    return sets_meet(&p->present, roles);
+}
 
-        if (!a->enabled || a->unlisted != parameter)
-            continue;
-        for (size_t h = 0; h < p->site->n_hosts; h++) {
-            from |= rolesets_meet(&p->hosts[h].roles, &a->from);
-            to |= rolesets_meet(&p->hosts[h].roles, &a->to);
-        }
-        if (from && to)
-            return a;
+/* By parameter: the first enabled row that wants its list and has hosts at both ends. */
+static uint32_t *rows_that_want(const struct policy *p)
+{
+    uint32_t *rows = calloc(p->matrix->n_parameters + 1, sizeof(*rows));
+
+    for (size_t i = 0; rows != NULL && i < p->matrix->n_parameters; i++)
+        rows[i] = POLICY_NONE;
+    for (uint32_t i = 0; rows != NULL && i < p->matrix->n_rows; i++) {
+        const struct applied_row *a = &p->rows[i];
+
+        if (a->enabled && a->unlisted != POLICY_NONE && rows[a->unlisted] == POLICY_NONE && anyone(p, &a->from) && anyone(p, &a->to))
+            rows[a->unlisted] = i;
     }
-    return NULL;
+    return rows;
+}
+
+static void lint_list(const struct linter *l, const struct matrix_parameter *m, const struct matrix_row *row)
+{
+    if (m->lost)
+        tell(l, SEVERITY_NOTICE, row->section,
+             "The table of ports of row %s (%s) is lost from the source, and the site lists no %s: flows from %s to %s that no other "
+             "row allows are neither allowed nor violations.", row->id.text, row->service, m->name.text, row->from_text, row->to_text);
+    else
+        tell(l, SEVERITY_NOTICE, row->section, "The site lists no %s, so row %s (%s) allows nothing.", m->name.text, row->id.text,
+             row->service);
 }
 
 static void lint_parameters(const struct linter *l)
 {
     const struct policy *p = l->p;
+    uint32_t            *rows = rows_that_want(p);
 
-    for (uint32_t i = 0; i < p->matrix->n_parameters; i++) {
+    for (uint32_t i = 0; rows != NULL && i < p->matrix->n_parameters; i++) {
         const struct matrix_parameter *m = &p->matrix->parameters[i];
         unsigned                       n = count_ports(p->parameter_ports[i]);
-        const struct applied_row      *a = n == 0 && m->type == RULES_PARAMETER_PORTS ? row_that_needs(p, i) : NULL;
 
-        if (m->minimum > 0 && n > 0 && n < m->minimum)
-            tell(l, SEVERITY_MEDIUM, m->minimum_section, "The site sets %s to %u port%s, and at least %u are needed. %s", m->name.text, n,
-                 n == 1 ? "" : "s", m->minimum, m->minimum_text != NULL ? m->minimum_text : "");
-        if (a != NULL && m->lost)
-            tell(l, SEVERITY_NOTICE, a->row->section,
-                 "The table of ports of row %s is lost from the source, and the site lists no %s: such flows are neither allowed nor violations.",
-                 a->row->id.text, m->name.text);
-        else if (a != NULL)
-            tell(l, SEVERITY_NOTICE, a->row->section, "The site lists no %s, so row %s (%s) allows nothing.", m->name.text, a->row->id.text,
-                 a->row->service);
+        if (n > 0 && n < m->minimum)
+            tell(l, SEVERITY_MEDIUM, m->minimum_section, "The site sets %s to %u port%s, and at least %u are needed. %s", m->name.text,
+                 n, n == 1 ? "" : "s", m->minimum, m->minimum_text != NULL ? m->minimum_text : "");
+        if (rows[i] != POLICY_NONE)
+            lint_list(l, m, p->rows[rows[i]].row);
     }
+    free(rows);
 }
 
-static bool anyone(const struct policy *p, const struct roleset *roles)
+static int by_servers(const void *pa, const void *pb)
 {
-    for (size_t h = 0; h < p->site->n_hosts; h++)
-        if (rolesets_meet(&p->hosts[h].roles, roles))
-            return true;
-    return false;
+    const struct matrix_row *const *a = pa, *const *b = pb;
+    int                             c = strcmp((*a)->to_text, (*b)->to_text);
+
+    return c != 0 ? c : (*a > *b) - (*a < *b);
 }
 
-/* A required row whose client is there and whose server is not: the site file is not whole. Told once for each set of servers. */
+static int by_place(const void *pa, const void *pb)
+{
+    const struct matrix_row *const *a = pa, *const *b = pb;
+
+    return (*a > *b) - (*a < *b);
+}
+
+/* Required rows whose client is there and whose server is not: the site file is not whole.  Told once for each set of servers. */
 static void lint_rows(const struct linter *l)
 {
-    const struct policy *p = l->p;
+    const struct policy      *p = l->p;
+    const struct matrix_row **rows = calloc(p->matrix->n_rows + 1, sizeof(const struct matrix_row *));
+    size_t                    n = 0, n_told = 0;
 
-    for (size_t i = 0; i < p->matrix->n_rows; i++) {
+    for (size_t i = 0; rows != NULL && i < p->matrix->n_rows; i++) {
         const struct applied_row *a = &p->rows[i];
-        bool                      told = false;
 
-        if (!a->enabled || !a->required || a->row->other || !anyone(p, &a->from) || anyone(p, &a->to))
-            continue;
-        for (size_t k = 0; k < i && !told; k++)
-            told = p->rows[k].enabled && p->rows[k].required && strcmp(p->rows[k].row->to_text, a->row->to_text) == 0;
-        if (!told)
-            tell(l, SEVERITY_NOTICE, a->row->section, "Row %s requires flows to a %s, and no host of the site has such a role.", a->row->id.text,
-                 a->row->to_text);
+        if (a->enabled && a->required && anyone(p, &a->from) && !anyone(p, &a->to))
+            rows[n++] = a->row;
     }
+    if (n > 0)
+        qsort(rows, n, sizeof(const struct matrix_row *), by_servers);
+    for (size_t i = 0; i < n; i++)
+        if (n_told == 0 || strcmp(rows[i]->to_text, rows[n_told - 1]->to_text) != 0)
+            rows[n_told++] = rows[i];
+    if (n_told > 0)
+        qsort(rows, n_told, sizeof(const struct matrix_row *), by_place);
+    for (size_t i = 0; i < n_told; i++)
+        tell(l, SEVERITY_MEDIUM, rows[i]->section, "The document requires flows to %s (row %s, %s), and no host of the site has that role.",
+             rows[i]->to_text, rows[i]->id.text, rows[i]->service);
+    free(rows);
 }
 
 static void lint_hosts(const struct linter *l)

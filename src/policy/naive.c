@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The oracle: the same judgement by a plain scan of hosts and rows, written from the document's words and not from the index.
- * Verdict, kind and row must be those of policy_judge(); tests hold the two against each other, and self-tests use this one.
+ * The oracle: the same judgement by a plain scan of hosts and rows, without any index.  All of it must be equal to
+ * what policy_judge() says; tests hold the two against each other, and a matrix's own tests use this one.
  */
 #include <netinet/in.h>
-#include <string.h>
 
 #include "private.h"
 
 /* The smallest block that holds the address. */
-static uint32_t find_host(const struct policy *p, const struct addr *a)
+static uint32_t find_host(const struct policy *p, const struct addr *a, bool *ret_block)
 {
     uint32_t                 best = POLICY_NONE;
     const struct addr_range *smallest = NULL;
@@ -23,6 +22,7 @@ static uint32_t find_host(const struct policy *p, const struct addr *a)
             if (smallest == NULL || (addr_compare(&smallest->low, &r->low) <= 0 && addr_compare(&r->high, &smallest->high) <= 0)) {
                 smallest = r;
                 best = i;
+                *ret_block = addr_compare(&r->low, &r->high) != 0;
             }
         }
     }
@@ -37,221 +37,330 @@ static bool ignored(const struct policy *p, const struct addr *a)
     return false;
 }
 
-static bool has_role(const struct policy *p, uint32_t host, const struct roleset *wanted, bool sibling)
+/* --- one row ------------------------------------------------------------------------------------------ */
+
+/* A flow as if 'client' were the client. */
+struct ask {
+    const struct policy       *p;
+    const struct policy_query *q; /* turned, where the ends are */
+    uint32_t                   client, server;
+    bool                       distinct;
+};
+
+static struct ask ask_back(const struct ask *a, const struct policy_query *turned)
 {
-    return host != POLICY_NONE && rolesets_meet(sibling ? &p->hosts[host].siblings : &p->hosts[host].roles, wanted);
+    return (struct ask){a->p, turned, a->server, a->client, a->distinct};
 }
 
-static bool row_between(const struct policy *p, const struct applied_row *a, uint32_t client, uint32_t server)
+static bool has_role(const struct policy *p, uint32_t host, const struct set256 *wanted)
 {
-    return has_role(p, client, &a->from, false) && has_role(p, server, &a->to, false) && row_other_ok(a, client, server);
+    return host != POLICY_NONE && sets_meet(&host_group(p, host)->roles, wanted);
 }
 
-static bool judged(const struct policy *p, uint32_t client, uint32_t server)
+static bool has_sibling(const struct policy *p, uint32_t host, const struct set256 *wanted)
 {
-    if (has_role(p, client, &p->governed, false) || has_role(p, server, &p->governed, false))
+    return host != POLICY_NONE && sets_meet(&host_group(p, host)->siblings, wanted);
+}
+
+static bool between(const struct ask *k, const struct applied_row *a)
+{
+    return has_role(k->p, k->client, &a->from) && has_role(k->p, k->server, &a->to) && row_other_ok(a, k->distinct);
+}
+
+static bool port_fits(const struct ask *k, const struct applied_row *a)
+{
+    return row_port(a, k->q->tuple.transport, k->q->tuple.server_port) != NULL;
+}
+
+static bool content_fits(const struct ask *k, const struct applied_row *a)
+{
+    return !content_contradicts(k->p, &k->q->app, a);
+}
+
+/* --- questions, each about one row ------------------------------------------------------------------------ */
+
+typedef bool question(const struct ask *, const struct applied_row *);
+
+static bool allows(const struct ask *k, const struct applied_row *a)
+{
+    return a->enabled && !a->row->media && between(k, a) && port_fits(k, a) && content_fits(k, a);
+}
+
+static bool allows_and_confirms(const struct ask *k, const struct applied_row *a)
+{
+    return allows(k, a) && policy_satisfies(k->p, &k->q->app, a);
+}
+
+static bool allows_without_notice(const struct ask *k, const struct applied_row *a)
+{
+    return allows(k, a) && a->wide_option == POLICY_NONE;
+}
+
+static bool allows_media(const struct ask *k, const struct applied_row *a)
+{
+    return a->enabled && a->row->media && between(k, a) && port_fits(k, a) && content_fits(k, a);
+}
+
+static bool confirms_media(const struct ask *k, const struct applied_row *a)
+{
+    return allows_media(k, a) && policy_satisfies(k->p, &k->q->app, a);
+}
+
+static bool contradicts(const struct ask *k, const struct applied_row *a)
+{
+    return a->enabled && between(k, a) && port_fits(k, a) && !content_fits(k, a);
+}
+
+static bool is_lost(const struct ask *k, const struct applied_row *a)
+{
+    return a->enabled && a->lost && between(k, a);
+}
+
+static bool is_off(const struct ask *k, const struct applied_row *a)
+{
+    return !a->enabled && a->off_option != POLICY_NONE && between(k, a) && port_fits(k, a) && content_fits(k, a);
+}
+
+static bool is_turned(const struct ask *k, const struct applied_row *a)
+{
+    struct ask other = *k;
+
+    other.client = k->server;
+    other.server = k->client;
+    return a->enabled && between(&other, a) && port_fits(k, a) && content_fits(k, a);
+}
+
+static bool is_for_sibling_server(const struct ask *k, const struct applied_row *a)
+{
+    return a->enabled && has_role(k->p, k->client, &a->from) && has_sibling(k->p, k->server, &a->to) &&
+           row_other_ok(a, k->distinct) && port_fits(k, a) && content_fits(k, a);
+}
+
+static bool is_for_sibling_client(const struct ask *k, const struct applied_row *a)
+{
+    return a->enabled && has_sibling(k->p, k->client, &a->from) && has_role(k->p, k->server, &a->to) &&
+           row_other_ok(a, k->distinct) && port_fits(k, a) && content_fits(k, a);
+}
+
+static bool expects_content(const struct ask *k, const struct applied_row *a)
+{
+    return a->enabled && between(k, a) && policy_satisfies(k->p, &k->q->app, a);
+}
+
+static bool expects_content_in_range(const struct ask *k, const struct applied_row *a)
+{
+    return k->q->tuple.server_port >= 1024 && row_has_range(a) && expects_content(k, a);
+}
+
+static bool wants_list(const struct ask *k, const struct applied_row *a)
+{
+    return a->enabled && a->unlisted != POLICY_NONE && !a->lost && between(k, a) && content_fits(k, a);
+}
+
+static bool is_media_row(const struct ask *k, const struct applied_row *a)
+{
+    return a->enabled && a->row->media && between(k, a);
+}
+
+static uint32_t first(const struct ask *k, question *holds)
+{
+    for (uint32_t i = 0; i < k->p->matrix->n_rows; i++)
+        if (holds(k, &k->p->rows[i]))
+            return i;
+    return POLICY_NONE;
+}
+
+/* --- media -------------------------------------------------------------------------------------------------- */
+
+static bool is_media(const struct ask *there, const struct ask *back)
+{
+    uint32_t row = first(there, is_media_row);
+
+    if (row == POLICY_NONE)
+        row = first(back, is_media_row);
+    if (row == POLICY_NONE || there->q->tuple.transport != IPPROTO_UDP || !content_fits(there, &there->p->rows[row]))
+        return false;
+    if (there->q->media || policy_satisfies(there->p, &there->q->app, &there->p->rows[row]))
+        return true;
+    return first(there, allows_media) != POLICY_NONE ||
+           (there->q->tuple.server_port >= 1024 && first(back, allows_media) != POLICY_NONE);
+}
+
+static void judge_direction(const struct ask *k, bool back, struct judgement *j)
+{
+    uint32_t row = first(k, allows_media), wrong = first(k, contradicts);
+
+    if (row != POLICY_NONE && j->row == POLICY_NONE) {
+        j->row = row;
+        j->confidence = first(k, confirms_media) != POLICY_NONE ? CONFIDENCE_CONFIRMED : CONFIDENCE_PORT_ONLY;
+    }
+    if (row != POLICY_NONE || j->verdict != VERDICT_ALLOWED)
+        return;
+    row = wrong != POLICY_NONE ? wrong : first(k, is_media_row);
+    j->verdict = VERDICT_VIOLATION;
+    j->kind = wrong != POLICY_NONE ? FINDING_WRONG_PROTOCOL : FINDING_WRONG_PORT;
+    j->back = back;
+    j->row = row != POLICY_NONE ? row : j->row;
+}
+
+static bool judge_media(const struct ask *there, struct judgement *j)
+{
+    struct policy_query turned = query_turned(there->q);
+    struct ask          back = ask_back(there, &turned);
+
+    if (!is_media(there, &back))
+        return false;
+    j->verdict = VERDICT_ALLOWED;
+    if (there->q->sent[0] || !there->q->sent[1])
+        judge_direction(there, false, j);
+    if (there->q->sent[1])
+        judge_direction(&back, true, j);
+    return true;
+}
+
+/* --- all ------------------------------------------------------------------------------------------------------ */
+
+static void judge_violation(const struct ask *k, struct judgement *j)
+{
+    static const struct {
+        question         *holds;
+        enum finding_kind kind;
+    } questions[] = {
+        {is_off, FINDING_OPTION_OFF},
+        {contradicts, FINDING_WRONG_PROTOCOL},
+        {is_turned, FINDING_WRONG_DIRECTION},
+        {is_for_sibling_server, FINDING_WRONG_ROLE},
+        {is_for_sibling_client, FINDING_WRONG_ROLE},
+        {expects_content_in_range, FINDING_WRONG_PORT},
+        {expects_content, FINDING_WRONG_PORT},
+    };
+
+    j->verdict = VERDICT_VIOLATION;
+    j->kind = FINDING_NO_ROW;
+    for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]) && j->row == POLICY_NONE; i++) {
+        j->row = first(k, questions[i].holds);
+        if (j->row != POLICY_NONE)
+            j->kind = questions[i].kind;
+    }
+    if (j->kind == FINDING_OPTION_OFF)
+        j->option = k->p->rows[j->row].off_option;
+    uint32_t row = j->kind == FINDING_NO_ROW || j->kind == FINDING_WRONG_PORT ? first(k, wants_list) : POLICY_NONE;
+    j->parameter = row != POLICY_NONE ? k->p->rows[row].unlisted : POLICY_NONE;
+}
+
+static void judge_allowed(const struct ask *k, uint32_t row, struct judgement *j)
+{
+    uint32_t media = first(k, allows_media);
+    bool     confirmed = first(k, allows_and_confirms) != POLICY_NONE;
+
+    j->verdict = VERDICT_ALLOWED;
+    j->row = row;
+    if (media < row && !k->q->sent[1]) {
+        j->row = media;
+        confirmed |= first(k, confirms_media) != POLICY_NONE;
+    } else if (!k->q->negotiated && first(k, allows_without_notice) == POLICY_NONE) {
+        j->kind = FINDING_WRONG_PORT;
+        j->severity = SEVERITY_NOTICE;
+        j->option = k->p->rows[row].wide_option;
+    }
+    j->confidence = confirmed ? CONFIDENCE_CONFIRMED : CONFIDENCE_PORT_ONLY;
+}
+
+static struct judgement blank(const struct ask *k)
+{
+    return (struct judgement){
+        .row = POLICY_NONE, .option = POLICY_NONE, .parameter = POLICY_NONE, .client_host = k->client, .server_host = k->server,
+        .confidence = k->q->app.basis == APP_CONTENT ? CONFIDENCE_CONFIRMED : CONFIDENCE_PORT_ONLY,
+    };
+}
+
+static struct judgement judge_way(const struct ask *k)
+{
+    struct judgement j = blank(k);
+    uint32_t         row = first(k, allows), lost = first(k, is_lost);
+
+    if (row != POLICY_NONE) {
+        judge_allowed(k, row, &j);
+        return j;
+    }
+    if (k->client == POLICY_NONE || k->server == POLICY_NONE) {
+        j.verdict = VERDICT_VIOLATION;
+        j.kind = FINDING_UNKNOWN_HOST;
+    } else {
+        bool media = judge_media(k, &j);
+
+        if (media && j.verdict == VERDICT_ALLOWED)
+            return j;
+        if (lost != POLICY_NONE) {
+            enum confidence confidence = j.confidence;
+
+            j = blank(k);
+            j.verdict = VERDICT_UNDOCUMENTED;
+            j.confidence = confidence;
+            j.row = lost;
+            j.parameter = k->p->rows[lost].unlisted;
+            return j;
+        }
+        if (!media)
+            judge_violation(k, &j);
+    }
+    j.severity = policy_severity(&j, OUTCOME_ESTABLISHED);
+    return j;
+}
+
+static bool is_judged(const struct ask *k)
+{
+    const struct policy *p = k->p;
+
+    if (has_role(p, k->client, &p->governed) || has_role(p, k->server, &p->governed))
         return true;
     for (size_t i = 0; i < p->matrix->n_rows; i++) {
         const struct applied_row *a = &p->rows[i];
 
-        if ((has_role(p, client, &a->from, false) && has_role(p, server, &a->to, false)) ||
-            (has_role(p, server, &a->from, false) && has_role(p, client, &a->to, false)))
+        if ((has_role(p, k->client, &a->from) && has_role(p, k->server, &a->to)) ||
+            (has_role(p, k->server, &a->from) && has_role(p, k->client, &a->to)))
             return true;
     }
     return false;
 }
 
-/* 1: the content fits or says nothing against it; 0: it contradicts. */
-static bool content_allows(const struct policy *p, const struct app *app, const struct applied_row *a)
+static struct ask ask_of(const struct policy *p, const struct policy_query *q)
 {
-    return app->basis != APP_CONTENT || a->protocols[0] == NULL || policy_satisfies(p, app, a) || !app->contradicts;
-}
+    bool       c_block = false, s_block = false;
+    struct ask k = {.p = p, .q = q};
 
-static bool port_fits(const struct applied_row *a, uint8_t transport, uint16_t port)
-{
-    return row_port(a, transport, port) != NULL;
-}
-
-typedef bool row_test(const struct policy *, const struct policy_query *, uint32_t client, uint32_t server, const struct applied_row *);
-
-static uint32_t first(const struct policy *p, const struct policy_query *q, uint32_t client, uint32_t server, row_test *test)
-{
-    for (uint32_t i = 0; i < p->matrix->n_rows; i++)
-        if (test(p, q, client, server, &p->rows[i]))
-            return i;
-    return POLICY_NONE;
-}
-
-static bool allows(const struct policy *p, const struct policy_query *q, uint32_t c, uint32_t s, const struct applied_row *a)
-{
-    return a->enabled && !a->row->media && row_between(p, a, c, s) && port_fits(a, q->tuple.transport, q->tuple.server_port) &&
-           content_allows(p, &q->app, a);
-}
-
-static bool allows_media(const struct policy *p, const struct policy_query *q, uint32_t c, uint32_t s, const struct applied_row *a)
-{
-    return a->enabled && a->row->media && row_between(p, a, c, s) && port_fits(a, q->tuple.transport, q->tuple.server_port) &&
-           content_allows(p, &q->app, a);
-}
-
-static bool contradicts(const struct policy *p, const struct policy_query *q, uint32_t c, uint32_t s, const struct applied_row *a)
-{
-    return a->enabled && row_between(p, a, c, s) && port_fits(a, q->tuple.transport, q->tuple.server_port) && !content_allows(p, &q->app, a);
-}
-
-static bool is_lost(const struct policy *p, const struct policy_query *q, uint32_t c, uint32_t s, const struct applied_row *a)
-{
-    (void)q;
-    return a->enabled && a->lost && row_between(p, a, c, s);
-}
-
-static bool is_off(const struct policy *p, const struct policy_query *q, uint32_t c, uint32_t s, const struct applied_row *a)
-{
-    return !a->enabled && a->off_option != POLICY_NONE && row_between(p, a, c, s) &&
-           port_fits(a, q->tuple.transport, q->tuple.server_port);
-}
-
-static bool is_reverse(const struct policy *p, const struct policy_query *q, uint32_t c, uint32_t s, const struct applied_row *a)
-{
-    return a->enabled && row_between(p, a, s, c) && port_fits(a, q->tuple.transport, q->tuple.server_port);
-}
-
-static bool fits_sibling_server(const struct policy *p, const struct policy_query *q, uint32_t c, uint32_t s, const struct applied_row *a)
-{
-    return a->enabled && has_role(p, c, &a->from, false) && has_role(p, s, &a->to, true) && row_other_ok(a, c, s) &&
-           port_fits(a, q->tuple.transport, q->tuple.server_port);
-}
-
-static bool fits_sibling_client(const struct policy *p, const struct policy_query *q, uint32_t c, uint32_t s, const struct applied_row *a)
-{
-    return a->enabled && has_role(p, c, &a->from, true) && has_role(p, s, &a->to, false) && row_other_ok(a, c, s) &&
-           port_fits(a, q->tuple.transport, q->tuple.server_port);
-}
-
-static bool expects_content(const struct policy *p, const struct policy_query *q, uint32_t c, uint32_t s, const struct applied_row *a)
-{
-    return a->enabled && q->app.basis == APP_CONTENT && row_between(p, a, c, s) && policy_satisfies(p, &q->app, a);
-}
-
-static bool is_media(const struct policy *p, const struct policy_query *q, uint32_t c, uint32_t s, const struct applied_row *a)
-{
-    (void)q;
-    return a->enabled && a->row->media && row_between(p, a, c, s);
-}
-
-static void set(struct judgement *j, enum verdict v, enum finding_kind kind, uint32_t row)
-{
-    j->verdict = v;
-    j->kind = kind;
-    j->row = row;
-}
-
-static struct policy_query turned(const struct policy_query *q)
-{
-    struct policy_query r = *q;
-
-    r.tuple.client = q->tuple.server;
-    r.tuple.server = q->tuple.client;
-    r.tuple.client_port = q->tuple.server_port;
-    r.tuple.server_port = q->tuple.client_port;
-    r.sent[0] = q->sent[1];
-    r.sent[1] = q->sent[0];
-    return r;
-}
-
-static bool judge_media(const struct policy *p, const struct policy_query *q, uint32_t c, uint32_t s, struct judgement *j)
-{
-    struct policy_query back = turned(q);
-    uint32_t            there_row = first(p, q, c, s, is_media), back_row = first(p, &back, s, c, is_media);
-    uint32_t            any = there_row != POLICY_NONE ? there_row : back_row;
-
-    if (any == POLICY_NONE || q->tuple.transport != IPPROTO_UDP)
-        return false;
-    bool said = q->app.basis == APP_CONTENT && policy_satisfies(p, &q->app, &p->rows[any]);
-    bool other = q->app.basis == APP_CONTENT && !said && q->app.contradicts;
-    bool in_range = first(p, q, c, s, allows_media) != POLICY_NONE ||
-                    (back_row != POLICY_NONE && port_fits(&p->rows[back_row], q->tuple.transport, q->tuple.client_port));
-    if (other || !(said || in_range || q->media))
-        return false;
-    set(j, VERDICT_ALLOWED, FINDING_NONE, POLICY_NONE);
-    for (unsigned way = 0; way < 2; way++) {
-        const struct policy_query *w = way == 0 ? q : &back;
-        uint32_t                   from = way == 0 ? c : s, to = way == 0 ? s : c, row;
-
-        if (way == 0 ? !q->sent[0] && q->sent[1] : !q->sent[1])
-            continue;
-        row = first(p, w, from, to, allows_media);
-        if (row == POLICY_NONE && j->verdict == VERDICT_ALLOWED) {
-            uint32_t wrong = first(p, w, from, to, contradicts), rule = first(p, w, from, to, is_media);
-
-            j->verdict = VERDICT_VIOLATION;
-            j->kind = wrong != POLICY_NONE ? FINDING_WRONG_PROTOCOL : FINDING_WRONG_PORT;
-            j->back = way == 1;
-            rule = wrong != POLICY_NONE ? wrong : rule;
-            j->row = rule != POLICY_NONE ? rule : j->row;
-        } else if (row != POLICY_NONE && j->row == POLICY_NONE) {
-            j->row = row;
-        }
-    }
-    return true;
-}
-
-static void judge_named(const struct policy *p, const struct policy_query *q, uint32_t c, uint32_t s, struct judgement *j)
-{
-    static const struct {
-        row_test         *test;
-        enum verdict      verdict;
-        enum finding_kind kind;
-    } questions[] = {
-        {contradicts, VERDICT_VIOLATION, FINDING_WRONG_PROTOCOL},     {is_lost, VERDICT_UNDOCUMENTED, FINDING_NONE},
-        {is_off, VERDICT_VIOLATION, FINDING_OPTION_OFF},              {is_reverse, VERDICT_VIOLATION, FINDING_WRONG_DIRECTION},
-        {fits_sibling_server, VERDICT_VIOLATION, FINDING_WRONG_ROLE}, {fits_sibling_client, VERDICT_VIOLATION, FINDING_WRONG_ROLE},
-        {expects_content, VERDICT_VIOLATION, FINDING_WRONG_PORT},
-    };
-
-    for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]); i++) {
-        uint32_t row = first(p, q, c, s, questions[i].test);
-
-        if (row != POLICY_NONE) {
-            set(j, questions[i].verdict, questions[i].kind, row);
-            return;
-        }
-    }
-    set(j, VERDICT_VIOLATION, FINDING_NO_ROW, POLICY_NONE);
-}
-
-static void judge_way(const struct policy *p, const struct policy_query *q, uint32_t c, uint32_t s, struct judgement *j)
-{
-    uint32_t row = first(p, q, c, s, allows), media = first(p, q, c, s, allows_media);
-
-    if (row != POLICY_NONE)
-        set(j, VERDICT_ALLOWED, FINDING_NONE, media < row && !q->sent[1] ? media : row);
-    else if (c == POLICY_NONE || s == POLICY_NONE)
-        set(j, VERDICT_VIOLATION, FINDING_UNKNOWN_HOST, POLICY_NONE);
-    else if (!judge_media(p, q, c, s, j))
-        judge_named(p, q, c, s, j);
+    k.client = find_host(p, &q->tuple.client, &c_block);
+    k.server = find_host(p, &q->tuple.server, &s_block);
+    k.distinct = k.client == POLICY_NONE || k.server == POLICY_NONE || k.client != k.server ||
+                 ((c_block || s_block) && addr_compare(&q->tuple.client, &q->tuple.server) != 0);
+    return k;
 }
 
 void policy_judge_naive(const struct policy *p, const struct policy_query *q, struct judgement *ret)
 {
-    uint32_t         c = find_host(p, &q->tuple.client), s = find_host(p, &q->tuple.server);
-    struct judgement j = {.verdict = VERDICT_NOT_GOVERNED, .row = POLICY_NONE, .option = POLICY_NONE, .parameter = POLICY_NONE,
-                          .client_host = c, .server_host = s, .confidence = CONFIDENCE_PORT_ONLY};
+    struct ask       k = ask_of(p, q);
+    struct judgement j = blank(&k);
     bool symmetric = q->tuple.transport == IPPROTO_UDP && q->tuple.client_port == q->tuple.server_port && q->sent[0] && q->sent[1];
 
+    j.verdict = VERDICT_NOT_GOVERNED;
+    j.confidence = CONFIDENCE_PORT_ONLY;
     j.ignored = ignored(p, &q->tuple.client) || ignored(p, &q->tuple.server);
-    if (!j.ignored && !q->group && !q->answers_group && judged(p, c, s)) {
-        judge_way(p, q, c, s, &j);
+    if (!j.ignored && !q->group && !q->answers_group && is_judged(&k)) {
+        j = judge_way(&k);
         if (j.verdict != VERDICT_ALLOWED && (!q->direction_known || symmetric)) {
-            struct policy_query back = turned(q);
-            struct judgement    k = j;
+            struct policy_query turned = query_turned(q);
+            struct ask          back = ask_back(&k, &turned);
+            struct judgement    other = judge_way(&back);
 
-            judge_way(p, &back, s, c, &k);
-            if (k.verdict == VERDICT_ALLOWED) {
-                j = k;
+            if (other.verdict == VERDICT_ALLOWED) {
+                j = other;
+                j.client_host = k.client;
+                j.server_host = k.server;
                 j.reversed = true;
             }
         }
+        if (!q->direction_known || j.reversed)
+            j.confidence = CONFIDENCE_INFERRED;
     }
     *ret = j;
 }

@@ -73,18 +73,28 @@ const char *expectation_outcome_name(enum expectation_outcome o)
 }
 
 /*
- * What got through matters more than what was stopped; content that contradicts its port, and hosts that nobody named, more
- * than a port that is not listed.
+ * Worst are content that is not what its port is for, and hosts that nobody named; what got through matters more than what
+ * was stopped.  A flow that must be there and is not counts as much as one that must not be there.
  */
 enum severity policy_severity(const struct judgement *j, enum outcome o)
 {
     static const enum severity through[FINDING_N_KINDS] = {
-        [FINDING_NO_ROW] = SEVERITY_MEDIUM,       [FINDING_WRONG_PORT] = SEVERITY_MEDIUM,   [FINDING_WRONG_PROTOCOL] = SEVERITY_HIGH,
-        [FINDING_WRONG_DIRECTION] = SEVERITY_MEDIUM, [FINDING_WRONG_ROLE] = SEVERITY_MEDIUM, [FINDING_OPTION_OFF] = SEVERITY_MEDIUM,
+        [FINDING_NONE] = SEVERITY_NOTICE,
+        [FINDING_NO_ROW] = SEVERITY_MEDIUM,
+        [FINDING_WRONG_PORT] = SEVERITY_MEDIUM,
+        [FINDING_WRONG_PROTOCOL] = SEVERITY_HIGH,
+        [FINDING_WRONG_DIRECTION] = SEVERITY_MEDIUM,
+        [FINDING_WRONG_ROLE] = SEVERITY_MEDIUM,
+        [FINDING_OPTION_OFF] = SEVERITY_MEDIUM,
         [FINDING_UNKNOWN_HOST] = SEVERITY_HIGH,
+        [FINDING_MISSING] = SEVERITY_MEDIUM,
+        [FINDING_MISDROPPED] = SEVERITY_HIGH,
+        [FINDING_SEPARATED] = SEVERITY_HIGH,
+        [FINDING_SITE] = SEVERITY_LOW,
     };
-    enum severity s = j->severity == SEVERITY_NOTICE ? SEVERITY_NOTICE : through[j->kind];
-    bool          got_through = disposition_of(VERDICT_VIOLATION, o) == DISPOSITION_ESCAPED;
 
-    return got_through || s >= SEVERITY_LOW ? s : (enum severity)(s + 1);
+    if (j->verdict == VERDICT_ALLOWED)
+        return SEVERITY_NOTICE;
+    bool escaped = disposition_of(VERDICT_VIOLATION, o) == DISPOSITION_ESCAPED;
+    return escaped ? through[j->kind] : (enum severity)(through[j->kind] + 1);
 }

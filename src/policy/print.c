@@ -41,12 +41,12 @@ void print_applied_ports(FILE *out, const struct applied_row *a)
     }
 }
 
-void print_hosts(FILE *out, const struct policy *p, const struct roleset *roles)
+void print_hosts(FILE *out, const struct policy *p, const struct set256 *roles)
 {
     const char *separator = "";
 
     for (uint32_t h = 0; h < p->site->n_hosts; h++) {
-        if (!rolesets_meet(&p->hosts[h].roles, roles))
+        if (!sets_meet(&host_group(p, h)->roles, roles))
             continue;
         fprintf(out, "%s%s", separator, policy_host_name(p, h));
         separator = " ";

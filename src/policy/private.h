@@ -1,36 +1,77 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of this module share: the compiled form.  Built by compile.c and index.c, constant afterwards. */
+/* What the files of this module share: the compiled form.  Built by compile.c and its helpers, constant afterwards. */
 #ifndef POLICY_PRIVATE_H
 #define POLICY_PRIVATE_H
 
+#include <string.h>
+
 #include "flowaudit/policy.h"
 
-#define MAX_ROLES 256
-#define ROLE_WORDS (MAX_ROLES / 64)
-#define MAX_MATCHES 64 /* rows considered for one flow; more on one port of one pair of roles are beyond any real matrix */
+/* --- sets of roles, of protocols --------------------------------------------------------------- */
 
-struct roleset {
-    uint64_t words[ROLE_WORDS];
+#define SET_MAX 256 /* roles of a matrix, and protocols; more is an error */
+#define SET_WORDS (SET_MAX / 64)
+
+struct set256 {
+    uint64_t words[SET_WORDS];
 };
 
-static inline bool roleset_has(const struct roleset *s, unsigned role)
+static inline bool set_has(const struct set256 *s, unsigned i)
 {
-    return (s->words[role / 64] >> (role % 64) & 1) != 0;
+    return (s->words[i / 64] >> (i % 64) & 1) != 0;
 }
 
-static inline void roleset_add(struct roleset *s, unsigned role)
+static inline void set_add(struct set256 *s, unsigned i)
 {
-    s->words[role / 64] |= UINT64_C(1) << (role % 64);
+    s->words[i / 64] |= UINT64_C(1) << (i % 64);
 }
 
-static inline bool rolesets_meet(const struct roleset *a, const struct roleset *b)
+static inline void set_join(struct set256 *s, const struct set256 *other)
+{
+    for (unsigned i = 0; i < SET_WORDS; i++)
+        s->words[i] |= other->words[i];
+}
+
+static inline bool sets_meet(const struct set256 *a, const struct set256 *b)
 {
     uint64_t common = 0;
 
-    for (unsigned i = 0; i < ROLE_WORDS; i++)
+    for (unsigned i = 0; i < SET_WORDS; i++)
         common |= a->words[i] & b->words[i];
     return common != 0;
 }
+
+static inline bool set_is_empty(const struct set256 *s)
+{
+    return sets_meet(s, s) == false;
+}
+
+/* The least member from 'i' on, or SET_MAX. */
+static inline unsigned set_next(const struct set256 *s, unsigned i)
+{
+    for (; i < SET_MAX; i = (i | 63) + 1) {
+        uint64_t left = s->words[i / 64] >> (i % 64);
+
+        if (left != 0)
+            return i + (unsigned)__builtin_ctzll(left);
+    }
+    return SET_MAX;
+}
+
+/* --- names --------------------------------------------------------------------------------------- */
+
+struct name_entry {
+    const char *name;
+    uint32_t    number;
+};
+
+/* From a name to its place in an array whose elements begin with a struct rules_name. */
+struct name_index {
+    struct name_entry *items;
+    size_t             n;
+};
+
+/* --- rows ------------------------------------------------------------------------------------------ */
 
 /* A port range of a row with its parameters put in. */
 struct port_range {
@@ -42,19 +83,20 @@ struct port_range {
 /* A row as it applies at the site. */
 struct applied_row {
     const struct matrix_row *row;
-    struct roleset           from, to;
+    struct set256            from, to;
+    struct set256            protocols;
     struct port_range       *ports;
     size_t                   n_ports;
-    const char             **protocols;  /* NULL-terminated; borrowed strings */
     bool                     enabled;
     uint32_t                 off_option; /* option whose value turns it off, or POLICY_NONE */
+    uint32_t                 wide_option;/* use outside a negotiated port is a notice, by this option; or POLICY_NONE */
     uint32_t                 unlisted;   /* a parameter of its ports that the site leaves empty, or POLICY_NONE */
     bool                     lost;       /* no port, since the source's table is lost */
     bool                     required, every;
     int64_t                  within_ns;
 };
 
-/* Rows by port: elementary intervals.  'starts[i]' up to the next start are 'rows[offsets[i] .. offsets[i + 1]]'. */
+/* Elementary intervals of ports: from 'starts[i]' up to the next start, 'rows[offsets[i] .. offsets[i + 1]]' decide. */
 struct port_map {
     uint32_t  n;
     uint16_t *starts;
@@ -62,26 +104,45 @@ struct port_map {
     uint32_t *rows;
 };
 
-struct expected_protocol {
-    const char *name;
-    uint32_t    row; /* the first that expects it */
+/* All ranges, to be asked which of them hold a port: sorted by 'low', each with the greatest 'high' of its subtree. */
+struct stab_item {
+    uint16_t low, high, greatest;
+    uint32_t row;
+};
+struct stab_tree {
+    struct stab_item *items;
+    size_t            n;
+};
+
+/* The first row of a pair with some property. */
+struct first_row {
+    uint32_t key;   /* a protocol (twice, and one more for rows with a range of ports), a parameter */
+    bool     other; /* the row is for two different hosts only */
+    uint32_t row;
+};
+struct first_rows {
+    struct first_row *items;
+    size_t            n, n_allocated;
 };
 
 /* All rows from one role to another. */
 struct role_pair {
-    struct port_map           maps[2]; /* TCP, UDP */
-    uint32_t                 *rows;    /* all, in document order */
-    size_t                    n_rows;
-    uint32_t                 *portless;/* rows without a port, for want of a list */
-    size_t                    n_portless;
-    struct expected_protocol *protocols;
-    size_t                    n_protocols;
-    uint32_t                  media;   /* the first enabled media row, or POLICY_NONE */
+    struct port_map   maps[2];  /* TCP, UDP */
+    struct stab_tree  trees[2];
+    uint32_t         *rows;     /* in document order */
+    size_t            n_rows;
+    struct first_rows expects;  /* by protocol: the first enabled row that expects it */
+    struct first_rows unlisted; /* by parameter: the first enabled row that needs a list which the site does not give */
+    struct first_rows lost;     /* the first enabled row whose table is lost */
+    struct first_rows media;    /* the first enabled media row */
 };
+
+/* --- hosts ----------------------------------------------------------------------------------------- */
 
 struct host_interval {
     struct addr low, high;
-    uint32_t    host; /* or index of the ignore entry */
+    uint32_t    host;  /* or index of the ignore entry */
+    bool        block; /* of several addresses: two of them are two machines */
 };
 
 struct interval_map {
@@ -89,67 +150,175 @@ struct interval_map {
     size_t                n;
 };
 
-enum { OPTION_ON = 1, OPTION_OFF = 2 };
+/* Hosts with the same roles are one group. */
+struct host_group {
+    struct set256 roles;    /* with all that they imply */
+    struct set256 siblings; /* all roles of the families of these */
+};
 
 struct policy_host {
-    struct roleset roles;    /* with all that they imply */
-    struct roleset siblings; /* all roles of the families of these */
-    char          *role_text;
-    char          *address_text;
+    uint32_t group;
+    char    *role_text;
+    char    *address_text;
 };
+
+enum { OPTION_ON = 1, OPTION_OFF = 2 };
+
+/* A set of protocols as the classifier wants it. */
+struct expected_list {
+    struct set256 set;
+    const char  **names; /* NULL-terminated */
+};
+
+#define SERVED_SIZE ((UINT16_MAX + 1) / 8) /* bytes: a bit for each port */
 
 struct policy {
-    const struct matrix  *matrix;
-    const struct site    *site;
-    struct policy_options options;
-    struct roleset       *closures;      /* by role: itself and what it implies */
-    struct roleset        governed;
-    uint8_t              *option_values; /* OPTION_ON | OPTION_OFF */
+    const struct matrix       *matrix;
+    const struct site         *site;
+    struct policy_options      options;
+    struct name_index          role_names, option_names, parameter_names;
+    struct set256             *closures;      /* by role: itself and what it implies */
+    struct set256             *families;      /* by role: itself and its siblings */
+    struct set256              governed;
+    uint8_t                   *option_values; /* OPTION_ON | OPTION_OFF */
     const struct rules_ports **parameter_ports;
-    const char         **parameter_versions;
-    struct policy_host   *hosts;
-    struct interval_map   host_map, ignore_map;
-    struct applied_row   *rows;
-    uint32_t             *pair_index;    /* [from * n_roles + to]: index + 1 into pairs */
-    struct role_pair     *pairs;
-    size_t                n_pairs;
-    const char          **protocols;     /* distinct names of the matrix */
-    size_t                n_protocols;
+    const char               **parameter_versions;
+    struct policy_host        *hosts;
+    struct host_group         *groups;        /* distinct; group 0 has no role */
+    size_t                     n_groups;
+    struct set256              present;       /* roles that some host has */
+    struct interval_map        host_map, ignore_map;
+    uint32_t                  *exception_hosts; /* by exception: client's and server's host, or POLICY_NONE */
+    struct applied_row        *rows;
+    struct set256             *reach;         /* by role: the roles that some row leads to from it */
+    uint32_t                  *pair_index;    /* [from * n_roles + to]: index + 1 into pairs */
+    struct role_pair          *pairs;
+    size_t                     n_pairs, n_pairs_allocated;
+    uint64_t                   n_entries;     /* of all indexes: bounded */
+    uint8_t                   *served[2];     /* by role: bits of TCP, UDP ports that some row gives it as a server */
+    const char               **protocols;     /* distinct names of the matrix, sorted */
+    size_t                     n_protocols;
+    struct expected_list      *expected;      /* sorted by set */
+    size_t                     n_expected;
 };
 
-/* A set of rows in document order. */
-struct matches {
-    uint32_t rows[MAX_MATCHES];
-    size_t   n;
-};
+/* lookup.c */
+int      name_index_build(struct name_index *, const void *names, size_t stride, size_t n);
+void     name_index_free(struct name_index *);
+uint32_t name_index_find(const struct name_index *, const char *name); /* or POLICY_NONE */
+/* "unknown role 'x'; did you mean 'y'?" at a place in the site's text; nothing once there are very many errors. */
+void     report_unknown(const struct matrix *, const struct site *, struct diag_list *, const struct rules_name *,
+                        const char *what, const struct name_index *known);
+
+/* roles.c */
+int  policy_close_roles(struct policy *, struct diag_list *);
+int  policy_resolve_hosts(struct policy *, struct diag_list *);
+void policy_forget_hosts(struct policy *);
+int  policy_map_hosts(struct policy *);
+
+/* settings.c */
+int  policy_resolve_options(struct policy *, struct diag_list *);
+int  policy_resolve_parameters(struct policy *, struct diag_list *);
+/* Does this condition hold?  Where not, names the option that stands in its way, unless one is named already. */
+bool policy_holds(const struct policy *, const struct matrix_when *, uint32_t *ret_option);
+
+/* rows.c */
+int  policy_resolve_protocols(struct policy *, struct diag_list *);
+int  policy_resolve_rows(struct policy *, struct diag_list *);
+void policy_apply_conditions(struct policy *); /* all rows again, after options changed */
+
+/* compile.c: everything but the index; for self-tests too. */
+int policy_resolve(const struct matrix *, const struct site *, const struct policy_options *, struct policy **ret,
+                   struct diag_list *);
+
+/* selftest.c: matrix_selftest() for a matrix whose other errors have been told. */
+int policy_selftest(const struct matrix *, const struct policy_options *, struct diag_list *);
 
 /* hosts.c */
-int      interval_map_build(struct interval_map *, struct host_interval *nested, size_t n); /* nested or disjoint; the more specific wins */
-uint32_t interval_map_find(const struct interval_map *, const struct addr *);
+int interval_map_build(struct interval_map *, struct host_interval *nested, size_t n); /* the more specific wins */
+const struct host_interval *interval_map_find(const struct interval_map *, const struct addr *); /* or NULL */
+
 /* index.c */
-int  policy_index(struct policy *);
+int  policy_index(struct policy *, struct diag_list *);
 void policy_index_free(struct policy *);
-const struct role_pair *policy_pair(const struct policy *, unsigned from, unsigned to);
-/* Rows with one of these roles at each end and this port, enabled or not. */
-void policy_match(const struct policy *, const struct roleset *from, const struct roleset *to, uint8_t transport, uint16_t port, struct matches *ret);
-/* compile.c: everything but the index; for self-tests too. */
-int  policy_resolve(const struct matrix *, const struct site *, const struct policy_options *, struct policy **ret, struct diag_list *diags);
-int  role_index(const struct matrix *, const char *name);   /* or -1 */
-int  option_index(const struct matrix *, const char *name);
-int  parameter_index(const struct matrix *, const char *name);
+/* The rows that decide about a port: no other row can be the first to answer any question of judge.c. */
+struct row_list {
+    const uint32_t *rows;
+    uint32_t        n;
+};
+struct row_list pair_rows(const struct role_pair *, uint8_t transport, uint16_t port);
+
+/* The pairs of roles, one of 'from' and one of 'to', between which there are rows. */
+struct pair_walk {
+    const struct policy *p;
+    const struct set256 *from, *to;
+    unsigned             role; /* of 'from', one further */
+    unsigned             at;   /* of the roles that are left at the other end */
+    struct set256        left;
+};
+struct pair_walk        pair_walk(const struct policy *, const struct set256 *from, const struct set256 *to);
+const struct role_pair *pair_next(struct pair_walk *);
+
+bool row_has_range(const struct applied_row *);
+
+/* stab.c */
+typedef void stab_fn(void *aux, uint32_t row);
+void stab_build(struct stab_tree *); /* 'items' filled in but for 'greatest' */
+void stab_find(const struct stab_tree *, uint16_t port, stab_fn *, void *aux);
+
+/* expected.c */
+int policy_index_expected(struct policy *);
+
+/* --- judging ------------------------------------------------------------------------------------------ */
+
+/* Who speaks to whom, in the direction that is asked about. */
+struct way {
+    uint32_t             client, server;
+    bool                 distinct; /* two machines */
+    const struct set256 *from, *to;
+    uint8_t              transport;
+    uint16_t             port; /* the server's */
+};
 /* judge.c */
-bool policy_satisfies(const struct policy *, const struct app *, const struct applied_row *);
+struct way way_there(const struct policy *, const struct tuple *);
+struct way way_back(const struct way *, uint16_t client_port);
+bool       policy_satisfies(const struct policy *, const struct app *, const struct applied_row *);
+/* The content is known, and not what the row expects. */
+bool       content_contradicts(const struct policy *, const struct app *, const struct applied_row *);
 const struct port_range *row_port(const struct applied_row *, uint8_t transport, uint16_t port);
-bool row_other_ok(const struct applied_row *, uint32_t client_host, uint32_t server_host);
-/* sentence.c: "sub1 (10.30.8.20)", "an unnamed host (192.0.2.7)" */
+struct policy_query      query_turned(const struct policy_query *);
+
+static inline bool row_other_ok(const struct applied_row *a, bool distinct)
+{
+    return distinct || !a->row->other;
+}
+
+const struct host_group *host_group(const struct policy *, uint32_t host); /* of POLICY_NONE: without roles */
+/* Calls 'fn' for each row that allows the flow; a row may come more than once. */
+void policy_each_row(const struct policy *, const struct policy_query *, const struct judgement *, stab_fn *, void *aux);
+
+/* sentence.c: "sub1 (10.30.8.20)", or the address alone */
 const char *host_text(const struct policy *, const struct addr *, char *buf, size_t size);
 /* What the document says, without the event. */
-int rule_text(const struct policy *, const struct policy_query *, const struct judgement *, char *buf, size_t size);
-/* "ICMP \"administratively prohibited\" (type 3 code 13) from fw1 (192.0.2.1)" */
+int         rule_text(const struct policy *, const struct policy_query *, const struct judgement *, char *buf, size_t size);
+const char *service_text(uint8_t transport, uint16_t port, char *buf, size_t size); /* "TCP 443" */
+/* "ICMP \"communication administratively prohibited\" (type 3 code 13) from fw1 (192.0.2.1)" */
 const char *icmp_text(const struct policy *, const struct flow_icmp *, char *buf, size_t size);
-/* "TTL 64" or "TTLs from 62 to 64" */
-const char *ttl_text(const struct ttl_range *, char *buf, size_t size);
-/* "TCP 443" */
-const char *service_text(uint8_t transport, uint16_t port, char *buf, size_t size);
+const char *ttl_text(const struct ttl_range *, char *buf, size_t size); /* "TTL 64", "TTLs from 62 to 64" */
+
+/* passage.c: which ways between host entries the capture sees. */
+struct passage {
+    uint32_t from, to;
+    bool     seen;   /* packets of 'from' to 'to' are in the capture */
+    bool     hidden; /* 'to' acts on some that are not */
+};
+struct passages {
+    struct passage *items;
+    size_t          n, n_allocated;
+};
+int  passages_note(struct passages *, const struct policy *, const struct expect_fact *); /* 0 or -ENOMEM */
+void passages_unite(struct passages *); /* once all are noted, before the next */
+bool passages_hide(const struct passages *, uint32_t from, uint32_t to); /* known to be hidden, and nothing of it seen */
+void passages_free(struct passages *);
 
 #endif

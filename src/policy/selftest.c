@@ -14,60 +14,64 @@
 static const uint8_t client_address[4] = {192, 0, 2, 1}, server_address[4] = {192, 0, 2, 2};
 
 struct stage {
+    char                 name[sizeof("self-test")];
     struct site          site;
     struct site_host     hosts[2];
     struct addr_range    ranges[2];
     struct rules_name    roles[2];
-    struct site_setting *options;
+    struct site_setting *options; /* as many as the longest test sets */
 };
 
-/* "https=off" */
-static int set_options(struct stage *st, const struct rules_names *options)
+/* Two hosts without roles yet. */
+static int set_stage(struct stage *st, const struct matrix *m)
 {
-    st->options = calloc(options->n + 1, sizeof(*st->options));
-    if (st->options == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < options->n; i++) {
-        char *name = strdup(options->items[i].text), *equals = name != NULL ? strchr(name, '=') : NULL;
+    size_t n_options = 0;
 
-        if (equals == NULL) {
-            free(name);
-            continue;
-        }
-        *equals = '\0';
-        st->options[st->site.n_options].name.text = name;
-        st->options[st->site.n_options++].value.text = equals + 1;
-    }
+    memcpy(st->name, "self-test", sizeof(st->name));
+    for (size_t i = 0; i < m->n_tests; i++)
+        n_options = m->tests[i].options.n > n_options ? m->tests[i].options.n : n_options;
+    st->options = calloc(n_options + 1, sizeof(*st->options));
+    st->site.file = st->name;
     st->site.options = st->options;
-    return 0;
-}
-
-static int set_stage(struct stage *st, const struct matrix_test *t)
-{
-    static char file[] = "self-test", text[] = "";
-
-    st->site.file = file;
-    st->site.text = text;
     st->ranges[0].low = st->ranges[0].high = addr_from_ipv4(client_address);
     st->ranges[1].low = st->ranges[1].high = addr_from_ipv4(server_address);
-    st->roles[0].text = t->client;
-    st->roles[1].text = t->server;
     for (unsigned i = 0; i < 2; i++) {
-        st->hosts[i].name = st->roles[i];
+        st->hosts[i].name.text = st->name;
         st->hosts[i].ranges = &st->ranges[i];
         st->hosts[i].n_ranges = 1;
-        st->hosts[i].roles = (struct rules_names){&st->roles[i], 1};
     }
     st->site.hosts = st->hosts;
     st->site.n_hosts = 2;
-    return set_options(st, &t->options);
+    return st->options != NULL ? 0 : -ENOMEM;
 }
 
-static void clear_stage(struct stage *st)
+static void clear_options(struct stage *st)
 {
     for (size_t i = 0; i < st->site.n_options; i++)
         free(st->options[i].name.text);
-    free(st->options);
+    st->site.n_options = 0;
+}
+
+/* The roles and options of one test; "https=off" becomes name and value. */
+static int set_test(struct stage *st, const struct matrix_test *t)
+{
+    clear_options(st);
+    st->roles[0].text = t->client;
+    st->roles[1].text = t->server;
+    for (unsigned i = 0; i < 2; i++)
+        st->hosts[i].roles = (struct rules_names){&st->roles[i], 1};
+    for (size_t i = 0; i < t->options.n; i++) {
+        char *name = strdup(t->options.items[i].text), *equals = name != NULL ? strchr(name, '=') : NULL;
+
+        if (equals == NULL) {
+            free(name);
+            return -ENOMEM;
+        }
+        *equals = '\0';
+        st->options[st->site.n_options].name = (struct rules_name){name, t->place};
+        st->options[st->site.n_options++].value = (struct rules_name){equals + 1, t->place};
+    }
+    return 0;
 }
 
 static struct policy_query query_of(const struct matrix_test *t)
@@ -86,51 +90,76 @@ static struct policy_query query_of(const struct matrix_test *t)
     return q;
 }
 
-static int run_test(const struct matrix *m, const struct matrix_test *t, const struct policy_options *options, struct diag_list *diags)
+static void report_failure(const struct matrix *m, const struct matrix_test *t, const struct judgement *j, struct diag_list *diags)
+{
+    struct diag_place place = matrix_place(m, &t->place);
+    const char       *row = j->row != POLICY_NONE ? m->rows[j->row].id.text : NULL;
+
+    if (t->allow)
+        diag_add(diags, DIAG_ERROR, &place, "self-test failed: no row allows %s to reach %s on %s/%u%s%s%s%s%s", t->client, t->server,
+                 t->transport == IPPROTO_TCP ? "tcp" : "udp", t->port, j->kind != FINDING_NONE ? " (" : "",
+                 finding_kind_name(j->kind), row != NULL ? ", row " : "", row != NULL ? row : "", j->kind != FINDING_NONE ? ")" : "");
+    else
+        diag_add(diags, DIAG_ERROR, &place, "self-test failed: row '%s' allows %s to reach %s on %s/%u", row, t->client, t->server,
+                 t->transport == IPPROTO_TCP ? "tcp" : "udp", t->port);
+}
+
+/* The rows stay as they are; only roles and options change from test to test. */
+static int run_test(struct policy *p, const struct matrix_test *t, struct diag_list *diags)
+{
+    int rc;
+
+    policy_forget_hosts(p);
+    rc = policy_resolve_hosts(p, diags);
+    if (rc == 0)
+        rc = policy_resolve_options(p, diags);
+    if (rc != 0)
+        return rc;
+    policy_apply_conditions(p);
+
+    struct policy_query q = query_of(t);
+    struct judgement    j;
+    policy_judge_naive(p, &q, &j);
+    if ((j.verdict == VERDICT_ALLOWED) != t->allow)
+        report_failure(p->matrix, t, &j, diags);
+    return 0;
+}
+
+/* What is wrong with the matrix apart from its tests goes to 'matrix_diags'. */
+static int run_tests(const struct matrix *m, const struct policy_options *options, struct diag_list *matrix_diags,
+                     struct diag_list *diags)
 {
     struct stage   st = {0};
     struct policy *p = NULL;
-    int            rc = set_stage(&st, t);
+    int            rc = set_stage(&st, m);
 
     if (rc == 0)
-        rc = policy_resolve(m, &st.site, options, &p, diags);
-    if (rc == 0) {
-        struct policy_query q = query_of(t);
-        struct judgement    j;
-
-        policy_judge_naive(p, &q, &j);
-        if ((j.verdict == VERDICT_ALLOWED) != t->allow) {
-            struct diag_place place = matrix_place(m, &t->place);
-            diag_add(diags, DIAG_ERROR, &place, "self-test failed: %s to %s, %s %u is %s%s%s; the test says %s", t->client, t->server,
-                     t->transport == IPPROTO_TCP ? "TCP" : "UDP", t->port, verdict_name(j.verdict), j.row != POLICY_NONE ? " by row " : "",
-                     j.row != POLICY_NONE ? m->rows[j.row].id.text : "", t->allow ? "allow" : "deny");
-        }
+        rc = policy_resolve(m, &st.site, options, &p, matrix_diags);
+    for (size_t i = 0; rc == 0 && i < m->n_tests; i++) {
+        rc = set_test(&st, &m->tests[i]);
+        if (rc == 0)
+            rc = run_test(p, &m->tests[i], diags);
     }
     policy_free(p);
-    clear_stage(&st);
-    return rc;
-}
-
-/* A matrix without tests is compiled all the same, for a site where nobody is: its protocols must be known. */
-static int compile_alone(const struct matrix *m, const struct policy_options *options, struct diag_list *diags)
-{
-    static char    file[] = "self-test", text[] = "";
-    struct site    nobody = {.file = file, .text = text};
-    struct policy *p = NULL;
-    int            rc = policy_resolve(m, &nobody, options, &p, diags);
-
-    policy_free(p);
+    clear_options(&st);
+    free(st.options);
     return rc;
 }
 
 int matrix_selftest(const struct matrix *m, const struct policy_options *options, struct diag_list *diags)
 {
     size_t n_errors = diag_count(diags, DIAG_ERROR);
-    int    rc = compile_alone(m, options, diags);
+    int    rc = run_tests(m, options, diags, diags);
 
-    for (size_t i = 0; rc == 0 && i < m->n_tests; i++)
-        rc = run_test(m, &m->tests[i], options, diags);
-    if (rc != 0)
-        return rc;
-    return diag_count(diags, DIAG_ERROR) > n_errors ? -EINVAL : 0;
+    return rc == 0 && diag_count(diags, DIAG_ERROR) > n_errors ? -EINVAL : rc;
+}
+
+int policy_selftest(const struct matrix *m, const struct policy_options *options, struct diag_list *diags)
+{
+    size_t           n_errors = diag_count(diags, DIAG_ERROR);
+    struct diag_list told = {0}; /* by the caller, of the matrix itself */
+    int              rc = run_tests(m, options, &told, diags);
+
+    diag_list_clear(&told);
+    return rc == 0 && diag_count(diags, DIAG_ERROR) > n_errors ? -EINVAL : rc;
 }

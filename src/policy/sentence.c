@@ -172,10 +172,10 @@ static void say_media(struct text *t, const struct policy *p, const struct polic
         policy_host_name(p, j->back ? j->client_host : j->server_host));
 }
 
-static void say_expected(struct text *t, const struct applied_row *a)
+static void say_expected(struct text *t, const struct matrix_row *row)
 {
-    for (size_t i = 0; a->protocols[i] != NULL; i++)
-        say(t, "%s%s", i > 0 ? " or " : "", a->protocols[i]);
+    for (size_t i = 0; i < row->protocols.n; i++)
+        say(t, "%s%s", i > 0 ? " or " : "", row->protocols.items[i].text);
 }
 
 static void say_option_off(struct text *t, const struct policy *p, const struct judgement *j)
@@ -216,7 +216,7 @@ static void say_rule(struct text *t, const struct policy *p, const struct policy
         break;
     case FINDING_WRONG_PROTOCOL:
         say(t, "Row %s allows this port for ", a->row->id.text);
-        say_expected(t, a);
+        say_expected(t, a->row);
         say(t, " (%s), and the content is %s: find out what runs on %s.", a->row->service, q->app.name, j->back ? client : server);
         break;
     case FINDING_WRONG_DIRECTION:

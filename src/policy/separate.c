@@ -56,9 +56,9 @@ void separator_free(struct separator *s)
 
 static bool has_role(const struct policy *p, uint32_t host, const char *role)
 {
-    int i = role_index(p->matrix, role);
+    uint32_t i = name_index_find(&p->role_names, role);
 
-    return i >= 0 && roleset_has(&p->hosts[host].roles, (unsigned)i);
+    return i != POLICY_NONE && set_has(&host_group(p, host)->roles, i);
 }
 
 /* Does this Caution speak of these two, in this order? */

@@ -14,7 +14,7 @@ void json_member(FILE *, const char *key, const char *text, bool first);
 /* The ports of a row with parameters put in: "tcp/5000-5020 udp/5000-5020"; "" where there are none. */
 void print_applied_ports(FILE *, const struct applied_row *);
 /* The hosts of the site with one of these roles: "unity1 unity2". */
-void print_hosts(FILE *, const struct policy *, const struct roleset *);
+void print_hosts(FILE *, const struct policy *, const struct set256 *);
 /* Why a row does not apply at the site: "option sip is off", "the site lists no x"; "" where it applies. */
 const char *row_state(const struct policy *, const struct applied_row *, char *buf, size_t size);
 
