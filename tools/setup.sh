@@ -25,10 +25,10 @@ need_packages() {
 		say "Packages: all there"
 		return
 	fi
-	command -v apt-get >/dev/null || die "these packages are wanted, and there is no apt-get:$missing"
+	command -v apt-get >/dev/null || die "there is no apt-get here; install what these Debian packages hold:$missing"
 	as_root=
 	if [ "$(id -u)" -ne 0 ]; then
-		command -v sudo >/dev/null || die "these packages are wanted, and neither root nor sudo is at hand:$missing"
+		command -v sudo >/dev/null || die "packages are missing, and there is no sudo; as root: apt-get install --no-install-recommends$missing"
 		as_root=sudo
 	fi
 	say "Installing:$missing"

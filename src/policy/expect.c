@@ -392,7 +392,7 @@ static void say_failed(const struct expector *x, const struct tally *t, enum exp
                        char *buf, size_t size)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
-    char                     servers[512], error[256], rst[32], own[32], why[300] = "";
+    char                     servers[512], error[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE], why[ICMP_TEXT_SIZE + 4] = "";
 
     name_servers(x, t, servers, sizeof(servers));
     if (outcome == EXPECT_PROHIBITED && t->icmp.n_errors > 0)

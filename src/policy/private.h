@@ -297,6 +297,9 @@ const struct host_group *host_group(const struct policy *, uint32_t host); /* of
 /* Calls 'fn' for each row that allows the flow; a row may come more than once. */
 void policy_each_row(const struct policy *, const struct policy_query *, const struct judgement *, stab_fn *, void *aux);
 
+#define HOST_TEXT_SIZE (RULES_MAX_NAME + ADDR_TEXT_SIZE + 4)
+#define ICMP_TEXT_SIZE (HOST_TEXT_SIZE + 128)
+#define TTL_TEXT_SIZE 32
 /* sentence.c: "sub1 (10.30.8.20)", or the address alone */
 const char *host_text(const struct policy *, const struct addr *, char *buf, size_t size);
 /* What the document says, without the event. */

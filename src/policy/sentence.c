@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sentences for people: who did what, what became of it, what the document says.  All vendor words come from the matrix. */
+/*
+ * Sentences for people: who did what and what became of it, then what the document says and where to look.  All vendor words
+ * come from the matrix.  Nothing is said that the facts do not hold: a connection that was not answered was tried, not made.
+ */
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "private.h"
+
+#define MOST_RANGES 8      /* of a row, named in a sentence */
 
 const char *host_text(const struct policy *p, const struct addr *a, char *buf, size_t size)
 {
@@ -76,7 +81,7 @@ static const char *icmp_meaning(const struct flow_icmp *icmp)
 
 const char *icmp_text(const struct policy *p, const struct flow_icmp *icmp, char *buf, size_t size)
 {
-    char sender[128];
+    char sender[HOST_TEXT_SIZE];
 
     snprintf(buf, size, "ICMP%s \"%s\" (type %u code %u) from %s", icmp->is_icmp6 ? "v6" : "", icmp_meaning(icmp), icmp->type, icmp->code,
              host_text(p, &icmp->sender, sender, sizeof(sender)));
@@ -92,121 +97,277 @@ const char *ttl_text(const struct ttl_range *r, char *buf, size_t size)
     return buf;
 }
 
-static void say_outcome(struct text *t, const struct policy *p, const struct policy_facts *f)
+/* What the client did, as far as it is known. */
+static const char *deed(const struct policy_query *q, enum outcome outcome)
 {
-    char icmp[256], rst[32], own[32];
+    if (q->tuple.transport != IPPROTO_TCP || outcome == OUTCOME_ONE_WAY)
+        return "sent to";
+    return outcome == OUTCOME_ESTABLISHED ? "connected to" : "tried to connect to";
+}
+
+static void say_who(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
+{
+    char client[HOST_TEXT_SIZE], server[HOST_TEXT_SIZE], service[16];
+
+    host_text(p, &q->tuple.client, client, sizeof(client));
+    host_text(p, &q->tuple.server, server, sizeof(server));
+    service_text(q->tuple.transport, q->tuple.server_port, service, sizeof(service));
+    if (q->sent[1] && !q->sent[0])
+        say(t, "%s sent to %s from %s", server, client, service);
+    else if (q->direction_known)
+        say(t, "%s %s %s on %s", client, deed(q, f->outcome), server, service);
+    else if (q->sent[1])
+        say(t, "%s and %s exchanged packets on %s of the latter", client, server, service);
+    else
+        say(t, "%s sent to %s on %s", client, server, service);
+}
+
+static void say_content(struct text *t, const struct app *app)
+{
+    const char *name = app->detail[0] != '\0' ? app->detail : app->name;
+
+    if (app->basis == APP_CONTENT)
+        say(t, ", carrying %s", name);
+    else if (app->basis == APP_HINT)
+        say(t, ", and the content looks like %s", name);
+}
+
+static void say_outcome(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
+{
+    char icmp[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE];
 
     switch (f->outcome) {
     case OUTCOME_ESTABLISHED:
-        say(t, " and got through");
+        if (q->tuple.transport != IPPROTO_TCP && q->direction_known && q->sent[0])
+            say(t, "; it was answered");
         break;
     case OUTCOME_REFUSED:
-        if (f->icmp != NULL && f->icmp->from_server)
+        if (f->icmp != NULL && f->icmp->n_errors > 0 && f->icmp->from_server)
             say(t, "; the server refused it (%s)", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
         else
             say(t, "; the server refused it");
         break;
     case OUTCOME_PROHIBITED:
         if (f->own.min != 0)
-            say(t, "; it was reset by something other than the server (RST with %s, the server's own packets have %s)",
+            say(t, "; something other than the server reset it (RST with %s, the server's own packets have %s)",
                 ttl_text(&f->rst, rst, sizeof(rst)), ttl_text(&f->own, own, sizeof(own)));
-        else if (f->icmp != NULL)
+        else if (f->icmp != NULL && f->icmp->n_errors > 0)
             say(t, "; it was stopped: %s", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
         else
-            say(t, "; it was reset by something other than the server");
+            say(t, "; something other than the server reset it");
         break;
     case OUTCOME_UNANSWERED:
         say(t, "; no answer was seen");
         break;
     case OUTCOME_ONE_WAY:
-        say(t, "; packets were seen in this direction only");
+        say(t, "; no packet the other way was seen");
         break;
     }
 }
 
-static void say_content(struct text *t, const struct app *app)
-{
-    if (app->basis == APP_CONTENT)
-        say(t, " carrying %s", app->detail[0] != '\0' ? app->detail : app->name);
-    else if (app->basis == APP_HINT)
-        say(t, " (the content looks like %s)", app->detail[0] != '\0' ? app->detail : app->name);
-}
-
 static void say_event(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
 {
-    char client[128], server[128], service[16];
-
-    host_text(p, &q->tuple.client, client, sizeof(client));
-    host_text(p, &q->tuple.server, server, sizeof(server));
-    service_text(q->tuple.transport, q->tuple.server_port, service, sizeof(service));
-    if (q->direction_known && q->tuple.transport == IPPROTO_TCP)
-        say(t, "%s connected to %s on %s", client, server, service);
-    else if (q->direction_known)
-        say(t, "%s sent to %s on %s", client, server, service);
-    else
-        say(t, "%s and %s exchanged packets on %s (who began is not in the capture)", client, server, service);
-    say_content(t, &q->app);
+    say_who(t, p, q, f);
     if (f->flows > 1)
-        say(t, ", %llu times,", (unsigned long long)f->flows);
-    say_outcome(t, p, f);
+        say(t, " %llu times", (unsigned long long)f->flows);
+    say_content(t, &q->app);
+    say_outcome(t, p, q, f);
+    if (!q->direction_known)
+        say(t, " (who began is not in the capture)");
     say(t, ". ");
 }
 
 /* --- what the document says ---------------------------------------------------------------------------------- */
 
-static const char *roles_text(const struct policy *p, uint32_t host)
+/* "a or b" of "a|b" */
+static void say_list(struct text *t, const char *names, char separator, const char *instead)
+{
+    for (;;) {
+        size_t n = strcspn(names, (char[]){separator, '\0'});
+
+        say(t, "%.*s", (int)n, names);
+        if (names[n] == '\0')
+            return;
+        say(t, "%s", instead);
+        names += n + 1;
+    }
+}
+
+static void say_either(struct text *t, const char *names)
+{
+    say_list(t, names, '|', " or ");
+}
+
+static void say_roles(struct text *t, const struct policy *p, uint32_t host)
 {
     const char *roles = policy_host_roles(p, host);
 
-    return *roles != '\0' ? roles : "no role";
+    say(t, "%s (", policy_host_name(p, host));
+    say_list(t, *roles != '\0' ? roles : "no role", ',', ", ");
+    say(t, ")");
+}
+
+static bool same_range(const struct port_range *a, const struct port_range *b)
+{
+    return a->low == b->low && a->high == b->high;
+}
+
+/* Is this the UDP half of a range that is named for both transports already? */
+static bool named_before(const struct applied_row *a, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (same_range(&a->ports[k], &a->ports[i]))
+            return true;
+    return false;
+}
+
+static const char *transports_of(const struct applied_row *a, size_t i)
+{
+    for (size_t k = i + 1; k < a->n_ports; k++)
+        if (same_range(&a->ports[k], &a->ports[i]) && a->ports[k].transport != a->ports[i].transport)
+            return "TCP and UDP";
+    return a->ports[i].transport == IPPROTO_TCP ? "TCP" : "UDP";
+}
+
+/* The row's ports at the site, as the source writes them: "TCP and UDP 5000-5020" */
+static void say_ports(struct text *t, const struct applied_row *a)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->n_ports; i++) {
+        if (named_before(a, i))
+            continue;
+        if (n++ == MOST_RANGES) {
+            say(t, " and others");
+            return;
+        }
+        say(t, "%s%s %u", n > 1 ? ", " : "", transports_of(a, i), a->ports[i].low);
+        if (a->ports[i].high != a->ports[i].low)
+            say(t, "-%u", a->ports[i].high);
+    }
 }
 
 static void say_media(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
-    const struct matrix_row *row = p->rows[j->row].row;
-    char                     receiver[128];
-    const struct addr       *a = j->back ? &q->tuple.client : &q->tuple.server;
+    const struct applied_row *a = &p->rows[j->row];
+    const struct addr        *to = j->back ? &q->tuple.client : &q->tuple.server;
+    char                      receiver[HOST_TEXT_SIZE];
 
-    say(t, "Media went to port %u of %s; row %s allows %s only, so look at the media port range of %s.",
-        j->back ? q->tuple.client_port : q->tuple.server_port, host_text(p, a, receiver, sizeof(receiver)), row->id.text, row->ports_text,
-        policy_host_name(p, j->back ? j->client_host : j->server_host));
+    if (!policy_satisfies(p, &q->app, a) && !q->media)
+        say(t, "If this is media, which one of its ports suggests: ");
+    say(t, "%s received it on UDP %u, and row %s (%s) allows ", host_text(p, to, receiver, sizeof(receiver)),
+        j->back ? q->tuple.client_port : q->tuple.server_port, a->row->id.text, a->row->service);
+    say_ports(t, a);
+    say(t, " only. Look at the range of media ports that %s is set to use.", policy_host_name(p, j->back ? j->client_host : j->server_host));
 }
 
-static void say_expected(struct text *t, const struct matrix_row *row)
+static void say_wrong_port(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
+    const struct applied_row *a = &p->rows[j->row];
+
+    if (j->verdict == VERDICT_ALLOWED) {
+        say(t, "Row %s (%s) allows the whole of ", a->row->id.text, a->row->service);
+        say_ports(t, a);
+        say(t, ", but the site says that the firewall opens negotiated ports only (option %s), and no negotiation of this port was seen.",
+            p->matrix->options[j->option].name.text);
+    } else if (a->row->media) {
+        say_media(t, p, q, j);
+    } else {
+        say(t, "Row %s (%s) allows %s between these two on ", a->row->id.text, a->row->service, q->app.name);
+        say_ports(t, a);
+        say(t, " only. Look at the ports that %s is set to use.", policy_host_name(p, j->server_host));
+    }
+}
+
+static void say_wrong_protocol(struct text *t, const struct policy *p, const struct judgement *j)
+{
+    const struct matrix_row *row = p->rows[j->row].row;
+
+    say(t, "Row %s (%s) allows this port for ", row->id.text, row->service);
     for (size_t i = 0; i < row->protocols.n; i++)
         say(t, "%s%s", i > 0 ? " or " : "", row->protocols.items[i].text);
+    say(t, " only. Find out what runs on %s there.", policy_host_name(p, j->back ? j->client_host : j->server_host));
+}
+
+static void say_wrong_direction(struct text *t, const struct policy *p, const struct judgement *j)
+{
+    const struct matrix_row *row = p->rows[j->row].row;
+
+    say(t, "The document has it the other way round: row %s (%s) lets ", row->id.text, row->service);
+    say_either(t, row->from_text);
+    say(t, " reach ");
+    say_either(t, row->to_text);
+    say(t, ". Find out what on %s needs this of %s.", policy_host_name(p, j->client_host), policy_host_name(p, j->server_host));
+}
+
+static void say_wrong_role(struct text *t, const struct policy *p, const struct judgement *j)
+{
+    const struct matrix_row *row = p->rows[j->row].row;
+
+    say(t, "Row %s (%s) allows it from ", row->id.text, row->service);
+    say_either(t, row->from_text);
+    say(t, " to ");
+    say_either(t, row->to_text);
+    say(t, " only, and this is from ");
+    say_roles(t, p, j->client_host);
+    say(t, " to ");
+    say_roles(t, p, j->server_host);
+    say(t, ". Look at which server %s is set to use, and at the roles in the site file.", policy_host_name(p, j->client_host));
+}
+
+/* The options that stand in the way of this row: "option pca were on and option https were off". */
+static void say_conditions(struct text *t, const struct policy *p, const struct matrix_row *row)
+{
+    uint32_t option = POLICY_NONE;
+    unsigned n = 0;
+    bool     any = row->n_when_any == 0;
+
+    for (size_t i = 0; i < row->n_when; i++)
+        if (!policy_holds(p, &row->when[i], &option))
+            say(t, "%soption %s were %s", n++ > 0 ? " and " : "", row->when[i].name.text, row->when[i].value);
+    for (size_t i = 0; i < row->n_when_any; i++)
+        any |= policy_holds(p, &row->when_any[i], &option);
+    for (size_t i = 0; !any && i < row->n_when_any; i++)
+        say(t, "%soption %s were %s", i > 0 ? " or " : n > 0 ? " and " : "", row->when_any[i].name.text, row->when_any[i].value);
 }
 
 static void say_option_off(struct text *t, const struct policy *p, const struct judgement *j)
 {
     const struct matrix_row *row = p->rows[j->row].row;
-    const char              *option = p->matrix->options[j->option].name.text;
-    bool                     is_on = (p->option_values[j->option] & OPTION_ON) != 0;
 
-    if (row->off_text != NULL)
+    if (row->off_text != NULL && *row->off_text != '\0')
         say(t, "%s%s ", row->off_text, strchr(".!?", row->off_text[strlen(row->off_text) - 1]) != NULL ? "" : ".");
-    say(t, "Row %s would allow it if option %s were %s; at this site it is %s.", row->id.text, option, is_on ? "off" : "on", is_on ? "on" : "off");
+    say(t, "Row %s (%s) would allow it if ", row->id.text, row->service);
+    say_conditions(t, p, row);
+    say(t, ": look at the options in the site file, or stop it.");
 }
 
 static void say_unknown_host(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
-    char a[ADDR_TEXT_SIZE], b[ADDR_TEXT_SIZE];
+    char        text[ADDR_TEXT_SIZE];
+    bool        is_client = j->client_host == POLICY_NONE;
+    const char *known = policy_host_name(p, is_client ? j->server_host : j->client_host);
 
-    addr_text(&q->tuple.client, a);
-    addr_text(&q->tuple.server, b);
-    if (j->client_host == POLICY_NONE && j->server_host == POLICY_NONE)
-        say(t, "Neither %s nor %s is a host of the site.", a, b);
-    else
-        say(t, "%s is not a host of the site, and the document lets %s speak with named hosts only; name it in the site file if it belongs there.",
-            j->client_host == POLICY_NONE ? a : b, policy_host_name(p, j->client_host == POLICY_NONE ? j->server_host : j->client_host));
+    say(t, "%s is not a host of the site, and no row lets %s %s a host without a role. ", addr_text(is_client ? &q->tuple.client : &q->tuple.server, text),
+        known, is_client ? "be reached by" : "reach");
+    say(t, "Name it in the site file if it belongs there, or find out what it is.");
 }
 
-static void say_rule(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+static void say_no_row(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
-    const struct applied_row *a = j->row != POLICY_NONE ? &p->rows[j->row] : NULL;
-    const char               *client = policy_host_name(p, j->client_host), *server = policy_host_name(p, j->server_host);
+    uint32_t from = j->back ? j->server_host : j->client_host, to = j->back ? j->client_host : j->server_host;
+    char     service[16];
 
+    say(t, "No row of the document lets ");
+    say_roles(t, p, from);
+    say(t, " reach ");
+    say_roles(t, p, to);
+    say(t, " on %s. Find out what on %s does, or correct the roles in the site file.",
+        service_text(q->tuple.transport, j->back ? q->tuple.client_port : q->tuple.server_port, service, sizeof(service)), policy_host_name(p, from));
+}
+
+static void say_kind(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+{
     switch (j->kind) {
     case FINDING_UNKNOWN_HOST:
         say_unknown_host(t, p, q, j);
@@ -215,56 +376,52 @@ static void say_rule(struct text *t, const struct policy *p, const struct policy
         say_option_off(t, p, j);
         break;
     case FINDING_WRONG_PROTOCOL:
-        say(t, "Row %s allows this port for ", a->row->id.text);
-        say_expected(t, a->row);
-        say(t, " (%s), and the content is %s: find out what runs on %s.", a->row->service, q->app.name, j->back ? client : server);
+        say_wrong_protocol(t, p, j);
         break;
     case FINDING_WRONG_DIRECTION:
-        say(t, "The document has it the other way round: row %s lets %s connect to %s (%s).", a->row->id.text, a->row->from_text, a->row->to_text,
-            a->row->service);
+        say_wrong_direction(t, p, j);
         break;
     case FINDING_WRONG_ROLE:
-        say(t, "Row %s allows %s from %s to %s; here the client %s is %s and the server %s is %s.", a->row->id.text, a->row->service,
-            a->row->from_text, a->row->to_text, client, roles_text(p, j->client_host), server, roles_text(p, j->server_host));
+        say_wrong_role(t, p, j);
         break;
     case FINDING_WRONG_PORT:
-        if (a->row->media)
-            say_media(t, p, q, j);
-        else if (j->verdict == VERDICT_ALLOWED)
-            say(t, "Row %s allows the whole range %s; no negotiation of this port was seen, and the site says that the firewall opens "
-                   "negotiated ports only.", a->row->id.text, a->row->ports_text);
-        else
-            say(t, "Row %s allows %s here on %s only: look at the ports that %s is set to use.", a->row->id.text, a->row->service,
-                a->row->ports_text, server);
+        say_wrong_port(t, p, q, j);
         break;
     default:
-        say(t, "No row of the document lets %s (%s) reach %s (%s) there.", client, roles_text(p, j->client_host), server,
-            roles_text(p, j->server_host));
+        say_no_row(t, p, q, j);
         break;
     }
-    if (j->verdict == VERDICT_VIOLATION && j->parameter != POLICY_NONE)
-        say(t, " The site lists no %s, so the rows that need them allow nothing.", p->matrix->parameters[j->parameter].name.text);
 }
 
-static void say_verdict(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+static void say_undocumented(struct text *t, const struct policy *p, const struct judgement *j)
+{
+    const struct matrix_row *row = p->rows[j->row].row;
+
+    say(t, "Row %s (%s) speaks of this direction, but its table of ports is lost from the source", row->id.text, row->service);
+    if (j->parameter != POLICY_NONE)
+        say(t, ", and the site lists no %s", p->matrix->parameters[j->parameter].name.text);
+    say(t, ": it is neither allowed nor a violation.");
+}
+
+static void say_rule(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
     switch (j->verdict) {
     case VERDICT_NOT_GOVERNED:
-        say(t, "The document does not speak of it.");
+        say(t, j->ignored ? "The site says to ignore one of the two." : "The document does not speak of it.");
         break;
     case VERDICT_UNDOCUMENTED:
-        say(t, "Row %s speaks of this direction, but its list of ports is lost from the source, and the site lists no %s.",
-            p->rows[j->row].row->id.text, p->matrix->parameters[j->parameter].name.text);
+        say_undocumented(t, p, j);
         break;
     case VERDICT_ALLOWED:
-        if (j->kind == FINDING_NONE) {
-            say(t, "Row %s allows it.", p->rows[j->row].row->id.text);
-            break;
-        }
-        say_rule(t, p, q, j);
+        if (j->kind == FINDING_NONE)
+            say(t, "Row %s (%s) allows it.", p->rows[j->row].row->id.text, p->rows[j->row].row->service);
+        else
+            say_kind(t, p, q, j);
         break;
     case VERDICT_VIOLATION:
-        say_rule(t, p, q, j);
+        say_kind(t, p, q, j);
+        if (j->parameter != POLICY_NONE)
+            say(t, " The site lists no %s, so the rows that need this list allow nothing.", p->matrix->parameters[j->parameter].name.text);
         break;
     }
 }
@@ -277,7 +434,7 @@ int policy_sentence(const struct policy *p, const struct policy_query *q, const 
     if (size > 0)
         buf[0] = '\0';
     say_event(&t, p, q, f);
-    say_verdict(&t, p, q, j);
+    say_rule(&t, p, q, j);
     return (int)t.len;
 }
 
@@ -287,6 +444,6 @@ int rule_text(const struct policy *p, const struct policy_query *q, const struct
 
     if (size > 0)
         buf[0] = '\0';
-    say_verdict(&t, p, q, j);
+    say_rule(&t, p, q, j);
     return (int)t.len;
 }

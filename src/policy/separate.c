@@ -222,7 +222,7 @@ static bool is_end(const struct separate_fact *f, const struct addr *a)
 static void weigh_icmp(struct pair *x)
 {
     const struct separate_fact *first = first_that(x, was_prohibited);
-    char                        icmp[256];
+    char                        icmp[ICMP_TEXT_SIZE];
     uint64_t                    n = 0;
 
     if (first == NULL)
@@ -250,7 +250,7 @@ static bool was_reset(const struct pair *x, const struct separate_fact *f)
 static void weigh_resets(struct pair *x)
 {
     const struct separate_fact *first = first_that(x, was_reset);
-    char                        rst[32], own[32];
+    char                        rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE];
 
     if (first == NULL)
         return;
@@ -344,7 +344,7 @@ static void weigh_hops(struct pair *x)
 static void weigh(struct pair *x, const char *caution)
 {
     struct separation *r = x->result;
-    char               a[160], b[160];
+    char               a[HOST_TEXT_SIZE], b[HOST_TEXT_SIZE];
     size_t             at = x->len;
 
     weigh_icmp(x);

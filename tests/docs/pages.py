@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The manual pages: clean under mandoc, their examples without errors, every column of the record described.
+"""The manual pages: clean under mandoc, their examples (and those of README.md) without errors, every column of the record
+described.
 
 usage: pages.py FLOWAUDIT SOURCE_ROOT
 """
@@ -12,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import textwrap
 
 
 def lint(pages):
@@ -20,9 +22,11 @@ def lint(pages):
 
 
 def examples(page):
-    """The literal displays of a page that are whole files."""
+    """The literal displays of a page that are whole files; in README.md the blocks of YAML."""
     with open(page, encoding='utf-8') as f:
-        displays = re.findall(r'^\.Bd -literal[^\n]*\n(.*?)^\.Ed', f.read(), re.M | re.S)
+        text = f.read()
+    displays = re.findall(r'^\.Bd -literal[^\n]*\n(.*?)^\.Ed', text, re.M | re.S)
+    displays += [textwrap.dedent(block) for block in re.findall(r'^ *```yaml\n(.*?)^ *```', text, re.M | re.S)]
     return [d for d in displays if re.match(r'(site|matrix|hosts):', d)]
 
 
@@ -33,7 +37,7 @@ def check_examples(flowaudit, page, folder):
         path = os.path.join(folder, f'{i}.yaml')
         with open(path, 'w', encoding='utf-8') as f:
             f.write(text)
-        arguments = ['-s', path] if 'flowaudit-site' in page else [path]
+        arguments = [path] if 'flowaudit-matrix' in page else ['-s', path]
         done = subprocess.run([flowaudit, 'lint', *arguments], capture_output=True, text=True)
         if done.returncode > 1 or done.stderr:
             wrong.append(f'{page}, example {i + 1}: {done.stderr}')
@@ -65,8 +69,8 @@ def main(flowaudit, root):
     pages = sorted(glob.glob(f'{root}/man/*.[1-9]'))
     wrong = [] if len(pages) >= 4 else ['pages are missing']
     with tempfile.TemporaryDirectory() as folder:
-        for name in ('site', 'matrix'):
-            wrong += check_examples(flowaudit, f'{root}/man/flowaudit-{name}.5', folder)
+        for page in ('man/flowaudit-site.5', 'man/flowaudit-matrix.5', 'README.md'):
+            wrong += check_examples(flowaudit, f'{root}/{page}', folder)
         wrong += check_columns(flowaudit, f'{root}/man/flowaudit-db.5', root, folder)
     have_mandoc = shutil.which('mandoc') is not None
     wrong += lint(pages) if have_mandoc else []
