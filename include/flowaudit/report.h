@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reports, from the database alone: opened read-only and defensively, through our views only.
- * Text from traffic is escaped for its medium (terminal, CSV formulas, JSON).
+ * Text from traffic is escaped for its medium (terminal, CSV formulas, JSON, HTML).
  *
  * Same database, same bytes.  Threads: a report belongs to one thread.
  */
@@ -16,7 +16,7 @@
 #include "flowaudit/err.h"
 #include "flowaudit/policy.h"
 
-enum report_format { REPORT_TEXT, REPORT_CSV, REPORT_JSON, REPORT_NDJSON };
+enum report_format { REPORT_TEXT, REPORT_CSV, REPORT_JSON, REPORT_NDJSON, REPORT_HTML };
 int report_format_parse(const char *name, enum report_format *ret); /* 0 or -EINVAL */
 
 struct report;
@@ -24,7 +24,8 @@ struct report;
 struct report_query {
     int64_t run_id;    /* 0 = the last */
     const char *table; /* findings, conversations, expectations, inputs, losses, discards, counters, hosts, rows, flows,
-                        * runs; NULL: all (text, json, ndjson), findings (csv).  The text report is always whole */
+                        * runs; NULL: all (text, json, ndjson), findings (csv).  Text and html are
+                        * always whole */
     bool color;        /* text: the stream is a terminal that takes colours */
     unsigned width;    /* text: columns of the terminal, 0 = 100 */
     bool brief;        /* text: what a person reads in half a minute */

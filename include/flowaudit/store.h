@@ -116,5 +116,7 @@ int  store_commit(struct store *, struct err *reterr);
  * Another run may begin after this. */
 int  store_end_run(struct store *, int64_t ended_ns, bool complete, struct err *reterr);
 void store_close(struct store *); /* an open transaction is rolled back */
+/* The same, for what came to nothing: a file that this store made and in which no run began is taken away again. */
+void store_abandon(struct store *);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "describe.h"
 #include "flowaudit/classify.h"
 #include "flowaudit/engine.h"
 #include "flowaudit/report.h"
@@ -185,60 +186,6 @@ static int take_option(int c, const char *text, struct request *r)
     }
 }
 
-/* --- the run's own description ------------------------------------------------------------------------- */
-
-/* A JSON string of untrusted text (the filter is the user's own words). */
-static void print_json_text(FILE *out, const char *text)
-{
-    fputc('"', out);
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
-            fprintf(out, "\\%c", *text);
-        else if ((unsigned char)*text < 0x20)
-            fprintf(out, "\\u%04x", (unsigned)(unsigned char)*text);
-        else
-            fputc(*text, out);
-    }
-    fputc('"', out);
-}
-
-static char *describe_options(const struct engine_options *o)
-{
-    char  *text = NULL;
-    size_t size;
-    FILE  *out = open_memstream(&text, &size);
-
-    if (out == NULL)
-        return NULL;
-    fputs("{\"filter\":", out);
-    if (o->filter != NULL)
-        print_json_text(out, o->filter);
-    else
-        fputs("null", out);
-    fprintf(out, ",\"tcp_idle_s\":%lld,\"udp_idle_s\":%lld,\"memory_bytes\":%zu,\"flows\":\"%s\",\"flows_kept\":%zu,\"peers_kept\":%zu}",
-            (long long)(o->flow.tcp_idle_ns / 1000000000), (long long)(o->flow.udp_idle_ns / 1000000000), o->flow.memory_limit,
-            o->flows_all ? "all" : "violations", o->flows_kept, o->peers_kept);
-    return fclose(out) == 0 ? text : NULL;
-}
-
-/* What to type to get the same result: neither the order of the inputs nor the record's name is part of it. */
-static char *describe_command(const struct request *r, const struct rulebook *book)
-{
-    char  *text = NULL;
-    size_t size;
-    FILE  *out = open_memstream(&text, &size);
-
-    if (out == NULL)
-        return NULL;
-    fprintf(out, "flowaudit check -s %s", book->site->file);
-    if (r->engine.filter != NULL)
-        fprintf(out, " -f '%s'", r->engine.filter);
-    if (r->engine.flows_all)
-        fputs(" --flows all", out);
-    fputs(" FILE...", out);
-    return fclose(out) == 0 ? text : NULL;
-}
-
 /* --- progress --------------------------------------------------------------------------------------------- */
 
 static void show_progress(void *aux, const struct engine_progress *p)
@@ -324,7 +271,7 @@ static int audit(const struct request *r, const struct rulebook *book, struct en
 {
     struct store    *store = NULL;
     struct err       err = {0};
-    char            *options = describe_options(&r->engine), *command = describe_command(r, book);
+    char            *options = describe_options(&r->engine, book), *command = describe_command(&r->engine, book);
     struct store_run run = {
         .started_ns = run_time_ns(),
         .command = command,
@@ -343,7 +290,10 @@ static int audit(const struct request *r, const struct rulebook *book, struct en
     int rc = options == NULL || command == NULL ? err_set(&err, -ENOMEM, "no memory") : store_open(r->db, &store, &err);
     if (rc == 0)
         rc = engine_check(&r->engine, book->policy, book->site, store, &run, result, &err);
-    store_close(store);
+    if (rc == 0)
+        store_close(store);
+    else
+        store_abandon(store);
     free(options);
     free(command);
     if (r->engine.progress != NULL)

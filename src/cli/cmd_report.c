@@ -12,7 +12,7 @@
 static const char help[] =
     "usage: flowaudit report DB [--format FORMAT] [--table TABLE] [--run N] [-o FILE]\n\n"
     "Exports a recorded audit, from the database alone.\n\n"
-    "      --format FORMAT  text (default), csv, json or ndjson\n"
+    "      --format FORMAT  text (default), csv, json, ndjson or html\n"
     "      --table TABLE    one of findings, conversations, expectations, inputs,\n"
     "                       losses, discards, hosts, flows, rows, counters, runs\n"
     "                       (default: csv findings; json and ndjson all of them)\n"
@@ -106,7 +106,7 @@ int cmd_report(int argc, char **argv)
         switch (c) {
         case 'F':
             if (report_format_parse(optarg, &r.format) != 0) {
-                complain("unknown format '%s'; known are text, csv, json and ndjson", optarg);
+                complain("unknown format '%s'; known are text, csv, json, ndjson and html", optarg);
                 return misuse("report");
             }
             break;

@@ -148,18 +148,26 @@ static bool rules_folder(size_t i, char *buf, size_t size)
     }
 }
 
-static bool find_rules_file(const char *name, char *path, size_t size)
+bool find_rules_data(const char *file, char *path, size_t size)
 {
     char folder[PATH_SIZE / 2 + 64];
 
     for (size_t i = 0; rules_folder(i, folder, sizeof(folder)); i++) {
         if (folder[0] == '\0')
             continue;
-        snprintf(path, size, "%s/%s.yaml", folder, name);
+        snprintf(path, size, "%s/%s", folder, file);
         if (exists(path))
             return true;
     }
     return false;
+}
+
+static bool find_rules_file(const char *name, char *path, size_t size)
+{
+    char file[PATH_SIZE / 2];
+
+    snprintf(file, sizeof(file), "%s.yaml", name);
+    return find_rules_data(file, path, size);
 }
 
 static bool is_path(const char *name)

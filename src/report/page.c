@@ -50,19 +50,13 @@ static unsigned columns_of(uint32_t c)
     return IN(c, none) ? 0 : IN(c, two) ? 2 : 1;
 }
 
-/* One character of the input as it is shown. */
-struct glyph {
-    char text[16];
-    size_t len;
-    unsigned columns;
-};
-
-static size_t next_glyph(const char *p, size_t left, struct glyph *ret)
+size_t page_glyph(const char *p, size_t left, struct glyph *ret)
 {
     uint32_t c;
     size_t n = utf8_decode(p, left, &c);
     int len;
 
+    ret->plain = false;
     if (n == 0) {
         len = snprintf(ret->text, sizeof(ret->text), "\\x%02x", (unsigned char)*p);
         n = 1;
@@ -72,6 +66,7 @@ static size_t next_glyph(const char *p, size_t left, struct glyph *ret)
         memcpy(ret->text, p, n);
         ret->len = n;
         ret->columns = columns_of(c);
+        ret->plain = true;
         return n;
     }
     ret->len = (size_t)len;
@@ -85,7 +80,7 @@ size_t page_columns(const char *text)
     struct glyph g;
 
     while (left > 0) {
-        size_t n = next_glyph(text, left, &g);
+        size_t n = page_glyph(text, left, &g);
 
         columns += g.columns;
         text += n;
@@ -132,7 +127,7 @@ static void put_word(struct line *l, const char *word, size_t len)
     struct glyph g;
 
     while (len > 0) {
-        size_t n = next_glyph(word, len, &g);
+        size_t n = page_glyph(word, len, &g);
 
         if (l->column + g.columns > l->width)
             line_break(l);
@@ -151,7 +146,7 @@ static size_t word_columns(const char *word, size_t len)
     struct glyph g;
 
     while (len > 0) {
-        size_t n = next_glyph(word, len, &g);
+        size_t n = page_glyph(word, len, &g);
 
         columns += g.columns;
         word += n;

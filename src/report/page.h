@@ -29,6 +29,16 @@ unsigned page_lines(const struct page *, unsigned indent, unsigned hang, const c
 /* An empty line and a heading. */
 void page_heading(struct page *, const char *text);
 
+/* One character as it is safe to be shown. */
+struct glyph {
+    char text[16];
+    size_t len;
+    unsigned columns;
+    bool plain; /* as it stands in the input */
+};
+/* Returns the bytes of the input that it is of, at least 1. */
+size_t page_glyph(const char *p, size_t left, struct glyph *ret);
+
 /* Columns that a text takes once it is safe. */
 size_t page_columns(const char *text);
 

@@ -38,6 +38,7 @@ static const struct {
     {"csv", REPORT_CSV, report_write_csv, "findings"},
     {"json", REPORT_JSON, report_write_json, NULL},
     {"ndjson", REPORT_NDJSON, report_write_ndjson, NULL},
+    {"html", REPORT_HTML, report_write_html, NULL},
 };
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
 

@@ -32,6 +32,7 @@ struct store {
     int64_t next_id[STORE_N_STMTS]; /* for the tables whose rows have no number of their own */
     unsigned n_pending;             /* rows of the open transaction */
     bool in_transaction;
+    bool is_ours_alone; /* made by this store, and no run has begun: taken away again if none does */
     struct err failed; /* the first failure of a run; it stays */
 };
 

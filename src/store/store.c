@@ -111,6 +111,7 @@ int store_open(const char *path, struct store **ret, struct err *reterr)
         free(s);
         return err_set(reterr, -ENOMEM, "out of memory");
     }
+    s->is_ours_alone = found == 1 && access(path, F_OK) != 0;
     int rc = found == 1 ? make_file(path, reterr) : 0;
     if (rc == 0)
         rc = connect_file(s, found == 1, version, reterr);
@@ -132,6 +133,16 @@ void store_close(struct store *s)
     sqlite3_close(s->db);
     free(s->path);
     free(s);
+}
+
+void store_abandon(struct store *s)
+{
+    char *path = s != NULL && s->is_ours_alone ? strdup(s->path) : NULL;
+
+    store_close(s);
+    if (path != NULL)
+        unlink(path);
+    free(path);
 }
 
 /* --- transactions and failures --------------------------------------------------------------------------- */
@@ -246,6 +257,7 @@ int store_begin_run(struct store *s, const struct store_run *run, int64_t *ret_r
     if (rc != 0)
         return rc;
     s->run_id = id;
+    s->is_ours_alone = false;
     memset(s->next_id, 0, sizeof(s->next_id));
     *ret_run_id = id;
     return 0;

@@ -66,6 +66,7 @@ static const struct {
     {"brief-color.txt", REPORT_TEXT, {.brief = true, .color = true}},
     {"report.json", REPORT_JSON, {0}},
     {"report.ndjson", REPORT_NDJSON, {0}},
+    {"report.html", REPORT_HTML, {0}},
     {"findings.csv", REPORT_CSV, {0}},
     {"conversations.csv", REPORT_CSV, {.table = "conversations"}},
     {"hosts.csv", REPORT_CSV, {.table = "hosts"}},

@@ -284,6 +284,15 @@ static const struct store_expectation expectations[] = {
     {"snmp-unity", "10.20.3.3", "nms", UNITY, "unanswered", 0, 9, "no reply in 9 attempts"},
 };
 
+static const char options[] =
+    "{\"filter\": null, \"exceptions\": [{\"id\": \"EX-1\", \"client\": \"dc1\", \"server\": \"unity1\", \"port\": \"udp/53\","
+    " \"owner\": \"A. Keeper\", \"reason\": \"old resolver\", \"until\": \"2026-12-31\"}, {\"id\": \"EX-0\", \"client\": \"*\","
+    " \"server\": \"unity1\", \"port\": \"any\", \"owner\": \"B. Gone\", \"reason\": \"<b>forgotten</b>\", \"until\": \"2025-06-30\"}],"
+    " \"rows\": [{\"id\": \"phone-unity-rtp\", \"ports\": \"udp/22800-32767\", \"service\": \"RTP\", \"applies\": true},"
+    " {\"id\": \"unity-dc-kerberos\", \"ports\": \"tcp/88-90 udp/88\", \"service\": \"Kerberos\", \"applies\": true}],"
+    " \"requirements\": [{\"standard\": \"Example standard\", \"clause\": \"1.2\", \"title\": \"Allowed services are known\","
+    " \"shows\": \"What no row names\", \"kinds\": \"no-row unknown-host\"}]}";
+
 static struct store *begin(const char *path, struct err *e)
 {
     const struct store_run run = {
@@ -298,7 +307,7 @@ static struct store *begin(const char *path, struct err *e)
         .matrix_title = "IP Communications Required by Cisco Unity",
         .matrix_text = "rows: []\n",
         .matrix_sha256 = "3a71",
-        .options_json = "{\"failover\": \"off\"}",
+        .options_json = options,
     };
     struct store *s;
     int64_t run_id;
