@@ -79,6 +79,12 @@ static inline void ttl_range_add(struct ttl_range *r, uint8_t ttl)
         r->max = ttl;
 }
 
+static inline void ttl_range_join(struct ttl_range *r, const struct ttl_range *other)
+{
+    ttl_range_add(r, other->min);
+    ttl_range_add(r, other->max);
+}
+
 /* The value that the sender most likely began with: stacks use one of four. */
 static inline uint8_t ttl_initial(uint8_t ttl)
 {

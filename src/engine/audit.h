@@ -47,13 +47,15 @@ struct audit {
     struct engine_result        *result;
 };
 
-/* merge.c: the shards' conversations and hosts become one ordered whole. */
+/* merge.c: the shards' conversations and hosts become one whole. */
 int audit_merge(struct audit *, struct err *reterr);
-/* evidence.c: what stopped attempts that failed, where it takes all conversations to tell.  A part of audit_merge(). */
+/* evidence.c: what stopped attempts that failed, where it takes all conversations to tell.  A part of audit_order(). */
 int audit_settle(struct audit *, struct err *reterr);
 /* parents.c: the messages that negotiated dynamic ports, joined to the conversations on them. */
 int  audit_join_parents(struct audit *, struct err *reterr);
 void audit_parent_text(const struct audit *, const struct pinhole *, char *buf, size_t size);
+/* merge.c: when all is judged: bounds the number of conversations, orders them by their first packet and gives them their ids. */
+int  audit_order(struct audit *, struct err *reterr);
 /* Ports that were negotiated outside the documented range, and that no conversation used. */
 typedef int promise_fn(struct audit *, const struct pinhole *, const struct judgement *);
 int audit_unused_promises(struct audit *, promise_fn *, struct err *reterr);

@@ -294,6 +294,8 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
         rc = audit_merge(&a, reterr);
     if (rc == 0)
         rc = audit_join_parents(&a, reterr);
+    if (rc == 0)
+        rc = audit_order(&a, reterr);
     if (rc == 0) {
         sum_up(&a);
         rc = audit_conclude(&a, reterr);

@@ -55,12 +55,6 @@ static int by_sender(const void *pa, const void *pb)
     return addr_compare(&((const struct sender *)pa)->addr, &((const struct sender *)pb)->addr);
 }
 
-static void add_range(struct ttl_range *sum, const struct ttl_range *r)
-{
-    ttl_range_add(sum, r->min);
-    ttl_range_add(sum, r->max);
-}
-
 /* Sorts, and makes one of those with equal ends. */
 static size_t unite(struct sight *s, size_t n)
 {
@@ -72,7 +66,7 @@ static size_t unite(struct sight *s, size_t n)
             s[kept++] = s[i];
             continue;
         }
-        add_range(&s[kept - 1].ttl, &s[i].ttl);
+        ttl_range_join(&s[kept - 1].ttl, &s[i].ttl);
         s[kept - 1].seen |= s[i].seen;
         s[kept - 1].hidden |= s[i].hidden;
     }
@@ -143,7 +137,7 @@ static void summarize(struct evidence *e)
         if (e->n_senders == 0 || addr_compare(&e->senders[e->n_senders - 1].addr, &s->from) != 0)
             e->senders[e->n_senders++] = (struct sender){.addr = s->from};
         struct sender *sender = &e->senders[e->n_senders - 1];
-        add_range(&sender->ttl, &s->ttl);
+        ttl_range_join(&sender->ttl, &s->ttl);
         sender->both_ways |= both;
         if (both)
             e->networks[e->n_networks++] = (struct sight){.from = network_of(&s->from), .to = network_of(&s->to)};

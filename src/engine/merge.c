@@ -44,32 +44,6 @@ static int by_flow_start(const void *pa, const void *pb)
     return a->first_packet < b->first_packet ? -1 : a->first_packet > b->first_packet;
 }
 
-/* Two shards may each have a sum of the same kind: 'b' goes into 'a'. */
-static void absorb(struct conversation *a, const struct conversation *b)
-{
-    if (by_start(&(const struct conversation *){b}, &(const struct conversation *){a}) < 0) {
-        a->first_ns = b->first_ns;
-        a->first_input = b->first_input;
-        a->first_packet = b->first_packet;
-        a->query = b->query;
-    }
-    a->last_ns = b->last_ns > a->last_ns ? b->last_ns : a->last_ns;
-    a->flows += b->flows;
-    a->n_summed += b->n_summed;
-    a->payload += b->payload;
-    a->duplicates += b->duplicates;
-    a->unseen_bytes += b->unseen_bytes;
-    a->encap |= b->encap;
-    a->cut |= b->cut;
-    for (unsigned i = 0; i < 2; i++) {
-        a->packets[i] += b->packets[i];
-        a->bytes[i] += b->bytes[i];
-        a->query.sent[i] |= b->query.sent[i];
-    }
-    a->client_port_low = b->client_port_low < a->client_port_low ? b->client_port_low : a->client_port_low;
-    a->client_port_high = b->client_port_high > a->client_port_high ? b->client_port_high : a->client_port_high;
-}
-
 static int gather(struct audit *a, struct err *reterr)
 {
     size_t n = 0, at = 0;
@@ -89,19 +63,103 @@ static int gather(struct audit *a, struct err *reterr)
     return 0;
 }
 
-static void absorb_equal(struct audit *a)
+static struct conversation_limits limits_of(const struct audit *a)
 {
-    size_t kept = 0;
+    const struct engine_options *o = a->options;
 
-    if (a->n_shards > 1)
+    return (struct conversation_limits){.flows_kept = o->flows_kept, .flows_all = o->flows_all, .peers_kept = o->peers_kept};
+}
+
+/* Shards may have sums of the same key each, and a key may have changed since the flows were folded. */
+static int absorb_equal(struct audit *a, struct err *reterr)
+{
+    struct conversation_limits limits = limits_of(a);
+    size_t                     kept = 0;
+    int                        rc = 0;
+
+    if (a->n_conversations > 1)
         qsort(a->conversations, a->n_conversations, sizeof(struct conversation *), by_key);
-    for (size_t i = 0; i < a->n_conversations; i++) {
-        if (a->n_shards > 1 && kept > 0 && by_key(&a->conversations[kept - 1], &a->conversations[i]) == 0)
-            absorb(a->conversations[kept - 1], a->conversations[i]);
+    for (size_t i = 0; rc == 0 && i < a->n_conversations; i++) {
+        if (kept > 0 && by_key(&a->conversations[kept - 1], &a->conversations[i]) == 0)
+            rc = conversation_absorb(&limits, a->conversations[kept - 1], a->conversations[i]);
         else
             a->conversations[kept++] = a->conversations[i];
     }
     a->n_conversations = kept;
+    return rc == 0 ? 0 : err_set(reterr, rc, "no memory to merge conversations");
+}
+
+/* --- the bounds on what packets can multiply --------------------------------------------------------- */
+
+/* The same that every shard did for itself: of all that are left those of the lowest ranks. */
+static int bound_all(struct audit *a, struct err *reterr)
+{
+    struct conversation_limits limits = limits_of(a);
+    uint64_t                   threshold = UINT64_MAX;
+
+    if (conversation_threshold(a->conversations, a->n_conversations, conversation_limit(&limits), &threshold) != 0)
+        return err_set(reterr, -ENOMEM, "no memory to merge conversations");
+    for (size_t i = 0; i < a->n_conversations; i++)
+        if (conversation_is_bounded(&a->conversations[i]->key) && a->conversations[i]->rank > threshold)
+            conversation_sum_up(a->conversations[i], SUM_PEERS);
+    return 0;
+}
+
+static int compare_service(const struct conversation *a, const struct conversation *b)
+{
+    int c = addr_compare(&a->key.server, &b->key.server);
+
+    return c != 0 ? c : (a->key.transport > b->key.transport) - (a->key.transport < b->key.transport);
+}
+
+static int compare_pair(const struct conversation *a, const struct conversation *b)
+{
+    int c = compare_service(a, b);
+
+    return c != 0 ? c : addr_compare(&a->key.client, &b->key.client);
+}
+
+static int compare_port(const struct conversation *a, const struct conversation *b)
+{
+    int c = compare_service(a, b);
+
+    return c != 0 ? c : (a->key.server_port > b->key.server_port) - (a->key.server_port < b->key.server_port);
+}
+
+static int by_pair(const void *pa, const void *pb)
+{
+    int c = compare_pair(*(struct conversation *const *)pa, *(struct conversation *const *)pb);
+
+    return c != 0 ? c : by_start(pa, pb);
+}
+
+static int by_port(const void *pa, const void *pb)
+{
+    int c = compare_port(*(struct conversation *const *)pa, *(struct conversation *const *)pb);
+
+    return c != 0 ? c : by_start(pa, pb);
+}
+
+/* In every group of the sorted conversations the earliest 'peers_kept' stay, the others are summed up. */
+static void bound_groups(struct audit *a, int (*compare)(const struct conversation *, const struct conversation *), enum conversation_sum by)
+{
+    const struct conversation *first = NULL; /* of the group */
+    size_t                     n = 0;
+
+    for (size_t i = 0; i < a->n_conversations; i++) {
+        struct conversation *c = a->conversations[i];
+
+        if (!conversation_is_bounded(&c->key))
+            continue;
+        if (first == NULL || compare(first, c) != 0) {
+            first = c;
+            n = 0;
+        }
+        if (n == a->options->peers_kept)
+            conversation_sum_up(c, by);
+        else
+            n++;
+    }
 }
 
 /* --- answers to broadcasts and multicasts ----------------------------------------------------------- */
@@ -319,30 +377,47 @@ int audit_merge(struct audit *a, struct err *reterr)
 {
     int rc = gather(a, reterr);
 
-    if (rc != 0)
-        return rc;
-    absorb_equal(a);
-    rc = mark_answers(a, reterr);
+    if (rc == 0)
+        rc = bound_all(a, reterr);
+    if (rc == 0)
+        rc = absorb_equal(a, reterr);
+    if (rc == 0)
+        rc = mark_answers(a, reterr);
     if (rc == 0)
         rc = merge_hosts(a, reterr);
+    a->totals = (struct shard_totals){.first_ns = INT64_MAX, .last_ns = INT64_MIN};
+    for (size_t i = 0; rc == 0 && i < a->n_shards; i++) {
+        struct shard_totals t;
+
+        shard_totals(a->shards[i], &t);
+        add_totals(&a->totals, &t);
+    }
+    return rc;
+}
+
+int audit_order(struct audit *a, struct err *reterr)
+{
+    const size_t size = sizeof(struct conversation *);
+    int          rc = audit_settle(a, reterr);
+
+    if (rc == 0 && a->n_conversations > a->options->peers_kept) {
+        qsort(a->conversations, a->n_conversations, size, by_pair);
+        bound_groups(a, compare_pair, SUM_PORTS);
+        qsort(a->conversations, a->n_conversations, size, by_port);
+        bound_groups(a, compare_port, SUM_CLIENTS);
+    }
     if (rc == 0)
-        rc = audit_settle(a, reterr);
+        rc = absorb_equal(a, reterr);
     if (rc != 0)
         return rc;
-    qsort(a->conversations, a->n_conversations, sizeof(struct conversation *), by_start);
+    if (a->n_conversations > 1)
+        qsort(a->conversations, a->n_conversations, size, by_start);
     for (size_t i = 0; i < a->n_conversations; i++) {
         struct conversation *c = a->conversations[i];
 
         c->id = i + 1;
         if (c->n_kept > 1)
             qsort(c->kept, c->n_kept, sizeof(*c->kept), by_flow_start);
-    }
-    a->totals = (struct shard_totals){.first_ns = INT64_MAX, .last_ns = INT64_MIN};
-    for (size_t i = 0; i < a->n_shards; i++) {
-        struct shard_totals t;
-
-        shard_totals(a->shards[i], &t);
-        add_totals(&a->totals, &t);
     }
     return 0;
 }

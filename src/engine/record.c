@@ -239,18 +239,22 @@ static const char *scope_name(const struct conversation *c)
     return c->key.verdict == VERDICT_NOT_GOVERNED ? "out-of-scope" : "judged";
 }
 
-static bool client_known(const struct conversation *c)
+/* An end of a conversation in words: its address and its name at the site.  A sum may have neither, or the name alone. */
+struct end {
+    const char *addr, *name;
+    char        text[ADDR_TEXT_SIZE];
+};
+
+static void describe_end(const struct audit *a, const struct conversation *c, const struct addr *addr, uint32_t host, struct end *ret)
 {
     static const struct addr nobody;
 
-    return c->key.summed == SUM_NONE || addr_compare(&c->key.client, &nobody) != 0;
-}
-
-static bool server_known(const struct conversation *c)
-{
-    static const struct addr nobody;
-
-    return c->key.summed == SUM_NONE || addr_compare(&c->key.server, &nobody) != 0;
+    ret->addr = NULL;
+    ret->name = c->key.summed == SUM_PEERS ? policy_host_name(a->policy, host) : "";
+    if (c->key.summed != SUM_NONE && addr_compare(addr, &nobody) == 0)
+        return;
+    ret->addr = addr_text(addr, ret->text);
+    ret->name = policy_host_name(a->policy, policy_host(a->policy, addr));
 }
 
 static const char *row_id(const struct audit *a, uint32_t row)
@@ -260,25 +264,28 @@ static const char *row_id(const struct audit *a, uint32_t row)
 
 static int record_conversation(struct audit *a, struct store *store, const struct conversation *c, struct err *reterr)
 {
-    char client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE], encap[128], parent[PARENT_SIZE] = "no-parent";
-    const struct judgement   *j = &c->judgement;
+    char                    encap[128], parent[PARENT_SIZE] = "no-parent";
+    struct end              client, server;
+    const struct judgement *j = &c->judgement;
 
+    describe_end(a, c, &c->key.client, j->client_host, &client);
+    describe_end(a, c, &c->key.server, j->server_host, &server);
     if (c->parent != NULL)
         audit_parent_text(a, c->parent, parent, sizeof(parent));
     struct store_conversation s = {
         .conversation_id = c->id,
-        .client = client_known(c) ? addr_text(&c->key.client, client) : NULL,
-        .server = server_known(c) ? addr_text(&c->key.server, server) : NULL,
+        .client = client.addr,
+        .server = server.addr,
         .client_port_low = c->client_port_low,
         .client_port_high = c->client_port_high,
         .server_port = c->key.server_port,
         .server_port_summed = c->key.summed == SUM_PORTS || c->key.summed == SUM_PEERS,
-        .client_name = client_known(c) ? policy_host_name(a->policy, policy_host(a->policy, &c->key.client)) : "",
-        .server_name = server_known(c) ? policy_host_name(a->policy, policy_host(a->policy, &c->key.server)) : "",
+        .client_name = client.name,
+        .server_name = server.name,
         .transport = transport_name(c->key.transport),
         .protocol = c->key.summed == SUM_NONE ? c->app.name : "",
         .protocol_detail = c->key.summed == SUM_NONE ? c->app.detail : "",
-        .row_id = row_id(a, c->key.verdict == VERDICT_ALLOWED || j->kind != FINDING_NONE ? j->row : POLICY_NONE),
+        .row_id = row_id(a, j->row),
         .verdict = verdict_name(j->verdict),
         .kind = finding_kind_name(j->kind),
         .outcome = outcome_name((enum outcome)c->key.outcome),
@@ -355,8 +362,8 @@ static void describe_conversation(const struct audit *a, const struct finding *f
     policy_sentence(a->policy, &c->query, &c->judgement, &facts, sentence, SENTENCE_SIZE);
     if (c->key.summed != SUM_NONE) {
         size_t len = strlen(sentence);
-        snprintf(sentence + len, SENTENCE_SIZE - len, " This stands for %llu conversations of the same kind beyond the number that is kept one by one.",
-                 (unsigned long long)c->n_summed);
+        snprintf(sentence + len, SENTENCE_SIZE - len, " This stands for %s%llu conversations of the same kind beyond the number that is kept one by one.",
+                 c->key.summed == SUM_PEERS ? "up to " : "", (unsigned long long)c->n_summed);
     }
     s->conversation_id = c->id;
     s->row_id = row_id(a, c->judgement.row);
@@ -426,6 +433,7 @@ static void describe_promise(const struct audit *a, const struct finding *f, str
 
 static int record_finding(struct audit *a, struct store *store, const struct finding *f, uint64_t id, struct err *reterr)
 {
+    struct end from, to;
     char                 sentence[SENTENCE_SIZE] = "", parent[PARENT_SIZE], client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE];
     struct store_finding s = {
         .finding_id = id,
@@ -441,10 +449,12 @@ static int record_finding(struct audit *a, struct store *store, const struct fin
         const struct conversation *c = f->conversation;
 
         describe_conversation(a, f, &s, sentence);
-        s.client = client_known(c) ? addr_text(&c->key.client, client) : NULL;
-        s.server = server_known(c) ? addr_text(&c->key.server, server) : NULL;
-        s.client_name = client_known(c) ? policy_host_name(a->policy, policy_host(a->policy, &c->key.client)) : "";
-        s.server_name = server_known(c) ? policy_host_name(a->policy, policy_host(a->policy, &c->key.server)) : "";
+        describe_end(a, c, &c->key.client, c->judgement.client_host, &from);
+        describe_end(a, c, &c->key.server, c->judgement.server_host, &to);
+        s.client = from.addr;
+        s.server = to.addr;
+        s.client_name = from.name;
+        s.server_name = to.name;
         if (c->parent != NULL) {
             audit_parent_text(a, c->parent, parent, sizeof(parent));
             s.parent = parent;

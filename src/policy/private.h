@@ -88,7 +88,7 @@ struct applied_row {
     struct port_range       *ports;
     size_t                   n_ports;
     bool                     enabled;
-    uint32_t                 off_option; /* option whose value turns it off, or POLICY_NONE */
+    uint32_t                 off_option; /* option whose value alone, or with others, turns it off; or POLICY_NONE */
     uint32_t                 wide_option;/* use outside a negotiated port is a notice, by this option; or POLICY_NONE */
     uint32_t                 unlisted;   /* a parameter of its ports that the site leaves empty, or POLICY_NONE */
     bool                     lost;       /* no port, since the source's table is lost */

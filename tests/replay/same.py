@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Same bytes, same record, same reports.
+
+usage: same.py FLOWAUDIT SOURCE_ROOT
+
+The record (every view) and the reports in every format are compared byte for byte between two runs, between 1, 2 and 4 workers, between orders in
+which several inputs are given, and (but for what names the file) between a capture and its compressed copies.  Among the inputs is a
+scan that goes beyond the number of conversations that are kept one by one.
+"""
+import gzip
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+import flowdb
+
+FORMATS = [('text',), ('text', '-v'), ('csv', '--table', 'findings'), ('csv', '--table', 'conversations'), ('json',), ('ndjson',)]
+OF_THE_FILE = {('inputs', 'name'), ('inputs', 'path'), ('inputs', 'sha256'), ('inputs', 'bytes')}
+
+
+def reports(program, audit):
+    texts = []
+    for format, *more in FORMATS:
+        done = subprocess.run([program, 'report', audit.path, '--format', format, *more], capture_output=True, timeout=60)
+        texts.append((format, ' '.join(more), done.returncode, done.stdout))
+    return texts
+
+
+def outcome(program, site, paths, *options, leave_out=(), with_reports=True):
+    with flowdb.scratch() as directory:
+        audit = flowdb.Audit(program, site, paths, '--flows', 'all', *options, directory=directory)
+        result = [('status', audit.status, audit.fault())] + audit.dump(leave_out)
+        if with_reports:
+            result += reports(program, audit)
+        audit.close()
+    return result
+
+
+def compare(name, first, other):
+    if first == other:
+        return 0
+    pair = next(((a, b) for a, b in zip(first, other) if a != b), (len(first), len(other)))
+    print(f'{name}: differs\n   {pair[0]}\n   {pair[1]}'[:2000])
+    return 1
+
+
+# --- a scan ------------------------------------------------------------------------------------------------------
+
+def ipv4_checksum(header):
+    total = sum(struct.unpack('!10H', header))
+    total = (total & 0xffff) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xffff
+
+
+def syn(source, target, port, number):
+    header = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 40, number & 0xffff, 0, 64, 6, 0, source, target)
+    header = header[:10] + struct.pack('!H', ipv4_checksum(header)) + header[12:]
+    tcp = struct.pack('!HHIIBBHHH', 40000, port, number, 0, 0x50, 2, 1024, 0, 0)
+    return bytes(12) + b'\x08\0' + header + tcp
+
+
+def write_scan(path):
+    """Every kind of sum: ports of one pair, clients of one port, and everything else; the order of time is none of the keys'."""
+    low, high = bytes([10, 0, 0, 1]), bytes([200, 0, 0, 1])
+    packets = [(low, high, 1 + i) for i in range(3000)]
+    packets += [(bytes([20, 0, i >> 8, i & 255]), high, 9999) for i in range(3000)]
+    packets += [(bytes([30, 0, i >> 8 & 255, i & 255]), bytes([210, i % 251, i // 251 % 256, 1]), 7000 + i % 900) for i in range(110000)]
+    random.Random(1).shuffle(packets)
+    with open(path, 'wb') as out:
+        out.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+        for i, (source, target, port) in enumerate(packets):
+            frame = syn(source, target, port, i)
+            out.write(struct.pack('<IIII', 1600000000 + i // 1000, i % 1000 * 1000, len(frame), len(frame)) + frame)
+
+
+# --- the comparisons ---------------------------------------------------------------------------------------------
+
+def same_twice_and_sharded(program, site, name, paths):
+    first = outcome(program, site, paths)
+    failed = compare(f'{name}, a second time', first, outcome(program, site, paths))
+    for workers in ('2', '4'):
+        failed += compare(f'{name}, {workers} workers', first, outcome(program, site, paths, '-j', workers))
+    print(f'{name}: {len(first)} lines and reports, exit status {first[0][1]}')
+    return failed
+
+
+def same_in_any_order(program, site, name, paths):
+    first, failed = outcome(program, site, paths), 0
+    for seed in (1, 2):
+        shuffled = list(paths)
+        random.Random(seed).shuffle(shuffled)
+        failed += compare(f'{name}, in another order', first, outcome(program, site, shuffled))
+    return failed + compare(f'{name}, backwards, 4 workers', first, outcome(program, site, paths[::-1], '-j', '4'))
+
+
+def same_compressed(program, site, path, directory):
+    copies = []
+    with open(path, 'rb') as plain, gzip.open(os.path.join(directory, 'copy.gz'), 'wb') as packed:
+        shutil.copyfileobj(plain, packed)
+    copies.append(packed.name)
+    if shutil.which('zstd'):
+        copies.append(os.path.join(directory, 'copy.zst'))
+        subprocess.run(['zstd', '-q', '-f', path, '-o', copies[-1]], check=True)
+    first = outcome(program, site, [path], leave_out=OF_THE_FILE, with_reports=False)
+    return sum(compare(f'{path} as {os.path.basename(copy)}', first, outcome(program, site, [copy], leave_out=OF_THE_FILE, with_reports=False))
+               for copy in copies)
+
+
+def readable(program, site, path):
+    with flowdb.scratch() as directory:
+        audit = flowdb.Audit(program, site, [path], '--no-digest', directory=directory)
+        audit.close()
+        return audit.status in (0, 1, 3)
+
+
+def main():
+    program, source = sys.argv[1:3]
+    folder = flowdb.shared(source, 'captures')
+    if folder is None:
+        print('skipped: the captures are not beside the source tree')
+        return flowdb.SKIP
+    samples = os.path.join(source, 'samples')
+    failed = 0
+    with flowdb.scratch() as directory:
+        site = flowdb.full_site(directory)
+        for sample in ('healthy.pcapng', 'incident.pcapng', 'web-shop.pcap'):
+            path = os.path.join(samples, sample)
+            failed += same_twice_and_sharded(program, path.split('.pcap')[0] + '.yaml', sample, [path])
+            failed += same_compressed(program, site, path, directory)
+        scan = os.path.join(directory, 'scan.pcap')
+        write_scan(scan)
+        failed += same_twice_and_sharded(program, site, 'scan', [scan])
+        everything = [p for p in (os.path.join(folder, n) for n in sorted(os.listdir(folder))) if os.path.isfile(p) and readable(program, site, p)]
+        failed += same_twice_and_sharded(program, site, f'{len(everything)} captures as one', everything)
+        failed += same_in_any_order(program, site, f'{len(everything)} captures as one', everything)
+    print(f'{failed} differences')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bounds of the table of conversations, and that they do not depend on order or on sharding. */
+#include <check.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../../src/engine/conversation.h"
+
+#define N_KEYS 3000
+#define N_FLOWS (2 * N_KEYS)
+
+static const struct conversation_limits limits = {.flows_kept = 3, .peers_kept = 5};
+
+/* Each key has two flows; the later number has the earlier time. */
+static struct flow_record record_of(unsigned i)
+{
+    unsigned           key = i % N_KEYS;
+    struct flow_record r = {
+        .tuple = {.client_port = (uint16_t)(1024 + i), .server_port = 7, .transport = IPPROTO_TCP},
+        .packets = {1, 2},
+        .bytes = {60, 120},
+        .first_ns = 1000000 - (int64_t)i,
+        .last_ns = 2000000 + (int64_t)i,
+        .first_packet = i + 1,
+    };
+
+    r.tuple.client = addr_from_ipv4((uint8_t[]){10, 0, (uint8_t)(key >> 8), (uint8_t)key});
+    r.tuple.server = addr_from_ipv4((uint8_t[]){10, 1, 0, (uint8_t)(key % 3)});
+    return r;
+}
+
+static void fold(struct conversation_table *t, unsigned i, enum verdict verdict)
+{
+    struct flow_record  r = record_of(i);
+    struct policy_query q = {.tuple = r.tuple, .sent = {true, true}};
+    struct judgement    j = {.verdict = verdict, .client_host = i % N_KEYS % 3, .server_host = POLICY_NONE};
+
+    ck_assert_int_eq(conversation_fold(t, &r, &q, &j, OUTCOME_ESTABLISHED, false), 0);
+}
+
+static struct conversation_table *new_table(void)
+{
+    struct conversation_table *t;
+
+    ck_assert_int_eq(conversation_table_new(&limits, &t, NULL), 0);
+    return t;
+}
+
+static int by_key(const void *pa, const void *pb)
+{
+    const struct conversation *a = *(struct conversation *const *)pa, *b = *(struct conversation *const *)pb;
+
+    return memcmp(&a->key, &b->key, sizeof(a->key));
+}
+
+struct merged {
+    struct conversation *all[2 * N_FLOWS];
+    size_t               n;
+};
+
+/* What the engine does with the tables of its shards. */
+static void merge(struct conversation_table *const *tables, size_t n_tables, struct merged *ret)
+{
+    uint64_t threshold = UINT64_MAX;
+    size_t   kept = 0;
+
+    ret->n = 0;
+    for (size_t i = 0; i < n_tables; i++)
+        for (size_t k = 0; k < conversation_count(tables[i]); k++)
+            ret->all[ret->n++] = conversation_at(tables[i], k);
+    ck_assert_int_eq(conversation_threshold(ret->all, ret->n, conversation_limit(&limits), &threshold), 0);
+    for (size_t i = 0; i < ret->n; i++)
+        if (conversation_is_bounded(&ret->all[i]->key) && ret->all[i]->rank > threshold)
+            conversation_sum_up(ret->all[i], SUM_PEERS);
+    qsort(ret->all, ret->n, sizeof(struct conversation *), by_key);
+    for (size_t i = 0; i < ret->n; i++) {
+        if (kept > 0 && by_key(&ret->all[kept - 1], &ret->all[i]) == 0)
+            ck_assert_int_eq(conversation_absorb(&limits, ret->all[kept - 1], ret->all[i]), 0);
+        else
+            ret->all[kept++] = ret->all[i];
+    }
+    ret->n = kept;
+}
+
+static int by_start(const void *pa, const void *pb)
+{
+    const struct flow_record *a = pa, *b = pb;
+
+    return a->first_ns < b->first_ns ? -1 : a->first_ns > b->first_ns;
+}
+
+static void assert_same(const struct merged *a, const struct merged *b)
+{
+    ck_assert_uint_eq(a->n, b->n);
+    for (size_t i = 0; i < a->n; i++) {
+        const struct conversation *x = a->all[i], *y = b->all[i];
+
+        ck_assert_mem_eq(&x->key, &y->key, sizeof(x->key));
+        ck_assert_uint_eq(x->flows, y->flows);
+        ck_assert_uint_eq(x->n_summed, y->n_summed);
+        ck_assert_uint_eq(x->bytes[1], y->bytes[1]);
+        ck_assert_int_eq(x->first_ns, y->first_ns);
+        ck_assert_int_eq(x->last_ns, y->last_ns);
+        ck_assert_uint_eq(x->query.tuple.client_port, y->query.tuple.client_port);
+        ck_assert_uint_eq(x->n_kept, y->n_kept);
+        qsort(x->kept, x->n_kept, sizeof(*x->kept), by_start);
+        qsort(y->kept, y->n_kept, sizeof(*y->kept), by_start);
+        for (size_t k = 0; k < x->n_kept; k++)
+            ck_assert_int_eq(x->kept[k].first_ns, y->kept[k].first_ns);
+    }
+}
+
+START_TEST(bound_depends_on_neither_order_nor_sharding)
+{
+    static struct merged       forward, backward, sharded;
+    struct conversation_table *tables[5];
+
+    for (size_t i = 0; i < 5; i++)
+        tables[i] = new_table();
+    for (unsigned i = 0; i < N_FLOWS; i++) {
+        fold(tables[0], i, VERDICT_VIOLATION);
+        fold(tables[1], N_FLOWS - 1 - i, VERDICT_VIOLATION);
+        /* As packets are shared out: by the pair of addresses. */
+        fold(tables[2 + i % N_KEYS % 3], i, VERDICT_VIOLATION);
+    }
+    for (size_t i = 0; i < 5; i++)
+        ck_assert_uint_lt(conversation_count(tables[i]), conversation_limit(&limits) * 5 / 4 + 10);
+    merge(&tables[0], 1, &forward);
+    merge(&tables[1], 1, &backward);
+    merge(&tables[2], 3, &sharded);
+    assert_same(&forward, &backward);
+    assert_same(&forward, &sharded);
+    for (size_t i = 0; i < 5; i++)
+        conversation_table_free(tables[i]);
+}
+END_TEST
+
+START_TEST(beyond_the_bound_nothing_is_lost)
+{
+    static struct merged       m;
+    struct conversation_table *t = new_table();
+    uint64_t                   flows = 0, bytes = 0, summed = 0;
+    size_t                     n_single = 0;
+
+    for (unsigned i = 0; i < N_FLOWS; i++)
+        fold(t, i, VERDICT_VIOLATION);
+    merge(&t, 1, &m);
+    for (size_t i = 0; i < m.n; i++) {
+        const struct conversation *c = m.all[i];
+
+        flows += c->flows;
+        bytes += c->bytes[0] + c->bytes[1];
+        if (c->key.summed == SUM_NONE) {
+            ck_assert_uint_eq(c->flows, 2);
+            n_single++;
+            continue;
+        }
+        ck_assert_uint_eq(c->key.summed, SUM_PEERS);
+        ck_assert_uint_eq(c->n_summed, c->flows);
+        ck_assert_uint_eq(c->n_kept, limits.flows_kept);
+        ck_assert_uint_ge(c->key.client_host, 1);
+        ck_assert_uint_eq(c->key.server_host, 0);
+        summed++;
+    }
+    ck_assert_uint_eq(flows, N_FLOWS);
+    ck_assert_uint_eq(bytes, N_FLOWS * UINT64_C(180));
+    ck_assert_uint_eq(n_single, conversation_limit(&limits));
+    ck_assert_uint_eq(summed, 3); /* one for each of the three names of the site */
+    conversation_table_free(t);
+}
+END_TEST
+
+START_TEST(what_a_row_allows_is_never_summed_up)
+{
+    struct conversation_table *t = new_table();
+
+    for (unsigned i = 0; i < N_FLOWS; i++)
+        fold(t, i, VERDICT_ALLOWED);
+    ck_assert_uint_eq(conversation_count(t), N_KEYS);
+    for (size_t i = 0; i < N_KEYS; i++) {
+        ck_assert_uint_eq(conversation_at(t, i)->key.summed, SUM_NONE);
+        ck_assert_uint_eq(conversation_at(t, i)->flows, 2);
+        ck_assert_uint_eq(conversation_at(t, i)->n_kept, 0);
+    }
+    conversation_table_free(t);
+}
+END_TEST
+
+START_TEST(groups_are_summed_up_with_what_they_share)
+{
+    struct conversation_table *t = new_table();
+
+    fold(t, 0, VERDICT_VIOLATION);
+    fold(t, 1, VERDICT_VIOLATION);
+    struct conversation *c = conversation_at(t, 0);
+    struct conversation  before = *c;
+    conversation_sum_up(c, SUM_PORTS);
+    ck_assert_int_eq(addr_compare(&c->key.client, &before.key.client), 0);
+    ck_assert_uint_eq(c->key.server_port, 0);
+    ck_assert_uint_eq(c->n_summed, 1);
+    ck_assert(!conversation_is_bounded(&c->key));
+    c = conversation_at(t, 1);
+    before = *c;
+    conversation_sum_up(c, SUM_CLIENTS);
+    ck_assert_int_ne(addr_compare(&c->key.client, &before.key.client), 0);
+    ck_assert_int_eq(addr_compare(&c->key.server, &before.key.server), 0);
+    ck_assert_uint_eq(c->key.server_port, 7);
+    conversation_table_free(t);
+}
+END_TEST
+
+Suite *suite_conversation(void);
+
+Suite *suite_conversation(void)
+{
+    Suite *s = suite_create("conversation");
+    TCase *t = tcase_create("bound");
+
+    tcase_add_test(t, bound_depends_on_neither_order_nor_sharding);
+    tcase_add_test(t, beyond_the_bound_nothing_is_lost);
+    tcase_add_test(t, what_a_row_allows_is_never_summed_up);
+    tcase_add_test(t, groups_are_summed_up_with_what_they_share);
+    suite_add_tcase(s, t);
+    return s;
+}
