@@ -163,9 +163,12 @@ struct policy_facts {
     enum outcome outcome;
     uint64_t flows, packets;
     const struct flow_icmp *icmp; /* or NULL */
+    struct ttl_range rst, own;    /* of RSTs in the server's name, and of the packets that are surely its own */
 };
 int policy_sentence(const struct policy *, const struct policy_query *, const struct judgement *, const struct policy_facts *,
                     char *buf, size_t size);
+/* Is it an error by which a filter tells of itself (RFC 1122, RFC 1812, RFC 4443: administratively prohibited)? */
+bool policy_icmp_prohibits(const struct flow_icmp *);
 /* The section of the source that the judgement rests on; borrowed; "" where none. */
 const char *policy_section(const struct policy *, const struct judgement *);
 /* The exception of the site that covers this conversation at 'at_ns', or NULL.  An expired one never covers. */
@@ -199,17 +202,24 @@ struct coverage {
     uint64_t filtered;          /* taken out by the user's filter */
     uint64_t unseen_bytes;      /* estimated from acknowledgements */
     bool     damaged;           /* an input ended early */
+    uint64_t unjudged;          /* read, but of no flow: cut before the ports, malformed, of unknown link types, encrypted, beyond a bound */
+    int64_t  longest_ns;        /* the longest stretch without a hole between inputs; 0: there is no hole */
+    uint64_t sessions, one_sided; /* TCP flows beyond the first SYN, and those of which one direction is not in the capture */
 };
 
 /* One conversation's contribution; fed once for each conversation of the run (any order). */
 struct expect_fact {
     struct policy_query query;
     enum outcome outcome;
+    bool     allowed;           /* only these meet a row or fail to; the others tell which ways the capture sees */
+    uint64_t packets[2];        /* of the client's, the server's side */
+    bool     one_sided;         /* one side acts on packets of the other, and none of those is in the capture */
     int64_t  first_ns;
     uint64_t flows;
     struct flow_icmp icmp;      /* of the first error, n_errors 0 where none */
     uint64_t first_packet;
     uint16_t input;
+    struct ttl_range rst, own;  /* as in policy_facts */
 };
 struct expect_host { struct addr addr; int64_t first_ns, last_ns; uint64_t sent, received; };
 
@@ -221,6 +231,7 @@ struct expectation {
     uint64_t attempts;
     int64_t  within_ns;
     struct flow_icmp icmp;
+    struct ttl_range rst, own;  /* of an attempt that a RST of another sender ended */
     const char *reason;         /* one sentence, with what is missing to conclude where not covered; the expector's */
 };
 
@@ -231,5 +242,52 @@ void expector_host(struct expector *, const struct expect_host *);
 /* Results in document order of the rows, then host order of the site file.  'ret' is owned by the expector. */
 int  expector_finish(struct expector *, const struct coverage *, const struct expectation **ret, size_t *ret_n, struct err *reterr);
 void expector_free(struct expector *);
+/* Does loss, as far as it is known, forbid conclusions from silence? */
+bool coverage_is_lossy(const struct coverage *);
+/* Does it hear one direction only of more sessions than its beginning cuts off? */
+bool coverage_is_one_sided(const struct coverage *);
+/* Was an attempt made so late that its answer may lie beyond the end of the capture? */
+bool coverage_ends_before_answer(const struct coverage *, int64_t attempt_ns);
+
+/* --- separation --------------------------------------------------------------------------------- */
+/*
+ * Passive evidence that something stands between two hosts that the document wants side by side (the Cautions of a matrix).
+ * Says what the capture shows and how much that weighs; never that there is a firewall.
+ */
+struct separate_fact {
+    struct tuple tuple;         /* ends, server's port and transport of one conversation */
+    enum outcome outcome;
+    bool     allowed;           /* by a row: silence on a port that the document does not open is no sign */
+    int64_t  first_ns, last_ns;
+    uint64_t flows, packets[2], bytes; /* packets of the client's, the server's side */
+    struct flow_icmp icmp;      /* n_errors 0 where none */
+    struct ttl_range ttl[2];    /* of what the client, the server itself sent in flows that got through */
+    struct ttl_range rst[2];    /* of RSTs in the client's, the server's name that are not like the rest of what it sent */
+    uint64_t conversation;      /* the caller's number for it */
+    uint64_t first_packet;
+    uint16_t input;
+};
+
+/* A finding of kind 'separated': one for each pair of hosts and section of the document. */
+struct separation {
+    uint32_t      host[2];      /* as the Caution names them: its first role, its second role */
+    struct addr   addr[2];
+    const char   *section;      /* borrowed */
+    enum severity severity;     /* HIGH: strong evidence, MEDIUM: medium, NOTICE: weak alone */
+    int64_t       first_ns, last_ns; /* of the conversations that are evidence */
+    uint64_t      flows, packets, bytes;
+    uint64_t      conversation; /* the first of them by weight, then time ... */
+    uint64_t      packet;       /* ... and its packet: the ICMP error, or the first of the flow */
+    uint16_t      input;
+    char          sentence[1536];
+};
+
+struct separator; /* one thread */
+int  separator_new(const struct policy *, struct separator **ret, struct err *reterr);
+/* Any order.  0, or -ENOMEM. */
+int  separator_conversation(struct separator *, const struct separate_fact *);
+/* By Caution, then pair.  'ret' is owned by the separator. */
+int  separator_finish(struct separator *, const struct coverage *, const struct separation **ret, size_t *ret_n, struct err *reterr);
+void separator_free(struct separator *);
 
 #endif

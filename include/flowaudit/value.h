@@ -64,6 +64,33 @@ enum flow_end {
     FLOW_END_EVICTED,  /* lack of resources, 5 */
 };
 
+/* TTLs (hop limits) of some packets; both 0 where there were none. */
+struct ttl_range {
+    uint8_t min, max;
+};
+
+static inline void ttl_range_add(struct ttl_range *r, uint8_t ttl)
+{
+    if (ttl == 0)
+        return;
+    if (r->min == 0 || ttl < r->min)
+        r->min = ttl;
+    if (ttl > r->max)
+        r->max = ttl;
+}
+
+static inline void ttl_range_join(struct ttl_range *r, const struct ttl_range *other)
+{
+    ttl_range_add(r, other->min);
+    ttl_range_add(r, other->max);
+}
+
+/* The value that the sender most likely began with: stacks use one of four. */
+static inline uint8_t ttl_initial(uint8_t ttl)
+{
+    return ttl <= 32 ? 32 : ttl <= 64 ? 64 : ttl <= 128 ? 128 : 255;
+}
+
 /* ICMP errors that quoted this flow: all are counted; the first "unreachable" is kept, or else the first of any type
  * (time exceeded, packet too big: no denial). */
 struct flow_icmp {

@@ -13,6 +13,7 @@ struct finding {
     enum severity         severity;
     struct conversation  *conversation;  /* or NULL */
     const struct expectation *expectation; /* or NULL */
+    const struct separation  *separation;  /* or NULL */
     char                 *section, *sentence; /* owned; of findings that have neither (or their own) */
     const struct site_exception *exception;   /* that waives it, or NULL */
     const struct pinhole *promise;            /* a port that was negotiated and not used, with 'judgement', or NULL */
@@ -37,6 +38,9 @@ struct audit {
     struct expector             *expector;
     const struct expectation    *expectations;
     size_t                       n_expectations;
+    struct separator            *separator;
+    const struct separation     *separations;
+    size_t                       n_separations;
     struct finding              *findings;
     size_t                       n_findings, n_findings_allocated;
     uint64_t                    *exception_uses; /* by index in the site */
@@ -45,6 +49,8 @@ struct audit {
 
 /* merge.c: the shards' conversations and hosts become one whole. */
 int audit_merge(struct audit *, struct err *reterr);
+/* evidence.c: what stopped attempts that failed, where it takes all conversations to tell.  A part of audit_order(). */
+int audit_settle(struct audit *, struct err *reterr);
 /* parents.c: the messages that negotiated dynamic ports, joined to the conversations on them. */
 int  audit_join_parents(struct audit *, struct err *reterr);
 void audit_parent_text(const struct audit *, const struct pinhole *, char *buf, size_t size);

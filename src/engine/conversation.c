@@ -379,6 +379,7 @@ static void add_counts(struct conversation *c, const struct flow_record *r)
     }
     c->duplicates += r->duplicates;
     c->encap |= r->encap;
+    c->cut |= r->cut;
     if (r->tuple.client_port < c->client_port_low)
         c->client_port_low = r->tuple.client_port;
     if (r->tuple.client_port > c->client_port_high)
@@ -406,9 +407,34 @@ static void add_icmp(struct conversation *c, const struct flow_icmp *icmp)
     if (icmp->n_errors == 0)
         return;
     uint64_t n = c->icmp.n_errors + icmp->n_errors;
-    if (c->icmp.n_errors == 0 || icmp_before(icmp, &c->icmp))
+    bool prohibits = policy_icmp_prohibits(icmp), kept_prohibits = c->icmp.n_errors > 0 && policy_icmp_prohibits(&c->icmp);
+    if (c->icmp.n_errors == 0 || (prohibits == kept_prohibits ? icmp_before(icmp, &c->icmp) : prohibits))
         c->icmp = *icmp;
     c->icmp.n_errors = n;
+}
+
+/*
+ * TTLs of one side.  A RST at one end of the flow's range, apart from all else that this side sent, may be another's; where packets
+ * were seen twice around a router, only another initial value tells.
+ */
+static void add_ttls(struct conversation *c, const struct flow_record *r, enum outcome outcome, unsigned side)
+{
+    uint8_t low = r->ttl_min[side], high = r->ttl_max[side];
+    bool    reset = r->rst_ttl != 0 && r->rst_from_server_side == (side == 1);
+    bool    apart = reset && low != high && (r->rst_ttl == low || r->rst_ttl == high) &&
+                 (r->duplicates == 0 || ttl_initial(low) != ttl_initial(high));
+
+    if (r->packets[side] == 0)
+        return;
+    if (apart) {
+        ttl_range_add(&c->rst[side], r->rst_ttl);
+        ttl_range_add(&c->ttl[side], r->rst_ttl == low ? high : low);
+    } else if (reset && side == 1 && outcome == OUTCOME_REFUSED) {
+        ttl_range_add(&c->rst[side], r->rst_ttl);
+    } else if (outcome == OUTCOME_ESTABLISHED) {
+        ttl_range_add(&c->ttl[side], low);
+        ttl_range_add(&c->ttl[side], high);
+    }
 }
 
 int conversation_fold(struct conversation_table *t, const struct flow_record *r, const struct policy_query *q, const struct judgement *j,
@@ -428,6 +454,8 @@ int conversation_fold(struct conversation_table *t, const struct flow_record *r,
         describe(c, r, q, j, is_reply);
     add_counts(c, r);
     add_icmp(c, &r->icmp);
+    add_ttls(c, r, outcome, 0);
+    add_ttls(c, r, outcome, 1);
     c->n_summed += key.summed != SUM_NONE;
     return keep(&t->limits, c, r);
 }
@@ -472,7 +500,13 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     a->duplicates += b->duplicates;
     a->unseen_bytes += b->unseen_bytes;
     a->encap |= b->encap;
+    a->cut |= b->cut;
+    a->one_sided &= b->one_sided;
+    if (a->own.min == 0)
+        a->own = b->own;
     for (unsigned i = 0; i < 2; i++) {
+        ttl_range_join(&a->ttl[i], &b->ttl[i]);
+        ttl_range_join(&a->rst[i], &b->rst[i]);
         a->packets[i] += b->packets[i];
         a->bytes[i] += b->bytes[i];
         a->query.sent[i] |= b->query.sent[i];

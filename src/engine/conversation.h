@@ -44,8 +44,13 @@ struct conversation {
     uint16_t encap, vlan;
     uint64_t flows, packets[2], bytes[2], payload, duplicates, unseen_bytes;
     uint64_t n_summed;         /* conversations that this one stands for (SUM_PEERS: their flows, an upper bound) */
+    bool     cut;              /* by the snap length: the content may be unknown for that alone */
     bool     is_reply;         /* the first payload was an answer: may answer a broadcast */
-    struct flow_icmp icmp;     /* first error of its flows, n_errors the sum */
+    struct flow_icmp icmp;     /* first error of its flows, n_errors the sum; a prohibition rather than another */
+    struct ttl_range ttl[2];   /* of what the client's, the server's side itself sent in flows that got through */
+    struct ttl_range rst[2];   /* of RSTs in its name: that refused an attempt, or are not like the rest of the flow */
+    bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */
+    struct ttl_range own;      /* what 'rst[1]' was found to differ from: see evidence.c */
     struct app app;
     const struct pinhole *parent;  /* the message that negotiated its port, or NULL; set after merging, as the next two */
     const struct pinhole *bind;    /* the RPC interface that its server's port was bound to, or NULL */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From merged conversations to expectations and findings, in the order of reports. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,9 @@ static int conversation_finding(struct audit *a, struct conversation *c)
         return -ENOMEM;
     f->kind = j->kind;
     f->severity = policy_severity(j, (enum outcome)c->key.outcome);
+    /* Of a session with one side missing from the capture nobody knows whether it got through: as grave as one that did not. */
+    if (c->one_sided && c->key.transport == IPPROTO_TCP)
+        f->severity = policy_severity(j, OUTCOME_UNANSWERED);
     f->conversation = c;
     f->first_ns = c->first_ns;
     f->exception = c->key.summed == SUM_NONE ? policy_exception(a->policy, &c->query, c->last_ns) : NULL;
@@ -56,6 +60,19 @@ static int expectation_finding(struct audit *a, const struct expectation *e)
     f->severity = missing ? SEVERITY_MEDIUM : SEVERITY_HIGH;
     f->expectation = e;
     f->first_ns = e->first_ns;
+    return 0;
+}
+
+static int separation_finding(struct audit *a, const struct separation *s)
+{
+    struct finding *f = add_finding(a);
+
+    if (f == NULL)
+        return -ENOMEM;
+    f->kind = FINDING_SEPARATED;
+    f->severity = s->severity;
+    f->separation = s;
+    f->first_ns = s->first_ns;
     return 0;
 }
 
@@ -130,6 +147,8 @@ static int by_rank(const void *pa, const void *pb)
     /* Expectations stand in one array in the order of the document. */
     if (a->expectation != NULL && b->expectation != NULL)
         return a->expectation < b->expectation ? -1 : a->expectation > b->expectation;
+    if (a->separation != NULL && b->separation != NULL)
+        return a->separation < b->separation ? -1 : a->separation > b->separation;
     return strcmp(a->sentence != NULL ? a->sentence : "", b->sentence != NULL ? b->sentence : "");
 }
 
@@ -144,14 +163,19 @@ static int evaluate_expectations(struct audit *a, struct err *reterr)
         struct expect_fact         fact = {
                     .query = c->query,
                     .outcome = (enum outcome)c->key.outcome,
+                    .allowed = c->key.verdict == VERDICT_ALLOWED,
+                    .packets = {c->packets[0], c->packets[1]},
+                    .one_sided = c->one_sided,
                     .first_ns = c->first_ns,
                     .flows = c->flows,
                     .icmp = c->icmp,
                     .first_packet = c->first_packet,
                     .input = c->first_input,
+                    .rst = c->rst[1],
+                    .own = c->own,
         };
 
-        if (c->key.summed == SUM_NONE && c->key.verdict == VERDICT_ALLOWED)
+        if (c->key.summed == SUM_NONE)
             expector_conversation(a->expector, &fact);
     }
     for (size_t i = 0; i < a->n_hosts; i++) {
@@ -161,6 +185,37 @@ static int evaluate_expectations(struct audit *a, struct err *reterr)
         expector_host(a->expector, &host);
     }
     return expector_finish(a->expector, &a->coverage, &a->expectations, &a->n_expectations, reterr);
+}
+
+static int evaluate_separations(struct audit *a, struct err *reterr)
+{
+    int rc = separator_new(a->policy, &a->separator, reterr);
+
+    for (size_t i = 0; rc == 0 && i < a->n_conversations; i++) {
+        const struct conversation *c = a->conversations[i];
+        struct separate_fact       fact = {
+                  .tuple = c->query.tuple,
+                  .outcome = (enum outcome)c->key.outcome,
+                  .allowed = c->key.verdict == VERDICT_ALLOWED,
+                  .first_ns = c->first_ns,
+                  .last_ns = c->last_ns,
+                  .flows = c->flows,
+                  .packets = {c->packets[0], c->packets[1]},
+                  .bytes = c->bytes[0] + c->bytes[1],
+                  .icmp = c->icmp,
+                  .ttl = {c->ttl[0], c->own.min != 0 ? c->own : c->ttl[1]},
+                  .rst = {c->rst[0], c->rst[1]},
+                  .conversation = c->id,
+                  .first_packet = c->first_packet,
+                  .input = c->first_input,
+        };
+
+        if (c->key.summed == SUM_NONE && !c->query.group && !c->judgement.ignored && separator_conversation(a->separator, &fact) != 0)
+            rc = err_set(reterr, -ENOMEM, "no memory for evidence of separation");
+    }
+    if (rc == 0)
+        rc = separator_finish(a->separator, &a->coverage, &a->separations, &a->n_separations, reterr);
+    return rc;
 }
 
 static void count_findings(struct audit *a)
@@ -184,6 +239,8 @@ int audit_conclude(struct audit *a, struct err *reterr)
     struct lint_aux lint = {a, 0};
     int             rc = evaluate_expectations(a, reterr);
 
+    if (rc == 0)
+        rc = evaluate_separations(a, reterr);
     if (rc != 0)
         return rc;
     a->exception_uses = calloc(a->site->n_exceptions + 1, sizeof(*a->exception_uses));
@@ -193,6 +250,8 @@ int audit_conclude(struct audit *a, struct err *reterr)
         rc = conversation_finding(a, a->conversations[i]);
     for (size_t i = 0; rc == 0 && i < a->n_expectations; i++)
         rc = expectation_finding(a, &a->expectations[i]);
+    for (size_t i = 0; rc == 0 && i < a->n_separations; i++)
+        rc = separation_finding(a, &a->separations[i]);
     if (rc == 0)
         rc = audit_unused_promises(a, promise_finding, reterr);
     if (rc == 0) {
@@ -217,4 +276,5 @@ void audit_free_findings(struct audit *a)
     free(a->findings);
     free(a->exception_uses);
     expector_free(a->expector);
+    separator_free(a->separator);
 }

@@ -258,8 +258,27 @@ static void judge_again(const struct policy *policy, struct conversation *c)
         c->kept[i].answers_group = true;
 }
 
+/* Services that are asked by broadcast or multicast: NetBIOS names and datagrams, SQL browser, SSDP, WS-Discovery, mDNS, LLMNR. */
+static bool asked_by_group(uint16_t port)
+{
+    static const uint16_t ports[] = {137, 138, 1434, 1900, 3702, 5353, 5355};
+
+    for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+        if (ports[i] == port)
+            return true;
+    return false;
+}
+
+/* An answer whose query is not in the capture: it cannot be held against who seems to have asked, where the query may have been
+ * a broadcast. */
+static bool may_answer_group(const struct conversation *c, bool back)
+{
+    return c->is_reply && c->key.verdict == VERDICT_VIOLATION &&
+           asked_by_group(back ? c->query.tuple.server_port : c->query.tuple.client_port);
+}
+
 /* A unicast datagram from the port that a broadcast query went to, back to the port that it came from, is its
- * answer.  Where both ports are equal (137 to 137) it may as well be a query of its own: then the content decides. */
+ * answer.  Where both ports are equal (137 to 137) it may as well be a query of its own: then the content decides, unless the snap length took it. */
 static void mark_answer(const struct audit *a, const struct group_queries *queries, struct conversation *c)
 {
     const struct tuple *t = &c->query.tuple;
@@ -267,11 +286,11 @@ static void mark_answer(const struct audit *a, const struct group_queries *queri
     if (c->key.transport != IPPROTO_UDP || c->key.summed != SUM_NONE || c->query.group || c->client_port_low != c->client_port_high)
         return;
     bool forward = c->packets[1] == 0, back = c->packets[0] == 0;
-    if (forward == back || (t->client_port == t->server_port && !c->is_reply))
+    if (forward == back || (t->client_port == t->server_port && !c->is_reply && !(c->cut && c->app.basis != APP_CONTENT)))
         return;
-    if (forward && asked(queries, &t->server, t->server_port, t->client_port, c->first_ns)) {
+    if (forward && (asked(queries, &t->server, t->server_port, t->client_port, c->first_ns) || may_answer_group(c, false))) {
         judge_again(a->policy, c);
-    } else if (back && asked(queries, &t->client, t->client_port, t->server_port, c->first_ns)) {
+    } else if (back && (asked(queries, &t->client, t->client_port, t->server_port, c->first_ns) || may_answer_group(c, true))) {
         swap_ends(c);
         judge_again(a->policy, c);
     }
@@ -284,7 +303,7 @@ static int mark_answers(struct audit *a, struct err *reterr)
 
     if (rc != 0)
         return rc;
-    for (size_t i = 0; queries.n > 0 && i < a->n_conversations; i++)
+    for (size_t i = 0; i < a->n_conversations; i++)
         mark_answer(a, &queries, a->conversations[i]);
     free(queries.items);
     return 0;
@@ -379,14 +398,16 @@ int audit_merge(struct audit *a, struct err *reterr)
 int audit_order(struct audit *a, struct err *reterr)
 {
     const size_t size = sizeof(struct conversation *);
+    int          rc = audit_settle(a, reterr);
 
-    if (a->n_conversations > a->options->peers_kept) {
+    if (rc == 0 && a->n_conversations > a->options->peers_kept) {
         qsort(a->conversations, a->n_conversations, size, by_pair);
         bound_groups(a, compare_pair, SUM_PORTS);
         qsort(a->conversations, a->n_conversations, size, by_port);
         bound_groups(a, compare_port, SUM_CLIENTS);
     }
-    int rc = absorb_equal(a, reterr);
+    if (rc == 0)
+        rc = absorb_equal(a, reterr);
     if (rc != 0)
         return rc;
     if (a->n_conversations > 1)

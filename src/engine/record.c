@@ -9,7 +9,7 @@
 #include "flowaudit/classify.h"
 #include "flowaudit/packet.h"
 
-#define SENTENCE_SIZE 1024
+#define SENTENCE_SIZE 2048
 #define PARENT_SIZE 1024
 
 static const char *transport_name(uint8_t transport)
@@ -355,6 +355,8 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .flows = c->flows,
                .packets = c->packets[0] + c->packets[1],
                .icmp = c->icmp.n_errors > 0 ? &c->icmp : NULL,
+               .rst = c->rst[1],
+               .own = c->own,
     };
 
     policy_sentence(a->policy, &c->query, &c->judgement, &facts, sentence, SENTENCE_SIZE);
@@ -391,6 +393,24 @@ static void describe_expectation(const struct audit *a, const struct finding *f,
     s->disposition = f->kind == FINDING_MISDROPPED ? disposition_name(DISPOSITION_MISDROPPED) : "";
     s->flows = e->attempts;
     s->reason = e->reason;
+}
+
+/* The policy knows packets by number; the input's name is the engine's to add. */
+static void describe_separation(const struct audit *a, const struct finding *f, struct store_finding *s, char *sentence)
+{
+    const struct separation *e = f->separation;
+
+    snprintf(sentence, SENTENCE_SIZE, "%s First evidence: packet %llu of %s.", e->sentence, (unsigned long long)e->packet,
+             inputs_name(a->inputs, e->input));
+    s->conversation_id = e->conversation;
+    s->section = e->section;
+    s->client_name = policy_host_name(a->policy, e->host[0]);
+    s->server_name = policy_host_name(a->policy, e->host[1]);
+    s->protocol = "";
+    s->last_ns = e->last_ns;
+    s->flows = e->flows;
+    s->packets = e->packets;
+    s->bytes = e->bytes;
 }
 
 /* A port that was negotiated and not used: there is no conversation to speak of. */
@@ -449,6 +469,10 @@ static int record_finding(struct audit *a, struct store *store, const struct fin
         describe_expectation(a, f, &s);
         s.client = policy_host_address(a->policy, f->expectation->client_host);
         s.server = policy_host_address(a->policy, f->expectation->server_host);
+    } else if (f->separation != NULL) {
+        describe_separation(a, f, &s, sentence);
+        s.client = addr_text(&f->separation->addr[0], client);
+        s.server = addr_text(&f->separation->addr[1], server);
     }
     return store_put_finding(store, &s, reterr);
 }

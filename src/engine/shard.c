@@ -164,6 +164,13 @@ static int well_known_vote(const struct tuple *t)
     return (t->server_port < 1024) - (t->client_port < 1024);
 }
 
+/* Nothing but RSTs, all of one side: they answer something that is not in the capture. */
+static bool resets_alone(const struct flow_record *r)
+{
+    return r->packets[1] == 0 && r->payload[0] == 0 && (r->tcp_flags[0] & TCP_RST) != 0 && (r->tcp_flags[0] & TCP_SYN) == 0 &&
+           r->packets[0] <= 1 + r->duplicates;
+}
+
 /*
  * Who is the client where no handshake and no content said so.  For UDP the first packet's sender is, unless it
  * spoke from a documented service port of its own to an ephemeral one: then the query came before the capture.
@@ -182,14 +189,17 @@ static void settle_direction(const struct shard *s, struct flow_record *r)
     }
     if (vote == 0)
         vote = well_known_vote(&r->tuple);
-    if (vote < 0)
+    if (vote < 0 || (vote == 0 && resets_alone(r)))
         flow_record_swap(r);
     if (vote != 0)
         r->direction = DIRECTION_PORT;
 }
 
+/* A single side that speaks from a port to the same port (138 to 138) may as well answer as ask. */
 static bool direction_is_known(const struct flow_record *r)
 {
+    if (r->tuple.client_port == r->tuple.server_port && r->direction > DIRECTION_CONTENT && (r->packets[0] == 0 || r->packets[1] == 0))
+        return false;
     return r->direction <= DIRECTION_CONTENT || (r->tuple.transport == IPPROTO_UDP && r->direction == DIRECTION_FIRST);
 }
 

@@ -10,6 +10,8 @@
 
 #include <netinet/in.h>
 
+#define BARE_FRAME 100 /* bytes: no frame with IP and TCP headers alone is longer, options included, tunnels aside */
+
 /* The error tells that the client's packet was not delivered. Sets what that means. */
 static bool icmp_outcome(const struct flow_record *r, enum outcome *ret)
 {
@@ -24,10 +26,13 @@ static bool icmp_outcome(const struct flow_record *r, enum outcome *ret)
 }
 
 /* A RST as if from the server, whose TTL is not that of the server's other packets here, was sent by something
- * between. */
+ * between.  Where a routed span shows packets twice, the copies differ by a hop and mean nothing. */
 static enum outcome rst_outcome(const struct flow_record *r)
 {
-    return r->ttl_min[1] != r->ttl_max[1] ? OUTCOME_PROHIBITED : OUTCOME_REFUSED;
+    bool differs = r->duplicates == 0 ? r->ttl_min[1] != r->ttl_max[1]
+                                      : ttl_initial(r->ttl_min[1]) != ttl_initial(r->ttl_max[1]);
+
+    return differs ? OUTCOME_PROHIBITED : OUTCOME_REFUSED;
 }
 
 /* One end sent nothing but a single RST. */
@@ -55,16 +60,19 @@ static enum outcome midstream(const struct flow_record *r)
 {
     if (r->packets[0] == 0 || r->packets[1] == 0)
         return one_direction(r, OUTCOME_ONE_WAY);
-    if (only_reset(r, 1))
-        return rst_outcome(r);
-    return only_reset(r, 0) ? OUTCOME_ONE_WAY : OUTCOME_ESTABLISHED;
+    /* A lone RST ends something older: nobody saw an attempt that it could have refused. */
+    return only_reset(r, 0) || only_reset(r, 1) ? OUTCOME_ONE_WAY : OUTCOME_ESTABLISHED;
 }
 
 static enum outcome flags_cut(const struct flow_record *r)
 {
     if (r->packets[0] == 0 || r->packets[1] == 0)
         return one_direction(r, r->payload[0] + r->payload[1] > 0 ? OUTCOME_ONE_WAY : OUTCOME_UNANSWERED);
-    return r->payload[0] + r->payload[1] > 0 ? OUTCOME_ESTABLISHED : one_direction(r, OUTCOME_UNANSWERED);
+    /* Without flags an answer may be a RST.  Frames longer than bare headers carried data. */
+    bool data = r->payload[0] + r->payload[1] > 0;
+    for (unsigned i = 0; i < 2; i++)
+        data |= r->bytes[i] > r->packets[i] * BARE_FRAME;
+    return data ? OUTCOME_ESTABLISHED : one_direction(r, OUTCOME_ONE_WAY);
 }
 
 static enum outcome tcp_outcome(const struct flow_record *r)

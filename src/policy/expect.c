@@ -9,8 +9,6 @@
 
 #include "private.h"
 
-/* Of all bytes, what acknowledgements may show to be missing before silence proves nothing: one in a thousand. */
-#define UNSEEN_SHARE 1000
 #define MOST_SERVERS_NAMED 4
 #define REASON_SIZE 1024 /* a sentence; longer ones are cut */
 
@@ -24,7 +22,9 @@ struct tally {
     uint64_t         attempts;
     uint64_t         last_fact;    /* by its number: a row that fits in two ways is counted once */
     int64_t          first_ns;
+    int64_t          silent_ns;    /* of the first attempt without an answer */
     struct flow_icmp icmp;
+    struct ttl_range rst, own;
 };
 
 struct life {
@@ -45,6 +45,8 @@ struct expector {
     size_t               n_tallies, n_allocated;
     size_t              *row_starts; /* by row, and one past the end */
     struct life         *lives;      /* by host entry */
+    struct passages      passages;
+    bool                 failed;     /* for want of memory, while facts came: told by expector_finish() */
     uint64_t             n_facts;
     struct expectation  *results;
     char               **reasons;    /* of the results */
@@ -115,6 +117,7 @@ static int add_tally(struct expector *x, uint32_t row, uint32_t client, uint32_t
     }
     x->tallies[x->n_tallies++] = (struct tally){
         .row = row, .client = client, .server = server, .seen_server = POLICY_NONE, .tried_server = POLICY_NONE,
+        .silent_ns = INT64_MAX,
     };
     return 0;
 }
@@ -209,6 +212,7 @@ void expector_free(struct expector *x)
     free(x->tallies);
     free(x->row_starts);
     free(x->lives);
+    passages_free(&x->passages);
     free(x);
 }
 
@@ -228,6 +232,12 @@ static void count_attempt(struct tally *t, const struct expect_fact *f, bool met
     if (met && !t->seen) {
         t->seen = true;
         t->seen_server = server;
+    }
+    if (f->outcome == OUTCOME_UNANSWERED && f->first_ns < t->silent_ns)
+        t->silent_ns = f->first_ns;
+    if (f->own.min != 0 && t->own.min == 0) {
+        t->rst = f->rst;
+        t->own = f->own;
     }
     if (f->icmp.n_errors > 0 && (t->icmp.n_errors == 0 || f->icmp.ts_ns < t->icmp.ts_ns))
         t->icmp = f->icmp;
@@ -274,6 +284,9 @@ void expector_conversation(struct expector *x, const struct expect_fact *fact)
     struct fact_of   f = {.x = x, .fact = fact, .tuple = fact->query.tuple};
     struct judgement j;
 
+    x->failed |= passages_note(&x->passages, x->p, fact) != 0;
+    if (!fact->allowed)
+        return;
     policy_judge(x->p, &fact->query, &j);
     if (j.reversed)
         f.tuple = query_turned(&fact->query).tuple;
@@ -305,26 +318,53 @@ static double seconds(int64_t ns)
     return (double)ns / 1e9;
 }
 
+/* Would this host do as the server? */
+static bool would_do(const struct expector *x, const struct tally *t, uint32_t server)
+{
+    if (server == t->client)
+        return false;
+    return t->server != POLICY_NONE ? server == t->server : sets_meet(&host_group(x->p, server)->roles, &x->p->rows[t->row].to);
+}
+
+/* A server whose packets to this client are in the capture while the client's to it are not; or POLICY_NONE. */
+static uint32_t hidden_server(const struct expector *x, const struct tally *t)
+{
+    for (uint32_t s = 0; s < x->p->site->n_hosts; s++)
+        if (passages_hide(&x->passages, t->client, s) && would_do(x, t, s))
+            return s;
+    return POLICY_NONE;
+}
+
 /* Why silence proves nothing, or NULL where it does prove something. */
 static const char *uncovered(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf, size_t size)
 {
     const struct life *l = &x->lives[t->client];
     const char        *client = policy_host_name(x->p, t->client);
-    int64_t            within = x->p->rows[t->row].within_ns, length = c->last_ns - c->first_ns;
+    uint32_t           hidden = hidden_server(x, t);
+    int64_t            within = x->p->rows[t->row].within_ns, length = c->longest_ns > 0 ? c->longest_ns : c->last_ns - c->first_ns;
 
     if (l->sent == 0 && l->received > 0)
         snprintf(buf, size, "packets to %s were captured and none from it, so its attempts could not have been seen", client);
     else if (l->sent == 0)
         snprintf(buf, size, "no packet of %s was seen", client);
+    else if (hidden != POLICY_NONE)
+        snprintf(buf, size, "packets of %s to %s were captured and none the other way, though %s acted on some",
+                 policy_host_name(x->p, hidden), client, policy_host_name(x->p, hidden));
+    else if (coverage_is_one_sided(c))
+        snprintf(buf, size, "of %llu of %llu TCP sessions one direction is not in the capture", (unsigned long long)c->one_sided,
+                 (unsigned long long)c->sessions);
     else if (length < within)
-        snprintf(buf, size, "the observation lasts %.0f s, and the flow has %.0f s to happen", seconds(length), seconds(within));
+        snprintf(buf, size, "the observation lasts %.0f s%s, and the flow has %.0f s to happen", seconds(length),
+                 c->longest_ns > 0 ? " without a hole" : "", seconds(within));
     else if (c->lost > 0)
         snprintf(buf, size, "%llu packet%s known to be lost", (unsigned long long)c->lost, c->lost == 1 ? " is" : "s are");
+    else if (c->unjudged > 0)
+        snprintf(buf, size, "%llu packet%s could not be judged", (unsigned long long)c->unjudged, c->unjudged == 1 ? "" : "s");
     else if (c->filtered > 0)
         snprintf(buf, size, "the filter took %llu packet%s out", (unsigned long long)c->filtered, c->filtered == 1 ? "" : "s");
     else if (c->damaged)
         snprintf(buf, size, "an input could not be read to its end");
-    else if (c->unseen_bytes > c->bytes / UNSEEN_SHARE)
+    else if (coverage_is_lossy(c))
         snprintf(buf, size, "acknowledgements show that %llu bytes passed which were not captured", (unsigned long long)c->unseen_bytes);
     else
         return NULL;
@@ -340,7 +380,7 @@ static void name_servers(const struct expector *x, const struct tally *t, char *
 
     buf[0] = '\0';
     for (uint32_t s = 0; s < p->site->n_hosts && len < size; s++) {
-        if (s == t->client || (t->server != POLICY_NONE ? s != t->server : !sets_meet(&host_group(p, s)->roles, &p->rows[t->row].to)))
+        if (!would_do(x, t, s))
             continue;
         if (n++ == MOST_SERVERS_NAMED) {
             snprintf(buf + len, size - len, " or others");
@@ -355,15 +395,17 @@ static void say_failed(const struct expector *x, const struct tally *t, enum exp
                        char *buf, size_t size)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
-    char                     servers[512], sender[ADDR_TEXT_SIZE], icmp[128] = "";
+    char                     servers[512], error[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE], why[ICMP_TEXT_SIZE + 4] = "";
 
     name_servers(x, t, servers, sizeof(servers));
     if (outcome == EXPECT_PROHIBITED && t->icmp.n_errors > 0)
-        snprintf(icmp, sizeof(icmp), " (ICMP%s type %u code %u from %s)", t->icmp.is_icmp6 ? "v6" : "", t->icmp.type, t->icmp.code,
-                 addr_text(&t->icmp.sender, sender));
+        snprintf(why, sizeof(why), ", %s", icmp_text(x->p, &t->icmp, error, sizeof(error)));
+    else if (outcome == EXPECT_PROHIBITED && t->own.min != 0)
+        snprintf(why, sizeof(why), ", RST with %s, where the server's own packets have %s", ttl_text(&t->rst, rst, sizeof(rst)),
+                 ttl_text(&t->own, own, sizeof(own)));
     snprintf(buf, size, "%s (%s) tried %s to %s %llu time%s: %s%s. The document requires this flow (row %s, \"%s\").",
              policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), row->service, servers,
-             (unsigned long long)t->attempts, t->attempts == 1 ? "" : "s", what, icmp, row->id.text, row->section);
+             (unsigned long long)t->attempts, t->attempts == 1 ? "" : "s", what, why, row->id.text, row->section);
 }
 
 static enum expectation_outcome say_silent(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf,
@@ -380,11 +422,27 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
         return EXPECT_NOT_COVERED;
     }
     snprintf(buf, size,
-             "%s (%s) never tried %s to %s in %.0f s, though it sent %llu packets and no loss is known. The document requires "
+             "%s (%s) never tried %s to %s in %.0f s, though it sent %llu packet%s and no loss is known. The document requires "
              "this flow (row %s, \"%s\").",
              client, address, row->service, servers, seconds(c->last_ns - c->first_ns), (unsigned long long)x->lives[t->client].sent,
-             row->id.text, row->section);
+             x->lives[t->client].sent == 1 ? "" : "s", row->id.text, row->section);
     return EXPECT_NEVER_ATTEMPTED;
+}
+
+/* Attempts without an answer: is the answer missing, or only missing from the capture? */
+static bool silence_unproven(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf, size_t size)
+{
+    const struct matrix_row *row = x->p->rows[t->row].row;
+    bool                     lossy = coverage_is_lossy(c);
+    char                     servers[512];
+
+    if (!lossy && !coverage_ends_before_answer(c, t->silent_ns))
+        return false;
+    name_servers(x, t, servers, sizeof(servers));
+    snprintf(buf, size, "%s (%s) tried %s to %s (row %s), and no answer was seen, which proves nothing: %s.",
+             policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), row->service, servers, row->id.text,
+             lossy ? "packets passed that were not captured" : "the capture ends too soon after it");
+    return true;
 }
 
 static enum expectation_outcome conclude(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf,
@@ -395,7 +453,7 @@ static enum expectation_outcome conclude(const struct expector *x, const struct 
         enum expectation_outcome result;
         const char              *what;
     } failures[] = {
-        {OUTCOME_PROHIBITED, EXPECT_PROHIBITED, "stopped by something other than the server"},
+        {OUTCOME_PROHIBITED, EXPECT_PROHIBITED, "stopped by a filter or by something other than the server"},
         {OUTCOME_REFUSED, EXPECT_REFUSED, "refused by the server"},
         {OUTCOME_UNANSWERED, EXPECT_UNANSWERED, "no answer was seen"},
         {OUTCOME_ONE_WAY, EXPECT_ONE_WAY, "only one direction was captured, so whether it worked cannot be told"},
@@ -411,6 +469,8 @@ static enum expectation_outcome conclude(const struct expector *x, const struct 
     }
     for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
         if (t->n[failures[i].outcome] > 0) {
+            if (failures[i].outcome == OUTCOME_UNANSWERED && silence_unproven(x, t, c, buf, size))
+                return EXPECT_NOT_COVERED;
             say_failed(x, t, failures[i].result, failures[i].what, buf, size);
             return failures[i].result;
         }
@@ -431,7 +491,7 @@ static int conclude_all(struct expector *x, const struct coverage *c)
             return -ENOMEM;
         x->results[i] = (struct expectation){
             .row = t->row, .client_host = t->client, .outcome = outcome, .first_ns = t->first_ns, .attempts = t->attempts,
-            .within_ns = x->p->rows[t->row].within_ns, .icmp = t->icmp, .reason = x->reasons[i],
+            .within_ns = x->p->rows[t->row].within_ns, .icmp = t->icmp, .rst = t->rst, .own = t->own, .reason = x->reasons[i],
             .server_host = t->server != POLICY_NONE ? t->server : t->seen ? t->seen_server : t->tried_server,
         };
     }
@@ -441,9 +501,10 @@ static int conclude_all(struct expector *x, const struct coverage *c)
 int expector_finish(struct expector *x, const struct coverage *c, const struct expectation **ret, size_t *ret_n, struct err *reterr)
 {
     free_results(x);
+    passages_unite(&x->passages);
     x->results = calloc(x->n_tallies + 1, sizeof(*x->results));
     x->reasons = calloc(x->n_tallies + 1, sizeof(*x->reasons));
-    if (x->results == NULL || x->reasons == NULL || conclude_all(x, c) != 0)
+    if (x->failed || x->results == NULL || x->reasons == NULL || conclude_all(x, c) != 0)
         return err_set(reterr, -ENOMEM, "no memory for the expected flows");
     *ret = x->results;
     *ret_n = x->n_tallies;

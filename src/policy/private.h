@@ -298,11 +298,32 @@ const struct host_group *host_group(const struct policy *, uint32_t host); /* of
 /* Calls 'fn' for each row that allows the flow; a row may come more than once. */
 void policy_each_row(const struct policy *, const struct policy_query *, const struct judgement *, stab_fn *, void *aux);
 
+#define HOST_TEXT_SIZE (RULES_MAX_NAME + ADDR_TEXT_SIZE + 4)
+#define ICMP_TEXT_SIZE (HOST_TEXT_SIZE + 128)
+#define TTL_TEXT_SIZE 32
 /* sentence.c: "sub1 (10.30.8.20)", or the address alone */
 const char *host_text(const struct policy *, const struct addr *, char *buf, size_t size);
 /* What the document says, without the event. */
 int         rule_text(const struct policy *, const struct policy_query *, const struct judgement *, char *buf, size_t size);
 const char *ports_text(const struct applied_row *, char *buf, size_t size); /* "TCP and UDP 5000-5020" */
 const char *service_text(uint8_t transport, uint16_t port, char *buf, size_t size); /* "TCP 443" */
+/* "ICMP \"communication administratively prohibited\" (type 3 code 13) from fw1 (192.0.2.1)" */
+const char *icmp_text(const struct policy *, const struct flow_icmp *, char *buf, size_t size);
+const char *ttl_text(const struct ttl_range *, char *buf, size_t size); /* "TTL 64", "TTLs from 62 to 64" */
+
+/* passage.c: which ways between host entries the capture sees. */
+struct passage {
+    uint32_t from, to;
+    bool     seen;   /* packets of 'from' to 'to' are in the capture */
+    bool     hidden; /* 'to' acts on some that are not */
+};
+struct passages {
+    struct passage *items;
+    size_t          n, n_allocated;
+};
+int  passages_note(struct passages *, const struct policy *, const struct expect_fact *); /* 0 or -ENOMEM */
+void passages_unite(struct passages *); /* once all are noted, before the next */
+bool passages_hide(const struct passages *, uint32_t from, uint32_t to); /* known to be hidden, and nothing of it seen */
+void passages_free(struct passages *);
 
 #endif

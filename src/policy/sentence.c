@@ -11,7 +11,6 @@
 #include "private.h"
 
 #define MOST_RANGES 8      /* of a row, named in a sentence */
-#define HOST_TEXT_SIZE (RULES_MAX_NAME + ADDR_TEXT_SIZE + 4)
 
 const char *host_text(const struct policy *p, const struct addr *a, char *buf, size_t size)
 {
@@ -51,22 +50,51 @@ static void __attribute__((format(printf, 2, 3))) say(struct text *t, const char
 
 /* --- what was seen ---------------------------------------------------------------------------------------- */
 
-static const char *icmp_meaning(const struct flow_icmp *icmp)
+/* RFC 792, RFC 1122, RFC 1812: codes of "destination unreachable". */
+static const char *const unreachable[] = {
+    "network unreachable", "host unreachable", "protocol unreachable", "port unreachable", "fragmentation needed", "source route failed",
+    "network unknown", "host unknown", "host isolated", "network administratively prohibited", "host administratively prohibited",
+    "network unreachable for this type of service", "host unreachable for this type of service",
+    "communication administratively prohibited", "host precedence violation", "precedence cutoff",
+};
+/* RFC 4443 */
+static const char *const unreachable6[] = {
+    "no route", "communication administratively prohibited", "beyond scope of source address", "address unreachable", "port unreachable",
+    "source address failed policy", "route rejected",
+};
+
+bool policy_icmp_prohibits(const struct flow_icmp *icmp)
 {
     if (icmp->is_icmp6)
-        return icmp->type == 1 && icmp->code == 1 ? "administratively prohibited" : icmp->type == 1 && icmp->code == 4 ? "port unreachable" : "unreachable";
-    if (icmp->type != 3)
-        return "error";
-    switch (icmp->code) {
-    case 3:
-        return "port unreachable";
-    case 9:
-    case 10:
-    case 13:
-        return "administratively prohibited";
-    default:
-        return "unreachable";
-    }
+        return icmp->type == 1 && (icmp->code == 1 || icmp->code == 5 || icmp->code == 6);
+    return icmp->type == 3 && (icmp->code == 9 || icmp->code == 10 || icmp->code == 13);
+}
+
+static const char *icmp_meaning(const struct flow_icmp *icmp)
+{
+    if (icmp->type == (icmp->is_icmp6 ? 3 : 11))
+        return "time exceeded";
+    if (icmp->is_icmp6)
+        return icmp->type == 1 && icmp->code < sizeof(unreachable6) / sizeof(unreachable6[0]) ? unreachable6[icmp->code] : "error";
+    return icmp->type == 3 && icmp->code < sizeof(unreachable) / sizeof(unreachable[0]) ? unreachable[icmp->code] : "error";
+}
+
+const char *icmp_text(const struct policy *p, const struct flow_icmp *icmp, char *buf, size_t size)
+{
+    char sender[HOST_TEXT_SIZE];
+
+    snprintf(buf, size, "ICMP%s \"%s\" (type %u code %u) from %s", icmp->is_icmp6 ? "v6" : "", icmp_meaning(icmp), icmp->type, icmp->code,
+             host_text(p, &icmp->sender, sender, sizeof(sender)));
+    return buf;
+}
+
+const char *ttl_text(const struct ttl_range *r, char *buf, size_t size)
+{
+    if (r->min == r->max)
+        snprintf(buf, size, "TTL %u", r->min);
+    else
+        snprintf(buf, size, "TTLs from %u to %u", r->min, r->max);
+    return buf;
 }
 
 /* What the client did, as far as it is known. */
@@ -106,7 +134,7 @@ static void say_content(struct text *t, const struct app *app)
 
 static void say_outcome(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
 {
-    char sender[HOST_TEXT_SIZE];
+    char icmp[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE];
 
     switch (f->outcome) {
     case OUTCOME_ESTABLISHED:
@@ -114,11 +142,17 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
             say(t, "; it was answered");
         break;
     case OUTCOME_REFUSED:
-        say(t, "; the server refused it");
+        if (f->icmp != NULL && f->icmp->n_errors > 0 && f->icmp->from_server)
+            say(t, "; the server refused it (%s)", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
+        else
+            say(t, "; the server refused it");
         break;
     case OUTCOME_PROHIBITED:
-        if (f->icmp != NULL && f->icmp->n_errors > 0)
-            say(t, "; it was stopped on the way (ICMP %s from %s)", icmp_meaning(f->icmp), host_text(p, &f->icmp->sender, sender, sizeof(sender)));
+        if (f->own.min != 0)
+            say(t, "; something other than the server reset it (RST with %s, the server's own packets have %s)",
+                ttl_text(&f->rst, rst, sizeof(rst)), ttl_text(&f->own, own, sizeof(own)));
+        else if (f->icmp != NULL && f->icmp->n_errors > 0)
+            say(t, "; it was stopped: %s", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
         else
             say(t, "; something other than the server reset it");
         break;

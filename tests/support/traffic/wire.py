@@ -55,6 +55,7 @@ class Packet:
         self.copy_of = None  # the copy that a routed span gives
         self.ident = None
         self.ip = None
+        self.ttl = None  # where another host sent it in this one's name
         self.flow = None
 
 
@@ -142,7 +143,7 @@ class Wire:
         hops = src.hops + (1 if packet.copy_of else 0)
         body = packet.body() if callable(packet.body) else packet.body
         if ":" in packet.src:
-            packet.ip = _ipv6(packet, src.ttl - hops, body)
+            packet.ip = _ipv6(packet, packet.ttl or src.ttl - hops, body)
             kind = b"\x86\xdd"
         else:
             if packet.copy_of:
@@ -150,7 +151,7 @@ class Wire:
             else:
                 src.ident = (src.ident + 1) & 0xFFFF
                 packet.ident = src.ident
-            packet.ip = _ipv4(packet, src.ttl - hops, body)
+            packet.ip = _ipv4(packet, packet.ttl or src.ttl - hops, body)
             kind = b"\x08\x00"
         src_mac = src.mac if hops == 0 else ROUTER_MAC
         dst_mac = BROADCAST_MAC if group else dst.mac if dst.hops == 0 else ROUTER_MAC

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What stopped the attempts that failed: words that no flow can find alone, settled once all conversations are merged.
+ *
+ * A RST in a host's name is held against the TTLs of what that host surely sent: to the same peer if it spoke with it, else to
+ * anyone.  To the same peer any other TTL is another sender's (unless the capture shows packets twice around a router); to others the
+ * way may be longer, so only another initial value is.  Of a host that was never seen otherwise nothing can be said.
+ *
+ * Silence is an answer only where the answer could have been seen.  An allowed attempt is 'unanswered' if
+ *   - packets from this server to this client are in the capture, or else
+ *   - nothing shows that this direction is hidden (a TCP client that goes on as if it were answered shows it), and
+ *     some hosts of both networks (/24, /64), or both hosts with anyone, are seen to speak both ways.
+ * Otherwise it is 'one-way'.  Violations keep 'unanswered': one-way would say that they got through.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit.h"
+
+/* What 'from' was seen to send to 'to'. */
+struct sight {
+    struct addr      from, to;
+    struct ttl_range ttl;
+    bool             seen;   /* any packet */
+    bool             hidden; /* 'to' acts on packets that are not in the capture */
+};
+
+/* The same for one host and all its peers. */
+struct sender {
+    struct addr      addr;
+    struct ttl_range ttl;
+    bool             both_ways; /* some peer of it was seen to answer, or was answered */
+};
+
+struct evidence {
+    struct sight  *sights;   /* sorted by (from, to) */
+    struct sender *senders;  /* sorted */
+    struct sight  *networks; /* between whose hosts both directions are seen: sorted by (from, to) */
+    size_t         n_sights, n_senders, n_networks;
+    bool           copies;   /* packets are in the capture twice, with a router between */
+};
+
+static int by_ends(const void *pa, const void *pb)
+{
+    const struct sight *a = pa, *b = pb;
+    int                 c = addr_compare(&a->from, &b->from);
+
+    return c != 0 ? c : addr_compare(&a->to, &b->to);
+}
+
+static int by_sender(const void *pa, const void *pb)
+{
+    return addr_compare(&((const struct sender *)pa)->addr, &((const struct sender *)pb)->addr);
+}
+
+/* Sorts, and makes one of those with equal ends. */
+static size_t unite(struct sight *s, size_t n)
+{
+    size_t kept = 0;
+
+    qsort(s, n, sizeof(*s), by_ends);
+    for (size_t i = 0; i < n; i++) {
+        if (kept == 0 || by_ends(&s[kept - 1], &s[i]) != 0) {
+            s[kept++] = s[i];
+            continue;
+        }
+        ttl_range_join(&s[kept - 1].ttl, &s[i].ttl);
+        s[kept - 1].seen |= s[i].seen;
+        s[kept - 1].hidden |= s[i].hidden;
+    }
+    return kept;
+}
+
+static const struct sight *find_sight(const struct evidence *e, const struct addr *from, const struct addr *to)
+{
+    struct sight key = {.from = *from, .to = *to};
+
+    return bsearch(&key, e->sights, e->n_sights, sizeof(key), by_ends);
+}
+
+static const struct sender *find_sender(const struct evidence *e, const struct addr *a)
+{
+    struct sender key = {.addr = *a};
+
+    return bsearch(&key, e->senders, e->n_senders, sizeof(key), by_sender);
+}
+
+/* The /24 or /64 of an address. */
+static struct addr network_of(const struct addr *a)
+{
+    struct addr net = *a;
+    size_t      keep = addr_is_ipv4(a) ? 15 : 8;
+
+    memset(net.bytes + keep, 0, sizeof(net.bytes) - keep);
+    return net;
+}
+
+static bool concerns_site(const struct audit *a, const struct conversation *c)
+{
+    return policy_host(a->policy, &c->key.client) != POLICY_NONE || policy_host(a->policy, &c->key.server) != POLICY_NONE;
+}
+
+/* TCP beyond the SYN, or a datagram's answer, of one side alone. */
+static bool is_one_sided(const struct conversation *c)
+{
+    bool tcp = c->key.transport == IPPROTO_TCP;
+
+    return c->key.outcome == OUTCOME_ONE_WAY && !c->query.group && !c->query.answers_group &&
+           (c->packets[0] == 0 || (tcp && c->packets[1] == 0));
+}
+
+static void add_sights(struct evidence *e, const struct conversation *c)
+{
+    for (unsigned side = 0; side < 2; side++) {
+        struct sight s = {
+            .from = side == 0 ? c->key.client : c->key.server,
+            .to = side == 0 ? c->key.server : c->key.client,
+            .ttl = c->ttl[side],
+            .seen = c->packets[side] > 0,
+            .hidden = c->one_sided && c->packets[side] == 0,
+        };
+
+        if (s.seen || s.hidden)
+            e->sights[e->n_sights++] = s;
+    }
+}
+
+/* Hosts and networks with traffic both ways. */
+static void summarize(struct evidence *e)
+{
+    for (size_t i = 0; i < e->n_sights; i++) {
+        const struct sight *s = &e->sights[i], *back = find_sight(e, &s->to, &s->from);
+        bool                both = s->seen && back != NULL && back->seen;
+
+        if (e->n_senders == 0 || addr_compare(&e->senders[e->n_senders - 1].addr, &s->from) != 0)
+            e->senders[e->n_senders++] = (struct sender){.addr = s->from};
+        struct sender *sender = &e->senders[e->n_senders - 1];
+        ttl_range_join(&sender->ttl, &s->ttl);
+        sender->both_ways |= both;
+        if (both)
+            e->networks[e->n_networks++] = (struct sight){.from = network_of(&s->from), .to = network_of(&s->to)};
+    }
+    e->n_networks = unite(e->networks, e->n_networks);
+}
+
+static void evidence_free(struct evidence *e)
+{
+    free(e->sights);
+    free(e->senders);
+    free(e->networks);
+}
+
+static int evidence_gather(struct audit *a, struct evidence *e, struct err *reterr)
+{
+    size_t room = 2 * a->n_conversations + 1;
+
+    e->sights = calloc(room, sizeof(*e->sights));
+    e->senders = calloc(room, sizeof(*e->senders));
+    e->networks = calloc(room, sizeof(*e->networks));
+    if (e->sights == NULL || e->senders == NULL || e->networks == NULL)
+        return err_set(reterr, -ENOMEM, "no memory to compare %zu conversations", a->n_conversations);
+    for (size_t i = 0; i < a->n_conversations; i++) {
+        struct conversation *c = a->conversations[i];
+
+        e->copies |= c->duplicates > 0;
+        if (c->key.summed != SUM_NONE || c->query.group || !concerns_site(a, c))
+            continue;
+        c->one_sided = is_one_sided(c);
+        add_sights(e, c);
+        if (c->key.transport == IPPROTO_TCP && (c->one_sided || c->key.outcome == OUTCOME_ESTABLISHED)) {
+            a->coverage.sessions += c->flows;
+            a->coverage.one_sided += c->one_sided ? c->flows : 0;
+        }
+    }
+    e->n_sights = unite(e->sights, e->n_sights);
+    summarize(e);
+    return 0;
+}
+
+/* --- RSTs ---------------------------------------------------------------------------------------------------- */
+
+/* Is all of 'rst' beyond all of 'own'?  With 'initial' only values that other stacks begin with count. */
+static bool apart(const struct ttl_range *rst, const struct ttl_range *own, bool initial)
+{
+    if (initial)
+        return ttl_initial(rst->max) < ttl_initial(own->min) || ttl_initial(rst->min) > ttl_initial(own->max);
+    return rst->max < own->min || rst->min > own->max;
+}
+
+/* Did something else send this side's RSTs?  Then 'ret_own' is what this side itself sends. */
+static bool is_foreign(const struct evidence *e, const struct conversation *c, struct ttl_range *ret_own)
+{
+    const struct sight  *s = find_sight(e, &c->key.server, &c->key.client);
+    const struct sender *sender = find_sender(e, &c->key.server);
+
+    if (c->rst[1].min == 0)
+        return false;
+    if (s != NULL && s->ttl.min != 0) {
+        *ret_own = s->ttl;
+        return apart(&c->rst[1], &s->ttl, e->copies);
+    }
+    if (sender == NULL || sender->ttl.min == 0)
+        return false;
+    *ret_own = sender->ttl;
+    return apart(&c->rst[1], &sender->ttl, true);
+}
+
+static void settle_resets(const struct evidence *e, struct conversation *c)
+{
+    struct ttl_range own;
+
+    if (c->key.outcome == OUTCOME_REFUSED && is_foreign(e, c, &own)) {
+        c->key.outcome = OUTCOME_PROHIBITED;
+        c->own = own;
+    } else if (c->key.outcome == OUTCOME_PROHIBITED && c->icmp.n_errors == 0 && c->rst[1].min != 0) {
+        c->own = c->ttl[1];
+    } else if (c->key.outcome == OUTCOME_REFUSED) {
+        c->rst[1] = (struct ttl_range){0}; /* the server's own */
+    }
+}
+
+/* --- silence --------------------------------------------------------------------------------------------------- */
+
+/* Could a packet from the server to the client have been seen? */
+static bool could_be_seen(const struct evidence *e, const struct addr *server, const struct addr *client)
+{
+    const struct sight  *s = find_sight(e, server, client);
+    const struct sender *a = find_sender(e, server), *b = find_sender(e, client);
+    struct sight         networks = {.from = network_of(server), .to = network_of(client)};
+
+    if (s != NULL && s->seen)
+        return true;
+    if (s != NULL && s->hidden)
+        return false;
+    if (a != NULL && a->both_ways && b != NULL && b->both_ways)
+        return true;
+    return bsearch(&networks, e->networks, e->n_networks, sizeof(networks), by_ends) != NULL;
+}
+
+static void settle_silence(const struct evidence *e, struct conversation *c)
+{
+    if (c->key.outcome == OUTCOME_UNANSWERED && (c->key.verdict == VERDICT_ALLOWED || c->key.verdict == VERDICT_UNDOCUMENTED) &&
+        !could_be_seen(e, &c->key.server, &c->key.client))
+        c->key.outcome = OUTCOME_ONE_WAY;
+}
+
+int audit_settle(struct audit *a, struct err *reterr)
+{
+    struct evidence e = {0};
+    int             rc = evidence_gather(a, &e, reterr);
+
+    for (size_t i = 0; rc == 0 && i < a->n_conversations; i++) {
+        struct conversation *c = a->conversations[i];
+
+        if (c->key.summed != SUM_NONE)
+            continue;
+        settle_resets(&e, c);
+        settle_silence(&e, c);
+    }
+    evidence_free(&e);
+    return rc;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which ways the capture sees: a tap may hear one direction between two hosts and not the other. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "private.h"
+
+/* Of all bytes, what acknowledgements may show to be missing before silence proves nothing: one in a thousand. */
+#define UNSEEN_SHARE 1000
+#define ANSWER_WITHIN_NS (3 * INT64_C(1000000000)) /* of packet time: then a client tries again */
+
+bool coverage_is_lossy(const struct coverage *c)
+{
+    return c->lost > 0 || c->unseen_bytes > c->bytes / UNSEEN_SHARE;
+}
+
+/* One session in ten: more than the capture's beginning cuts off. */
+bool coverage_is_one_sided(const struct coverage *c)
+{
+    return c->one_sided > c->sessions / 10;
+}
+
+bool coverage_ends_before_answer(const struct coverage *c, int64_t attempt_ns)
+{
+    return c->last_ns - attempt_ns < ANSWER_WITHIN_NS;
+}
+
+static int add_passage(struct passages *s, const struct passage *p)
+{
+    if (s->n == s->n_allocated) {
+        size_t          n = s->n_allocated == 0 ? 128 : 2 * s->n_allocated;
+        struct passage *items = realloc(s->items, n * sizeof(*items));
+
+        if (items == NULL)
+            return -ENOMEM;
+        s->items = items;
+        s->n_allocated = n;
+    }
+    s->items[s->n++] = *p;
+    return 0;
+}
+
+int passages_note(struct passages *s, const struct policy *p, const struct expect_fact *f)
+{
+    uint32_t client = policy_host(p, &f->query.tuple.client), server = policy_host(p, &f->query.tuple.server);
+    int      rc = 0;
+
+    if (client == POLICY_NONE || server == POLICY_NONE || f->query.group || f->query.answers_group)
+        return 0;
+    for (unsigned side = 0; rc == 0 && side < 2; side++) {
+        struct passage w = {
+            .from = side == 0 ? client : server,
+            .to = side == 0 ? server : client,
+            .seen = f->packets[side] > 0,
+            .hidden = f->packets[side] == 0 && f->one_sided,
+        };
+
+        if (w.seen || w.hidden)
+            rc = add_passage(s, &w);
+    }
+    return rc;
+}
+
+static int by_ends(const void *pa, const void *pb)
+{
+    const struct passage *a = pa, *b = pb;
+
+    if (a->from != b->from)
+        return a->from < b->from ? -1 : 1;
+    return a->to < b->to ? -1 : a->to > b->to;
+}
+
+void passages_unite(struct passages *s)
+{
+    size_t kept = 0;
+
+    if (s->n > 1)
+        qsort(s->items, s->n, sizeof(*s->items), by_ends);
+    for (size_t i = 0; i < s->n; i++) {
+        if (kept == 0 || by_ends(&s->items[kept - 1], &s->items[i]) != 0) {
+            s->items[kept++] = s->items[i];
+            continue;
+        }
+        s->items[kept - 1].seen |= s->items[i].seen;
+        s->items[kept - 1].hidden |= s->items[i].hidden;
+    }
+    s->n = kept;
+}
+
+bool passages_hide(const struct passages *s, uint32_t from, uint32_t to)
+{
+    struct passage        key = {.from = from, .to = to};
+    const struct passage *p = s->n > 0 ? bsearch(&key, s->items, s->n, sizeof(key), by_ends) : NULL;
+
+    return p != NULL && p->hidden && !p->seen;
+}
+
+void passages_free(struct passages *s)
+{
+    free(s->items);
+}

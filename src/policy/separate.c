@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Evidence that something stands between two hosts which the document wants side by side.  Facts of such pairs are kept, sorted, and each
+ * pair is weighed by itself:
+ *   strong  an ICMP error by which a filter tells of itself; a RST that does not have the TTL of its sender's other packets
+ *   medium  some TCP ports never answer while others of the same server do
+ *   weak    TTLs that are a few below what a stack begins with: a router, which is no filter
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "private.h"
+
+#define MAX_HOPS 30  /* a TTL further below an initial value says nothing: that stack begins elsewhere */
+#define MAX_NAMED 6  /* ports named in a sentence */
+
+enum weight { WEIGHT_NONE, WEIGHT_WEAK, WEIGHT_MEDIUM, WEIGHT_STRONG };
+
+/* A fact, with the pair of host entries that it speaks of, the lower first. */
+struct entry {
+    uint32_t             low, high;
+    struct separate_fact fact;
+};
+
+struct separator {
+    const struct policy *p;
+    struct entry        *entries;
+    size_t               n_entries, n_allocated;
+    struct separation   *results;
+    size_t               n_results, n_results_allocated;
+};
+
+int separator_new(const struct policy *p, struct separator **ret, struct err *reterr)
+{
+    struct separator *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return err_set(reterr, -ENOMEM, "no memory for evidence of separation");
+    s->p = p;
+    *ret = s;
+    return 0;
+}
+
+void separator_free(struct separator *s)
+{
+    if (s == NULL)
+        return;
+    free(s->entries);
+    free(s->results);
+    free(s);
+}
+
+static bool has_role(const struct policy *p, uint32_t host, const char *role)
+{
+    uint32_t i = name_index_find(&p->role_names, role);
+
+    return i != POLICY_NONE && set_has(&host_group(p, host)->roles, i);
+}
+
+/* Does this Caution speak of these two, in this order? */
+static bool cautions(const struct policy *p, const struct matrix_separation *m, uint32_t a, uint32_t b)
+{
+    return has_role(p, a, m->a.text) && has_role(p, b, m->b.text);
+}
+
+static bool concerns(const struct policy *p, uint32_t a, uint32_t b)
+{
+    for (size_t i = 0; i < p->matrix->n_separations; i++)
+        if (cautions(p, &p->matrix->separations[i], a, b) || cautions(p, &p->matrix->separations[i], b, a))
+            return true;
+    return false;
+}
+
+int separator_conversation(struct separator *s, const struct separate_fact *f)
+{
+    uint32_t a = policy_host(s->p, &f->tuple.client), b = policy_host(s->p, &f->tuple.server);
+
+    if (a == POLICY_NONE || b == POLICY_NONE || a == b || !concerns(s->p, a, b))
+        return 0;
+    if (s->n_entries == s->n_allocated) {
+        size_t        n = s->n_allocated == 0 ? 64 : 2 * s->n_allocated;
+        struct entry *entries = realloc(s->entries, n * sizeof(*entries));
+
+        if (entries == NULL)
+            return -ENOMEM;
+        s->entries = entries;
+        s->n_allocated = n;
+    }
+    s->entries[s->n_entries++] = (struct entry){.low = a < b ? a : b, .high = a < b ? b : a, .fact = *f};
+    return 0;
+}
+
+static int by_pair(const void *pa, const void *pb)
+{
+    const struct entry *a = pa, *b = pb;
+
+    if (a->low != b->low)
+        return a->low < b->low ? -1 : 1;
+    if (a->high != b->high)
+        return a->high < b->high ? -1 : 1;
+    if (a->fact.first_ns != b->fact.first_ns)
+        return a->fact.first_ns < b->fact.first_ns ? -1 : 1;
+    return a->fact.conversation < b->fact.conversation ? -1 : a->fact.conversation > b->fact.conversation;
+}
+
+/* --- one pair ------------------------------------------------------------------------------------------------- */
+
+/* All conversations of two hosts, and what becomes of them. */
+struct pair {
+    const struct policy   *p;
+    const struct coverage *coverage;
+    const struct entry    *entries;
+    size_t                 n;
+    struct separation     *result;
+    enum weight            best;
+    size_t                 len; /* of the sentence */
+};
+
+static void __attribute__((format(printf, 2, 3))) say(struct pair *x, const char *fmt, ...)
+{
+    char  *buf = x->result->sentence;
+    size_t size = sizeof(x->result->sentence), at = x->len < size ? x->len : size - 1;
+    va_list args;
+
+    va_start(args, fmt);
+    int n = vsnprintf(buf + at, size - at, fmt, args);
+    va_end(args);
+    x->len += n > 0 ? (size_t)n : 0;
+}
+
+/* Begins a piece of evidence: what follows it in the sentence is said by the caller. */
+static void begin(struct pair *x, enum weight w, const struct separate_fact *first)
+{
+    static const char *const names[] = {"", "weak", "medium", "strong"};
+
+    say(x, "%s[%s] ", x->best == WEIGHT_NONE ? "" : "; ", names[w]);
+    if (x->best != WEIGHT_NONE)
+        return;
+    x->best = w; /* evidence comes in order of weight */
+    x->result->conversation = first->conversation;
+    x->result->addr[0] = first->tuple.client;
+    x->result->addr[1] = first->tuple.server;
+    x->result->packet = w == WEIGHT_STRONG && first->icmp.n_errors > 0 ? first->icmp.packet_number : first->first_packet;
+    x->result->input = w == WEIGHT_STRONG && first->icmp.n_errors > 0 ? first->icmp.input : first->input;
+}
+
+static void count(struct pair *x, const struct separate_fact *f)
+{
+    struct separation *r = x->result;
+
+    if (r->flows == 0 || f->first_ns < r->first_ns)
+        r->first_ns = f->first_ns;
+    if (r->flows == 0 || f->last_ns > r->last_ns)
+        r->last_ns = f->last_ns;
+    r->flows += f->flows;
+    r->packets += f->packets[0] + f->packets[1];
+    r->bytes += f->bytes;
+}
+
+typedef bool fact_fn(const struct pair *, const struct separate_fact *);
+
+/* Names the services of the facts that fit, each once: "TCP 389, UDP 389 of dc1". */
+static void say_services(struct pair *x, const struct separate_fact *like, fact_fn *fits)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < x->n; i++) {
+        const struct separate_fact *f = &x->entries[i].fact;
+        char                        service[16];
+        bool                        named = false;
+
+        if (addr_compare(&f->tuple.server, &like->tuple.server) != 0 || !fits(x, f))
+            continue;
+        for (size_t k = 0; k < i && !named; k++) {
+            const struct separate_fact *g = &x->entries[k].fact;
+            named = g->tuple.transport == f->tuple.transport && g->tuple.server_port == f->tuple.server_port &&
+                    addr_compare(&g->tuple.server, &f->tuple.server) == 0 && fits(x, g);
+        }
+        if (named)
+            continue;
+        if (++n > MAX_NAMED) {
+            say(x, " and others");
+            break;
+        }
+        say(x, "%s%s", n > 1 ? ", " : "", service_text(f->tuple.transport, f->tuple.server_port, service, sizeof(service)));
+    }
+    say(x, " of %s", policy_host_name(x->p, policy_host(x->p, &like->tuple.server)));
+}
+
+static const struct separate_fact *first_that(const struct pair *x, fact_fn *fits)
+{
+    for (size_t i = 0; i < x->n; i++)
+        if (fits(x, &x->entries[i].fact))
+            return &x->entries[i].fact;
+    return NULL;
+}
+
+static void count_all(struct pair *x, fact_fn *fits)
+{
+    for (size_t i = 0; i < x->n; i++)
+        if (fits(x, &x->entries[i].fact))
+            count(x, &x->entries[i].fact);
+}
+
+/* --- the four kinds of evidence -------------------------------------------------------------------------------- */
+
+static bool was_prohibited(const struct pair *x, const struct separate_fact *f)
+{
+    (void)x;
+    return f->icmp.n_errors > 0 && policy_icmp_prohibits(&f->icmp);
+}
+
+static bool is_end(const struct separate_fact *f, const struct addr *a)
+{
+    return addr_compare(&f->tuple.client, a) == 0 || addr_compare(&f->tuple.server, a) == 0;
+}
+
+static void weigh_icmp(struct pair *x)
+{
+    const struct separate_fact *first = first_that(x, was_prohibited);
+    char                        icmp[ICMP_TEXT_SIZE];
+    uint64_t                    n = 0;
+
+    if (first == NULL)
+        return;
+    for (size_t i = 0; i < x->n; i++)
+        n += was_prohibited(x, &x->entries[i].fact) ? x->entries[i].fact.icmp.n_errors : 0;
+    begin(x, WEIGHT_STRONG, first);
+    say(x, "%s answered packets to ", icmp_text(x->p, &first->icmp, icmp, sizeof(icmp)));
+    say_services(x, first, was_prohibited);
+    say(x, " (%llu error%s%s)", (unsigned long long)n, n == 1 ? "" : "s", is_end(first, &first->icmp.sender) ? "; it may be a filter of its own" : "");
+    count_all(x, was_prohibited);
+}
+
+static bool is_apart(const struct ttl_range *rst, const struct ttl_range *own)
+{
+    return rst->min != 0 && own->min != 0 && (rst->max < own->min || rst->min > own->max);
+}
+
+static bool was_reset(const struct pair *x, const struct separate_fact *f)
+{
+    (void)x;
+    return f->tuple.transport == IPPROTO_TCP && (is_apart(&f->rst[0], &f->ttl[0]) || is_apart(&f->rst[1], &f->ttl[1]));
+}
+
+static void weigh_resets(struct pair *x)
+{
+    const struct separate_fact *first = first_that(x, was_reset);
+    char                        rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE];
+
+    if (first == NULL)
+        return;
+    unsigned side = is_apart(&first->rst[1], &first->ttl[1]);
+    begin(x, WEIGHT_STRONG, first);
+    say(x, "RSTs in the name of %s on ",
+        policy_host_name(x->p, policy_host(x->p, side == 1 ? &first->tuple.server : &first->tuple.client)));
+    say_services(x, first, was_reset);
+    say(x, " have %s, its own packets %s", ttl_text(&first->rst[side], rst, sizeof(rst)), ttl_text(&first->ttl[side], own, sizeof(own)));
+    count_all(x, was_reset);
+}
+
+/* Something of the server's came back. */
+static bool has_answered(const struct pair *x, const struct separate_fact *f)
+{
+    (void)x;
+    return f->tuple.transport == IPPROTO_TCP && (f->outcome == OUTCOME_ESTABLISHED || f->outcome == OUTCOME_REFUSED);
+}
+
+static bool is_same_way(const struct separate_fact *a, const struct separate_fact *b)
+{
+    return addr_compare(&a->tuple.client, &b->tuple.client) == 0 && addr_compare(&a->tuple.server, &b->tuple.server) == 0;
+}
+
+/* A TCP port that never answered this client, while another one did. */
+static bool was_silent(const struct pair *x, const struct separate_fact *f)
+{
+    bool other = false;
+
+    if (f->tuple.transport != IPPROTO_TCP || !f->allowed || f->outcome != OUTCOME_UNANSWERED || f->packets[1] > 0 ||
+        coverage_ends_before_answer(x->coverage, f->first_ns))
+        return false;
+    for (size_t i = 0; i < x->n; i++) {
+        const struct separate_fact *g = &x->entries[i].fact;
+
+        if (!is_same_way(f, g) || !has_answered(x, g))
+            continue;
+        if (g->tuple.server_port == f->tuple.server_port)
+            return false;
+        other = true;
+    }
+    return other;
+}
+
+static void weigh_silence(struct pair *x)
+{
+    const struct separate_fact *first = coverage_is_lossy(x->coverage) ? NULL : first_that(x, was_silent);
+
+    if (first == NULL)
+        return;
+    begin(x, WEIGHT_MEDIUM, first);
+    say(x, "no answer to SYNs on ");
+    say_services(x, first, was_silent);
+    say(x, ", while answers came from ");
+    say_services(x, first, has_answered);
+    count_all(x, was_silent);
+}
+
+/* Routers that a packet with this TTL has passed, by the nearest value that stacks begin with. */
+static unsigned hops(uint8_t ttl)
+{
+    unsigned n = ttl != 0 ? (unsigned)ttl_initial(ttl) - ttl : 0;
+
+    return n <= MAX_HOPS ? n : 0;
+}
+
+static bool passed_router(const struct pair *x, const struct separate_fact *f)
+{
+    (void)x;
+    return hops(f->ttl[0].min) > 0 || hops(f->ttl[1].min) > 0;
+}
+
+static void weigh_hops(struct pair *x)
+{
+    const struct separate_fact *first = first_that(x, passed_router);
+
+    if (first == NULL)
+        return;
+    unsigned           side = hops(first->ttl[0].min) == 0;
+    uint8_t            ttl = first->ttl[side].min;
+    const struct addr *from = side == 0 ? &first->tuple.client : &first->tuple.server;
+    begin(x, WEIGHT_WEAK, first);
+    say(x, "packets of %s were seen with TTL %u, as if they had passed %u router%s", policy_host_name(x->p, policy_host(x->p, from)), ttl,
+        hops(ttl), hops(ttl) == 1 ? "" : "s");
+    if (x->best == WEIGHT_WEAK)
+        count_all(x, passed_router);
+}
+
+/* --- all pairs --------------------------------------------------------------------------------------------------- */
+
+static void weigh(struct pair *x, const char *caution)
+{
+    struct separation *r = x->result;
+    char               a[HOST_TEXT_SIZE], b[HOST_TEXT_SIZE];
+    size_t             at = x->len;
+
+    weigh_icmp(x);
+    weigh_resets(x);
+    weigh_silence(x);
+    weigh_hops(x);
+    if (x->best == WEIGHT_NONE)
+        return;
+    if (policy_host(x->p, &r->addr[0]) != r->host[0]) {
+        struct addr client = r->addr[0];
+        r->addr[0] = r->addr[1];
+        r->addr[1] = client;
+    }
+    r->severity = x->best == WEIGHT_STRONG ? SEVERITY_HIGH : x->best == WEIGHT_MEDIUM ? SEVERITY_MEDIUM : SEVERITY_NOTICE;
+    char evidence[sizeof(r->sentence)];
+    memcpy(evidence, r->sentence + at, sizeof(evidence) - at);
+    x->len = at;
+    say(x, "The capture shows signs that something between %s and %s %s: %s. The document says: %s",
+        host_text(x->p, &r->addr[0], a, sizeof(a)), host_text(x->p, &r->addr[1], b, sizeof(b)),
+        x->best == WEIGHT_WEAK ? "routes, which by itself is no filter" : "filters", evidence, caution);
+}
+
+static struct separation *add_result(struct separator *s)
+{
+    if (s->n_results == s->n_results_allocated) {
+        size_t             n = s->n_results_allocated == 0 ? 16 : 2 * s->n_results_allocated;
+        struct separation *results = realloc(s->results, n * sizeof(*results));
+
+        if (results == NULL)
+            return NULL;
+        s->results = results;
+        s->n_results_allocated = n;
+    }
+    struct separation *r = &s->results[s->n_results++];
+    *r = (struct separation){0};
+    return r;
+}
+
+/* Two Cautions of one section would say the same of a pair twice. */
+static bool is_said(const struct separator *s, uint32_t a, uint32_t b, const char *section)
+{
+    for (size_t i = s->n_results; i-- > 0;) {
+        const struct separation *r = &s->results[i];
+
+        if (((r->host[0] == a && r->host[1] == b) || (r->host[0] == b && r->host[1] == a)) && strcmp(r->section, section) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What Caution 'm' says of one pair, if it speaks of it. */
+static int judge_pair(struct separator *s, const struct matrix_separation *m, const struct coverage *c, const struct entry *entries, size_t n)
+{
+    bool     forward = cautions(s->p, m, entries->low, entries->high);
+    uint32_t a = forward ? entries->low : entries->high, b = forward ? entries->high : entries->low;
+
+    if ((!forward && !cautions(s->p, m, a, b)) || is_said(s, a, b, m->section))
+        return 0;
+    struct separation *r = add_result(s);
+    if (r == NULL)
+        return -ENOMEM;
+    r->host[0] = a;
+    r->host[1] = b;
+    r->section = m->section;
+    struct pair x = {.p = s->p, .coverage = c, .entries = entries, .n = n, .result = r};
+    weigh(&x, m->text);
+    if (x.best == WEIGHT_NONE)
+        s->n_results--;
+    return 0;
+}
+
+int separator_finish(struct separator *s, const struct coverage *c, const struct separation **ret, size_t *ret_n, struct err *reterr)
+{
+    int rc = 0;
+
+    s->n_results = 0;
+    if (s->n_entries > 1)
+        qsort(s->entries, s->n_entries, sizeof(*s->entries), by_pair);
+    for (size_t i = 0; rc == 0 && i < s->p->matrix->n_separations; i++) {
+        for (size_t k = 0, end; rc == 0 && k < s->n_entries; k = end) {
+            for (end = k + 1; end < s->n_entries && s->entries[end].low == s->entries[k].low && s->entries[end].high == s->entries[k].high;)
+                end++;
+            rc = judge_pair(s, &s->p->matrix->separations[i], c, &s->entries[k], end - k);
+        }
+    }
+    if (rc != 0)
+        return err_set(reterr, rc, "no memory for evidence of separation");
+    *ret = s->results;
+    *ret_n = s->n_results;
+    return 0;
+}

@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What stopped an attempt, and signs that something stands between two hosts.
+
+usage: attempts.py FLOWAUDIT SOURCE_ROOT
+
+Small captures made on the spot.  Each case says what becomes of LDAP from unity1 to dc1 (the conversation's outcome and the expectation's) and the
+severity of the finding 'separated' of the two.  The record must be the same with one worker and with three.
+"""
+import os
+import sqlite3
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'support'))
+import flowdb
+from traffic import capture, flows, wire
+from traffic.tcp import SERVER, Connection
+
+UNITY, DC, EXCHANGE, FILTER = '10.20.1.10', '10.20.2.10', '10.20.3.10', '10.20.0.254'
+SITE = f"""site: two hosts and a third
+matrix: cisco-unity-5x-exchange
+within: 10s
+hosts:
+  unity1: {{addresses: [{UNITY}], roles: [unity-primary]}}
+  dc1: {{addresses: [{DC}], roles: [dc-monitored]}}
+  exch1: {{addresses: [{EXCHANGE}], roles: [exchange-partner]}}
+"""
+START = 1772442000 * wire.SECOND
+
+
+class Story:
+    def __init__(self, dc_hops=0):
+        self.net = wire.Wire(7)
+        self.net.host('unity1', UNITY, ttl=128)
+        self.net.host('dc1', DC, ttl=128, hops=dc_hops)
+        self.net.host('exch1', EXCHANGE, ttl=128)
+        self.port = 1100
+
+    def at(self, second):
+        return START + second * wire.SECOND
+
+    def works(self, protocol, server, dport, second, client=UNITY):
+        self.port += 1
+        flows.flow_for(self.net, protocol, client, self.port, server, dport, 'tcp', self.at(second))
+
+    def connect(self, dport, second, server=DC):
+        self.port += 1
+        return Connection(self.net, self.at(second), UNITY, self.port, server, dport)
+
+    def begun(self):
+        """Both hosts at work, from the first second to the thirtieth."""
+        for second in (0, 12, 30):
+            self.works('Kerberos', DC, 88, second)
+        self.works('SMB', DC, 445, 5)
+        return self
+
+    def refused(self, ttl, second=8):
+        line = self.connect(389, second)
+        line.syn()
+        before = len(self.net.packets)
+        line.refuse()
+        for packet in self.net.packets[before:]:
+            packet.ttl = ttl
+        return self
+
+    def silent(self, second=8, times=2):
+        line = self.connect(389, second)
+        for _ in range(times):
+            line.syn()
+            line.now += 3 * wire.SECOND
+        return self
+
+    def prohibited(self, sender):
+        line = self.connect(389, 8)
+        self.net.unreachable(line.now + wire.MS, sender, line.syn(), 13)
+        return self
+
+    def cut_off(self, ttl):
+        """A working session that a RST ends in the server's name."""
+        line = self.connect(445, 9).open()
+        line.talk(*(message for _, message in flows.content('SMB', flows.Ends(self.net, line.now, UNITY, self.port, DC, 445), 'tcp')))
+        before = len(self.net.packets)
+        line.reset(SERVER)
+        for packet in self.net.packets[before:]:
+            if packet.src == DC:
+                packet.ttl = ttl
+        return self
+
+    def write(self, path, without=None):
+        packets = self.net.frames()
+        if without is not None:
+            packets = [p for p, made in zip(packets, self.net.packets) if made.dst != without]
+        with open(path, 'wb') as out:
+            out.write(capture.write_pcap(packets))
+
+
+def strangers(ttl):
+    """unity1 never spoke with dc1 before; exch1 did."""
+    story = Story()
+    for second in (0, 12, 30):
+        story.works('Kerberos', DC, 88, second, client=EXCHANGE)
+        story.works('SMTP', EXCHANGE, 25, second)
+    return story.refused(ttl)
+
+
+def nothing_else():
+    story = Story()
+    for second in (0, 12, 30):
+        story.works('SMTP', EXCHANGE, 25, second)
+    return story
+
+
+CASES = {  # name: (story, host that the tap does not hear packets for, LDAP's outcome, expectation's, separated)
+    'refused by the server': (lambda: Story().begun().refused(128), None, 'refused', 'refused', None),
+    'reset by another stack': (lambda: Story().begun().refused(64), None, 'prohibited', 'prohibited', 'high'),
+    'reset from one hop nearer': (lambda: Story(dc_hops=1).begun().refused(128), None, 'prohibited', 'prohibited', 'high'),
+    'reset by a stack unlike the one that others know': (lambda: strangers(64), None, 'prohibited', 'prohibited', 'high'),
+    'a hop more on a way never seen': (lambda: strangers(127), None, 'refused', 'refused', None),
+    'refused by a server never seen': (lambda: nothing_else().refused(64), None, 'refused', 'refused', None),
+    'told by a filter': (lambda: Story().begun().prohibited(FILTER), None, 'prohibited', 'prohibited', 'high'),
+    'told by the server itself': (lambda: Story().begun().prohibited(DC), None, 'prohibited', 'prohibited', 'high'),
+    'dropped in silence': (lambda: Story().begun().silent(), None, 'unanswered', 'unanswered', 'medium'),
+    'dropped, but the tap hears only one side': (lambda: Story().begun().silent(), UNITY, 'one-way', 'one-way', None),
+    'a server never seen to send': (lambda: nothing_else().silent(), None, 'one-way', 'one-way', None),
+    'asked as the capture ends': (lambda: Story().begun().silent(29, 1), None, 'unanswered', 'not-covered', None),
+    'a session cut by another stack': (lambda: Story().begun().cut_off(64), None, None, 'never-attempted', 'high'),
+    'a session that the server resets': (lambda: Story().begun().cut_off(128), None, None, 'never-attempted', None),
+    'behind a router': (lambda: Story(dc_hops=1).begun(), None, None, 'never-attempted', 'notice'),
+    'side by side': (lambda: Story().begun(), None, None, 'never-attempted', None),
+    'requests not heard': (lambda: Story().begun(), DC, None, 'not-covered', None),
+}
+
+
+def read(audit):
+    ldap = audit.rows("SELECT outcome FROM conversations WHERE client = ? AND server = ? AND server_port = 389", UNITY, DC)
+    expected = audit.rows("SELECT outcome FROM expectations WHERE row_id = 'unity-dc-ldap'")
+    separated = audit.rows("SELECT severity, reason FROM findings WHERE kind = 'separated' AND client = ? AND server = ?", UNITY, DC)
+    said = (ldap[0]['outcome'] if ldap else None, expected[0]['outcome'] if expected else None, separated[0]['severity'] if separated else None)
+    return said, separated[0]['reason'] if separated else ''
+
+
+def dump(path):
+    with sqlite3.connect(path) as db:
+        return [line for line in db.iterdump() if not line.startswith('INSERT INTO "run"')]
+
+
+def main():
+    program, _ = sys.argv[1:3]
+    failed = 0
+    with flowdb.scratch() as directory:
+        site, path = os.path.join(directory, 'site.yaml'), os.path.join(directory, 'made.pcap')
+        with open(site, 'w', encoding='utf-8') as out:
+            out.write(SITE)
+        for name, (story, without, *meant) in CASES.items():
+            story().write(path, without)
+            dumps = []
+            for workers in ('1', '3'):
+                audit = flowdb.Audit(program, site, [path], '-j', workers, '--flows', 'all', directory=directory)
+                said, reason = read(audit)
+                audit.close()
+                dumps.append(dump(audit.path))
+            good = said == tuple(meant) and dumps[0] == dumps[1]
+            print(f"{'ok' if good else 'NOT OK'}  {name}: {said} {reason}")
+            if said != tuple(meant):
+                print('   meant:', tuple(meant))
+            if dumps[0] != dumps[1]:
+                print('   one worker and three differ:', [p for p in zip(*dumps) if p[0] != p[1]][:2])
+            failed += not good
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

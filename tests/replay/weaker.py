@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Poorer evidence never makes a stronger claim.
+
+usage: weaker.py FLOWAUDIT SOURCE_ROOT
+
+Each sample is audited whole, and again after something was taken away: one direction of all traffic, the first half, all but 60 bytes of each packet,
+every tenth packet.  No finding from absence or failure, and none from content, may appear that the whole sample does not have; an expected
+flow may only turn from what was found to 'not-covered' or 'one-way', or from a failure to one that says less; confidence may only fall.
+"""
+import collections
+import ipaddress
+import os
+import struct
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+import flowdb
+
+NS = 1000000000
+# Said of an expected flow, and what may be said of it with less evidence.
+MAY_BECOME = {
+    'seen': {'seen', 'one-way', 'not-covered'},
+    'prohibited': {'prohibited', 'unanswered', 'refused', 'one-way', 'not-covered'},
+    'refused': {'refused', 'unanswered', 'one-way', 'not-covered'},
+    'unanswered': {'unanswered', 'one-way', 'not-covered'},
+    'one-way': {'one-way', 'not-covered'},
+    'never-attempted': {'never-attempted', 'not-covered'},
+    'not-covered': {'not-covered'},
+}
+GUARDED = {'missing', 'misdropped', 'separated', 'wrong-protocol'}
+SEVERITIES = ['notice', 'low', 'medium', 'high', 'critical']
+
+
+def pcapng_packets(data):
+    """(time in ns, frame) of a little-endian file with one Ethernet interface and microseconds, as the samples are."""
+    at = 0
+    while at < len(data):
+        kind, size = struct.unpack_from('<II', data, at)
+        if kind == 6:
+            _, high, low, length, _ = struct.unpack_from('<IIIII', data, at + 8)
+            yield (high << 32 | low) * 1000, data[at + 28:at + 28 + length]
+        at += size
+
+
+def pcap_packets(data):
+    at = 24
+    while at < len(data):
+        seconds, us, length, _ = struct.unpack_from('<IIII', data, at)
+        yield seconds * NS + us * 1000, data[at + 16:at + 16 + length]
+        at += 16 + length
+
+
+def write(path, packets, snaplen):
+    with open(path, 'wb') as out:
+        out.write(struct.pack('<IHHiIII', 0xA1B2C3D4, 2, 4, 0, 0, snaplen, 1))
+        for time_ns, frame in packets:
+            us = time_ns // 1000
+            out.write(struct.pack('<IIII', us // 1000000, us % 1000000, min(len(frame), snaplen), len(frame)))
+            out.write(frame[:snaplen])
+
+
+def ends(frame):
+    at = 12
+    while frame[at:at + 2] == b'\x81\x00':
+        at += 4
+    kind, ip = frame[at:at + 2], frame[at + 2:]
+    if kind == b'\x08\x00':
+        return ip[12:16], ip[16:20]
+    return (ip[8:24], ip[24:40]) if kind == b'\x86\xdd' else (b'', b'')
+
+
+def one_direction(packets, upward):
+    return [p for p in packets if (ends(p[1])[0] <= ends(p[1])[1]) == upward]
+
+
+def hears_only(packets, address):
+    """A tap that mirrors what one host sends and not what it gets."""
+    raw = ipaddress.ip_address(address).packed
+    return [p for p in packets if ends(p[1])[1] != raw]
+
+
+def variants(packets):
+    middle = (packets[0][0] + packets[-1][0]) // 2
+    yield 'from lower to higher addresses', one_direction(packets, True), 262144
+    yield 'from higher to lower addresses', one_direction(packets, False), 262144
+    yield 'second half', [p for p in packets if p[0] >= middle], 262144
+    yield '60 bytes of each packet', packets, 60
+    for first in (0, 3, 7):
+        yield f'every tenth packet gone, from {first}', [p for i, p in enumerate(packets) if i % 10 != first], 262144
+    for sender in sorted({ends(p[1])[0] for p in packets if len(ends(p[1])[0]) == 4}):
+        if sender[3] == 10:
+            name = str(ipaddress.ip_address(sender))
+            yield f'nothing that goes to {name}', hears_only(packets, name), 262144
+
+
+def conversation_key(c):
+    return tuple(c[k] for k in ('client', 'server', 'transport', 'server_port'))
+
+
+def read(audit):
+    findings = collections.defaultdict(int)
+    for f in audit.rows('SELECT * FROM findings WHERE waived_by IS NULL'):
+        key = ('violation', *sorted((f['client'] or '', f['server'] or '')))
+        if f['kind'] in GUARDED:
+            key = tuple(f[k] for k in ('kind', 'row_id', 'section', 'client', 'server', 'server_port'))
+        if f['kind'] == 'misdropped':  # the server that was tried first may be another
+            key = (f['kind'], f['row_id'], f['client'])
+        findings[key] = max(findings[key], SEVERITIES.index(f['severity']))
+    expectations = {(e['row_id'], e['client']): e for e in audit.rows('SELECT * FROM expectations')}
+    confirmed = {conversation_key(c) for c in audit.rows("SELECT * FROM conversations WHERE confidence = 'confirmed' AND transport = 'tcp'")}
+    return findings, expectations, confirmed
+
+
+def compare(whole, part):
+    wrong = []
+    for key, severity in part[0].items():
+        if key not in whole[0]:
+            wrong.append(f'finding {key}: not in the whole')
+        elif severity > whole[0][key]:
+            wrong.append(f'finding {key}: {SEVERITIES[severity]}, in the whole {SEVERITIES[whole[0][key]]}')
+    for key, e in part[1].items():
+        was = whole[1][key]['outcome']
+        if e['outcome'] not in MAY_BECOME[was]:
+            wrong.append(f"expectation {key}: {e['outcome']}, in the whole {was}: {e['reason']}")
+    wrong += [f'conversation {key}: confirmed, and not in the whole' for key in sorted(part[2] - whole[2])]
+    return wrong
+
+
+def main():
+    program, source = sys.argv[1:3]
+    samples = os.path.join(source, 'samples')
+    failed = 0
+    with flowdb.scratch() as directory:
+        for name, site in (('healthy.pcapng', 'healthy.yaml'), ('incident.pcapng', 'incident.yaml'), ('web-shop.pcap', 'web-shop.yaml')):
+            with open(os.path.join(samples, name), 'rb') as f:
+                data = f.read()
+            packets = list((pcapng_packets if name.endswith('pcapng') else pcap_packets)(data))
+            audit = flowdb.Audit(program, os.path.join(samples, site), [os.path.join(samples, name)], directory=directory)
+            whole = read(audit)
+            audit.close()
+            for title, left, snaplen in variants(packets):
+                path = os.path.join(directory, 'variant.pcap')
+                write(path, left, snaplen)
+                audit = flowdb.Audit(program, os.path.join(samples, site), [path], directory=directory)
+                wrong = compare(whole, read(audit))
+                audit.close()
+                if audit.status not in (0, 1, 3) or not left:
+                    wrong.append(f'status {audit.status} with {len(left)} packets: {audit.messages}')
+                print(f'{name}, {title}: {len(left)} of {len(packets)} packets, {len(wrong)} stronger claims')
+                for line in wrong:
+                    print('  ', line)
+                failed += len(wrong)
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
