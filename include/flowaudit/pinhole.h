@@ -11,9 +11,9 @@
  * Content decides: a port is a hint only where a connection is picked up in the middle (TCP 135, 5060, 2000), for an
  * answer of an endpoint mapper whose bind was not seen, and for a first datagram that is no message (UDP 5060).
  *
- * Messages are read where they lie.  What a TCP segment leaves over waits in a buffer of a bounded pool; a message that has nothing
- * to announce is skipped without one.  Segments out of order are not held: the stream goes on at the next segment
- * that begins with a message.
+ * Messages are read where they lie.  What a TCP segment leaves over waits in a buffer of a bounded pool; a message that
+ * has nothing to announce is skipped without one.  Segments out of order are not held: the stream goes on at the next
+ * segment that begins with a message.
  *
  * Memory: all taken by pinholes_new(), touched only as it is used; nothing is allocated later.  UDP needs none.
  * Threads: one struct pinholes belongs to one thread.
@@ -31,18 +31,18 @@
 
 #define PINHOLE_MAX_MESSAGE 65536 /* a longer message is skipped, or read up to there (RPC in several fragments) */
 #define PINHOLE_WHAT_SIZE   64
-#define PINHOLE_UUID_SIZE   37    /* text of a UUID and its NUL */
+#define PINHOLE_UUID_SIZE   37 /* text of a UUID and its NUL */
 
 /* One list, two projections (enum, stable name). */
-#define PINHOLE_KINDS(X)                                                                                              \
-    X(PINHOLE_EPM_MAP, "epm-map")             /* answer to "where is this interface?" */                              \
-    X(PINHOLE_EPM_LOOKUP, "epm-lookup")       /* answer to "what is there?" */                                        \
-    X(PINHOLE_RPC_BIND, "rpc-bind")           /* not a promise: the interface of the connection it is seen on */      \
-    X(PINHOLE_DCOM_OXID, "dcom-oxid")         /* where an exported object is reached */                               \
-    X(PINHOLE_SIP_SDP, "sip-sdp")                                                                                     \
-    X(PINHOLE_H248_SDP, "h248-sdp")                                                                                   \
-    X(PINHOLE_SCCP_OPEN_ACK, "sccp-open-ack") /* the station listens there */                                         \
-    X(PINHOLE_SCCP_START, "sccp-start")       /* the station is told to send there */                                 \
+#define PINHOLE_KINDS(X)                                                                                               \
+    X(PINHOLE_EPM_MAP, "epm-map")       /* answer to "where is this interface?" */                                     \
+    X(PINHOLE_EPM_LOOKUP, "epm-lookup") /* answer to "what is there?" */                                               \
+    X(PINHOLE_RPC_BIND, "rpc-bind")     /* not a promise: the interface of the connection it is seen on */             \
+    X(PINHOLE_DCOM_OXID, "dcom-oxid")   /* where an exported object is reached */                                      \
+    X(PINHOLE_SIP_SDP, "sip-sdp")                                                                                      \
+    X(PINHOLE_H248_SDP, "h248-sdp")                                                                                    \
+    X(PINHOLE_SCCP_OPEN_ACK, "sccp-open-ack")   /* the station listens there */                                        \
+    X(PINHOLE_SCCP_START, "sccp-start")         /* the station is told to send there */                                \
     X(PINHOLE_SCCP_START_ACK, "sccp-start-ack") /* the station sends from there */
 
 enum pinhole_kind {
@@ -60,19 +60,19 @@ const char *pinhole_way_name(enum pinhole_way);
 /* One announced endpoint.  All copyable with '='. */
 struct pinhole {
     enum pinhole_kind kind;
-    enum pinhole_way  way;        /* media only */
+    enum pinhole_way way;         /* media only */
     struct addr addr;             /* unspecified (0.0.0.0, ::): a media stream put on hold the old way; nothing opens */
-    uint16_t    port;             /* never 0 */
-    uint8_t     transport;        /* IPPROTO_TCP or IPPROTO_UDP */
-    bool        addr_assumed;     /* none was stated (0.0.0.0 in a tower, a host name): 'addr' is the announcer's */
-    bool        rtcp;             /* the control port that goes with a media port */
+    uint16_t port;                /* never 0 */
+    uint8_t transport;            /* IPPROTO_TCP or IPPROTO_UDP */
+    bool addr_assumed;            /* none was stated (0.0.0.0 in a tower, a host name): 'addr' is the announcer's */
+    bool rtcp;                    /* the control port that goes with a media port */
     struct addr announcer;        /* source of the packet; for PINHOLE_RPC_BIND the server */
     struct addr requester;        /* the other end of the connection */
-    char        what[PINHOLE_WHAT_SIZE]; /* "DRSUAPI"; the UUID where it has no name here; "audio PCMU" */
-    char        uuid[PINHOLE_UUID_SIZE]; /* RPC: the interface, or "" (DCOM) */
-    int64_t     ts_ns;            /* of the packet that completed the message, as are the next two */
-    uint64_t    packet_number;
-    uint16_t    input;
+    char what[PINHOLE_WHAT_SIZE]; /* "DRSUAPI"; the UUID where it has no name here; "audio PCMU" */
+    char uuid[PINHOLE_UUID_SIZE]; /* RPC: the interface, or "" (DCOM) */
+    int64_t ts_ns;                /* of the packet that completed the message, as are the next two */
+    uint64_t packet_number;
+    uint16_t input;
 };
 
 /* From within pinhole_packet(); 'pinhole' is valid during the call, which must not call back.  Repeated messages
@@ -89,7 +89,7 @@ struct pinholes;
 struct pinhole_state; /* one flow's */
 
 /* 'options' may be NULL.  -EINVAL: below the least; -ENOMEM. */
-int  pinholes_new(const struct pinholes_options *, pinhole_fn *, void *aux, struct pinholes **ret, struct err *reterr);
+int pinholes_new(const struct pinholes_options *, pinhole_fn *, void *aux, struct pinholes **ret, struct err *reterr);
 void pinholes_free(struct pinholes *); /* whether or not every state was given back */
 
 /* A state for a flow by its first packet with payload (or its second, where the first said nothing), or NULL: no
@@ -102,8 +102,8 @@ void pinhole_end(struct pinholes *, struct pinhole_state *); /* NULL: nothing */
 
 struct pinholes_stats {
     uint64_t n_states, n_states_peak; /* TCP */
-    uint64_t n_packets;   /* shown */
-    uint64_t n_messages;  /* PDUs, SIP and SCCP messages, skipped ones included */
+    uint64_t n_packets;               /* shown */
+    uint64_t n_messages;              /* PDUs, SIP and SCCP messages, skipped ones included */
     uint64_t n_announced;
     uint64_t n_sealed;    /* RPC answers that would have been of interest and are encrypted */
     uint64_t n_lost;      /* times that a stream lost its place: a gap, or bytes that are no message */

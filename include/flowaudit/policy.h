@@ -145,7 +145,8 @@ struct judgement {
  * 10. a row between these roles expects this content on other ports (from 1024 on rather one with a range): wrong-port;
  *     nothing of all that: no-row
  * Rows that the content contradicts are none in 2, 6, 8 and 9.  Where the direction is not known, or one UDP port speaks
- * with the same port both ways, a flow that is only allowed the other way round is allowed, 'reversed'.
+ * with the same port both ways, a flow that is only allowed the other way round is allowed, 'reversed'; where the direction is not
+ * known, one that is undocumented the other way round and else a violation is undocumented, 'reversed'.
  * 'other' rows are for two machines: two host entries, or two addresses of one block.
  */
 void policy_judge(const struct policy *, const struct policy_query *, struct judgement *ret);

@@ -285,7 +285,7 @@ static int record_conversation(struct audit *a, struct store *store, const struc
         .transport = transport_name(c->key.transport),
         .protocol = c->key.summed == SUM_NONE ? c->app.name : "",
         .protocol_detail = c->key.summed == SUM_NONE ? c->app.detail : "",
-        .row_id = row_id(a, c->key.verdict == VERDICT_ALLOWED || j->kind != FINDING_NONE ? j->row : POLICY_NONE),
+        .row_id = row_id(a, j->row),
         .verdict = verdict_name(j->verdict),
         .kind = finding_kind_name(j->kind),
         .outcome = outcome_name((enum outcome)c->key.outcome),

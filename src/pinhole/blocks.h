@@ -7,16 +7,16 @@
 #include <stdint.h>
 
 struct blocks {
-    size_t   size;     /* of a block: a multiple of what any type must be aligned to */
-    size_t   n, n_new; /* in all; touched so far */
-    size_t   n_taken, n_peak;
+    size_t size;     /* of a block: a multiple of what any type must be aligned to */
+    size_t n, n_new; /* in all; touched so far */
+    size_t n_taken, n_peak;
     uint8_t *memory;
-    void    *unused;   /* a list through the blocks' first bytes */
+    void *unused; /* a list through the blocks' first bytes */
 };
 
-int   blocks_init(struct blocks *, size_t size, size_t n); /* 0 or -ENOMEM */
-void  blocks_free(struct blocks *);
+int blocks_init(struct blocks *, size_t size, size_t n); /* 0 or -ENOMEM */
+void blocks_free(struct blocks *);
 void *blocks_take(struct blocks *); /* not zeroed; NULL: all taken */
-void  blocks_give(struct blocks *, void *block);
+void blocks_give(struct blocks *, void *block);
 
 #endif

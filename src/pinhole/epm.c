@@ -25,7 +25,7 @@ enum { FLOOR_TCP = 0x07, FLOOR_UDP = 0x08, FLOOR_IP = 0x09, FLOOR_UUID = 0x0d, F
 struct ndr {
     const struct rpc_stub *stub;
     size_t at;
-    bool   bad; /* the end was reached: values are 0 from here on */
+    bool bad; /* the end was reached: values are 0 from here on */
 };
 
 static const uint8_t *ndr_bytes(struct ndr *n, size_t align, size_t size)
@@ -64,13 +64,13 @@ static uint32_t ndr_word(struct ndr *n)
 
 struct floor {
     const uint8_t *left, *right;
-    size_t         left_len, right_len;
+    size_t left_len, right_len;
 };
 
 static bool next_floor(const uint8_t **p, size_t *len, struct floor *ret)
 {
     const uint8_t **parts[2] = {&ret->left, &ret->right};
-    size_t         *lens[2] = {&ret->left_len, &ret->right_len};
+    size_t *lens[2] = {&ret->left_len, &ret->right_len};
 
     for (unsigned i = 0; i < 2; i++) {
         if (*len < 2)
@@ -114,7 +114,7 @@ static void read_floor(struct pinhole *hole, unsigned number, const struct floor
 static bool read_tower(struct look *look, enum pinhole_kind kind, const uint8_t *p, size_t len)
 {
     struct pinhole hole = {.kind = kind};
-    struct floor   f;
+    struct floor f;
 
     if (len < 2)
         return false;
@@ -172,7 +172,7 @@ bool epm_answer(struct look *look, const struct rpc_stub *stub, enum pinhole_kin
         return false;
     uint32_t n_towers = read_pointers(&n, kind, count);
     for (uint32_t i = 0; i < n_towers; i++) {
-        uint32_t       size = ndr_word(&n), length = ndr_u32(&n);
+        uint32_t size = ndr_word(&n), length = ndr_u32(&n);
         const uint8_t *tower = size == length ? ndr_bytes(&n, 1, length) : NULL;
 
         if (n.bad || tower == NULL || !read_tower(look, kind, tower, length))

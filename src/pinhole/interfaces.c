@@ -7,7 +7,7 @@
 #include "wire.h"
 
 struct interface {
-    const char   *uuid, *name;
+    const char *uuid, *name;
     enum rpc_role role;
 };
 
@@ -129,14 +129,14 @@ const char *uuid_text(const uint8_t uuid[static 16], char ret[static PINHOLE_UUI
 void interface_name(const uint8_t uuid[static 16], struct pinhole *ret)
 {
     const struct interface *known = find_interface(uuid_text(uuid, ret->uuid));
-    const char             *name = known != NULL ? known->name : ret->uuid;
+    const char *name = known != NULL ? known->name : ret->uuid;
 
     memcpy(ret->what, name, strlen(name) + 1);
 }
 
 enum rpc_role interface_role(const uint8_t uuid[static 16])
 {
-    char                    text[PINHOLE_UUID_SIZE];
+    char text[PINHOLE_UUID_SIZE];
     const struct interface *known = find_interface(uuid_text(uuid, text));
 
     return known != NULL ? known->role : RPC_OTHER;

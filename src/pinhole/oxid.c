@@ -2,8 +2,8 @@
 /*
  * DCOM (MS-DCOM 2.2.19): where the objects of an exporter are reached.
  *
- * Answers of ResolveOxid, ResolveOxid2, RemoteCreateInstance and RemoteGetClassObject hold arrays of string bindings: a protocol
- * (16 bits, 7 = ncacn_ip_tcp) and a UTF-16 string "host[port]".  Activation wraps them in several layers of
+ * Answers of ResolveOxid, ResolveOxid2, RemoteCreateInstance and RemoteGetClassObject hold arrays of string bindings: a
+ * protocol (16 bits, 7 = ncacn_ip_tcp) and a UTF-16 string "host[port]".  Activation wraps them in several layers of
  * serialisation, always aligned to two bytes, so both are found by looking for bindings that name a port.
  */
 #include <netinet/in.h>
@@ -18,8 +18,8 @@
 
 struct bindings {
     struct addr addrs[MAX_BINDINGS]; /* announced so far */
-    uint16_t    ports[MAX_BINDINGS];
-    unsigned    n;
+    uint16_t ports[MAX_BINDINGS];
+    unsigned n;
 };
 
 /* The string's length in characters without its NUL, or 0: no printable string that ends. */
@@ -41,7 +41,7 @@ static size_t read_string(const struct rpc_stub *stub, size_t at, char *ret, siz
 static uint16_t split_port(char *text, size_t len)
 {
     uint32_t port = 0, scale = 1;
-    size_t   at = len - 1;
+    size_t at = len - 1;
 
     if (len < 3 || text[at] != ']')
         return 0;
@@ -49,7 +49,7 @@ static uint16_t split_port(char *text, size_t len)
         port += scale * (uint32_t)(text[at] - '0');
         scale *= 10;
     }
-    if (text[at] != '[' || scale == 1 || port > UINT16_MAX)
+    if (at == 0 || text[at] != '[' || scale == 1 || port > UINT16_MAX)
         return 0;
     text[at] = '\0';
     return (uint16_t)port;
@@ -71,7 +71,7 @@ static bool is_new(struct bindings *b, const struct addr *addr, uint16_t port)
 static void announce_binding(struct look *look, struct bindings *b, const char *host, uint16_t port)
 {
     struct pinhole hole = {.kind = PINHOLE_DCOM_OXID, .transport = IPPROTO_TCP, .port = port};
-    size_t         len = strnlen(host, sizeof(hole.what) - 1);
+    size_t len = strnlen(host, sizeof(hole.what) - 1);
 
     if (addr_parse(host, &hole.addr) < 0) {
         hole.addr = look->packet->src;
@@ -91,8 +91,8 @@ static void find_bindings(struct look *look, const struct rpc_stub *stub, struct
     for (size_t at = 0; at + 2 <= stub->len; at += 2) {
         if (wire_16(stub->p + at, stub->little) != TOWER_TCP)
             continue;
-        size_t      len = read_string(stub, at + 2, text, sizeof(text));
-        uint16_t    port = len > 0 ? split_port(text, len) : 0;
+        size_t len = read_string(stub, at + 2, text, sizeof(text));
+        uint16_t port = len > 0 ? split_port(text, len) : 0;
         struct addr addr;
 
         if (port == 0)

@@ -3,8 +3,9 @@
  * Overview: sniff a flow's first payload, put the bytes of its TCP directions in order, hand each message to its
  * protocol's reader where it lies.
  *
- * Order: a stream knows the next sequence number.  What was seen is ignored, what overlaps is trimmed.  A gap inside a message that is
- * skipped costs nothing; any other loses the place, which the next segment that begins with a message finds again.
+ * Order: a stream knows the next sequence number.  What was seen is ignored, what overlaps is trimmed.  A gap inside a
+ * message that is skipped costs nothing; any other loses the place, which the next segment that begins with a message
+ * finds again.
  *
  * Limits: PINHOLE_MAX_MESSAGE for a message that must be read whole; a flow of which MAX_STRANGE segments in a row
  * are no message is given up.
@@ -18,7 +19,8 @@
 
 #define LEAST_BYTES (256u << 10)
 #define MAX_STRANGE 32
-#define OLD_BYTES   (16u << 20) /* a segment so far behind is not a late one: the sequence number of the last was wrong */
+/* A segment so far behind is not a late one: the sequence number of the last was wrong. */
+#define OLD_BYTES (16u << 20)
 
 #define PORT_RPC  135
 #define PORT_SIP  5060
@@ -150,12 +152,12 @@ static void release(struct pinholes *all, struct stream *st)
     st->have = 0;
 }
 
-/* Room for 'want' bytes; what is there is kept. */
-static bool reserve(struct pinholes *all, struct stream *st, size_t want)
+/* Room for 'want' bytes, more than the 'have' that there will be; what is there is kept. */
+static bool reserve(struct pinholes *all, struct stream *st, size_t want, size_t have)
 {
     bool large = want > BUFFER_SMALL;
 
-    if (want <= st->have || want > PINHOLE_MAX_MESSAGE)
+    if (want <= have || want > PINHOLE_MAX_MESSAGE)
         return false;
     st->want = (uint32_t)want;
     if (st->buffer != NULL && (st->large || !large))
@@ -209,74 +211,93 @@ static void done(struct look *look)
     look->state->n_strange = 0;
 }
 
-/* Goes on with the message that is held, taking from the segment.  Returns the bytes of the segment that are used up. */
+/* Holds 'len' more bytes of a message, of which 'want' are wanted. */
+static void hold(struct look *look, const uint8_t *p, size_t len, size_t want, bool must)
+{
+    struct stream *st = look->stream;
+
+    if (!reserve(look->all, st, want, st->have + len)) {
+        lose(look);
+        return;
+    }
+    if (len > 0)
+        memcpy(st->buffer + st->have, p, len);
+    st->have += (uint32_t)len;
+    st->must = must;
+}
+
+static void not_understood(struct look *look)
+{
+    look->state->n_strange++;
+    lose(look);
+}
+
+/* Goes on with the message that is held.  Returns the bytes of the segment that are used up. */
 static size_t go_on(struct look *look, const uint8_t *p, size_t len)
 {
     struct stream *st = look->stream;
-    take_fn       *take = takers[look->state->protocol];
-    size_t         used = 0;
+    size_t before = st->have, n = st->want - before, message = 0;
 
-    while (st->have > 0 && used < len) {
-        size_t before = st->have, n = st->want - before, message = 0;
-
-        n = n < len - used ? n : len - used;
-        memcpy(st->buffer + before, p + used, n);
-        st->have += (uint32_t)n;
-        switch (take(look, st->buffer, st->have, &message)) {
-        case TAKE_DONE:
-            /* What lies behind the message is in the segment too. */
-            used += message - before < n ? message - before : n;
-            st->skip = message > before + n ? (uint32_t)(message - before - n) : 0;
-            release(look->all, st);
-            done(look);
-            break;
-        case TAKE_MORE:
-            used += n;
-            if (!reserve(look->all, st, message))
-                lose(look);
-            break;
-        case TAKE_LOST:
-            used = len;
-            look->state->n_strange++;
-            lose(look);
-            break;
-        }
+    n = n < len ? n : len;
+    memcpy(st->buffer + before, p, n);
+    st->have += (uint32_t)n;
+    if (st->must && st->have < st->want)
+        return n;
+    enum take result = takers[look->state->protocol](look, st->buffer, st->have, &message);
+    switch (result) {
+    case TAKE_DONE:
+        st->skip = message > st->have ? (uint32_t)(message - st->have) : 0;
+        release(look->all, st);
+        done(look);
+        /* What lies behind the message is in the segment too. */
+        return message - before < n ? message - before : n;
+    case TAKE_WAIT:
+    case TAKE_MORE:
+        hold(look, NULL, 0, message, result == TAKE_WAIT);
+        return n;
+    case TAKE_LOST:
+        break;
     }
-    return used;
+    not_understood(look);
+    return len;
+}
+
+/* Reads the message that begins at 'p'.  Returns the bytes of the segment that are used up. */
+static size_t begin_message(struct look *look, const uint8_t *p, size_t len)
+{
+    size_t n = 0;
+    enum take result = takers[look->state->protocol](look, p, len, &n);
+
+    switch (result) {
+    case TAKE_DONE:
+        look->stream->skip = n > len ? (uint32_t)(n - len) : 0;
+        done(look);
+        return n < len ? n : len;
+    case TAKE_WAIT:
+    case TAKE_MORE:
+        hold(look, p, len, n, result == TAKE_WAIT);
+        return len;
+    case TAKE_LOST:
+        break;
+    }
+    not_understood(look);
+    return len;
 }
 
 /* A segment's bytes, in order. */
 static void read_bytes(struct look *look, const uint8_t *p, size_t len)
 {
     struct stream *st = look->stream;
-    take_fn       *take = takers[look->state->protocol];
-    size_t         at = st->skip < len ? st->skip : len;
 
-    st->skip -= (uint32_t)at;
-    if (at < len && st->have > 0)
-        at += go_on(look, p + at, len - at);
-    while (at < len && st->skip == 0) {
-        size_t n = 0;
-
-        switch (take(look, p + at, len - at, &n)) {
-        case TAKE_DONE:
-            done(look);
-            if (n > len - at)
-                st->skip = (uint32_t)(n - (len - at));
-            at = n < len - at ? at + n : len;
-            break;
-        case TAKE_MORE:
-            if (reserve(look->all, st, n > len - at ? n : 0)) {
-                memcpy(st->buffer, p + at, len - at);
-                st->have = (uint32_t)(len - at);
-            } else {
-                lose(look);
-            }
-            return;
-        case TAKE_LOST:
-            look->state->n_strange++;
-            lose(look);
-            return;
+    for (size_t at = 0; at < len;) {
+        if (st->skip > 0) {
+            size_t n = st->skip < len - at ? st->skip : len - at;
+            st->skip -= (uint32_t)n;
+            at += n;
+        } else if (st->have > 0) {
+            at += go_on(look, p + at, len - at);
+        } else {
+            at += begin_message(look, p + at, len - at);
         }
     }
 }
@@ -284,15 +305,15 @@ static void read_bytes(struct look *look, const uint8_t *p, size_t len)
 static void read_segment(struct look *look)
 {
     const struct packet *packet = look->packet;
-    struct stream       *st = look->stream;
-    const uint8_t       *p = packet->payload;
-    uint32_t             len = packet->payload_len, wire = packet->payload_wire_len;
-    uint32_t             seq = packet->tcp_seq + ((packet->tcp_flags & TCP_SYN) != 0);
+    struct stream *st = look->stream;
+    const uint8_t *p = packet->payload;
+    uint32_t len = packet->payload_len, wire = packet->payload_wire_len;
+    uint32_t seq = packet->tcp_seq + ((packet->tcp_flags & TCP_SYN) != 0);
 
     if (wire < len)
         wire = len;
     uint32_t behind = st->next - seq;
-    bool     old = behind > OLD_BYTES && behind <= INT32_MAX;
+    bool old = behind > OLD_BYTES && behind <= INT32_MAX;
     if (!st->started || old) {
         if (old)
             lose(look);

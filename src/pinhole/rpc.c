@@ -11,16 +11,25 @@
 #include "private.h"
 #include "wire.h"
 
-#define HEADER         16
-#define CALL_HEADER    24 /* of requests, answers and faults */
-#define UDP_HEADER     80
-#define TRAILER        8  /* before the authentication value */
-#define LEVEL_PRIVACY  6
-#define PORT_EPM       135
-#define OPNUM_UNKNOWN  0xffff
+#define HEADER        16
+#define CALL_HEADER   24 /* of requests, answers and faults */
+#define UDP_HEADER    80
+#define TRAILER       8 /* before the authentication value */
+#define LEVEL_PRIVACY 6
+#define PORT_EPM      135
+#define OPNUM_UNKNOWN 0xffff
 
-enum { PDU_REQUEST = 0, PDU_RESPONSE = 2, PDU_FAULT = 3, PDU_BIND = 11, PDU_BIND_ACK = 12, PDU_BIND_NAK = 13,
-       PDU_ALTER = 14, PDU_ALTER_ACK = 15, PDU_LAST = 20 };
+enum {
+    PDU_REQUEST = 0,
+    PDU_RESPONSE = 2,
+    PDU_FAULT = 3,
+    PDU_BIND = 11,
+    PDU_BIND_ACK = 12,
+    PDU_BIND_NAK = 13,
+    PDU_ALTER = 14,
+    PDU_ALTER_ACK = 15,
+    PDU_LAST = 20
+};
 enum { FLAG_FIRST = 1, FLAG_LAST = 2 };
 enum { UDP_FLAG_FRAGMENT = 4 };
 enum { EPT_LOOKUP = 2, EPT_MAP = 3, RESOLVE_OXID = 0, RESOLVE_OXID2 = 4, CREATE_CLASS = 3, CREATE_INSTANCE = 4 };
@@ -31,9 +40,9 @@ static const uint8_t ndr64[16] = {0x71, 0x71, 0x05, 0x33, 0xbe, 0xba, 0x49, 0x37
 
 struct pdu {
     const uint8_t *p;
-    size_t   len;    /* bytes there */
+    size_t len;      /* bytes there */
     uint16_t length; /* of the fragment */
-    bool     little;
+    bool little;
 };
 
 static uint16_t u16(const struct pdu *u, size_t at)
@@ -159,7 +168,7 @@ static size_t body_end(const struct pdu *u)
 static void read_bind(struct look *look, const struct pdu *u)
 {
     struct rpc *rpc = &look->state->rpc;
-    size_t      at = 28, end = body_end(u);
+    size_t at = 28, end = body_end(u);
 
     rpc->n_asked = 0;
     for (unsigned left = end >= 28 ? u->p[24] : 0; left > 0 && rpc->n_asked < RPC_MAX_CONTEXTS; left--) {
@@ -185,7 +194,7 @@ static void read_bind(struct look *look, const struct pdu *u)
 static void read_bind_ack(struct look *look, const struct pdu *u)
 {
     struct rpc *rpc = &look->state->rpc;
-    size_t      end = body_end(u), at = 26;
+    size_t end = body_end(u), at = 26;
 
     if (end < at)
         return;
@@ -252,8 +261,8 @@ static void forget_call(struct rpc *rpc, uint32_t id)
 static void read_request(struct look *look, const struct pdu *u)
 {
     struct rpc *rpc = &look->state->rpc;
-    uint16_t    context = u16(u, 20), opnum = u16(u, 22);
-    uint32_t    id = u32(u, 12);
+    uint16_t context = u16(u, 20), opnum = u16(u, 22);
+    uint32_t id = u32(u, 12);
 
     if (!(u->p[3] & FLAG_FIRST))
         return;
@@ -339,17 +348,17 @@ static bool find_stub(struct look *look, const struct pdu *u, struct rpc_stub *r
 
 static enum take read_response(struct look *look, const struct pdu *u, size_t *ret_n)
 {
-    struct rpc            *rpc = &look->state->rpc;
+    struct rpc *rpc = &look->state->rpc;
     const struct rpc_call *call = find_call(rpc, u32(u, 12));
-    struct rpc_known       known = context_of(rpc, call != NULL ? call->context : u16(u, 20), look->packet->sport);
-    unsigned               opnum = call != NULL ? call->opnum : OPNUM_UNKNOWN;
-    struct rpc_stub        stub = {.wide = known.wide};
+    struct rpc_known known = context_of(rpc, call != NULL ? call->context : u16(u, 20), look->packet->sport);
+    unsigned opnum = call != NULL ? call->opnum : OPNUM_UNKNOWN;
+    struct rpc_stub stub = {.wide = known.wide};
 
     if (call == NULL && known.role != RPC_EPM)
         return TAKE_DONE;
     if (u->len < u->length) {
         *ret_n = u->length;
-        return TAKE_MORE;
+        return TAKE_WAIT;
     }
     bool last = (u->p[3] & FLAG_LAST) != 0;
     if (find_stub(look, u, &stub)) {
@@ -384,24 +393,24 @@ static size_t bytes_to_read(const struct pdu *u)
 enum take rpc_take(struct look *look, const uint8_t *p, size_t len, size_t *ret_n)
 {
     struct rpc *rpc = &look->state->rpc;
-    struct pdu  u;
+    struct pdu u;
 
     if (!header_begins(p, len))
         return TAKE_LOST;
     if (len < HEADER) {
         *ret_n = HEADER;
-        return TAKE_MORE;
+        return TAKE_WAIT;
     }
     if (!read_header(p, len, &u))
         return TAKE_LOST;
     *ret_n = bytes_to_read(&u);
     if (len < *ret_n)
-        return TAKE_MORE;
+        return TAKE_WAIT;
     *ret_n = u.length;
     switch (p[2]) {
     case PDU_BIND:
     case PDU_ALTER:
-        rpc->bound = true;
+        rpc->bound |= p[2] == PDU_BIND;
         read_bind(look, &u);
         break;
     case PDU_BIND_ACK:
@@ -433,14 +442,14 @@ bool rpc_datagram_begins(const uint8_t *p, size_t len)
 
 void rpc_datagram(struct look *look)
 {
-    const uint8_t  *p = look->packet->payload;
-    size_t          len = look->packet->payload_len;
-    uint8_t         uuid[16];
+    const uint8_t *p = look->packet->payload;
+    size_t len = look->packet->payload_len;
+    uint8_t uuid[16];
 
     if (len < UDP_HEADER || !rpc_datagram_begins(p, len))
         return;
-    bool            little = (p[4] & 0x10) != 0;
-    unsigned        opnum = wire_16(p + 68, little);
+    bool little = (p[4] & 0x10) != 0;
+    unsigned opnum = wire_16(p + 68, little);
     struct rpc_stub stub = {.p = p + UDP_HEADER, .len = wire_16(p + 74, little), .little = little};
 
     look->all->stats.n_messages++;

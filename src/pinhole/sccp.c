@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SCCP ("Skinny"): 32-bit little-endian fields.  Header: length of what follows the first eight bytes, version, message.
- * From version 17 on an address is a family and 16 bytes, before it is four bytes.
+ * SCCP ("Skinny"): 32-bit little-endian fields.  Header: length of what follows the first eight bytes, version,
+ * message. From version 17 on an address is a family and 16 bytes, before it is four bytes.
  */
 #include <netinet/in.h>
 #include <string.h>
@@ -17,12 +17,12 @@
 #define LEAST_REGISTER 32 /* name, user, instance, address ... */
 
 struct message {
-    uint32_t          id;
+    uint32_t id;
     enum pinhole_kind kind;
-    bool              has_status; /* first field: 0 = done */
-    uint8_t           addr_at;    /* offset of the address */
-    bool              has_codec;  /* packet size and codec follow the port */
-    const char       *media;
+    bool has_status; /* first field: 0 = done */
+    uint8_t addr_at; /* offset of the address */
+    bool has_codec;  /* packet size and codec follow the port */
+    const char *media;
 };
 
 static const struct message messages[] = {
@@ -108,8 +108,8 @@ bool sccp_fills(const uint8_t *p, size_t len)
 static void read_media(struct look *look, const struct message *m, const uint8_t *p, size_t len)
 {
     struct pinhole hole = {.kind = m->kind, .transport = IPPROTO_UDP};
-    bool           has_family = wire_le32(p + 4) >= FAMILY_VERSION;
-    size_t         at = m->addr_at, size = has_family ? 20 : 4;
+    bool has_family = wire_le32(p + 4) >= FAMILY_VERSION;
+    size_t at = m->addr_at, size = has_family ? 20 : 4;
 
     if (len < at + size + 4 || (m->has_status && wire_le32(p + 12) != 0))
         return;
@@ -136,14 +136,14 @@ enum take sccp_take(struct look *look, const uint8_t *p, size_t len, size_t *ret
         return TAKE_LOST;
     if (len < HEADER) {
         *ret_n = HEADER;
-        return TAKE_MORE;
+        return TAKE_WAIT;
     }
     const struct message *m = find_message(wire_le32(p + 8));
     *ret_n = 8 + wire_le32(p);
     if (m == NULL)
         return TAKE_DONE;
     if (len < *ret_n)
-        return TAKE_MORE;
+        return TAKE_WAIT;
     read_media(look, m, p, *ret_n);
     return TAKE_DONE;
 }

@@ -15,24 +15,24 @@
 
 struct text {
     const char *p;
-    size_t      len;
+    size_t len;
 };
 
 enum place { PLACE_NONE, PLACE_STATED, PLACE_NAME, PLACE_CHOOSE };
 
 struct place_of_media {
-    enum place  kind;
+    enum place kind;
     struct addr addr;
 };
 
 struct description {
-    struct look          *look;
-    enum pinhole_kind     kind;
+    struct look *look;
+    enum pinhole_kind kind;
     struct place_of_media session, media, control;
-    enum pinhole_way      session_way, way;
-    bool                  inside, has_media, is_rtp, is_tcp;
-    uint32_t              port, n_ports, control_port;
-    struct text           type, format, codec; /* in the message */
+    enum pinhole_way session_way, way;
+    bool inside, has_media, is_rtp, is_tcp;
+    uint32_t port, n_ports, control_port;
+    struct text type, format, codec; /* in the message */
 };
 
 /* --- lines and words ------------------------------------------------------------------------------------ */
@@ -77,7 +77,7 @@ static struct text after(struct text t, size_t n)
 static bool take_number(struct text *t, uint32_t *ret)
 {
     uint32_t value = 0;
-    size_t   n = 0;
+    size_t n = 0;
 
     for (; n < t->len && t->p[n] >= '0' && t->p[n] <= '9' && value <= UINT16_MAX; n++)
         value = 10 * value + (uint32_t)(t->p[n] - '0');
@@ -104,7 +104,8 @@ static struct text static_codec(struct text format)
 {
     static const struct {
         const char *number, *name;
-    } codecs[] = {{"0", "PCMU"}, {"3", "GSM"}, {"4", "G723"}, {"8", "PCMA"}, {"9", "G722"}, {"18", "G729"}, {"34", "H263"}};
+    } codecs[] = {{"0", "PCMU"}, {"3", "GSM"},   {"4", "G723"}, {"8", "PCMA"},
+                  {"9", "G722"}, {"18", "G729"}, {"34", "H263"}};
 
     for (size_t i = 0; i < sizeof(codecs) / sizeof(codecs[0]); i++) {
         if (is_word(format, codecs[i].number))
@@ -117,7 +118,7 @@ static void name_media(const struct description *d, struct pinhole *hole)
 {
     struct text codec = d->codec.len > 0 ? d->codec : d->is_rtp ? static_codec(d->format) : d->format;
 
-    size_t      at = put_word(hole, 0, PINHOLE_WHAT_SIZE / 2, d->type);
+    size_t at = put_word(hole, 0, PINHOLE_WHAT_SIZE / 2, d->type);
 
     if (codec.len > 0) {
         hole->what[at++] = ' ';
@@ -138,7 +139,7 @@ static void announce_control(const struct description *d, struct pinhole *hole)
 static void end_media(struct description *d)
 {
     const struct place_of_media *place = d->media.kind != PLACE_NONE ? &d->media : &d->session;
-    struct pinhole               hole = {.kind = d->kind, .way = d->way};
+    struct pinhole hole = {.kind = d->kind, .way = d->way};
 
     if (!d->has_media || d->port == 0 || place->kind == PLACE_CHOOSE ||
         (place->kind == PLACE_NONE && d->kind == PINHOLE_H248_SDP))
@@ -168,7 +169,7 @@ static void end_media(struct description *d)
 static struct place_of_media read_place(struct text line)
 {
     struct place_of_media place = {.kind = PLACE_NONE};
-    char                  text[ADDR_TEXT_SIZE];
+    char text[ADDR_TEXT_SIZE];
 
     next_word(&line);
     next_word(&line);
@@ -295,19 +296,30 @@ static void read_line(struct description *d, struct text line)
     }
 }
 
+/* H.248 wraps descriptions in braces, at times on the same line. */
+static size_t line_length(enum pinhole_kind kind, const char *p, size_t len)
+{
+    size_t n = 0;
+
+    if (kind != PINHOLE_H248_SDP) {
+        const char *nl = memchr(p, '\n', len);
+        return nl == NULL ? len : (size_t)(nl - p);
+    }
+    while (n < len && p[n] != '\n' && p[n] != '{' && p[n] != '}')
+        n++;
+    return n;
+}
+
 void sdp_announce(struct look *look, enum pinhole_kind kind, const char *p, size_t len)
 {
-    /* H.248 wraps descriptions in braces, at times on the same line. */
-    const char        *ends = kind == PINHOLE_H248_SDP ? "\r\n{}" : "\r\n";
-    size_t             n_ends = strlen(ends);
     struct description d = {.look = look, .kind = kind};
 
     while (len > 0) {
-        size_t n = 0;
+        size_t n = line_length(kind, p, len), text = n;
 
-        while (n < len && memchr(ends, p[n], n_ends) == NULL)
-            n++;
-        read_line(&d, (struct text){p, n});
+        while (text > 0 && p[text - 1] == '\r')
+            text--;
+        read_line(&d, (struct text){p, text});
         n += n < len;
         p += n;
         len -= n;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SIP (RFC 3261) and text H.248 (ITU-T H.248.1 annex B): where a message ends, and whether its body describes a session.
+ * SIP (RFC 3261) and text H.248 (ITU-T H.248.1 annex B): where a message ends, and whether its body describes a
+ * session.
  *
  * Over TCP a message ends where Content-Length says; without one (the standard demands it) its body is taken to end
  * with the segment.  Bodies of other types are skipped.
@@ -11,15 +12,15 @@
 #include "private.h"
 
 #define MAX_METHOD  16
-#define LEAST_START 24          /* bytes that tell a first line: method, blank, "sips:" */
-#define MAX_BODY    (1u << 20)  /* a longer one is no message */
+#define LEAST_START 24         /* bytes that tell a first line: method, blank, "sips:" */
+#define MAX_BODY    (1u << 20) /* a longer one is no message */
 
 struct header {
-    size_t size;        /* with the empty line */
-    bool   has_length;
+    size_t size; /* with the empty line */
+    bool has_length;
     size_t body_length;
-    bool   has_type;
-    bool   session;     /* the body is, or may hold, a session description */
+    bool has_type;
+    bool session; /* the body is, or may hold, a session description */
 };
 
 static bool begins(const uint8_t *p, size_t len, const char *word)
@@ -112,7 +113,7 @@ static void read_header(const uint8_t *p, size_t size, struct header *ret)
     *ret = (struct header){.size = size};
     for (size_t at = 0; at < size;) {
         const uint8_t *line = p + at, *nl = memchr(line, '\n', size - at);
-        size_t         len = nl == NULL ? size - at : (size_t)(nl - line), value;
+        size_t len = nl == NULL ? size - at : (size_t)(nl - line), value;
 
         at += len + 1;
         if (len == 0 || ((line[0] | 0x20) != 'c' && (line[0] | 0x20) != 'l'))
@@ -121,8 +122,8 @@ static void read_header(const uint8_t *p, size_t size, struct header *ret)
             read_length(line + value, len - value, ret);
         } else if ((value = match_name(line, len, "content-type", 'c')) > 0) {
             ret->has_type = true;
-            ret->session = begins(line + value, len - value, "application/sdp") ||
-                           begins(line + value, len - value, "multipart/");
+            ret->session =
+                begins(line + value, len - value, "application/sdp") || begins(line + value, len - value, "multipart/");
         }
     }
     ret->session |= !ret->has_type;
@@ -155,7 +156,7 @@ static enum take take_body(struct look *look, const struct header *h, const uint
     if (!h->session || body == 0 || *ret_n > PINHOLE_MAX_MESSAGE)
         return TAKE_DONE;
     if (len < *ret_n)
-        return TAKE_MORE;
+        return TAKE_WAIT;
     read_body(look, p + h->size, body);
     return TAKE_DONE;
 }
@@ -186,8 +187,8 @@ enum take sip_take(struct look *look, const uint8_t *p, size_t len, size_t *ret_
 void sip_datagram(struct look *look)
 {
     const uint8_t *p = look->packet->payload;
-    size_t         len = look->packet->payload_len, n = skip_padding(p, len);
-    struct header  h;
+    size_t len = look->packet->payload_len, n = skip_padding(p, len);
+    struct header h;
 
     p += n;
     len -= n;

@@ -31,6 +31,7 @@ static void consider(const struct policy *p, const struct applied_row *a, const 
                      struct considered *ret)
 {
     struct way back = way_back(w, w->port);
+    char       ports[200];
 
     *ret = (struct considered){.why = ret->buf};
     if (!ends_fit(a, w))
@@ -41,7 +42,7 @@ static void consider(const struct policy *p, const struct applied_row *a, const 
     else if (a->n_ports == 0)
         row_state(p, a, ret->buf, sizeof(ret->buf));
     else if (row_port(a, w->transport, w->port) == NULL)
-        snprintf(ret->buf, sizeof(ret->buf), "other ports: %s", a->row->ports_text);
+        snprintf(ret->buf, sizeof(ret->buf), "for %s", ports_text(a, ports, sizeof(ports)));
     else if (!a->enabled)
         row_state(p, a, ret->buf, sizeof(ret->buf));
     else if (content_contradicts(p, app, a))

@@ -395,7 +395,9 @@ static void judge_turned(const struct policy *p, const struct policy_query *q, c
     struct judgement    other;
 
     judge_way(p, &turned, &back, &other);
-    if (other.verdict != VERDICT_ALLOWED)
+    /* Where nobody knows who began, a flow that may be undocumented is not called a violation. */
+    bool spared = other.verdict == VERDICT_UNDOCUMENTED && j->verdict == VERDICT_VIOLATION && !q->direction_known;
+    if (other.verdict != VERDICT_ALLOWED && !spared)
         return;
     *j = other;
     j->client_host = w->client;

@@ -352,7 +352,8 @@ void policy_judge_naive(const struct policy *p, const struct policy_query *q, st
             struct ask          back = ask_back(&k, &turned);
             struct judgement    other = judge_way(&back);
 
-            if (other.verdict == VERDICT_ALLOWED) {
+            if (other.verdict == VERDICT_ALLOWED ||
+                (other.verdict == VERDICT_UNDOCUMENTED && j.verdict == VERDICT_VIOLATION && !q->direction_known)) {
                 j = other;
                 j.client_host = k.client;
                 j.server_host = k.server;

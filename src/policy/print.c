@@ -60,7 +60,7 @@ const char *row_state(const struct policy *p, const struct applied_row *a, char 
         snprintf(buf, size, "option %s is %s", p->matrix->options[a->off_option].name.text,
                  (p->option_values[a->off_option] & OPTION_ON) != 0 ? "on" : "off");
     else if (!a->enabled)
-        snprintf(buf, size, "its condition does not hold");
+        snprintf(buf, size, "its condition does not hold (%s)", a->row->condition);
     else if (a->n_ports == 0 && a->unlisted != POLICY_NONE)
         snprintf(buf, size, "the site lists no %s", p->matrix->parameters[a->unlisted].name.text);
     return buf;

@@ -24,6 +24,10 @@ static void apply_conditions(const struct policy *p, struct applied_row *a)
         if (a->off_option == POLICY_NONE)
             a->off_option = in_the_way;
     }
+    /* Where a version stands in the way too, no option would let the row apply. */
+    for (size_t i = 0; i < row->n_when; i++)
+        if (row->when[i].at_least && !policy_holds(p, &row->when[i], &in_the_way))
+            a->off_option = POLICY_NONE;
     uint32_t wide = row->wide_notice_option != NULL ? name_index_find(&p->option_names, row->wide_notice_option) : POLICY_NONE;
     a->wide_option = wide != POLICY_NONE && (p->option_values[wide] & OPTION_ON) != 0 ? wide : POLICY_NONE;
 }

@@ -44,7 +44,7 @@ static char *read_text(const char *path)
 {
     FILE *f = fopen(path, "r");
     char *text;
-    long  size;
+    long size;
 
     if (f == NULL)
         return NULL;
@@ -151,7 +151,7 @@ static const char *find_list(const char *text, const char *name)
 static unsigned check_section(const struct section *s, const char *text, const struct found *found, const char *file)
 {
     const char *list = find_list(text, s->name);
-    unsigned    n = 0, n_questions = 0, n_objects = 0;
+    unsigned n = 0, n_questions = 0, n_objects = 0;
 
     if (list == NULL)
         return 0;
@@ -179,13 +179,13 @@ static unsigned check_section(const struct section *s, const char *text, const s
 
 START_TEST(every_port_in_the_truth_is_found)
 {
-    DIR     *dir = opendir(CORPUS);
+    DIR *dir = opendir(CORPUS);
     unsigned n = 0;
 
     if (dir == NULL)
         fprintf(stderr, "skipped: no captures in %s\n", CORPUS);
     for (const struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
-        char         path[1024];
+        char path[1024];
         struct found found;
 
         snprintf(path, sizeof(path), CORPUS "/truth/%s.json", e->d_name);

@@ -50,20 +50,21 @@ bool bed_send(struct bed *bed, unsigned side, const void *payload, size_t len)
 {
     static const uint8_t addrs[2][4] = {{10, 0, 0, 1}, {10, 0, 0, 2}};
     struct packet p = {.transport = bed->transport, .number = ++bed->number, .input = 7};
-    uint8_t      *copy = malloc(len > 0 ? len : 1);
-    bool          more = true;
+    uint8_t *copy = malloc(len > 0 ? len : 1);
+    bool more = true;
 
     ck_assert_ptr_nonnull(copy);
     memcpy(copy, payload, len);
     p.payload = copy;
-    p.payload_len = p.payload_wire_len = (uint32_t)len;
+    p.payload_len = (uint32_t)len;
+    p.payload_wire_len = (uint32_t)len + bed->cut;
     p.src = addr_from_ipv4(addrs[side]);
     p.dst = addr_from_ipv4(addrs[!side]);
     p.sport = side == 0 ? bed->client_port : bed->server_port;
     p.dport = side == 0 ? bed->server_port : bed->client_port;
     p.tcp_seq = bed->seq[side];
     p.ts_ns = 1000 * (int64_t)bed->number;
-    bed->seq[side] += (uint32_t)len;
+    bed->seq[side] += p.payload_wire_len;
     if (bed->state == NULL)
         bed->state = pinhole_begin(bed->pinholes, &p);
     if (bed->state != NULL && !(more = pinhole_packet(bed->pinholes, bed->state, &p, side))) {
@@ -77,10 +78,10 @@ bool bed_send(struct bed *bed, unsigned side, const void *payload, size_t len)
 size_t bed_line(const struct pinhole *h, char *buf, size_t size)
 {
     char addr[ADDR_TEXT_SIZE];
-    int  n = snprintf(buf, size, "%s %s %s%s %u/%s%s%s%s\n", pinhole_kind_name(h->kind), h->what,
-                      addr_text(&h->addr, addr), h->addr_assumed ? "?" : "", h->port,
-                      h->transport == IPPROTO_TCP ? "tcp" : "udp", h->rtcp ? " rtcp" : "",
-                      h->way != PINHOLE_SENDRECV ? " " : "", h->way != PINHOLE_SENDRECV ? pinhole_way_name(h->way) : "");
+    int n = snprintf(buf, size, "%s %s %s%s %u/%s%s%s%s\n", pinhole_kind_name(h->kind), h->what,
+                     addr_text(&h->addr, addr), h->addr_assumed ? "?" : "", h->port,
+                     h->transport == IPPROTO_TCP ? "tcp" : "udp", h->rtcp ? " rtcp" : "",
+                     h->way != PINHOLE_SENDRECV ? " " : "", h->way != PINHOLE_SENDRECV ? pinhole_way_name(h->way) : "");
 
     ck_assert(n > 0 && (size_t)n < size);
     return (size_t)n;

@@ -7,7 +7,7 @@
 #define BATCH 64
 
 struct drive {
-    struct pinholes   *pinholes;
+    struct pinholes *pinholes;
     struct flow_table *flows;
 };
 
@@ -15,13 +15,13 @@ struct drive {
 struct ext {
     struct pinhole_state *state;
     unsigned n_shown;
-    bool     done;
+    bool done;
 };
 
 static void on_flow_end(void *aux, struct flow_record *record, void *ext)
 {
     struct drive *drive = aux;
-    struct ext   *e = ext;
+    struct ext *e = ext;
 
     if (e != NULL && record->end != FLOW_END_ACTIVE)
         pinhole_end(drive->pinholes, e->state);
@@ -50,9 +50,9 @@ static void show(struct drive *drive, const struct packet *p)
 
 static void read_all(struct drive *drive, struct capture *capture)
 {
-    struct frame  frames[BATCH];
+    struct frame frames[BATCH];
     struct packet packet;
-    int           n;
+    int n;
 
     while ((n = capture_next_batch(capture, frames, BATCH, NULL)) > 0) {
         for (int i = 0; i < n; i++) {
@@ -65,10 +65,10 @@ static void read_all(struct drive *drive, struct capture *capture)
 
 int pinhole_drive(const char *path, pinhole_fn *fn, void *aux, struct pinholes_stats *ret_stats, struct err *reterr)
 {
-    struct drive        drive = {.pinholes = NULL};
+    struct drive drive = {.pinholes = NULL};
     struct flow_options options;
-    struct capture     *capture;
-    int                 rc = capture_open_file(path, NULL, &capture, reterr);
+    struct capture *capture;
+    int rc = capture_open_file(path, NULL, &capture, reterr);
 
     if (rc < 0)
         return rc;

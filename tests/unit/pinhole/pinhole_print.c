@@ -26,7 +26,7 @@ int main(int argc, char **argv)
 
     for (int i = 1; i < argc; i++) {
         struct pinholes_stats s;
-        struct err            err;
+        struct err err;
 
         if (pinhole_drive(argv[i], print, argv[i], &s, &err) < 0) {
             fprintf(stderr, "%s: %s\n", argv[i], err.msg);

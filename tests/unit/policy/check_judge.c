@@ -436,6 +436,7 @@ START_TEST(severity)
     j.severity = SEVERITY_MEDIUM;
     ck_assert_str_eq(severity_name(policy_severity(&j, OUTCOME_ONE_WAY)), "medium");
     ck_assert_str_eq(severity_name(policy_severity(&j, OUTCOME_UNANSWERED)), "low");
+    j.verdict = VERDICT_ALLOWED;
     j.severity = SEVERITY_NOTICE;
     ck_assert_str_eq(severity_name(policy_severity(&j, OUTCOME_ESTABLISHED)), "notice");
     ck_assert_str_eq(severity_name(policy_severity(&j, OUTCOME_REFUSED)), "notice");

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Expected flows: what is expected of whom, and what may be concluded from what was seen and from silence. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "policy_help.h"
+
+#define SECOND INT64_C(1000000000)
+
+#define MATRIX \
+    "matrix: m\n" \
+    "roles: {a: {governed: true}, b: {}, c: {}}\n" \
+    "options: {o: {default: off}}\n" \
+    "parameters: {p: {ports: []}}\n" \
+    "sections:\n" \
+    "  - heading: S\n" \
+    "    rows:\n" \
+    "      - {id: web, from: a, to: b, ports: [tcp/80, udp/80], service: web, expect: required, protocols: HTTP}\n" \
+    "      - {id: mail, from: a, to: b, ports: tcp/25, service: mail, expect: on-demand}\n" \
+    "      - {id: off, from: a, to: b, ports: tcp/9, when: {o: on}, service: off, expect: required}\n" \
+    "      - {id: unlisted, from: a, to: b, ports: \"tcp/{p}\", service: list, expect: required}\n" \
+    "      - {id: notify, from: b, to: a, ports: udp/5, one_way: udp/5, service: notes, expect: required}\n" \
+    "      - {id: pair, from: b, to: b, other: another, ports: tcp/7, service: pair, expect: required}\n" \
+    "      - {id: nobody, from: a, to: c, ports: tcp/8, service: none, expect: required}\n"
+#define SITE \
+    "site: t\nmatrix: m\nwithin: 60s\n" \
+    "hosts:\n" \
+    "  a1: {addresses: [10.0.0.1], roles: [a]}\n" \
+    "  b1: {addresses: [10.0.0.2], roles: [b]}\n" \
+    "  b2: {addresses: [10.0.0.3], roles: [b]}\n"
+
+struct scene {
+    struct bed               bed;
+    struct expector         *x;
+    struct coverage          coverage;
+    const struct expectation *results;
+    size_t                   n;
+};
+
+static struct scene open_scene(const char *site)
+{
+    struct scene s = {.bed = bed_of_texts(MATRIX, site)};
+
+    ck_assert_int_eq(expector_new(s.bed.policy, &s.x, NULL), 0);
+    s.coverage = (struct coverage){.first_ns = SECOND, .last_ns = 101 * SECOND, .packets = 1000, .bytes = 1000000};
+    return s;
+}
+
+static void close_scene(struct scene *s)
+{
+    expector_free(s->x);
+    policy_bed_close(&s->bed);
+}
+
+static void alive(struct scene *s, const char *host, uint64_t sent, uint64_t received)
+{
+    struct policy_query q = policy_query_of(&s->bed, host, host, "tcp/1", NULL);
+    struct expect_host  h = {.addr = q.tuple.client, .first_ns = SECOND, .last_ns = 100 * SECOND, .sent = sent, .received = received};
+
+    expector_host(s->x, &h);
+}
+
+static void tried(struct scene *s, const char *client, const char *server, const char *service, const char *app, enum outcome outcome)
+{
+    struct expect_fact f = {.query = policy_query_of(&s->bed, client, server, service, app), .outcome = outcome, .first_ns = 9 * SECOND, .flows = 2};
+
+    if (outcome == OUTCOME_PROHIBITED) {
+        f.icmp = (struct flow_icmp){.n_errors = 1, .type = 3, .code = 13};
+        ck_assert_int_eq(addr_parse("10.9.9.9", &f.icmp.sender), 0);
+    }
+    expector_conversation(s->x, &f);
+}
+
+static const struct expectation *result(struct scene *s, const char *row, const char *client, const char *server)
+{
+    ck_assert_int_eq(expector_finish(s->x, &s->coverage, &s->results, &s->n, NULL), 0);
+    for (size_t i = 0; i < s->n; i++) {
+        const struct expectation *e = &s->results[i];
+
+        if (strcmp(policy_row_id(&s->bed, e->row), row) == 0 && strcmp(policy_host_name(s->bed.policy, e->client_host), client) == 0 &&
+            (server == NULL || strcmp(policy_host_name(s->bed.policy, e->server_host), server) == 0))
+            return e;
+    }
+    return NULL;
+}
+
+static const char *outcome(struct scene *s, const char *row, const char *client)
+{
+    const struct expectation *e = result(s, row, client, NULL);
+
+    return e != NULL ? expectation_outcome_name(e->outcome) : "none";
+}
+
+START_TEST(what_is_expected)
+{
+    struct scene s = open_scene(SITE);
+
+    result(&s, "web", "a1", NULL);
+    ck_assert_uint_eq(s.n, 5);
+    static const char *const rows[] = {"web", "notify", "notify", "pair", "pair"}, *const clients[] = {"a1", "b1", "b2", "b1", "b2"};
+    for (size_t i = 0; i < s.n; i++) {
+        ck_assert_str_eq(policy_row_id(&s.bed, s.results[i].row), rows[i]);
+        ck_assert_str_eq(policy_host_name(s.bed.policy, s.results[i].client_host), clients[i]);
+        ck_assert_int_eq(s.results[i].within_ns, 60 * SECOND);
+    }
+    close_scene(&s);
+}
+END_TEST
+
+START_TEST(the_site_decides_otherwise)
+{
+    struct scene s = open_scene(SITE "expect:\n  web: {within: 2h, servers: every}\n  mail: required\n  pair: on-demand\n");
+
+    ck_assert_ptr_nonnull(result(&s, "web", "a1", "b1"));
+    ck_assert_ptr_nonnull(result(&s, "web", "a1", "b2"));
+    ck_assert_int_eq(result(&s, "web", "a1", "b2")->within_ns, 7200 * SECOND);
+    ck_assert_ptr_nonnull(result(&s, "mail", "a1", NULL));
+    ck_assert_ptr_null(result(&s, "pair", "b1", NULL));
+    ck_assert_uint_eq(s.n, 5);
+    s.coverage.last_ns = 8000 * SECOND;
+    alive(&s, "a1", 5, 5);
+    tried(&s, "a1", "b2", "tcp/80", NULL, OUTCOME_ESTABLISHED);
+    ck_assert_int_eq(result(&s, "web", "a1", "b2")->outcome, EXPECT_SEEN);
+    ck_assert_int_eq(result(&s, "web", "a1", "b1")->outcome, EXPECT_NEVER_ATTEMPTED);
+    close_scene(&s);
+}
+END_TEST
+
+static const struct {
+    enum outcome outcome;
+    const char  *word;
+} attempts[] = {
+    {OUTCOME_ESTABLISHED, "seen"},   {OUTCOME_REFUSED, "refused"}, {OUTCOME_PROHIBITED, "prohibited"},
+    {OUTCOME_UNANSWERED, "unanswered"}, {OUTCOME_ONE_WAY, "one-way"},
+};
+
+/* What was tried and failed is told however little else is known. */
+START_TEST(an_attempt)
+{
+    struct scene s = open_scene(SITE);
+
+    s.coverage.lost = 7;
+    tried(&s, "a1", "b2", "udp/80", NULL, attempts[_i].outcome);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), attempts[_i].word);
+    const struct expectation *e = result(&s, "web", "a1", "b2");
+    ck_assert_uint_eq(e->attempts, 2);
+    ck_assert_int_eq(e->first_ns, 9 * SECOND);
+    close_scene(&s);
+}
+END_TEST
+
+START_TEST(one_server_is_enough)
+{
+    struct scene s = open_scene(SITE);
+
+    tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_REFUSED);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "refused");
+    tried(&s, "a1", "b2", "tcp/80", NULL, OUTCOME_ESTABLISHED);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "seen");
+    ck_assert_str_eq(policy_host_name(s.bed.policy, result(&s, "web", "a1", NULL)->server_host), "b2");
+    close_scene(&s);
+}
+END_TEST
+
+START_TEST(one_way_is_enough_where_nothing_answers)
+{
+    struct scene s = open_scene(SITE);
+
+    tried(&s, "b1", "a1", "udp/5", NULL, OUTCOME_ONE_WAY);
+    ck_assert_str_eq(outcome(&s, "notify", "b1"), "seen");
+    close_scene(&s);
+}
+END_TEST
+
+START_TEST(what_does_not_count)
+{
+    struct scene s = open_scene(SITE);
+
+    alive(&s, "a1", 10, 10);
+    alive(&s, "b1", 10, 10);
+    tried(&s, "a1", "b1", "tcp/80", "SSH", OUTCOME_ESTABLISHED);
+    tried(&s, "a1", "b1", "tcp/25", NULL, OUTCOME_ESTABLISHED);
+    tried(&s, "b1", "a1", "tcp/80", NULL, OUTCOME_ESTABLISHED);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "never-attempted");
+    close_scene(&s);
+}
+END_TEST
+
+START_TEST(an_unknown_direction_is_turned)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "b1", "a1", "tcp/40000", NULL), .outcome = OUTCOME_ESTABLISHED, .flows = 1};
+
+    f.query.tuple.client_port = 80;
+    f.query.direction_known = false;
+    expector_conversation(s.x, &f);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "seen");
+    close_scene(&s);
+}
+END_TEST
+
+static const struct {
+    uint64_t        sent, received;
+    struct coverage coverage;
+    const char     *word, *reason;
+} silences[] = {
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 100, false}, "never-attempted",
+     "a1 (10.0.0.1) never tried web to b1 (10.0.0.2) or b2 (10.0.0.3) in 60 s, though it sent 10 packets and no loss is known. "
+     "The document requires this flow (row web, \"S\")."},
+    {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false}, "not-covered",
+     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: no packet of a1 was seen."},
+    {0, 9, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false}, "not-covered",
+     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: packets to a1 were "
+     "captured and none from it, so its attempts could not have been seen."},
+    {10, 10, {0, 60 * SECOND - 1, 9, 100000, 0, 0, 0, false}, "not-covered",
+     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: the observation lasts "
+     "60 s, and the flow has 60 s to happen."},
+    {10, 10, {0, 60 * SECOND, 9, 100000, 1, 0, 0, false}, "not-covered",
+     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: 1 packet is known to be lost."},
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 3, 0, false}, "not-covered",
+     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: the filter took 3 packets out."},
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 101, false}, "not-covered",
+     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: acknowledgements show that "
+     "101 bytes passed which were not captured."},
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, true}, "not-covered",
+     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: an input could not be read to "
+     "its end."},
+};
+
+START_TEST(silence)
+{
+    struct scene s = open_scene(SITE);
+
+    s.coverage = silences[_i].coverage;
+    alive(&s, "a1", silences[_i].sent, silences[_i].received);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), silences[_i].word);
+    ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason, silences[_i].reason);
+    close_scene(&s);
+}
+END_TEST
+
+START_TEST(reasons)
+{
+    struct scene s = open_scene(SITE);
+
+    tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_PROHIBITED);
+    ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason,
+                     "a1 (10.0.0.1) tried web to b1 (10.0.0.2) or b2 (10.0.0.3) 2 times: stopped by something other than the server "
+                     "(ICMP type 3 code 13 from 10.9.9.9). The document requires this flow (row web, \"S\").");
+    tried(&s, "a1", "b1", "tcp/80", "HTTP", OUTCOME_ESTABLISHED);
+    ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason, "web from a1 (10.0.0.1) to b1 (10.0.0.2) was seen (row web).");
+    close_scene(&s);
+}
+END_TEST
+
+/* The laboratory's own list of what is expected of whom: row, client and one of the servers, in any order. */
+START_TEST(the_laboratory_expects_the_same)
+{
+    const char      *path = TEST_SOURCE_ROOT "/../shared/captures-lab/healthy.site.yaml";
+    const char      *list = TEST_SOURCE_ROOT "/../shared/captures-lab/healthy.expected.json";
+    struct diag_list diags = {0};
+    struct site     *site = NULL;
+    struct matrix   *matrix = NULL;
+
+    if (access(path, R_OK) != 0) {
+        fprintf(stderr, "skipped: the laboratory's captures are not there\n");
+        return;
+    }
+    ck_assert_int_eq(site_load(path, &site, &diags), 0);
+    ck_assert_int_eq(matrix_load(UNITY_MATRIX, &matrix, &diags), 0);
+    struct policy            *p = NULL;
+    struct expector          *x = NULL;
+    const struct expectation *results;
+    struct coverage           coverage = {0};
+    size_t                    n, n_found = 0;
+    ck_assert_int_eq(policy_compile(matrix, site, NULL, &p, &diags), 0);
+    ck_assert_int_eq(expector_new(p, &x, NULL), 0);
+    ck_assert_int_eq(expector_finish(x, &coverage, &results, &n, NULL), 0);
+    ck_assert_uint_eq(n, 77);
+
+    FILE *f = fopen(list, "r");
+    char  line[512], row[128] = "";
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof(line), f) != NULL && strstr(line, "\"capture\"") == NULL) {
+        char client[128];
+
+        if (sscanf(line, " \"row\": \"%127[^\"]", row) == 1 || sscanf(line, " \"client\": \"%127[^\"]", client) != 1)
+            continue;
+        for (size_t i = 0; i < n; i++)
+            n_found += strcmp(policy_row(p, results[i].row)->id.text, row) == 0 &&
+                       strcmp(policy_host_name(p, results[i].client_host), client) == 0;
+    }
+    fclose(f);
+    ck_assert_uint_eq(n_found, 77);
+    expector_free(x);
+    policy_free(p);
+    site_free(site);
+    matrix_free(matrix);
+    diag_list_clear(&diags);
+}
+END_TEST
+
+Suite *suite_policy_expect(void);
+
+Suite *suite_policy_expect(void)
+{
+    Suite *s = suite_create("policy: expected flows");
+    TCase *t = tcase_create("expect");
+
+    tcase_add_test(t, what_is_expected);
+    tcase_add_test(t, the_site_decides_otherwise);
+    tcase_add_loop_test(t, an_attempt, 0, sizeof(attempts) / sizeof(attempts[0]));
+    tcase_add_test(t, one_server_is_enough);
+    tcase_add_test(t, one_way_is_enough_where_nothing_answers);
+    tcase_add_test(t, what_does_not_count);
+    tcase_add_test(t, an_unknown_direction_is_turned);
+    tcase_add_loop_test(t, silence, 0, sizeof(silences) / sizeof(silences[0]));
+    tcase_add_test(t, reasons);
+    tcase_add_test(t, the_laboratory_expects_the_same);
+    suite_add_tcase(s, t);
+    return s;
+}
