@@ -19,6 +19,7 @@
 
 #include "flowaudit/err.h"
 #include "flowaudit/flow.h"
+#include "flowaudit/learn.h"
 #include "flowaudit/policy.h"
 #include "flowaudit/rules.h"
 #include "flowaudit/store.h"
@@ -69,5 +70,18 @@ struct engine_result {
  */
 int engine_check(const struct engine_options *, const struct policy *, const struct site *, struct store *, struct store_run *run,
                  struct engine_result *ret, struct err *reterr);
+
+/* What learning needs of captures: the same reading, tracking and merging; nothing is judged and nothing recorded. */
+struct engine_survey {
+    struct engine_result result;   /* without run and findings */
+    struct coverage      coverage;
+    uint64_t             n_summed; /* conversations beyond the bound on their number: not told */
+};
+typedef void engine_survey_fn(void *aux, const struct learn_fact *);
+
+/* 'policy' is one of learn_site_text.  'fn' is called for each conversation between two hosts, from the calling thread, after
+ * all was read.  Returns as engine_check(). */
+int engine_survey(const struct engine_options *, const struct policy *, engine_survey_fn *fn, void *aux, struct engine_survey *ret,
+                  struct err *reterr);
 
 #endif

@@ -13,6 +13,7 @@ static const struct {
     {"check", cmd_check, "judge capture files against the documented matrix"},
     {"report", cmd_report, "export a recorded audit as text, CSV or JSON"},
     {"explain", cmd_explain, "say what the matrix says of one flow, and why"},
+    {"learn", cmd_learn, "propose a site file from captures"},
     {"lint", cmd_lint, "check site and matrix files without traffic"},
     {"matrix", cmd_matrix, "print the matrix, as documented or as it applies at a site"},
 };

@@ -153,7 +153,7 @@ static void end_threads(struct crew *crew)
     join_threads(crew);
 }
 
-static int make_shards(struct audit *a, struct err *reterr)
+static int make_shards(struct audit *a, bool survey, struct err *reterr)
 {
     const struct engine_options *o = a->options;
     struct shard_options         so = {
@@ -161,6 +161,7 @@ static int make_shards(struct audit *a, struct err *reterr)
                 .n_inputs = inputs_count(a->inputs),
                 .flow = o->flow,
                 .limits = {.flows_kept = o->flows_kept, .flows_all = o->flows_all, .peers_kept = o->peers_kept},
+                .survey = survey,
     };
     int rc = hash_key_random(&so.pair_key, reterr);
 
@@ -285,7 +286,7 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
     int                    rc = inputs_open(o->inputs, o->n_inputs, &co, &a.inputs, reterr);
 
     if (rc == 0)
-        rc = make_shards(&a, reterr);
+        rc = make_shards(&a, false, reterr);
     if (rc == 0)
         rc = store_begin_run(store, run, &result.run_id, reterr);
     if (rc == 0)
@@ -306,6 +307,53 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
         rc = store_end_run(store, run->ended_ns, result.complete, reterr);
     if (rc == 0)
         *ret = result;
+    release(&a);
+    return rc;
+}
+
+static void tell_conversation(const struct conversation *c, engine_survey_fn *fn, void *aux)
+{
+    struct learn_fact fact = {
+        .tuple = c->query.tuple,
+        .client_port_high = c->client_port_high,
+        .app = c->query.app,
+        .sent = {c->query.sent[0], c->query.sent[1]},
+        .data = c->payload > 0,
+        .direction_known = c->query.direction_known,
+        .flows = c->flows,
+    };
+
+    fact.tuple.client_port = c->client_port_low;
+    fn(aux, &fact);
+}
+
+int engine_survey(const struct engine_options *o, const struct policy *policy, engine_survey_fn *fn, void *aux, struct engine_survey *ret,
+                  struct err *reterr)
+{
+    struct engine_survey   survey = {0};
+    struct audit           a = {.options = o, .policy = policy, .result = &survey.result};
+    struct capture_options co = {.filter = o->filter, .no_digest = true};
+    int                    rc = inputs_open(o->inputs, o->n_inputs, &co, &a.inputs, reterr);
+
+    if (rc == 0)
+        rc = make_shards(&a, true, reterr);
+    if (rc == 0)
+        rc = run_crew(&a, reterr);
+    if (rc == 0)
+        rc = audit_merge(&a, reterr);
+    if (rc == 0) {
+        sum_up(&a);
+        survey.coverage = a.coverage;
+        for (size_t i = 0; i < a.n_conversations; i++) {
+            const struct conversation *c = a.conversations[i];
+
+            if (c->key.summed != SUM_NONE)
+                survey.n_summed += c->n_summed;
+            else if (!c->query.group && !c->query.answers_group)
+                tell_conversation(c, fn, aux);
+        }
+        *ret = survey;
+    }
     release(&a);
     return rc;
 }

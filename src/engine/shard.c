@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flowaudit/learn.h"
+
 #define CHUNK 64              /* packets hashed and prefetched ahead of the table look-ups */
 #define MAX_GROUP_QUERIES (64u << 10)
 #define MAX_HOSTS (1u << 20)
@@ -166,11 +168,11 @@ static int well_known_vote(const struct tuple *t)
  * Who is the client where no handshake and no content said so.  For UDP the first packet's sender is, unless it
  * spoke from a documented service port of its own to an ephemeral one: then the query came before the capture.
  */
-static void settle_direction(const struct policy *policy, struct flow_record *r)
+static void settle_direction(const struct shard *s, struct flow_record *r)
 {
     if (r->direction < DIRECTION_PORT || r->group)
         return;
-    int vote = policy_port_vote(policy, &r->tuple);
+    int vote = s->options.survey ? learn_port_vote(s->policy, &r->tuple) : policy_port_vote(s->policy, &r->tuple);
     if (r->tuple.transport == IPPROTO_UDP) {
         if (vote < 0 && well_known_vote(&r->tuple) < 0) {
             flow_record_swap(r);
@@ -263,7 +265,7 @@ static void on_flow_end(void *aux, struct flow_record *r, void *ext)
     struct judgement   j;
 
     end_classification(s, state, r);
-    settle_direction(s->policy, r);
+    settle_direction(s, r);
     add_totals(s, r);
     if (r->group)
         note_group_query(s, r);
@@ -328,7 +330,7 @@ static void begin_classification(struct shard *s, const struct flow_step *step, 
 
     state->begun = true;
     state->first_side = (uint8_t)step->side;
-    state->expected = policy_expected(s->policy, &t);
+    state->expected = s->options.survey ? learn_expected(s->policy, &t) : policy_expected(s->policy, &t);
     state->classify = classify_begin(s->classifier);
 }
 

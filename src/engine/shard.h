@@ -20,6 +20,7 @@ struct shard_options {
     size_t   n_inputs;
     struct flow_options flow;
     struct conversation_limits limits;
+    bool     survey;          /* the policy knows nobody: rows are looked for by port alone, and nothing is judged */
 };
 
 /* What was seen of one address that the site names. */

@@ -7,22 +7,13 @@
 
 /* --- exceptions --------------------------------------------------------------------------------------- */
 
-static uint32_t exception_end(const struct policy *p, const struct rules_name *end, bool is_range, bool any,
-                              const struct name_index *hosts, struct diag_list *diags)
+/* That a name is a host's has been seen to by the parser. */
+static uint32_t exception_end(const struct rules_name *end, bool is_range, bool any, const struct name_index *hosts)
 {
-    if (is_range || any)
-        return POLICY_NONE;
-    uint32_t host = name_index_find(hosts, end->text);
-    if (host == POLICY_NONE) {
-        struct diag_place place = site_place(p->site, &end->place);
-        const char *const what = "write the name of a host of this site, an address, a network or \"*\"";
-
-        diag_add(diags, DIAG_ERROR, &place, "unknown host '%s'; %s", end->text, what);
-    }
-    return host;
+    return is_range || any ? POLICY_NONE : name_index_find(hosts, end->text);
 }
 
-static int resolve_exceptions(struct policy *p, struct diag_list *diags)
+static int resolve_exceptions(struct policy *p)
 {
     const struct site *s = p->site;
     struct name_index  hosts = {0};
@@ -35,8 +26,8 @@ static int resolve_exceptions(struct policy *p, struct diag_list *diags)
     for (size_t i = 0; i < s->n_exceptions; i++) {
         const struct site_exception *e = &s->exceptions[i];
 
-        p->exception_hosts[2 * i] = exception_end(p, &e->client, e->client_is_range, e->client_any, &hosts, diags);
-        p->exception_hosts[2 * i + 1] = exception_end(p, &e->server, e->server_is_range, e->server_any, &hosts, diags);
+        p->exception_hosts[2 * i] = exception_end(&e->client, e->client_is_range, e->client_any, &hosts);
+        p->exception_hosts[2 * i + 1] = exception_end(&e->server, e->server_is_range, e->server_any, &hosts);
     }
     name_index_free(&hosts);
     return 0;
@@ -86,7 +77,7 @@ static int resolve(struct policy *p, struct diag_list *diags)
     if (rc == 0)
         rc = policy_resolve_rows(p, diags);
     if (rc == 0)
-        rc = resolve_exceptions(p, diags);
+        rc = resolve_exceptions(p);
     if (rc == 0)
         warn_of_hosts(p, diags);
     return rc;

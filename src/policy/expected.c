@@ -129,6 +129,8 @@ int policy_index_expected(struct policy *p)
         if (rc == 0)
             rc = add_map(p, &p->pairs[i].maps[1], &l);
     }
+    for (size_t i = 0; rc == 0 && i < p->matrix->n_rows; i++)
+        rc = add_set(&l, &p->rows[i].protocols); /* learning asks for single rows */
     if (rc == 0)
         rc = add_unions(&l);
     p->expected = l.items;
@@ -140,7 +142,7 @@ int policy_index_expected(struct policy *p)
     return rc;
 }
 
-static const char *const *find_list(const struct policy *p, const struct set256 *s)
+const char *const *policy_expected_list(const struct policy *p, const struct set256 *s)
 {
     struct expected_list        key = {.set = *s};
     const struct expected_list *found = p->n_expected > 0 ? bsearch(&key, p->expected, p->n_expected, sizeof(key), by_set) : NULL;
@@ -168,8 +170,8 @@ const char *const *policy_expected(const struct policy *p, const struct tuple *t
     struct set256 s = expected_on(p, &there), s_back = expected_on(p, &back), both = s;
 
     set_join(&both, &s_back);
-    const char *const *names = find_list(p, &both);
+    const char *const *names = policy_expected_list(p, &both);
     if (names == NULL)
-        names = find_list(p, &s);
-    return names != NULL ? names : find_list(p, &s_back);
+        names = policy_expected_list(p, &s);
+    return names != NULL ? names : policy_expected_list(p, &s_back);
 }

@@ -27,28 +27,11 @@ static bool is_relevant(const struct applied_row *a, const struct way *w)
     return (sets_meet(w->from, &a->from) || sets_meet(w->to, &a->to)) && row_port(a, w->transport, w->port) != NULL;
 }
 
-/* "other ports: tcp/5000-5020 udp/5000-5020", as they are at the site; a long list is cut. */
-static void say_other_ports(const struct applied_row *a, char *buf, size_t size)
-{
-    size_t len = (size_t)snprintf(buf, size, "other ports:");
-
-    for (size_t i = 0; i < a->n_ports; i++) {
-        const struct port_range *r = &a->ports[i];
-
-        if (size - len <= sizeof(" tcp/65535-65535 ...")) {
-            snprintf(buf + len, size - len, " ...");
-            return;
-        }
-        len += (size_t)snprintf(buf + len, size - len, " %s/%u", r->transport == IPPROTO_TCP ? "tcp" : "udp", r->low);
-        if (r->high != r->low)
-            len += (size_t)snprintf(buf + len, size - len, "-%u", r->high);
-    }
-}
-
 static void consider(const struct policy *p, const struct applied_row *a, const struct app *app, const struct way *w,
                      struct considered *ret)
 {
     struct way back = way_back(w, w->port);
+    char       ports[200];
 
     *ret = (struct considered){.why = ret->buf};
     if (!ends_fit(a, w))
@@ -59,7 +42,7 @@ static void consider(const struct policy *p, const struct applied_row *a, const 
     else if (a->n_ports == 0)
         row_state(p, a, ret->buf, sizeof(ret->buf));
     else if (row_port(a, w->transport, w->port) == NULL)
-        say_other_ports(a, ret->buf, sizeof(ret->buf));
+        snprintf(ret->buf, sizeof(ret->buf), "for %s", ports_text(a, ports, sizeof(ports)));
     else if (!a->enabled)
         row_state(p, a, ret->buf, sizeof(ret->buf));
     else if (content_contradicts(p, app, a))

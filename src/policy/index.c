@@ -320,6 +320,17 @@ bool row_has_range(const struct applied_row *a)
     return false;
 }
 
+/* Content may contradict one such row and not another: one for each protocol, and one that expects none. */
+static int add_unlisted(struct role_pair *pair, const struct applied_row *a, uint32_t r)
+{
+    uint32_t key = a->unlisted * (SET_MAX + 1);
+    int      rc = set_is_empty(&a->protocols) ? add_first(&pair->unlisted, key + SET_MAX, a->row->other, r) : 0;
+
+    for (unsigned k = 0; rc == 0 && (k = set_next(&a->protocols, k)) < SET_MAX; k++)
+        rc = add_first(&pair->unlisted, key + k, a->row->other, r);
+    return rc;
+}
+
 static int add_firsts(const struct policy *p, struct role_pair *pair, uint32_t r)
 {
     const struct applied_row *a = &p->rows[r];
@@ -333,7 +344,7 @@ static int add_firsts(const struct policy *p, struct role_pair *pair, uint32_t r
     if (rc == 0 && a->lost)
         rc = add_first(&pair->lost, 0, other, r);
     else if (rc == 0 && a->unlisted != POLICY_NONE)
-        rc = add_first(&pair->unlisted, a->unlisted, other, r);
+        rc = add_unlisted(pair, a, r);
     if (rc == 0 && a->row->media)
         rc = add_first(&pair->media, 0, other, r);
     return rc;

@@ -116,7 +116,7 @@ struct stab_tree {
 
 /* The first row of a pair with some property. */
 struct first_row {
-    uint32_t key;   /* a protocol (twice, and one more for rows with a range of ports), a parameter */
+    uint32_t key;   /* what the list is by */
     bool     other; /* the row is for two different hosts only */
     uint32_t row;
 };
@@ -131,8 +131,8 @@ struct role_pair {
     struct stab_tree  trees[2];
     uint32_t         *rows;     /* in document order */
     size_t            n_rows;
-    struct first_rows expects;  /* by protocol: the first enabled row that expects it */
-    struct first_rows unlisted; /* by parameter: the first enabled row that needs a list which the site does not give */
+    struct first_rows expects;  /* by protocol, and with a range of ports or without: the first enabled row that expects it */
+    struct first_rows unlisted; /* by parameter and protocol: the first enabled row that wants a list which the site does not give */
     struct first_rows lost;     /* the first enabled row whose table is lost */
     struct first_rows media;    /* the first enabled media row */
 };
@@ -268,6 +268,7 @@ void stab_find(const struct stab_tree *, uint16_t port, stab_fn *, void *aux);
 
 /* expected.c */
 int policy_index_expected(struct policy *);
+const char *const *policy_expected_list(const struct policy *, const struct set256 *); /* NULL: not foreseen */
 
 /* --- judging ------------------------------------------------------------------------------------------ */
 
@@ -302,6 +303,7 @@ void policy_each_row(const struct policy *, const struct policy_query *, const s
 const char *host_text(const struct policy *, const struct addr *, char *buf, size_t size);
 /* What the document says, without the event. */
 int         rule_text(const struct policy *, const struct policy_query *, const struct judgement *, char *buf, size_t size);
+const char *ports_text(const struct applied_row *, char *buf, size_t size); /* "TCP and UDP 5000-5020" */
 const char *service_text(uint8_t transport, uint16_t port, char *buf, size_t size); /* "TCP 443" */
 
 #endif

@@ -213,6 +213,15 @@ static void say_ports(struct text *t, const struct applied_row *a)
     }
 }
 
+const char *ports_text(const struct applied_row *a, char *buf, size_t size)
+{
+    struct text t = {buf, size, 0};
+
+    snprintf(buf, size, "no port");
+    say_ports(&t, a);
+    return buf;
+}
+
 static void say_media(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
     const struct applied_row *a = &p->rows[j->row];

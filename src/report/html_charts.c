@@ -122,7 +122,7 @@ int html_timeline(struct html *h, struct err *reterr)
 
 /* --- roles ------------------------------------------------------------------------------------------------------ */
 
-#define MOST_EDGES  40
+#define MOST_EDGES  40 /* as in the query */
 #define NODE_HEIGHT 30
 #define NODE_WIDTH  240
 #define ROLES_WIDTH 860
@@ -137,103 +137,155 @@ int html_timeline(struct html *h, struct err *reterr)
     " 'misdropped') AS d, total(disposition = 'escaped') AS e, total(disposition = 'rejected') AS r, sum(v.packets)"   \
     " AS packets FROM conversations v LEFT JOIN h a ON a.address = v.client LEFT JOIN h b ON b.address = v.server"     \
     " WHERE run_id = ?1 AND verdict <> 'not-governed' GROUP BY 1, 2),"                                                 \
-    " top AS (SELECT * FROM edge ORDER BY e > 0 DESC, r + d > 0 DESC, n DESC, c, s LIMIT 40),"                         \
+    " top AS MATERIALIZED (SELECT * FROM edge ORDER BY e > 0 DESC, r + d > 0 DESC, n DESC, c, s LIMIT 40),"            \
     " left_side AS (SELECT c, row_number() OVER (ORDER BY c) AS y FROM (SELECT DISTINCT c FROM top)),"                 \
     " right_side AS (SELECT s, row_number() OVER (ORDER BY s) AS y FROM (SELECT DISTINCT s FROM top))"
 
+/* The record is asked once; what is drawn and listed comes from here. */
+enum { E_LEFT, E_RIGHT, E_N, E_PERMITTED, E_MISDROPPED, E_ESCAPED, E_REJECTED, E_PACKETS, E_ALL, E_CLIENT, E_SERVER };
+
+struct edge {
+    int64_t n[E_CLIENT];
+    char client[400], server[400]; /* lists of roles; what is longer is cut */
+};
+
 struct diagram {
     struct html *html;
-    bool right;
+    struct edge edges[MOST_EDGES];
+    size_t n_edges;
+    int64_t height; /* in nodes */
 };
+
+static void take_edge(void *aux, struct cursor *c)
+{
+    struct diagram *d = aux;
+
+    if (d->n_edges == MOST_EDGES)
+        return;
+    struct edge *e = &d->edges[d->n_edges++];
+    for (int i = 0; i < E_CLIENT; i++)
+        e->n[i] = cursor_integer(c, i);
+    snprintf(e->client, sizeof(e->client), "%s", cursor_text(c, E_CLIENT, NULL));
+    snprintf(e->server, sizeof(e->server), "%s", cursor_text(c, E_SERVER, NULL));
+    for (int i = E_LEFT; i <= E_RIGHT; i++)
+        d->height = e->n[i] > d->height ? e->n[i] : d->height;
+}
 
 static unsigned node_y(int64_t y)
 {
     return 8 + (unsigned)(y - 1) * NODE_HEIGHT;
 }
 
-static void put_edge(void *aux, struct cursor *c)
+static char class_of(const struct edge *e)
 {
-    struct diagram *d = aux;
-    struct html *h = d->html;
-    uint64_t n = (uint64_t)cursor_integer(c, 2);
-    char class = cursor_integer(c, 5) > 0   ? 'E'
-                 : cursor_integer(c, 6) > 0 ? 'R'
-                 : cursor_integer(c, 4) > 0 ? 'D'
-                 : cursor_integer(c, 3) > 0 ? 'P'
-                                            : 'N';
-    unsigned y1 = node_y(cursor_integer(c, 0)) + NODE_HEIGHT / 2 - 3,
-             y2 = node_y(cursor_integer(c, 1)) + NODE_HEIGHT / 2 - 3;
-    unsigned x1 = NODE_WIDTH, x2 = ROLES_WIDTH - NODE_WIDTH, mid = (x1 + x2) / 2;
-
-    html_put(h, "<path class=\"edge %c\" stroke-width=\"%u.%u\" d=\"M%u %uC%u %u %u %u %u %u\"/>\n", class,
-             1 + log_of(n) / 2, log_of(n) % 2 * 5, x1, y1, mid, y1, mid, y2, x2, y2);
+    return e->n[E_ESCAPED] > 0      ? 'E'
+           : e->n[E_REJECTED] > 0   ? 'R'
+           : e->n[E_MISDROPPED] > 0 ? 'D'
+           : e->n[E_PERMITTED] > 0  ? 'P'
+                                    : 'N';
 }
 
-static void put_node(void *aux, struct cursor *c)
+static void put_edge(struct html *h, const struct edge *e)
 {
-    struct diagram *d = aux;
-    struct html *h = d->html;
-    unsigned x = d->right ? ROLES_WIDTH - NODE_WIDTH : 0, y = node_y(cursor_integer(c, 0));
-    const char *name = cursor_text(c, 1, NULL);
-    size_t len = strlen(name), most = 36;
+    unsigned width = log_of((uint64_t)e->n[E_N]), x1 = NODE_WIDTH, x2 = ROLES_WIDTH - NODE_WIDTH, mid = (x1 + x2) / 2;
+    unsigned y1 = node_y(e->n[E_LEFT]) + NODE_HEIGHT / 2 - 3, y2 = node_y(e->n[E_RIGHT]) + NODE_HEIGHT / 2 - 3;
 
+    html_put(h, "<path class=\"edge %c\" stroke-width=\"%u.%u\" d=\"M%u %uC%u %u %u %u %u %u\"/>\n", class_of(e),
+             1 + width / 2, width % 2 * 5, x1, y1, mid, y1, mid, y2, x2, y2);
+}
+
+static void put_node(struct html *h, bool right, int64_t at, const char *name)
+{
+    unsigned x = right ? ROLES_WIDTH - NODE_WIDTH : 0, y = node_y(at);
+    size_t len = strlen(name), most = 36;
+    char buf[64];
+
+    if (len > most)
+        for (len = most - 1; len > 0 && ((unsigned char)name[len] & 0xc0) == 0x80;)
+            len--;
+    snprintf(buf, sizeof(buf), "%.*s%s", (int)len, name, name[len] != '\0' ? "…" : "");
     html_put(h, "<g><title>");
     html_plain(h, name);
     html_put(h,
              "</title><rect class=node x=\"%u\" y=\"%u\" width=\"%d\" height=\"%d\" rx=\"5\"/><text x=\"%u\" y=\"%u\">",
              x, y, NODE_WIDTH, NODE_HEIGHT - 6, x + 10, y + 16);
-    if (len > most) {
-        char buf[64];
-
-        for (len = most - 1; len > 0 && ((unsigned char)name[len] & 0xc0) == 0x80;)
-            len--;
-        snprintf(buf, sizeof(buf), "%.*s…", (int)len, name);
-        html_plain(h, buf);
-    } else {
-        html_plain(h, name);
-    }
+    html_plain(h, buf);
     html_put(h, "</text></g>\n");
 }
 
-static int put_diagram(struct html *h, int64_t height, struct err *reterr)
+/* Each node once, by the first edge that has it. */
+static void put_nodes(const struct diagram *d, bool right)
 {
-    struct diagram d = {.html = h};
+    bool done[MOST_EDGES + 1] = {false};
+
+    for (size_t i = 0; i < d->n_edges; i++) {
+        int64_t at = d->edges[i].n[right ? E_RIGHT : E_LEFT];
+
+        if (at >= 1 && at <= MOST_EDGES && !done[at]) {
+            done[at] = true;
+            put_node(d->html, right, at, right ? d->edges[i].server : d->edges[i].client);
+        }
+    }
+}
+
+/* The gravest edges stand first in the list, and are drawn last, on top. */
+static void put_diagram(const struct diagram *d)
+{
+    struct html *h = d->html;
 
     html_put(
         h,
         "<div class=chart><svg viewBox=\"0 0 %d %u\" role=\"img\" aria-label=\"Conversations from role to role\">\n"
         "<g>\n",
-        ROLES_WIDTH, node_y(height + 1) + 4);
-    int rc = report_each(
-        h->job,
-        EDGES " SELECT l.y, r.y, t.n, CAST(p AS INTEGER), CAST(d AS INTEGER), CAST(e AS INTEGER), CAST(t.r AS INTEGER)"
-              " FROM top t JOIN left_side l USING (c) JOIN right_side r USING (s)"
-              " ORDER BY e > 0, t.r > 0, d > 0, l.y, r.y",
-        put_edge, &d, reterr);
+        ROLES_WIDTH, node_y(d->height + 1) + 4);
+    for (size_t i = d->n_edges; i > 0; i--)
+        put_edge(h, &d->edges[i - 1]);
     html_put(h, "</g>\n");
-    if (rc == 0)
-        rc = report_each(h->job, EDGES " SELECT y, c FROM left_side ORDER BY y", put_node, &d, reterr);
-    d.right = true;
-    if (rc == 0)
-        rc = report_each(h->job, EDGES " SELECT y, s FROM right_side ORDER BY y", put_node, &d, reterr);
+    put_nodes(d, false);
+    put_nodes(d, true);
     html_put(h, "</svg></div>\n");
-    return rc;
 }
+
+static void put_edge_table(const struct diagram *d)
+{
+    static const int columns[] = {E_N, E_PERMITTED, E_MISDROPPED, E_ESCAPED, E_REJECTED, E_PACKETS};
+    struct html *h = d->html;
+    char count[32];
+
+    html_put(
+        h, "<div class=scroll><table><thead><tr><th>Client's roles<th>Server's roles<th class=num>Conversations<th "
+           "class=num>permitted"
+           "<th class=num>misdropped<th class=num>escaped<th class=num>rejected<th class=num>Packets</thead><tbody>\n");
+    for (size_t i = 0; i < d->n_edges; i++) {
+        const struct edge *e = &d->edges[i];
+
+        html_put(h, "<tr><td>");
+        html_text(h, e->client);
+        html_put(h, "<td>");
+        html_text(h, e->server);
+        for (size_t k = 0; k < N_OF(columns); k++)
+            html_put(h, e->n[columns[k]] == 0 ? "<td class=\"num zero\">%s" : "<td class=num>%s",
+                     text_count((uint64_t)e->n[columns[k]], count));
+        html_put(h, "\n");
+    }
+    html_put(h, "</tbody></table></div>\n");
+    if ((uint64_t)d->edges[0].n[E_ALL] > d->n_edges)
+        html_par(h, "more", "%s more pairs of roles are in the record and not shown here.",
+                 text_count((uint64_t)d->edges[0].n[E_ALL] - d->n_edges, count));
+}
+
+static const char edges_sql[] = EDGES
+    " SELECT l.y, r.y, t.n, CAST(p AS INTEGER), CAST(d AS INTEGER), CAST(e AS INTEGER), CAST(t.r AS INTEGER), packets,"
+    " (SELECT count(*) FROM edge), c, s FROM top t JOIN left_side l USING (c) JOIN right_side r USING (s)"
+    " ORDER BY e > 0 DESC, t.r > 0 OR d > 0 DESC, t.n DESC, c, s";
 
 int html_roles(struct html *h, struct err *reterr)
 {
-    static const struct html_column columns[] = {
-        {"Client's roles", HTML_TEXT}, {"Server's roles", HTML_TEXT}, {"Conversations", HTML_NUMBER},
-        {"permitted", HTML_NUMBER},    {"misdropped", HTML_NUMBER},   {"escaped", HTML_NUMBER},
-        {"rejected", HTML_NUMBER},     {"Packets", HTML_NUMBER},
-    };
-    int64_t height = 0;
+    struct diagram d = {.html = h};
 
     html_heading(h, "roles", "Conversations from role to role");
-    int rc = reader_number(h->job->report->reader,
-                           EDGES " SELECT max((SELECT count(*) FROM left_side), (SELECT count(*) FROM right_side))",
-                           &h->job->run_id, 1, &height, reterr);
-    if (rc != 0 || height == 0) {
+    int rc = report_each(h->job, edges_sql, take_edge, &d, reterr);
+    if (rc != 0 || d.n_edges == 0) {
         html_par(h, "none", "No conversation was judged.");
         return rc;
     }
@@ -242,12 +294,7 @@ int html_roles(struct html *h, struct err *reterr)
                 "rejected</span><span><i class=D></i>some misdropped</span><span><i "
                 "class=N></i>undocumented</span><span>Clients left, servers "
                 "right; the width is the number of conversations, logarithmic.</span></div>\n");
-    rc = put_diagram(h, height, reterr);
-    if (rc == 0)
-        rc = html_table(h, columns, N_OF(columns),
-                        EDGES " SELECT c, s, n, CAST(p AS INTEGER), CAST(d AS INTEGER), CAST(e AS INTEGER), CAST(r AS "
-                              "INTEGER), packets FROM edge"
-                              " ORDER BY e > 0 DESC, r + d > 0 DESC, n DESC, c, s",
-                        MOST_EDGES, "pairs of roles", "", reterr);
-    return rc;
+    put_diagram(&d);
+    put_edge_table(&d);
+    return 0;
 }

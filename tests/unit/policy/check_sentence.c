@@ -218,12 +218,12 @@ START_TEST(explain_words)
                      "client roles: admin-workstation\n"
                      "server roles: unity-primary\n"
                      "rows considered:\n"
-                     "  - admin-http                  other ports: tcp/80\n"
+                     "  - admin-http                  for TCP 80\n"
                      "  - admin-https                 option https is off\n"
-                     "  - admin-epm                   other ports: tcp/135\n"
-                     "  - admin-dcom                  other ports: tcp/5000-5020 udp/5000-5020\n"
-                     "  - admin-netbios               other ports: udp/137 udp/138 tcp/139 tcp/445\n"
-                     "  - admin-rdp                   other ports: tcp/3389\n"
+                     "  - admin-epm                   for TCP 135\n"
+                     "  - admin-dcom                  for TCP and UDP 5000-5020\n"
+                     "  - admin-netbios               for UDP 137, UDP 138, TCP 139, TCP 445\n"
+                     "  - admin-rdp                   for TCP 3389\n"
                      "  - pca-https                   from subscriber-workstation to unity only\n");
     free(text);
     q = policy_bed_query("10.0.7.1", "10.0.1.1", "tcp/80");

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "flowaudit/engine.h"
+#include "flowaudit/learn.h"
+
+static const char help[] =
+    "usage: flowaudit learn [-m MATRIX] [-f FILTER] [-j N] FILE...\n\n"
+    "Proposes a site file from captures: which address has which role of the matrix,\n"
+    "with the evidence as comments.  It is a proposal: read it before you use it.\n\n"
+    "  -m, --matrix NAME   in the rules directory, or a path (default: default)\n"
+    "  -f, --filter EXPR   only packets that match this pcap-filter(7) expression\n"
+    "  -r, --read FILE     the same as FILE\n"
+    "  -j, --workers N     threads (default 1); the result is the same\n"
+    "  -h, --help          this text\n\n"
+    "Exit status: 0 proposed, 2 nothing to propose or unusable input,\n"
+    "3 proposed from incomplete evidence.\n";
+
+#define WIDTH 110        /* of a line of comments */
+#define MAX_OTHERS 20    /* addresses without a role that are listed */
+#define GROUP_FROM 3     /* clients with the same roles become one entry from this many on */
+#define USUAL_WITHIN 3600
+
+/* --- comments ---------------------------------------------------------------------------------------------- */
+
+/* A comment of words, folded at WIDTH.  'indent' goes before each '#'. */
+struct comment {
+    const char *indent;
+    size_t      column;
+};
+
+static void comment_word(struct comment *c, const char *word)
+{
+    size_t len = strlen(word);
+
+    if (c->column == 0 || c->column + 1 + len > WIDTH) {
+        printf("%s%s#   %s%s", c->column == 0 ? "" : "\n", c->indent, c->column == 0 ? "" : "  ", word);
+        c->column = strlen(c->indent) + 4 + (c->column == 0 ? 0 : 2) + len;
+    } else {
+        printf(" %s", word);
+        c->column += 1 + len;
+    }
+}
+
+static void comment_text(struct comment *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void comment_text(struct comment *c, const char *fmt, ...)
+{
+    char    buf[1024], *rest = buf;
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(buf, sizeof(buf), fmt, args);
+    va_end(args);
+    for (char *word; (word = strsep(&rest, " ")) != NULL;)
+        if (*word != '\0')
+            comment_word(c, word);
+}
+
+static void comment_end(struct comment *c)
+{
+    if (c->column > 0)
+        putchar('\n');
+    c->column = 0;
+}
+
+/* A YAML text in double quotes. */
+static void print_quoted(const char *text)
+{
+    putchar('"');
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
+            printf("\\x%02x", (unsigned)(unsigned char)*text);
+            continue;
+        }
+        if (*text == '"' || *text == '\\')
+            putchar('\\');
+        putchar(*text);
+    }
+    putchar('"');
+}
+
+/* --- the site's own keys ----------------------------------------------------------------------------------------- */
+
+/* A YAML file that is easy to read says the time in a unit that fits: 58 s are "50s", 22 minutes "20m". */
+static void print_within(int64_t span_ns)
+{
+    int64_t seconds = span_ns / 1000000000, unit = seconds >= 60 ? 60 : 1;
+    int64_t n = seconds / unit;
+
+    if (n >= 10)
+        n -= n % 10;
+    if (seconds >= USUAL_WITHIN) {
+        printf("# within: 1h, which is what it is if left out; the observation lasts %lld s\n", (long long)seconds);
+        return;
+    }
+    printf("# The observation lasts %lld s: silence beyond that cannot be judged.  Raise this for longer ones.\n", (long long)seconds);
+    printf("within: %lld%s\n", n > 0 ? (long long)n : 1LL, unit == 60 ? "m" : "s");
+}
+
+static void print_options(const struct matrix *m, const struct learn_result *r)
+{
+    if (r->n_options == 0)
+        return;
+    printf("# Only where what was seen needs another value than the matrix gives by itself.\noptions:\n");
+    for (size_t i = 0; i < r->n_options; i++) {
+        const struct learn_option *o = &r->options[i];
+
+        printf("  %s: %s  # else %s; row %s was seen\n", o->name, o->value, o->usual, m->rows[o->row].id.text);
+    }
+}
+
+/* What is served is not what is documented: whoever knows the site has to say so. */
+static void print_ports(const struct matrix *m, const struct learn_result *r)
+{
+    char buf[ADDR_TEXT_SIZE];
+
+    if (r->n_ports == 0)
+        return;
+    printf("# Served, not documented: if these ports are meant, list them under the parameter that the rows use.\n");
+    for (size_t i = 0; i < r->n_ports; i++) {
+        const struct learn_port *p = &r->ports[i];
+
+        printf("#   %s/%u: %s served by %s, %llu flow%s (row %s)\n", p->transport == 6 ? "tcp" : "udp", p->port, p->protocol,
+               addr_text(&p->server, buf), (unsigned long long)p->flows, p->flows == 1 ? "" : "s", m->rows[p->row].id.text);
+    }
+    printf("# parameters:\n");
+    for (size_t i = 0; i < r->n_ports; i++) {
+        const struct learn_port *p = &r->ports[i], *last = i > 0 ? p - 1 : NULL;
+
+        if (last == NULL || strcmp(p->parameter, last->parameter) != 0)
+            printf("%s#   %s: [%u", last == NULL ? "" : "]\n", p->parameter, p->port);
+        else if (p->port != last->port)
+            printf(", %u", p->port);
+    }
+    printf("]\n");
+}
+
+/* --- hosts --------------------------------------------------------------------------------------------------------- */
+
+static void print_rows(const struct matrix *m, const struct learn_role *role, bool as_server, bool confirmed)
+{
+    struct comment c = {.indent = "  "};
+    const char    *lead = as_server ? "served" : "used";
+
+    for (size_t i = 0; i < role->n_seen; i++) {
+        const struct learn_row *row = &role->seen[i];
+
+        if (row->as_server != as_server || row->confirmed != confirmed)
+            continue;
+        if (c.column == 0)
+            comment_text(&c, "  %s, %s:", lead, confirmed ? "confirmed by content" : "by port alone");
+        comment_text(&c, "%s(%u)", m->rows[row->row].id.text, row->n_peers);
+    }
+    comment_end(&c);
+}
+
+static void print_role(const struct matrix *m, const struct learn_role *role)
+{
+    struct comment c = {.indent = "  "};
+
+    comment_text(&c, "%s: %zu of its %u rows; in brackets: with how many peers", role->name, role->n_seen, role->n_rows);
+    comment_end(&c);
+    for (unsigned i = 0; i < 4; i++)
+        print_rows(m, role, i < 2, i % 2 == 0);
+    if (role->n_missing > 0) {
+        comment_text(&c, "required and never seen:");
+        for (size_t i = 0; i < role->n_missing; i++)
+            comment_text(&c, "%s", m->rows[role->missing[i]].id.text);
+        comment_end(&c);
+    }
+    if (role->same[0] != NULL) {
+        comment_text(&c, "traffic cannot tell it from");
+        for (size_t i = 0; role->same[i] != NULL; i++)
+            comment_text(&c, "%s%s", role->same[i], role->same[i + 1] != NULL ? "," : ":");
+        comment_text(&c, "the same rows speak of them. Number %u by conversations (then by address): the first gets the first role of the "
+                         "matrix, and so on.", role->rank);
+        comment_end(&c);
+    }
+}
+
+static void print_also_kind(const struct learn_host *h, bool instead, const char *lead)
+{
+    struct comment c = {.indent = "  "};
+
+    for (size_t i = 0; i < h->n_also; i++) {
+        if (h->also[i].instead != instead)
+            continue;
+        if (c.column == 0)
+            comment_text(&c, "%s", lead);
+        comment_text(&c, "%s (%u of %u rows)", h->also[i].name, h->also[i].n_seen, h->also[i].n_rows);
+    }
+    comment_end(&c);
+}
+
+static void print_also(const struct learn_host *h)
+{
+    print_also_kind(h, true, "would do as well, but is less specific or has more rows that were never seen:");
+    print_also_kind(h, false, "not needed to explain anything, so not proposed; add it if you know that it is so:");
+}
+
+static bool same_roles(const struct learn_host *a, const struct learn_host *b)
+{
+    if (a->n_roles != b->n_roles)
+        return false;
+    for (size_t i = 0; i < a->n_roles; i++)
+        if (strcmp(a->roles[i].name, b->roles[i].name) != 0)
+            return false;
+    return true;
+}
+
+static bool groups(const struct learn_host *h)
+{
+    return !h->serves && !h->governed;
+}
+
+/* The hosts that one entry stands for: this one alone, or all clients with its roles where they are many.  0: an earlier entry has it. */
+static size_t members_of(const struct learn_result *r, size_t first)
+{
+    size_t n = 0, before = 0;
+
+    if (!groups(&r->hosts[first]))
+        return 1;
+    for (size_t i = 0; i < r->n_hosts; i++)
+        if (groups(&r->hosts[i]) && same_roles(&r->hosts[i], &r->hosts[first])) {
+            n++;
+            before += i < first;
+        }
+    return n < GROUP_FROM ? 1 : before > 0 ? 0 : n;
+}
+
+/* How many entries are called after this role, and which of them this is. */
+static size_t number_of(const struct learn_result *r, const size_t *members, size_t entry, size_t *ret_n)
+{
+    size_t number = 0;
+
+    *ret_n = 0;
+    for (size_t i = 0; i < r->n_hosts; i++) {
+        if (members[i] == 0 || strcmp(r->hosts[i].roles[0].name, r->hosts[entry].roles[0].name) != 0)
+            continue;
+        ++*ret_n;
+        if (i <= entry)
+            number++;
+    }
+    return number;
+}
+
+static void print_addresses(const struct learn_result *r, size_t entry, size_t n)
+{
+    char   buf[ADDR_TEXT_SIZE];
+    size_t told = 0;
+
+    for (size_t i = entry; i < r->n_hosts && told < n; i++) {
+        if (i != entry && (!groups(&r->hosts[i]) || !same_roles(&r->hosts[i], &r->hosts[entry])))
+            continue;
+        printf("%s\"%s\"", told == 0 ? "" : told % 5 == 0 ? ",\n    " : ", ", addr_text(&r->hosts[i].addr, buf));
+        told++;
+    }
+}
+
+static void print_entry(const struct matrix *m, const struct learn_result *r, const size_t *members, size_t entry)
+{
+    const struct learn_host *h = &r->hosts[entry];
+    size_t                   n, number = number_of(r, members, entry, &n);
+    char                     buf[ADDR_TEXT_SIZE];
+
+    printf("\n  # %s: %llu of %llu conversations explained, %llu flows\n", addr_text(&h->addr, buf), (unsigned long long)h->n_explained,
+           (unsigned long long)h->n_conversations, (unsigned long long)h->flows);
+    for (size_t i = 0; i < h->n_roles; i++)
+        print_role(m, &h->roles[i]);
+    print_also(h);
+    if (members[entry] > 1)
+        printf("  #   and %zu more addresses that show the same roles\n", members[entry] - 1);
+    printf("  %s", h->roles[0].name);
+    if (n > 1)
+        printf("-%zu", number);
+    printf(": {addresses: [");
+    print_addresses(r, entry, members[entry]);
+    printf("], roles: [");
+    for (size_t i = 0; i < h->n_roles; i++)
+        printf("%s%s", i > 0 ? ", " : "", h->roles[i].name);
+    printf("]}\n");
+}
+
+static void print_others(const struct learn_result *r)
+{
+    char buf[ADDR_TEXT_SIZE];
+
+    if (r->n_others > 0)
+        printf("\n# Without a role, although they talk with governed hosts (%zu addresses): what they do fits no role well enough.\n", r->n_others);
+    for (size_t i = 0; i < r->n_others && i < MAX_OTHERS; i++)
+        printf("#   %s: %llu conversations%s\n", addr_text(&r->others[i].addr, buf), (unsigned long long)r->others[i].n_conversations,
+               r->others[i].scan ? "; looks like a scan" : "");
+    if (r->n_others > MAX_OTHERS)
+        printf("#   ... and %zu more\n", r->n_others - MAX_OTHERS);
+    if (r->n_addresses > r->n_hosts + r->n_others)
+        printf("# Left out, not involved in anything of the matrix: %llu addresses.\n",
+               (unsigned long long)(r->n_addresses - r->n_hosts - r->n_others));
+}
+
+static int print_site(const char *matrix_name, const struct matrix *m, const struct engine_survey *s, const struct learn_result *r)
+{
+    size_t *members = calloc(r->n_hosts + 1, sizeof(*members));
+
+    if (members == NULL)
+        return complain("no memory");
+    for (size_t i = 0; i < r->n_hosts; i++)
+        members[i] = members_of(r, i);
+    printf("# Proposed from %llu packets by what was seen on the wire: read it before you use it.\n"
+           "# A role is proposed where the matrix's rows for it explain what a host did; the fewest and most specific roles\n"
+           "# that explain it are taken, and a role that the others already explain is only mentioned.  \"Confirmed\" is by content.\n",
+           (unsigned long long)s->result.packets);
+    if (!s->result.complete)
+        printf("# The evidence is incomplete: an input was cut, damaged, empty or could not be decoded in part.\n");
+    if (s->n_summed > 0)
+        printf("# %llu conversations beyond the bound on their number were not looked at.\n", (unsigned long long)s->n_summed);
+    printf("site: proposed\nmatrix: ");
+    print_quoted(matrix_name);
+    putchar('\n');
+    print_within(s->coverage.last_ns - s->coverage.first_ns);
+    print_options(m, r);
+    print_ports(m, r);
+    printf("hosts:\n");
+    for (size_t i = 0; i < r->n_hosts; i++)
+        if (members[i] > 0)
+            print_entry(m, r, members, i);
+    print_others(r);
+    free(members);
+    return 0;
+}
+
+/* --- the run -------------------------------------------------------------------------------------------------------- */
+
+struct request {
+    struct engine_options engine;
+    const char           *matrix;
+    const char          **inputs;
+};
+
+struct feed {
+    struct learner *learner;
+    int             rc;
+    struct err      err;
+};
+
+static void take_fact(void *aux, const struct learn_fact *fact)
+{
+    struct feed *feed = aux;
+
+    if (feed->rc == 0)
+        feed->rc = learner_add(feed->learner, fact, &feed->err);
+}
+
+/* "default" is whatever the rules directory says today: the proposal names the matrix itself where a file has its name. */
+static const char *lasting_name(const char *name, const struct matrix *m)
+{
+    struct diag_list diags = {0};
+    struct matrix   *other = NULL;
+    bool             same = strcmp(name, "default") == 0 && load_matrix(m->id, NULL, &other, &diags) == 0 && strcmp(other->sha256, m->sha256) == 0;
+
+    matrix_free(other);
+    diag_list_clear(&diags);
+    return same ? m->id : name;
+}
+
+static int learn(const struct request *r, const struct matrix *m, const struct policy *policy)
+{
+    struct feed                feed = {0};
+    struct engine_survey       survey;
+    const struct learn_result *result = NULL;
+    int                        status = EXIT_NOTHING, rc = learner_new(policy, &feed.learner, &feed.err);
+
+    if (rc == 0)
+        rc = engine_survey(&r->engine, policy, take_fact, &feed, &survey, &feed.err);
+    if (rc == 0)
+        rc = feed.rc;
+    if (rc == 0)
+        rc = learner_finish(feed.learner, &result, &feed.err);
+    if (rc != 0)
+        status = complain("%s", feed.err.msg);
+    else if (survey.result.packets == 0)
+        status = complain("not one packet could be read");
+    else if (result->n_hosts == 0)
+        status = complain("none of %llu addresses shows a role of %s", (unsigned long long)result->n_addresses, m->id);
+    else
+        status = print_site(lasting_name(r->matrix, m), m, &survey, result);
+    if (status == EXIT_NOTHING && survey.result.faulted)
+        complain("%s; proposed from what was read before", survey.result.fault);
+    if (status == EXIT_NOTHING && !survey.result.complete)
+        status = EXIT_INCOMPLETE;
+    learner_free(feed.learner);
+    return status;
+}
+
+static int run(const struct request *r)
+{
+    struct diag_list      diags = {0};
+    struct matrix        *matrix = NULL;
+    struct site          *site = NULL;
+    struct policy        *policy = NULL;
+    struct policy_options options = cli_policy_options();
+    int                   rc = load_matrix(r->matrix, NULL, &matrix, &diags);
+
+    if (rc == -ENOENT)
+        complain("no matrix '%s'; a name of a file in the rules directory, or a path, is wanted", r->matrix);
+    if (rc == 0)
+        rc = site_parse(learn_site_text, strlen(learn_site_text), "learn", &site, &diags);
+    if (rc == 0)
+        rc = policy_compile(matrix, site, &options, &policy, &diags);
+    if (diag_count(&diags, DIAG_ERROR) > 0) {
+        diag_sort(&diags);
+        diag_print(&diags, stderr);
+    }
+    diag_list_clear(&diags);
+    int status = rc == 0 ? learn(r, matrix, policy) : EXIT_UNUSABLE;
+    policy_free(policy);
+    site_free(site);
+    matrix_free(matrix);
+    return status;
+}
+
+static int parse_workers(const char *text, unsigned *ret)
+{
+    char *end;
+
+    errno = 0;
+    unsigned long n = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || n < 1 || n > 64)
+        return complain("-j %s: a number from 1 to 64 is wanted", text);
+    *ret = (unsigned)n;
+    return 0;
+}
+
+static int take_option(int c, struct request *r)
+{
+    switch (c) {
+    case 'm':
+        r->matrix = optarg;
+        return 0;
+    case 'f':
+        r->engine.filter = optarg;
+        return 0;
+    case 'r':
+        r->inputs[r->engine.n_inputs++] = optarg;
+        return 0;
+    case 'j':
+        return parse_workers(optarg, &r->engine.n_workers);
+    case 'n':
+        return 0;
+    default:
+        return EXIT_UNUSABLE;
+    }
+}
+
+int cmd_learn(int argc, char **argv)
+{
+    static const struct option options[] = {{"matrix", required_argument, NULL, 'm'}, {"filter", required_argument, NULL, 'f'},
+                                            {"read", required_argument, NULL, 'r'},   {"workers", required_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},         {0}};
+    struct request             r = {.matrix = "default"};
+    int                        rc = 0;
+
+    engine_options_default(&r.engine);
+    r.inputs = calloc((size_t)argc + 1, sizeof(*r.inputs));
+    if (r.inputs == NULL)
+        return complain("no memory");
+    for (int c; rc == 0 && (c = getopt_long(argc, argv, "m:f:r:j:nh", options, NULL)) != -1;) {
+        if (c == 'h') {
+            free(r.inputs);
+            fputs(help, stdout);
+            return finish_output(EXIT_NOTHING);
+        }
+        rc = take_option(c, &r);
+    }
+    for (; optind < argc; optind++)
+        r.inputs[r.engine.n_inputs++] = argv[optind];
+    r.engine.inputs = r.inputs;
+    if (rc == 0 && r.engine.n_inputs == 0)
+        rc = complain("no capture file named");
+    signal(SIGPIPE, SIG_IGN);
+    rc = rc != 0 ? misuse("learn") : finish_output(run(&r));
+    free(r.inputs);
+    return rc;
+}

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Holds what flowaudit learns from captures to the site files that people wrote for them.
+
+usage: learn.py FLOWAUDIT SOURCE_ROOT
+
+For each capture: every host that the site file names and the traffic shows has its roles in the proposal, apart from those listed in DOUBTFUL with
+the reason; the proposal passes lint; check runs with it on the same capture; and neither a second run nor the number of workers changes a
+byte of it.
+"""
+import ipaddress
+import os
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+import flowdb
+
+IMPLIED = {'unity-primary': 'unity', 'unity-secondary': 'unity', 'dc-monitored': 'dc', 'gc-monitored': 'gc', 'gc-mapi': 'gc',
+           'exchange-partner': 'exchange', 'exchange-mailbox': 'exchange', 'db-primary': 'database', 'db-replica': 'database'}
+
+# (site, host): roles that traffic does not show, and why; the proposal must mention them as possible.
+DOUBTFUL = {
+    ('lab', 'dc1'): ({'gc', 'gc-monitored', 'gc-mapi'}, 'it never serves a port of a global catalog; all else a domain controller serves too'),
+    ('incident', 'gc2'): ({'gc'}, 'one search by a host that does not monitor it'),
+    ('incident', 'desks'): ({'subscriber-workstation'}, 'one of them shows a web session alone, which administrators have too'),
+}
+
+SILENT = {'gc2', 'sub2'}  # in a site file, and not in the captures
+
+
+def hosts_of(path):
+    """name: (networks, roles), from the one-line entries of our site files."""
+    hosts = {}
+    with open(path, encoding='utf-8') as f:
+        text = f.read()
+    for name, addresses, roles in re.findall(r'^  ([\w.-]+):\s*\{addresses: \[([^\]]*)\], roles: \[([^\]]*)\]\}', text, re.M):
+        hosts[name] = ([a.strip().strip('"') for a in addresses.split(',')], {r.strip() for r in roles.split(',')})
+    return hosts, text
+
+
+def owner(hosts, address):
+    """Whose address it is: an entry that names it comes before one that names its network."""
+    named = [name for name, (blocks, _) in hosts.items() if address in blocks]
+    return (named or [name for name, (blocks, _) in hosts.items() if any(contains(b, address) for b in blocks)] or [None])[0]
+
+
+def contains(block, address):
+    if '/' in block:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(block)
+    low, _, high = block.partition('-')
+    a, low, high = (ipaddress.ip_address(x) for x in (address, low, high or low))
+    return a.version == low.version and low <= a <= high
+
+
+def closure(roles):
+    return roles | {IMPLIED[r] for r in roles if r in IMPLIED}
+
+
+def compare(name, site, proposal):
+    truth, _ = hosts_of(site)
+    learned, text = hosts_of(proposal)
+    by_address = {a: roles for addresses, roles in learned.values() for a in addresses}
+    wrong = []
+    for address, found in by_address.items():
+        host = owner(truth, address)
+        if host is None:
+            continue
+        roles = truth[host][1]
+        doubtful, _ = DOUBTFUL.get((name, host), (set(), ''))
+        missing = closure(roles) - closure(found) - doubtful
+        extra = closure(found) - closure(roles)
+        if missing or (extra and not doubtful):
+            wrong.append(f'{host} ({address}): {sorted(found)}, the site file says {sorted(roles)}')
+        comment = text[text.index(f'# {address}:'):].split('roles: [')[0].split()
+        wrong += [f'{host} ({address}): {r} is not mentioned' for r in roles - closure(found) if r not in comment]
+    return wrong, by_address, truth
+
+
+def run(program, *arguments):
+    environment = dict(os.environ, SOURCE_DATE_EPOCH='0', **flowdb.SANITIZERS)
+    return subprocess.run([program, *arguments], capture_output=True, text=True, env=environment, timeout=120)
+
+
+def learn(program, name, matrix, capture, site, everybody, directory):
+    done = run(program, 'learn', '-m', matrix, capture)
+    if done.returncode != 0:
+        return [f'status {done.returncode}: {done.stderr}']
+    wrong = [f'{options}: another proposal' for options in ([], ['-j', '2'], ['-j', '4'])
+             if run(program, 'learn', '-m', matrix, *options, capture).stdout != done.stdout]
+    proposal = os.path.join(directory, 'proposal.yaml')
+    with open(proposal, 'w', encoding='utf-8') as out:
+        out.write(done.stdout)
+    lint = run(program, 'lint', '-s', proposal)
+    if lint.returncode != 0:
+        wrong.append(f'lint: status {lint.returncode}: {lint.stdout}{lint.stderr}')
+    audit = flowdb.Audit(program, proposal, [capture], directory=directory)
+    if audit.status not in (0, 1, 3):
+        wrong.append(f'check: status {audit.status}: {audit.messages}')
+    unknown = audit.rows("SELECT client, server FROM findings WHERE kind = 'unknown-host'")
+    audit.close()
+    if everybody and unknown:
+        wrong.append(f'check: hosts that nobody named: {unknown}')
+    differences, by_address, truth = compare(name, site, proposal)
+    wrong += differences
+    seen = {owner(truth, a) for a in by_address}
+    if everybody:
+        wrong += [f'{host}: no role proposed' for host in truth if host not in seen and host not in SILENT]
+    return wrong
+
+
+def main():
+    program, source = sys.argv[1:3]
+    samples, lab = os.path.join(source, 'samples'), flowdb.shared(source, 'captures-lab')
+    cases = [('sample', 'cisco-unity-5x-exchange', 'healthy.pcapng', samples, 'healthy.yaml', True),
+             ('incident', 'cisco-unity-5x-exchange', 'incident.pcapng', samples, 'incident.yaml', False),
+             ('shop', 'web-shop', 'web-shop.pcap', samples, 'web-shop.yaml', True)]
+    if lab is not None:
+        cases.append(('lab', 'cisco-unity-5x-exchange', 'healthy.pcap', lab, 'healthy.site.yaml', True))
+    else:
+        print('the captures of the laboratory are not beside the source tree: samples alone')
+    failed = 0
+    with flowdb.scratch() as directory:
+        for name, matrix, capture, folder, site, everybody in cases:
+            wrong = learn(program, name, matrix, os.path.join(folder, capture), os.path.join(folder, site), everybody, directory)
+            print(f'{name}: {len(wrong)} differences')
+            for line in wrong:
+                print('  ', line)
+            failed += len(wrong)
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
