@@ -10,21 +10,20 @@
 #include "flowaudit/engine.h"
 #include "flowaudit/learn.h"
 
-static const char help[] =
-    "usage: flowaudit learn [-m MATRIX] [-f FILTER] [-j N] FILE...\n\n"
-    "Proposes a site file from captures: which address has which role of the matrix,\n"
-    "with the evidence as comments.  It is a proposal: read it before you use it.\n\n"
-    "  -m, --matrix NAME   in the rules directory, or a path (default: default)\n"
-    "  -f, --filter EXPR   only packets that match this pcap-filter(7) expression\n"
-    "  -r, --read FILE     the same as FILE\n"
-    "  -j, --workers N     threads (default 1); the result is the same\n"
-    "  -h, --help          this text\n\n"
-    "Exit status: 0 proposed, 2 nothing to propose or unusable input,\n"
-    "3 proposed from incomplete evidence.\n";
+static const char help[] = "usage: flowaudit learn [-m MATRIX] [-f FILTER] [-j N] FILE...\n\n"
+                           "Proposes a site file from captures: which address has which role of the matrix,\n"
+                           "with the evidence as comments.  It is a proposal: read it before you use it.\n\n"
+                           "  -m, --matrix NAME   in the rules directory, or a path (default: default)\n"
+                           "  -f, --filter EXPR   only packets that match this pcap-filter(7) expression\n"
+                           "  -r, --read FILE     the same as FILE\n"
+                           "  -j, --workers N     threads (default 1); the result is the same\n"
+                           "  -h, --help          this text\n\n"
+                           "Exit status: 0 proposed, 2 nothing to propose or unusable input,\n"
+                           "3 proposed from incomplete evidence.\n";
 
-#define WIDTH 110        /* of a line of comments */
-#define MAX_OTHERS 20    /* addresses without a role that are listed */
-#define GROUP_FROM 3     /* clients with the same roles become one entry from this many on */
+#define WIDTH        110 /* of a line of comments */
+#define MAX_OTHERS   20  /* addresses without a role that are listed */
+#define GROUP_FROM   3   /* clients with the same roles become one entry from this many on */
 #define USUAL_WITHIN 3600
 
 /* --- comments ---------------------------------------------------------------------------------------------- */
@@ -32,7 +31,7 @@ static const char help[] =
 /* A comment of words, folded at WIDTH.  'indent' goes before each '#'. */
 struct comment {
     const char *indent;
-    size_t      column;
+    size_t column;
 };
 
 static void comment_word(struct comment *c, const char *word)
@@ -51,7 +50,7 @@ static void comment_word(struct comment *c, const char *word)
 static void comment_text(struct comment *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void comment_text(struct comment *c, const char *fmt, ...)
 {
-    char    buf[1024], *rest = buf;
+    char buf[1024], *rest = buf;
     va_list args;
 
     va_start(args, fmt);
@@ -99,7 +98,8 @@ static void print_within(int64_t span_ns)
         printf("# within: 1h, which is what it is if left out; the observation lasts %lld s\n", (long long)seconds);
         return;
     }
-    printf("# The observation lasts %lld s: silence beyond that cannot be judged.  Raise this for longer ones.\n", (long long)seconds);
+    printf("# The observation lasts %lld s: silence beyond that cannot be judged.  Raise this for longer ones.\n",
+           (long long)seconds);
     printf("within: %lld%s\n", n > 0 ? (long long)n : 1LL, unit == 60 ? "m" : "s");
 }
 
@@ -126,8 +126,9 @@ static void print_ports(const struct matrix *m, const struct learn_result *r)
     for (size_t i = 0; i < r->n_ports; i++) {
         const struct learn_port *p = &r->ports[i];
 
-        printf("#   %s/%u: %s served by %s, %llu flow%s (row %s)\n", p->transport == 6 ? "tcp" : "udp", p->port, p->protocol,
-               addr_text(&p->server, buf), (unsigned long long)p->flows, p->flows == 1 ? "" : "s", m->rows[p->row].id.text);
+        printf("#   %s/%u: %s served by %s, %llu flow%s (row %s)\n", p->transport == 6 ? "tcp" : "udp", p->port,
+               p->protocol, addr_text(&p->server, buf), (unsigned long long)p->flows, p->flows == 1 ? "" : "s",
+               m->rows[p->row].id.text);
     }
     printf("# parameters:\n");
     for (size_t i = 0; i < r->n_ports; i++) {
@@ -141,12 +142,13 @@ static void print_ports(const struct matrix *m, const struct learn_result *r)
     printf("]\n");
 }
 
-/* --- hosts --------------------------------------------------------------------------------------------------------- */
+/* --- hosts ---------------------------------------------------------------------------------------------------------
+ */
 
 static void print_rows(const struct matrix *m, const struct learn_role *role, bool as_server, bool confirmed)
 {
     struct comment c = {.indent = "  "};
-    const char    *lead = as_server ? "served" : "used";
+    const char *lead = as_server ? "served" : "used";
 
     for (size_t i = 0; i < role->n_seen; i++) {
         const struct learn_row *row = &role->seen[i];
@@ -164,7 +166,8 @@ static void print_role(const struct matrix *m, const struct learn_role *role)
 {
     struct comment c = {.indent = "  "};
 
-    comment_text(&c, "%s: %zu of its %u rows; in brackets: with how many peers", role->name, role->n_seen, role->n_rows);
+    comment_text(&c, "%s: %zu of its %u rows; in brackets: with how many peers", role->name, role->n_seen,
+                 role->n_rows);
     comment_end(&c);
     for (unsigned i = 0; i < 4; i++)
         print_rows(m, role, i < 2, i % 2 == 0);
@@ -178,8 +181,11 @@ static void print_role(const struct matrix *m, const struct learn_role *role)
         comment_text(&c, "traffic cannot tell it from");
         for (size_t i = 0; role->same[i] != NULL; i++)
             comment_text(&c, "%s%s", role->same[i], role->same[i + 1] != NULL ? "," : ":");
-        comment_text(&c, "the same rows speak of them. Number %u by conversations (then by address): the first gets the first role of the "
-                         "matrix, and so on.", role->rank);
+        comment_text(&c,
+                     "the same rows speak of them. Number %u by conversations (then by address): the first gets the "
+                     "first role of the "
+                     "matrix, and so on.",
+                     role->rank);
         comment_end(&c);
     }
 }
@@ -219,7 +225,8 @@ static bool groups(const struct learn_host *h)
     return !h->serves && !h->governed;
 }
 
-/* The hosts that one entry stands for: this one alone, or all clients with its roles where they are many.  0: an earlier entry has it. */
+/* The hosts that one entry stands for: this one alone, or all clients with its roles where they are many.  0: an
+ * earlier entry has it. */
 static size_t members_of(const struct learn_result *r, size_t first)
 {
     size_t n = 0, before = 0;
@@ -252,7 +259,7 @@ static size_t number_of(const struct learn_result *r, const size_t *members, siz
 
 static void print_addresses(const struct learn_result *r, size_t entry, size_t n)
 {
-    char   buf[ADDR_TEXT_SIZE];
+    char buf[ADDR_TEXT_SIZE];
     size_t told = 0;
 
     for (size_t i = entry; i < r->n_hosts && told < n; i++) {
@@ -266,11 +273,11 @@ static void print_addresses(const struct learn_result *r, size_t entry, size_t n
 static void print_entry(const struct matrix *m, const struct learn_result *r, const size_t *members, size_t entry)
 {
     const struct learn_host *h = &r->hosts[entry];
-    size_t                   n, number = number_of(r, members, entry, &n);
-    char                     buf[ADDR_TEXT_SIZE];
+    size_t n, number = number_of(r, members, entry, &n);
+    char buf[ADDR_TEXT_SIZE];
 
-    printf("\n  # %s: %llu of %llu conversations explained, %llu flows\n", addr_text(&h->addr, buf), (unsigned long long)h->n_explained,
-           (unsigned long long)h->n_conversations, (unsigned long long)h->flows);
+    printf("\n  # %s: %llu of %llu conversations explained, %llu flows\n", addr_text(&h->addr, buf),
+           (unsigned long long)h->n_explained, (unsigned long long)h->n_conversations, (unsigned long long)h->flows);
     for (size_t i = 0; i < h->n_roles; i++)
         print_role(m, &h->roles[i]);
     print_also(h);
@@ -292,10 +299,12 @@ static void print_others(const struct learn_result *r)
     char buf[ADDR_TEXT_SIZE];
 
     if (r->n_others > 0)
-        printf("\n# Without a role, although they talk with governed hosts (%zu addresses): what they do fits no role well enough.\n", r->n_others);
+        printf("\n# Without a role, although they talk with governed hosts (%zu addresses): what they do fits no role "
+               "well enough.\n",
+               r->n_others);
     for (size_t i = 0; i < r->n_others && i < MAX_OTHERS; i++)
-        printf("#   %s: %llu conversations%s\n", addr_text(&r->others[i].addr, buf), (unsigned long long)r->others[i].n_conversations,
-               r->others[i].scan ? "; looks like a scan" : "");
+        printf("#   %s: %llu conversations%s\n", addr_text(&r->others[i].addr, buf),
+               (unsigned long long)r->others[i].n_conversations, r->others[i].scan ? "; looks like a scan" : "");
     if (r->n_others > MAX_OTHERS)
         printf("#   ... and %zu more\n", r->n_others - MAX_OTHERS);
     if (r->n_addresses > r->n_hosts + r->n_others)
@@ -303,7 +312,8 @@ static void print_others(const struct learn_result *r)
                (unsigned long long)(r->n_addresses - r->n_hosts - r->n_others));
 }
 
-static int print_site(const char *matrix_name, const struct matrix *m, const struct engine_survey *s, const struct learn_result *r)
+static int print_site(const char *matrix_name, const struct matrix *m, const struct engine_survey *s,
+                      const struct learn_result *r)
 {
     size_t *members = calloc(r->n_hosts + 1, sizeof(*members));
 
@@ -312,13 +322,16 @@ static int print_site(const char *matrix_name, const struct matrix *m, const str
     for (size_t i = 0; i < r->n_hosts; i++)
         members[i] = members_of(r, i);
     printf("# Proposed from %llu packets by what was seen on the wire: read it before you use it.\n"
-           "# A role is proposed where the matrix's rows for it explain what a host did; the fewest and most specific roles\n"
-           "# that explain it are taken, and a role that the others already explain is only mentioned.  \"Confirmed\" is by content.\n",
+           "# A role is proposed where the matrix's rows for it explain what a host did; the fewest and most specific "
+           "roles\n"
+           "# that explain it are taken, and a role that the others already explain is only mentioned.  \"Confirmed\" "
+           "is by content.\n",
            (unsigned long long)s->result.packets);
     if (!s->result.complete)
         printf("# The evidence is incomplete: an input was cut, damaged, empty or could not be decoded in part.\n");
     if (s->n_summed > 0)
-        printf("# %llu conversations beyond the bound on their number were not looked at.\n", (unsigned long long)s->n_summed);
+        printf("# %llu conversations beyond the bound on their number were not looked at.\n",
+               (unsigned long long)s->n_summed);
     printf("site: proposed\nmatrix: ");
     print_quoted(matrix_name);
     putchar('\n');
@@ -334,18 +347,19 @@ static int print_site(const char *matrix_name, const struct matrix *m, const str
     return 0;
 }
 
-/* --- the run -------------------------------------------------------------------------------------------------------- */
+/* --- the run --------------------------------------------------------------------------------------------------------
+ */
 
 struct request {
     struct engine_options engine;
-    const char           *matrix;
-    const char          **inputs;
+    const char *matrix;
+    const char **inputs;
 };
 
 struct feed {
     struct learner *learner;
-    int             rc;
-    struct err      err;
+    int rc;
+    struct err err;
 };
 
 static void take_fact(void *aux, const struct learn_fact *fact)
@@ -356,12 +370,14 @@ static void take_fact(void *aux, const struct learn_fact *fact)
         feed->rc = learner_add(feed->learner, fact, &feed->err);
 }
 
-/* "default" is whatever the rules directory says today: the proposal names the matrix itself where a file has its name. */
+/* "default" is whatever the rules directory says today: the proposal names the matrix itself where a file has its name.
+ */
 static const char *lasting_name(const char *name, const struct matrix *m)
 {
     struct diag_list diags = {0};
-    struct matrix   *other = NULL;
-    bool             same = strcmp(name, "default") == 0 && load_matrix(m->id, NULL, &other, &diags) == 0 && strcmp(other->sha256, m->sha256) == 0;
+    struct matrix *other = NULL;
+    bool same = strcmp(name, "default") == 0 && load_matrix(m->id, NULL, &other, &diags) == 0 &&
+                strcmp(other->sha256, m->sha256) == 0;
 
     matrix_free(other);
     diag_list_clear(&diags);
@@ -370,10 +386,10 @@ static const char *lasting_name(const char *name, const struct matrix *m)
 
 static int learn(const struct request *r, const struct matrix *m, const struct policy *policy)
 {
-    struct feed                feed = {0};
-    struct engine_survey       survey;
+    struct feed feed = {0};
+    struct engine_survey survey;
     const struct learn_result *result = NULL;
-    int                        status = EXIT_NOTHING, rc = learner_new(policy, &feed.learner, &feed.err);
+    int status = EXIT_NOTHING, rc = learner_new(policy, &feed.learner, &feed.err);
 
     if (rc == 0)
         rc = engine_survey(&r->engine, policy, take_fact, &feed, &survey, &feed.err);
@@ -399,12 +415,12 @@ static int learn(const struct request *r, const struct matrix *m, const struct p
 
 static int run(const struct request *r)
 {
-    struct diag_list      diags = {0};
-    struct matrix        *matrix = NULL;
-    struct site          *site = NULL;
-    struct policy        *policy = NULL;
+    struct diag_list diags = {0};
+    struct matrix *matrix = NULL;
+    struct site *site = NULL;
+    struct policy *policy = NULL;
     struct policy_options options = cli_policy_options();
-    int                   rc = load_matrix(r->matrix, NULL, &matrix, &diags);
+    int rc = load_matrix(r->matrix, NULL, &matrix, &diags);
 
     if (rc == -ENOENT)
         complain("no matrix '%s'; a name of a file in the rules directory, or a path, is wanted", r->matrix);
@@ -459,11 +475,12 @@ static int take_option(int c, struct request *r)
 
 int cmd_learn(int argc, char **argv)
 {
-    static const struct option options[] = {{"matrix", required_argument, NULL, 'm'}, {"filter", required_argument, NULL, 'f'},
-                                            {"read", required_argument, NULL, 'r'},   {"workers", required_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},         {0}};
-    struct request             r = {.matrix = "default"};
-    int                        rc = 0;
+    static const struct option options[] = {
+        {"matrix", required_argument, NULL, 'm'}, {"filter", required_argument, NULL, 'f'},
+        {"read", required_argument, NULL, 'r'},   {"workers", required_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},         {0}};
+    struct request r = {.matrix = "default"};
+    int rc = 0;
 
     engine_options_default(&r.engine);
     r.inputs = calloc((size_t)argc + 1, sizeof(*r.inputs));

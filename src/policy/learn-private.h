@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the three files of learning share: learn.c (facts), learn_roles.c (who is who), learn_result.c (on what evidence). */
+/* What the three files of learning share: learn.c (facts), learn_roles.c (who is who), learn_result.c (on what
+ * evidence). */
 #ifndef POLICY_LEARN_PRIVATE_H
 #define POLICY_LEARN_PRIVATE_H
 
@@ -13,67 +14,68 @@ struct learn_candidate {
 };
 
 struct fact {
-    uint32_t   client, server; /* hosts, by index */
-    uint8_t    transport;
-    uint16_t   port;           /* the lowest, where several were folded together */
-    bool       answered;       /* data flowed both ways, or one way where the row expects no more */
+    uint32_t client, server; /* hosts, by index */
+    uint8_t transport;
+    uint16_t port; /* the lowest, where several were folded together */
+    bool answered; /* data flowed both ways, or one way where the row expects no more */
     struct app app;
-    uint64_t   flows;
-    uint32_t   n_ports;        /* facts folded into this one */
-    uint32_t   first, n;       /* of the candidates */
+    uint64_t flows;
+    uint32_t n_ports;  /* facts folded into this one */
+    uint32_t first, n; /* of the candidates */
 };
 
 /* Roles that the same rows speak of, at the same ends, are one class: traffic cannot tell them apart. */
 struct role_class {
-    struct set256 closure;  /* of all its members: itself and what it implies */
-    unsigned       members[SET_MAX]; /* without those that another member implies; the matrix's order */
-    unsigned       n_members;
-    bool           governed;
-    uint32_t      *ends;     /* 2 * row + side (1: server) of the rows with a port that speak of it, in document order */
-    size_t         n_ends;
+    struct set256 closure;     /* of all its members: itself and what it implies */
+    unsigned members[SET_MAX]; /* without those that another member implies; the matrix's order */
+    unsigned n_members;
+    bool governed;
+    uint32_t *ends; /* 2 * row + side (1: server) of the rows with a port that speak of it, in document order */
+    size_t n_ends;
 };
 
 struct host {
-    struct addr    addr;
-    struct set256 maybe;    /* classes for which there is any evidence */
-    struct set256 held;     /* classes that it has now */
-    struct set256 roles;    /* with all that these imply */
-    uint32_t       first, n; /* of its facts in 'host_facts' */
-    uint64_t       flows;
-    bool           scan;
+    struct addr addr;
+    struct set256 maybe; /* classes for which there is any evidence */
+    struct set256 held;  /* classes that it has now */
+    struct set256 roles; /* with all that these imply */
+    uint32_t first, n;   /* of its facts in 'host_facts' */
+    uint64_t flows;
+    bool scan;
 };
 
 struct learner {
-    const struct policy    *p;
-    struct learn_fact      *seen;  /* as added */
-    size_t                  n_seen, n_seen_allocated;
-    struct fact            *facts;
-    size_t                  n_facts;
+    const struct policy *p;
+    struct learn_fact *seen; /* as added */
+    size_t n_seen, n_seen_allocated;
+    struct fact *facts;
+    size_t n_facts;
     struct learn_candidate *candidates;
-    size_t                  n_candidates, n_candidates_allocated;
-    struct host            *hosts; /* by address */
-    size_t                  n_hosts;
-    uint32_t               *host_facts;
-    struct role_class      *classes;
-    size_t                  n_classes;
-    uint32_t               *holders; /* by 2 * row + side: hosts that now hold a role of that end */
-    uint8_t                *ends;    /* by 2 * row + side: what one host was seen to do; a scratch pad */
-    bool                    governed_first; /* the first phase: all facts weigh the same */
-    struct learn_result     result;
+    size_t n_candidates, n_candidates_allocated;
+    struct host *hosts; /* by address */
+    size_t n_hosts;
+    uint32_t *host_facts;
+    struct role_class *classes;
+    size_t n_classes;
+    uint32_t *holders;   /* by 2 * row + side: hosts that now hold a role of that end */
+    uint8_t *ends;       /* by 2 * row + side: what one host was seen to do; a scratch pad */
+    bool governed_first; /* the first phase: all facts weigh the same */
+    struct learn_result result;
 };
 
 /* learn.c */
-bool    learn_unconditional(const struct applied_row *); /* no option decides whether it applies */
+bool learn_unconditional(const struct applied_row *); /* no option decides whether it applies */
 /* The candidate with the best quality that these roles allow; NULL: none. */
-const struct learn_candidate *learn_explain(const struct learner *, const struct fact *, const struct set256 *client, const struct set256 *server);
+const struct learn_candidate *learn_explain(const struct learner *, const struct fact *, const struct set256 *client,
+                                            const struct set256 *server);
 /* learn_roles.c */
-int  learn_classes(struct learner *);
+int learn_classes(struct learner *);
 void learn_infer(struct learner *);
 void learn_note_ends(struct learner *, uint32_t host); /* fills 'ends': 1 = seen */
 bool learn_end_missing(const struct learner *, uint32_t host, uint32_t end);
 struct set256 learn_closure(const struct learner *, const struct set256 *classes);
 /* learn_result.c */
-int  learn_conclude(struct learner *);
+int learn_conclude(struct learner *);
 void learn_result_free(struct learner *);
 
 #endif

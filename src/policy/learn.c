@@ -12,21 +12,22 @@
 
 /* How well a row fits, in percent. */
 #define FITS_CONTENT 100 /* port and content are the row's */
-#define FITS_PORT 60     /* the row has no opinion on content */
+#define FITS_PORT    60  /* the row has no opinion on content */
 #define FITS_UNKNOWN 50  /* content not recognised */
-#define FITS_OTHER 30    /* content recognised as something else, by an unreliable mark */
-#define FITS_WIDE 10     /* any of these over a range so wide that a port says nothing */
-#define WIDE 1024
-#define ATTEMPT 10       /* a fit is divided by this where nobody answered, or no data flowed */
+#define FITS_OTHER   30  /* content recognised as something else, by an unreliable mark */
+#define FITS_WIDE    10  /* any of these over a range so wide that a port says nothing */
+#define WIDE         1024
+#define ATTEMPT      10 /* a fit is divided by this where nobody answered, or no data flowed */
 
 /* A host is taken for a scanner when so many services were tried, and so few of them are documented and answered. */
 #define SCAN_SERVICES 50
-#define SCAN_PERCENT 20
+#define SCAN_PERCENT  20
 
 const char learn_site_text[] = "hosts: {nobody: {addresses: [\"::\"], roles: []}}\n";
 
 /* What rows expect on this port, whoever the two are; the first such row into 'ret_first'. */
-static struct set256 expected_on(const struct policy *p, uint8_t transport, uint16_t port, const struct set256 **ret_first)
+static struct set256 expected_on(const struct policy *p, uint8_t transport, uint16_t port,
+                                 const struct set256 **ret_first)
 {
     struct set256 s = {{0}};
 
@@ -42,8 +43,8 @@ static struct set256 expected_on(const struct policy *p, uint8_t transport, uint
 const char *const *learn_expected(const struct policy *p, const struct tuple *t)
 {
     const struct set256 *first = NULL;
-    struct set256        s = expected_on(p, t->transport, t->server_port, &first);
-    struct set256        back = expected_on(p, t->transport, t->client_port, &first);
+    struct set256 s = expected_on(p, t->transport, t->server_port, &first);
+    struct set256 back = expected_on(p, t->transport, t->client_port, &first);
 
     set_join(&s, &back);
     const char *const *names = policy_expected_list(p, &s);
@@ -71,13 +72,14 @@ bool learn_unconditional(const struct applied_row *a)
     return a->row->n_when_any == 0;
 }
 
-const struct learn_candidate *learn_explain(const struct learner *l, const struct fact *f, const struct set256 *client, const struct set256 *server)
+const struct learn_candidate *learn_explain(const struct learner *l, const struct fact *f, const struct set256 *client,
+                                            const struct set256 *server)
 {
     const struct learn_candidate *best = NULL;
 
     for (uint32_t i = f->first; i < f->first + f->n; i++) {
         const struct learn_candidate *c = &l->candidates[i];
-        const struct applied_row     *a = &l->p->rows[c->row];
+        const struct applied_row *a = &l->p->rows[c->row];
 
         if ((best == NULL || c->quality > best->quality) && sets_meet(&a->from, client) && sets_meet(&a->to, server))
             best = c;
@@ -125,7 +127,7 @@ void learner_free(struct learner *l)
 int learner_add(struct learner *l, const struct learn_fact *f, struct err *reterr)
 {
     if (l->n_seen == l->n_seen_allocated) {
-        size_t             n = l->n_seen_allocated == 0 ? 1024 : 2 * l->n_seen_allocated;
+        size_t n = l->n_seen_allocated == 0 ? 1024 : 2 * l->n_seen_allocated;
         struct learn_fact *seen = realloc(l->seen, n * sizeof(*seen));
 
         if (seen == NULL)
@@ -172,7 +174,8 @@ static uint32_t host_of(const struct learner *l, const struct addr *a)
 
 /* --- facts and the rows that they may be about --------------------------------------------------------------- */
 
-static uint32_t quality_of(const struct policy *p, const struct applied_row *a, const struct port_range *range, const struct app *app)
+static uint32_t quality_of(const struct policy *p, const struct applied_row *a, const struct port_range *range,
+                           const struct app *app)
 {
     bool wide = range->high - range->low >= WIDE;
 
@@ -188,7 +191,7 @@ static uint32_t quality_of(const struct policy *p, const struct applied_row *a, 
 static int add_candidate(struct learner *l, struct fact *f, uint32_t row, uint32_t quality)
 {
     if (l->n_candidates == l->n_candidates_allocated) {
-        size_t                  n = l->n_candidates_allocated == 0 ? 4096 : 2 * l->n_candidates_allocated;
+        size_t n = l->n_candidates_allocated == 0 ? 4096 : 2 * l->n_candidates_allocated;
         struct learn_candidate *candidates = realloc(l->candidates, n * sizeof(*candidates));
 
         if (candidates == NULL)
@@ -210,8 +213,8 @@ static int find_candidates(struct learner *l, struct fact *f, const struct learn
     f->first = (uint32_t)l->n_candidates;
     for (uint32_t i = 0; i < p->matrix->n_rows; i++) {
         const struct applied_row *a = &p->rows[i];
-        const struct port_range  *range = row_port(a, f->transport, f->port);
-        bool                      sent = seen->sent[media_only], back = seen->sent[!media_only];
+        const struct port_range *range = row_port(a, f->transport, f->port);
+        bool sent = seen->sent[media_only], back = seen->sent[!media_only];
 
         if (range == NULL || (media_only && !a->row->media) || (a->row->media && !sent))
             continue;
@@ -229,7 +232,7 @@ static int find_candidates(struct learner *l, struct fact *f, const struct learn
 static int add_fact(struct learner *l, const struct learn_fact *seen, bool back, bool media_only)
 {
     const struct tuple *t = &seen->tuple;
-    struct fact        *f = &l->facts[l->n_facts];
+    struct fact *f = &l->facts[l->n_facts];
 
     *f = (struct fact){.transport = t->transport, .app = seen->app, .flows = seen->flows, .n_ports = 1};
     f->client = host_of(l, back ? &t->server : &t->client);
@@ -241,12 +244,12 @@ static int add_fact(struct learner *l, const struct learn_fact *seen, bool back,
     return rc;
 }
 
-/* One observation is a fact, and a second one where media came back; a session without its beginning, on a port that nobody
- * documents, is turned round where that makes sense of it. */
+/* One observation is a fact, and a second one where media came back; a session without its beginning, on a port that
+ * nobody documents, is turned round where that makes sense of it. */
 static int add_facts(struct learner *l, const struct learn_fact *seen)
 {
     size_t n = l->n_facts;
-    bool   one_port = seen->tuple.client_port == seen->client_port_high;
+    bool one_port = seen->tuple.client_port == seen->client_port_high;
 
     if (addr_compare(&seen->tuple.client, &seen->tuple.server) == 0)
         return 0; /* a host that talks to itself says nothing of roles */
@@ -286,8 +289,8 @@ static int compare_services(const struct fact *a, const struct fact *b)
 static int by_rows(const void *pa, const void *pb, void *aux)
 {
     const struct learner *l = aux;
-    const struct fact    *a = pa, *b = pb;
-    int                   order = compare_ends(a, b);
+    const struct fact *a = pa, *b = pb;
+    int order = compare_ends(a, b);
 
     if (order != 0 || a->n != b->n)
         return order != 0 ? order : a->n < b->n ? -1 : 1;

@@ -7,7 +7,7 @@
 #include "learn-private.h"
 
 #define ALSO_PERCENT 70 /* of a role's rows were shown: worth a word */
-#define MAX_SAME 3      /* other roles of a class that are named */
+#define MAX_SAME     3  /* other roles of a class that are named */
 
 void learn_result_free(struct learner *l)
 {
@@ -52,14 +52,14 @@ static bool is_about(const struct learner *l, const struct fact *f, uint32_t row
 
 static struct learn_row row_seen(const struct learner *l, uint32_t host, uint32_t end)
 {
-    const struct host        *h = &l->hosts[host];
+    const struct host *h = &l->hosts[host];
     const struct applied_row *a = &l->p->rows[end / 2];
-    struct learn_row          r = {.row = end / 2, .as_server = end % 2 == 1};
-    uint32_t                  last = UINT32_MAX;
+    struct learn_row r = {.row = end / 2, .as_server = end % 2 == 1};
+    uint32_t last = UINT32_MAX;
 
     for (uint32_t i = 0; i < h->n; i++) {
         const struct fact *f = fact_at(l, h, i);
-        uint32_t           peer = f->client == host ? f->server : f->client, quality;
+        uint32_t peer = f->client == host ? f->server : f->client, quality;
 
         if ((f->server == host) != r.as_server || !is_about(l, f, r.row, &quality) ||
             !sets_meet(r.as_server ? &a->from : &a->to, &l->hosts[peer].roles))
@@ -92,7 +92,7 @@ static int tell_role(struct learner *l, uint32_t host, const struct role_class *
 static uint32_t rank_of(const struct learner *l, uint32_t host, unsigned k)
 {
     const struct host *h = &l->hosts[host];
-    uint32_t           rank = 1;
+    uint32_t rank = 1;
 
     for (uint32_t i = 0; i < l->n_hosts; i++) {
         const struct host *o = &l->hosts[i];
@@ -107,8 +107,8 @@ static uint32_t rank_of(const struct learner *l, uint32_t host, unsigned k)
 static void name_role(const struct learner *l, uint32_t host, unsigned k, struct learn_role *ret)
 {
     const struct role_class *c = &l->classes[k];
-    const struct matrix     *m = l->p->matrix;
-    unsigned                 chosen = 0, n = 0;
+    const struct matrix *m = l->p->matrix;
+    unsigned chosen = 0, n = 0;
 
     if (c->n_members > 1) {
         ret->rank = rank_of(l, host, k);
@@ -126,17 +126,17 @@ static void name_role(const struct learner *l, uint32_t host, unsigned k, struct
 static bool stands_in(const struct learner *l, uint32_t host, unsigned k, unsigned held)
 {
     const struct host *h = &l->hosts[host];
-    struct set256     classes = h->held;
+    struct set256 classes = h->held;
 
     classes.words[held / 64] &= ~(UINT64_C(1) << (held % 64));
     set_add(&classes, k);
     struct set256 roles = learn_closure(l, &classes);
     for (uint32_t i = 0; i < h->n; i++) {
-        const struct fact            *f = fact_at(l, h, i);
-        bool                          is_client = f->client == host;
+        const struct fact *f = fact_at(l, h, i);
+        bool is_client = f->client == host;
         const struct learn_candidate *now = explain(l, f);
-        const struct learn_candidate *then =
-            learn_explain(l, f, is_client ? &roles : &l->hosts[f->client].roles, is_client ? &l->hosts[f->server].roles : &roles);
+        const struct learn_candidate *then = learn_explain(l, f, is_client ? &roles : &l->hosts[f->client].roles,
+                                                           is_client ? &l->hosts[f->server].roles : &roles);
 
         if (now != NULL && (then == NULL || then->quality < now->quality))
             return false;
@@ -149,7 +149,7 @@ static bool adds_nothing(const struct learner *l, const struct host *h, const st
 {
     for (unsigned k = 0; k < l->n_classes; k++) {
         const struct role_class *held = &l->classes[k];
-        size_t                   at = 0;
+        size_t at = 0;
 
         if (!set_has(&h->held, k))
             continue;
@@ -170,7 +170,7 @@ static int tell_also(struct learner *l, uint32_t host, struct learn_host *ret)
         return -ENOMEM;
     for (unsigned k = 0; k < l->n_classes; k++) {
         const struct role_class *c = &l->classes[k];
-        struct learn_also        also = {.name = l->p->matrix->roles[c->members[0]].name.text, .n_rows = (uint32_t)c->n_ends};
+        struct learn_also also = {.name = l->p->matrix->roles[c->members[0]].name.text, .n_rows = (uint32_t)c->n_ends};
 
         if (set_has(&h->held, k) || adds_nothing(l, h, c))
             continue;
@@ -188,7 +188,8 @@ static int tell_also(struct learner *l, uint32_t host, struct learn_host *ret)
     return 0;
 }
 
-/* --- hosts ---------------------------------------------------------------------------------------------------------- */
+/* --- hosts ----------------------------------------------------------------------------------------------------------
+ */
 
 static void count_facts(const struct learner *l, uint32_t host, struct learn_host *ret)
 {
@@ -196,7 +197,7 @@ static void count_facts(const struct learner *l, uint32_t host, struct learn_hos
 
     ret->flows = h->flows;
     for (uint32_t i = 0; i < h->n; i++) {
-        const struct fact            *f = fact_at(l, h, i);
+        const struct fact *f = fact_at(l, h, i);
         const struct learn_candidate *c = explain(l, f);
 
         ret->n_conversations++;
@@ -207,7 +208,7 @@ static void count_facts(const struct learner *l, uint32_t host, struct learn_hos
 
 static int by_document(const void *pa, const void *pb, void *aux)
 {
-    const struct learner    *l = aux;
+    const struct learner *l = aux;
     const struct role_class *a = &l->classes[*(const unsigned *)pa], *b = &l->classes[*(const unsigned *)pb];
 
     if (a->governed != b->governed)
@@ -218,7 +219,7 @@ static int by_document(const void *pa, const void *pb, void *aux)
 static int tell_host(struct learner *l, uint32_t host, struct learn_host *ret)
 {
     const struct host *h = &l->hosts[host];
-    unsigned           classes[SET_MAX], n = 0;
+    unsigned classes[SET_MAX], n = 0;
 
     *ret = (struct learn_host){.addr = h->addr, .governed = sets_meet(&h->roles, &l->p->governed)};
     for (unsigned k = 0; k < l->n_classes; k++)
@@ -246,7 +247,8 @@ static bool is_worth_a_word(const struct learner *l, const struct host *h)
     for (uint32_t i = 0; i < h->n; i++) {
         const struct fact *f = fact_at(l, h, i);
 
-        if (sets_meet(&l->hosts[f->client].roles, &l->p->governed) || sets_meet(&l->hosts[f->server].roles, &l->p->governed))
+        if (sets_meet(&l->hosts[f->client].roles, &l->p->governed) ||
+            sets_meet(&l->hosts[f->server].roles, &l->p->governed))
             return true;
     }
     return h->scan;
@@ -274,14 +276,15 @@ static int tell_hosts(struct learner *l)
     return 0;
 }
 
-/* --- options ----------------------------------------------------------------------------------------------------------- */
+/* --- options
+ * ----------------------------------------------------------------------------------------------------------- */
 
 enum { ON = OPTION_ON, OFF = OPTION_OFF };
 
 struct wishes {
-    uint8_t  usual;  /* if the site said nothing */
-    uint8_t  needed; /* by rows that were seen */
-    uint32_t row;    /* the first that needs what is not usual */
+    uint8_t usual;  /* if the site said nothing */
+    uint8_t needed; /* by rows that were seen */
+    uint32_t row;   /* the first that needs what is not usual */
 };
 
 static uint8_t bits_of(const char *value)
@@ -334,7 +337,7 @@ static void wish(const struct learner *l, struct wishes *wishes, const struct ma
 static void wish_row(const struct learner *l, struct wishes *wishes, uint32_t index)
 {
     const struct matrix_row *row = &l->p->matrix->rows[index];
-    bool                     any = row->n_when_any == 0;
+    bool any = row->n_when_any == 0;
 
     for (size_t i = 0; i < row->n_when; i++)
         wish(l, wishes, &row->when[i], index);
@@ -374,7 +377,7 @@ static const char *value_of(const struct matrix_option *o, const struct wishes *
 static void tell_option(struct learner *l, size_t i, const struct wishes *w)
 {
     const struct matrix_option *o = &l->p->matrix->options[i];
-    const char                 *value = w->row != POLICY_NONE ? value_of(o, w) : NULL;
+    const char *value = w->row != POLICY_NONE ? value_of(o, w) : NULL;
 
     if (value != NULL)
         l->result.options[l->result.n_options++] =
@@ -384,7 +387,7 @@ static void tell_option(struct learner *l, size_t i, const struct wishes *w)
 static int tell_options(struct learner *l)
 {
     const struct matrix *m = l->p->matrix;
-    struct wishes       *wishes = calloc(m->n_options + 1, sizeof(*wishes));
+    struct wishes *wishes = calloc(m->n_options + 1, sizeof(*wishes));
 
     l->result.options = calloc(m->n_options + 1, sizeof(*l->result.options));
     if (wishes == NULL || l->result.options == NULL) {
@@ -408,9 +411,11 @@ static int tell_options(struct learner *l)
     return 0;
 }
 
-/* --- ports that a parameter may have to list -------------------------------------------------------------------------- */
+/* --- ports that a parameter may have to list
+ * -------------------------------------------------------------------------- */
 
-static const struct matrix_parameter *parameter_of(const struct learner *l, const struct matrix_row *row, uint8_t transport)
+static const struct matrix_parameter *parameter_of(const struct learner *l, const struct matrix_row *row,
+                                                   uint8_t transport)
 {
     for (size_t i = 0; i < row->ports.n; i++) {
         const struct rules_port *port = &row->ports.items[i];
@@ -421,17 +426,19 @@ static const struct matrix_parameter *parameter_of(const struct learner *l, cons
     return NULL;
 }
 
-/* The parameter that would let a row explain this: one that the site has to list comes before one with ports of its own. */
+/* The parameter that would let a row explain this: one that the site has to list comes before one with ports of its
+ * own. */
 static const struct matrix_parameter *parameter_for(const struct learner *l, const struct fact *f, uint32_t *ret_row)
 {
     const struct matrix_parameter *best = NULL;
 
     for (uint32_t i = 0; i < l->p->matrix->n_rows; i++) {
-        const struct applied_row      *a = &l->p->rows[i];
+        const struct applied_row *a = &l->p->rows[i];
         const struct matrix_parameter *parameter = parameter_of(l, a->row, f->transport);
 
-        if (parameter == NULL || !policy_satisfies(l->p, &f->app, a) || !sets_meet(&a->from, &l->hosts[f->client].roles) ||
-            !sets_meet(&a->to, &l->hosts[f->server].roles) || (best != NULL && (best->ports.n == 0 || parameter->ports.n > 0)))
+        if (parameter == NULL || !policy_satisfies(l->p, &f->app, a) ||
+            !sets_meet(&a->from, &l->hosts[f->client].roles) || !sets_meet(&a->to, &l->hosts[f->server].roles) ||
+            (best != NULL && (best->ports.n == 0 || parameter->ports.n > 0)))
             continue;
         best = parameter;
         *ret_row = i;
@@ -453,15 +460,19 @@ static void add_port(struct learner *l, const struct fact *f, const struct matri
         }
     }
     struct learn_port *p = &r->ports[r->n_ports++];
-    *p = (struct learn_port){.parameter = parameter->name.text, .transport = f->transport, .port = f->port, .row = row,
-                             .server = l->hosts[f->server].addr, .flows = f->flows};
+    *p = (struct learn_port){.parameter = parameter->name.text,
+                             .transport = f->transport,
+                             .port = f->port,
+                             .row = row,
+                             .server = l->hosts[f->server].addr,
+                             .flows = f->flows};
     memcpy(p->protocol, f->app.name, sizeof(p->protocol));
 }
 
 static int by_parameter(const void *pa, const void *pb)
 {
     const struct learn_port *a = pa, *b = pb;
-    int                      order = strcmp(a->parameter, b->parameter);
+    int order = strcmp(a->parameter, b->parameter);
 
     if (order != 0 || a->port != b->port)
         return order != 0 ? order : a->port < b->port ? -1 : 1;
@@ -470,7 +481,7 @@ static int by_parameter(const void *pa, const void *pb)
 
 static int tell_ports(struct learner *l)
 {
-    size_t   max = 256; /* more than a person will confirm one by one */
+    size_t max = 256; /* more than a person will confirm one by one */
     uint32_t row = 0;
 
     l->result.ports = calloc(max, sizeof(*l->result.ports));

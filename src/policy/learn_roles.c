@@ -2,17 +2,18 @@
 /*
  * Who is who.
  *
- * Overview: a set of roles for each host is good when the rows between these roles explain what was seen, and when it is
- * small and specific: each role costs something, more for each of its rows that was never seen, and most for rows that a
- * working site must show.  The search begins with every role for which there is any evidence and takes the least
- * credible away, the worst anywhere first, since what a host can be depends on what its peers are; then it looks at each host
- * again, until nothing changes.
+ * Overview: a set of roles for each host is good when the rows between these roles explain what was seen, and when it
+ * is small and specific: each role costs something, more for each of its rows that was never seen, and most for rows
+ * that a working site must show.  The search begins with every role for which there is any evidence and takes the least
+ * credible away, the worst anywhere first, since what a host can be depends on what its peers are; then it looks at
+ * each host again, until nothing changes.
  *
- * Two phases: the governed roles first, with all that was seen at the same weight.  Then all others, while the governed stay:
- * what a governed host takes part in must be explained, for it will be judged; what others do among themselves weighs little.
+ * Two phases: the governed roles first, with all that was seen at the same weight.  Then all others, while the governed
+ * stay: what a governed host takes part in must be explained, for it will be judged; what others do among themselves
+ * weighs little.
  *
- * Limits: all is counted in whole numbers and in the order of addresses and of the document, so that the result is the same
- * everywhere.  Rounds are bounded.
+ * Limits: all is counted in whole numbers and in the order of addresses and of the document, so that the result is the
+ * same everywhere.  Rounds are bounded.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,16 +22,16 @@
 #include "learn-private.h"
 
 /* What explaining a fact is worth, and what roles cost, in the same unit. */
-#define WORTH_FIRST 1000   /* first phase */
+#define WORTH_FIRST    1000 /* first phase */
 #define WORTH_GOVERNED 2000 /* second phase, a governed host at one end */
-#define WORTH_OTHER 500
-#define COST_ROLE 400
-#define COST_ROW 1         /* for each row: of two roles that do as well, the one of which fewer rows speak is more specific */
-#define COST_UNSEEN 1000   /* if none of its rows was seen, and less in proportion */
-#define COST_MISSING 300   /* for each required row not seen although the other end is there */
-#define COST_FURTHER 200   /* percent: a host has few roles, so every role but one costs more ... */
-#define COST_SIBLING 150   /* ... and somewhat less where another one is of its family */
-#define GOVERNED_SHARE 3   /* who shows less than one in so many of the rows that the best holder of a governed role shows has not got it */
+#define WORTH_OTHER    500
+#define COST_ROLE      400
+#define COST_ROW       1    /* for each row: of two roles that do as well, the one of fewer rows is more specific */
+#define COST_UNSEEN    1000 /* if none of its rows was seen, and less in proportion */
+#define COST_MISSING   300  /* for each required row not seen although the other end is there */
+#define COST_FURTHER   200  /* percent: a host has few roles, so every role but one costs more ... */
+#define COST_SIBLING   150  /* ... and somewhat less where another one is of its family */
+#define GOVERNED_SHARE 3    /* who shows less than a third of the rows of a governed role's best holder has not got it */
 #define MAX_ROUNDS 8
 
 /* --- classes of roles ---------------------------------------------------------------------------------------- */
@@ -43,7 +44,7 @@ static struct set256 closure_of(const struct policy *p, unsigned role)
 static int find_ends(const struct learner *l, unsigned role, struct role_class *c)
 {
     const struct policy *p = l->p;
-    struct set256       roles = closure_of(p, role);
+    struct set256 roles = closure_of(p, role);
 
     c->ends = calloc(2 * p->matrix->n_rows + 1, sizeof(*c->ends));
     if (c->ends == NULL)
@@ -61,7 +62,8 @@ static int find_ends(const struct learner *l, unsigned role, struct role_class *
 static struct role_class *class_of(struct learner *l, const struct role_class *like)
 {
     for (size_t i = 0; i < l->n_classes; i++)
-        if (l->classes[i].n_ends == like->n_ends && memcmp(l->classes[i].ends, like->ends, like->n_ends * sizeof(*like->ends)) == 0)
+        if (l->classes[i].n_ends == like->n_ends &&
+            memcmp(l->classes[i].ends, like->ends, like->n_ends * sizeof(*like->ends)) == 0)
             return &l->classes[i];
     return NULL;
 }
@@ -70,7 +72,7 @@ static struct role_class *class_of(struct learner *l, const struct role_class *l
 static void add_member(const struct policy *p, struct role_class *c, unsigned role)
 {
     struct set256 roles = closure_of(p, role);
-    unsigned       kept = 0;
+    unsigned kept = 0;
 
     set_join(&c->closure, &roles);
     c->governed = sets_meet(&c->closure, &p->governed);
@@ -152,7 +154,8 @@ static int64_t worth_of(const struct learner *l, const struct fact *f)
 {
     if (l->governed_first)
         return WORTH_FIRST;
-    bool governed = sets_meet(&l->hosts[f->client].roles, &l->p->governed) || sets_meet(&l->hosts[f->server].roles, &l->p->governed);
+    bool governed = sets_meet(&l->hosts[f->client].roles, &l->p->governed) ||
+                    sets_meet(&l->hosts[f->server].roles, &l->p->governed);
     return governed ? WORTH_GOVERNED : WORTH_OTHER;
 }
 
@@ -162,9 +165,10 @@ static int64_t explained(const struct learner *l, uint32_t host, const struct se
     int64_t sum = 0;
 
     for (uint32_t i = 0; i < l->hosts[host].n; i++) {
-        const struct fact            *f = fact_of(l, host, i);
-        bool                          is_client = f->client == host;
-        const struct learn_candidate *c = learn_explain(l, f, is_client ? roles : &l->hosts[f->client].roles, is_client ? &l->hosts[f->server].roles : roles);
+        const struct fact *f = fact_of(l, host, i);
+        bool is_client = f->client == host;
+        const struct learn_candidate *c = learn_explain(l, f, is_client ? roles : &l->hosts[f->client].roles,
+                                                        is_client ? &l->hosts[f->server].roles : roles);
 
         if (c != NULL)
             sum += worth_of(l, f) * c->quality / 100;
@@ -177,15 +181,16 @@ void learn_note_ends(struct learner *l, uint32_t host)
     memset(l->ends, 0, 2 * l->p->matrix->n_rows);
     for (uint32_t i = 0; i < l->hosts[host].n; i++) {
         const struct fact *f = fact_of(l, host, i);
-        uint32_t           side = f->server == host;
+        uint32_t side = f->server == host;
 
         for (uint32_t k = f->first; k < f->first + f->n; k++) {
-            uint32_t                  row = l->candidates[k].row;
+            uint32_t row = l->candidates[k].row;
             const struct applied_row *a = &l->p->rows[row];
 
             /* Who tries and gets no answer has still shown what it wants; who does not answer has shown nothing. */
             if ((side == 0 || f->answered) &&
-                sets_meet(side == 0 ? &a->to : &a->from, side == 0 ? &l->hosts[f->server].roles : &l->hosts[f->client].roles))
+                sets_meet(side == 0 ? &a->to : &a->from,
+                          side == 0 ? &l->hosts[f->server].roles : &l->hosts[f->client].roles))
                 l->ends[2 * row + side] = 1;
         }
     }
@@ -194,8 +199,8 @@ void learn_note_ends(struct learner *l, uint32_t host)
 bool learn_end_missing(const struct learner *l, uint32_t host, uint32_t end)
 {
     const struct applied_row *a = &l->p->rows[end / 2];
-    const struct set256     *peers = end % 2 == 0 ? &a->to : &a->from;
-    uint32_t                  self = sets_meet(peers, &l->hosts[host].roles);
+    const struct set256 *peers = end % 2 == 0 ? &a->to : &a->from;
+    uint32_t self = sets_meet(peers, &l->hosts[host].roles);
 
     return a->required && learn_unconditional(a) && l->holders[end ^ 1] > self;
 }
@@ -204,7 +209,7 @@ bool learn_end_missing(const struct learner *l, uint32_t host, uint32_t end)
 static int64_t cost_of_role(const struct learner *l, uint32_t host, unsigned k)
 {
     const struct role_class *c = &l->classes[k];
-    int64_t                  n = (int64_t)c->n_ends, cost = COST_ROLE + COST_ROW * n, unseen = 0;
+    int64_t n = (int64_t)c->n_ends, cost = COST_ROLE + COST_ROW * n, unseen = 0;
 
     for (size_t i = 0; i < c->n_ends; i++) {
         if (l->ends[c->ends[i]])
@@ -219,7 +224,7 @@ static int64_t cost_of_role(const struct learner *l, uint32_t host, unsigned k)
 static bool has_sibling(const struct learner *l, const struct set256 *classes, unsigned k)
 {
     const struct matrix *m = l->p->matrix;
-    const char          *family = m->roles[l->classes[k].members[0]].family;
+    const char *family = m->roles[l->classes[k].members[0]].family;
 
     for (unsigned i = 0; family != NULL && i < l->n_classes; i++) {
         const char *other = m->roles[l->classes[i].members[0]].family;
@@ -237,7 +242,8 @@ static int64_t cost_of(const struct learner *l, uint32_t host, const struct set2
     for (unsigned k = 0; k < l->n_classes; k++) {
         if (!set_has(classes, k))
             continue;
-        int64_t cost = cost_of_role(l, host, k), further = cost * (has_sibling(l, classes, k) ? COST_SIBLING : COST_FURTHER) / 100;
+        int64_t cost = cost_of_role(l, host, k),
+                further = cost * (has_sibling(l, classes, k) ? COST_SIBLING : COST_FURTHER) / 100;
         sum += further;
         spared = further - cost > spared ? further - cost : spared;
     }
@@ -262,7 +268,7 @@ static bool is_open(const struct learner *l, unsigned k)
 static int64_t worst_role(struct learner *l, uint32_t host, unsigned *ret)
 {
     struct host *h = &l->hosts[host];
-    int64_t      best = 0;
+    int64_t best = 0;
 
     learn_note_ends(l, host);
     int64_t now = total_of(l, host, &h->held);
@@ -281,14 +287,15 @@ static int64_t worst_role(struct learner *l, uint32_t host, unsigned *ret)
     return best;
 }
 
-/* One sweep over all hosts: each loses its worst role where that gains 'least' or more.  Returns the most that another could gain. */
+/* One sweep over all hosts: each loses its worst role where that gains 'least' or more.  Returns the most that another
+ * could gain. */
 static int64_t sweep(struct learner *l, int64_t least)
 {
     int64_t most = 0;
 
     for (uint32_t h = 0; h < l->n_hosts; h++) {
         unsigned k = 0;
-        int64_t  gain = set_is_empty(&l->hosts[h].held) ? 0 : worst_role(l, h, &k);
+        int64_t gain = set_is_empty(&l->hosts[h].held) ? 0 : worst_role(l, h, &k);
 
         if (gain > 0 && gain >= least) {
             struct set256 classes = l->hosts[h].held;
@@ -316,14 +323,14 @@ static void take_away(struct learner *l)
 static struct set256 grow_roles(const struct learner *l, uint32_t host)
 {
     struct set256 classes = {{0}};
-    int64_t        now;
+    int64_t now;
 
     for (unsigned k = 0; k < l->n_classes; k++)
         if (set_has(&l->hosts[host].held, k) && !is_open(l, k))
             set_add(&classes, k);
     now = total_of(l, host, &classes);
     for (;;) {
-        int64_t  best = now;
+        int64_t best = now;
         unsigned chosen = 0;
 
         for (unsigned k = 0; k < l->n_classes; k++) {
@@ -357,13 +364,14 @@ static bool look_again(struct learner *l)
         struct set256 grown = grow_roles(l, h);
         if (total_of(l, h, &grown) > total_of(l, h, &l->hosts[h].held)) {
             hold(l, &l->hosts[h], &grown);
-                    changed = true;
+            changed = true;
         }
     }
     return changed;
 }
 
-/* --- both phases ---------------------------------------------------------------------------------------------------- */
+/* --- both phases ----------------------------------------------------------------------------------------------------
+ */
 
 static void find_evidence(struct learner *l)
 {
@@ -394,7 +402,8 @@ static size_t rows_shown(struct learner *l, uint32_t host, const struct role_cla
     return n;
 }
 
-/* Governed is who takes part in most of the rows that speak of the role: some of them a client of such a host shows too. */
+/* Governed is who takes part in most of the rows that speak of the role: some of them a client of such a host shows
+ * too. */
 static void keep_the_best(struct learner *l, unsigned k)
 {
     size_t best = 0;

@@ -9,7 +9,8 @@
 #include "flowaudit/classify.h"
 #include "flowaudit/learn.h"
 
-/* 'hub' is governed; 'hub-a' and 'hub-b' are twins; 'watched' has all that 'plain' has and more; 'ticker' is required. */
+/* 'hub' is governed; 'hub-a' and 'hub-b' are twins; 'watched' has all that 'plain' has and more; 'ticker' is required.
+ */
 static const char small_matrix[] =
     "matrix: small\n"
     "roles:\n"
@@ -32,26 +33,32 @@ static const char small_matrix[] =
     "    rows:\n"
     "      - {id: hub-watched, from: hub, to: watched, ports: tcp/389, service: x, expect: required, protocols: LDAP}\n"
     "      - {id: hub-clock, from: hub, to: clock, ports: udp/123, service: x, expect: required, protocols: NTP}\n"
-    "      - {id: hub-hub, from: hub, to: hub, other: the other, ports: tcp/1433, service: x, expect: on-demand, protocols: MsSQL-TDS}\n"
-    "      - {id: store-plain, from: store, to: plain, ports: tcp/88, service: x, expect: required, protocols: Kerberos}\n"
+    "      - {id: hub-hub, from: hub, to: hub, other: the other, ports: tcp/1433, service: x, expect: on-demand, "
+    "protocols: MsSQL-TDS}\n"
+    "      - {id: store-plain, from: store, to: plain, ports: tcp/88, service: x, expect: required, protocols: "
+    "Kerberos}\n"
     "      - {id: hub-store, from: hub, to: store, ports: tcp/135, service: x, expect: on-demand, protocols: DCE_RPC}\n"
-    "      - {id: hub-store-extra, from: hub, to: store, ports: \"tcp/{extra_ports}\", service: x, expect: on-demand, protocols: DCE_RPC}\n"
-    "      - {id: desk-http, from: [desk, chief], to: hub, ports: tcp/80, service: x, when: {secure: off}, expect: on-demand, protocols: HTTP}\n"
-    "      - {id: desk-https, from: [desk, chief], to: hub, ports: tcp/443, service: x, when: {secure: on}, expect: on-demand, protocols: TLS}\n"
-    "      - {id: chief-rdp, from: chief, to: hub, ports: tcp/3389, service: x, when: {remote: on}, expect: on-demand, protocols: RDP}\n";
+    "      - {id: hub-store-extra, from: hub, to: store, ports: \"tcp/{extra_ports}\", service: x, expect: on-demand, "
+    "protocols: DCE_RPC}\n"
+    "      - {id: desk-http, from: [desk, chief], to: hub, ports: tcp/80, service: x, when: {secure: off}, expect: "
+    "on-demand, protocols: HTTP}\n"
+    "      - {id: desk-https, from: [desk, chief], to: hub, ports: tcp/443, service: x, when: {secure: on}, expect: "
+    "on-demand, protocols: TLS}\n"
+    "      - {id: chief-rdp, from: chief, to: hub, ports: tcp/3389, service: x, when: {remote: on}, expect: on-demand, "
+    "protocols: RDP}\n";
 
 struct bed {
-    struct matrix             *matrix;
-    struct site               *site;
-    struct policy             *policy;
-    struct learner            *learner;
+    struct matrix *matrix;
+    struct site *site;
+    struct policy *policy;
+    struct learner *learner;
     const struct learn_result *result;
 };
 
 static struct bed bed_of(struct matrix *matrix)
 {
-    struct bed            b = {.matrix = matrix};
-    struct diag_list      diags = {0};
+    struct bed b = {.matrix = matrix};
+    struct diag_list diags = {0};
     struct policy_options options = {.known_protocols = classify_names(), .satisfies = classify_satisfies};
 
     ck_assert_int_eq(site_parse(learn_site_text, strlen(learn_site_text), "learn", &b.site, &diags), 0);
@@ -64,7 +71,7 @@ static struct bed bed_of(struct matrix *matrix)
 static struct bed small(void)
 {
     struct diag_list diags = {0};
-    struct matrix   *m = NULL;
+    struct matrix *m = NULL;
 
     int rc = matrix_parse(small_matrix, strlen(small_matrix), "small.yaml", &m, &diags);
     diag_print(&diags, stderr);
@@ -84,11 +91,13 @@ static void bed_free(struct bed *b)
 /* "10.0.0.1 10.0.0.2 tcp/389 LDAP"; "-" for content that is not known; a fifth word 'refused' for no answer. */
 static void see(struct bed *b, const char *text)
 {
-    char              client[64], server[64], transport[8], protocol[32], how[16] = "";
-    unsigned          port;
-    struct learn_fact f = {.sent = {true, true}, .data = true, .direction_known = true, .flows = 1, .client_port_high = 50000};
+    char client[64], server[64], transport[8], protocol[32], how[16] = "";
+    unsigned port;
+    struct learn_fact f = {
+        .sent = {true, true}, .data = true, .direction_known = true, .flows = 1, .client_port_high = 50000};
 
-    ck_assert_int_ge(sscanf(text, "%63s %63s %3[a-z]/%u %31s %15s", client, server, transport, &port, protocol, how), 5);
+    ck_assert_int_ge(sscanf(text, "%63s %63s %3[a-z]/%u %31s %15s", client, server, transport, &port, protocol, how),
+                     5);
     ck_assert_int_eq(addr_parse(client, &f.tuple.client), 0);
     ck_assert_int_eq(addr_parse(server, &f.tuple.server), 0);
     f.tuple.client_port = 50000;
@@ -130,7 +139,7 @@ static const struct learn_host *host_at(const struct bed *b, const char *address
 static void roles_are(const struct bed *b, const char *address, const char *expected)
 {
     const struct learn_host *h = host_at(b, address);
-    char                     text[256] = "";
+    char text[256] = "";
 
     for (size_t i = 0; h != NULL && i < h->n_roles; i++) {
         size_t at = strlen(text);
@@ -144,9 +153,10 @@ static void roles_are(const struct bed *b, const char *address, const char *expe
 
 /* A site in small: two hubs, a directory, a clock, a store, a desk, a chief. */
 static const char *const whole[] = {
-    "10.0.0.1 10.0.1.1 tcp/389 LDAP", "10.0.0.2 10.0.1.1 tcp/389 LDAP",     "10.0.0.1 10.0.1.2 udp/123 NTP",  "10.0.0.2 10.0.1.2 udp/123 NTP",
-    "10.0.0.1 10.0.0.2 tcp/1433 MsSQL-TDS", "10.0.2.1 10.0.1.1 tcp/88 Kerberos", "10.0.0.1 10.0.2.1 tcp/135 DCE_RPC", "10.0.3.1 10.0.0.1 tcp/443 TLS",
-    "10.0.3.2 10.0.0.1 tcp/443 TLS",  "10.0.3.2 10.0.0.1 tcp/3389 RDP", "10.0.9.1 10.0.9.2 tcp/22 SSH",
+    "10.0.0.1 10.0.1.1 tcp/389 LDAP",    "10.0.0.2 10.0.1.1 tcp/389 LDAP",       "10.0.0.1 10.0.1.2 udp/123 NTP",
+    "10.0.0.2 10.0.1.2 udp/123 NTP",     "10.0.0.1 10.0.0.2 tcp/1433 MsSQL-TDS", "10.0.2.1 10.0.1.1 tcp/88 Kerberos",
+    "10.0.0.1 10.0.2.1 tcp/135 DCE_RPC", "10.0.3.1 10.0.0.1 tcp/443 TLS",        "10.0.3.2 10.0.0.1 tcp/443 TLS",
+    "10.0.3.2 10.0.0.1 tcp/3389 RDP",    "10.0.9.1 10.0.9.2 tcp/22 SSH",
 };
 
 START_TEST(a_site_in_small)
@@ -253,7 +263,7 @@ END_TEST
 START_TEST(a_scan_is_no_workstation)
 {
     struct bed b = small();
-    char       line[128];
+    char line[128];
 
     see_all(&b, whole, COUNT(whole));
     see(&b, "10.0.7.7 10.0.0.1 tcp/443 TLS");
@@ -326,7 +336,7 @@ END_TEST
 /* A TCP session without its beginning, seen from the server's side first, is turned round. */
 START_TEST(unknown_direction_is_tried_both_ways)
 {
-    struct bed        b = small();
+    struct bed b = small();
     struct learn_fact f = {.sent = {true, true}, .data = true, .flows = 1, .client_port_high = 1433};
 
     see_all(&b, whole, COUNT(whole));
@@ -351,7 +361,7 @@ END_TEST
 /* What the survey asks by port alone. */
 START_TEST(rows_by_port_alone)
 {
-    struct bed   b = small();
+    struct bed b = small();
     struct tuple t = {.transport = IPPROTO_TCP, .client_port = 50000, .server_port = 389};
 
     ck_assert_str_eq(learn_expected(b.policy, &t)[0], "LDAP");
