@@ -9,8 +9,9 @@
 struct each {
     const struct policy *p;
     const struct app    *app;
-    bool                 distinct, media;
-    stab_fn             *fn;
+    const struct way    *way;
+    bool                 media;
+    row_fn              *fn;
     void                *aux;
 };
 
@@ -19,8 +20,8 @@ static void each_row(void *aux, uint32_t row)
     const struct each        *e = aux;
     const struct applied_row *a = &e->p->rows[row];
 
-    if (a->enabled && a->row->media == e->media && row_other_ok(a, e->distinct) && !content_contradicts(e->p, e->app, a))
-        e->fn(e->aux, row);
+    if (a->enabled && a->row->media == e->media && row_other_ok(a, e->way->distinct) && !content_contradicts(e->p, e->app, a))
+        e->fn(e->aux, row, e->way);
 }
 
 static void each_on_way(const struct way *w, struct each *e, bool media)
@@ -28,13 +29,13 @@ static void each_on_way(const struct way *w, struct each *e, bool media)
     struct pair_walk        walk = pair_walk(e->p, w->from, w->to);
     const struct role_pair *pair;
 
-    e->distinct = w->distinct;
+    e->way = w;
     e->media = media;
     while ((pair = pair_next(&walk)) != NULL)
         stab_find(&pair->trees[w->transport == IPPROTO_UDP], w->port, each_row, e);
 }
 
-void policy_each_row(const struct policy *p, const struct policy_query *given, const struct judgement *j, stab_fn *fn, void *aux)
+void policy_each_row(const struct policy *p, const struct policy_query *given, const struct judgement *j, row_fn *fn, void *aux)
 {
     struct policy_query q = j->reversed ? query_turned(given) : *given;
     struct way          w = way_there(p, &q.tuple), back = way_back(&w, q.tuple.client_port);
@@ -58,11 +59,12 @@ struct row_array {
 };
 
 /* Sorted, each once; where there are too many, the first in the document are kept. */
-static void keep_row(void *aux, uint32_t row)
+static void keep_row(void *aux, uint32_t row, const struct way *w)
 {
     struct row_array *a = aux;
     size_t            at = a->n;
 
+    (void)w;
     while (at > 0 && a->rows[at - 1] > row)
         at--;
     if (at == a->size || (at > 0 && a->rows[at - 1] == row))

@@ -17,7 +17,7 @@ struct tally {
     uint32_t         row, client;
     uint32_t         server;       /* with 'every', else POLICY_NONE */
     uint32_t         seen_server, tried_server;
-    bool             seen;
+    bool             seen, tried_others;     /* attempts at more than 'tried_server' */
     uint64_t         n[OUTCOME_ONE_WAY + 1]; /* attempts by outcome */
     uint64_t         attempts;
     uint64_t         last_fact;    /* by its number: a row that fits in two ways is counted once */
@@ -223,6 +223,7 @@ static void count_attempt(struct tally *t, const struct expect_fact *f, bool met
     if (t->last_fact == number)
         return;
     t->last_fact = number;
+    t->tried_others |= t->attempts > 0 && t->tried_server != server;
     if (t->attempts == 0 || f->first_ns < t->first_ns) {
         t->first_ns = f->first_ns;
         t->tried_server = server;
@@ -246,8 +247,6 @@ static void count_attempt(struct tally *t, const struct expect_fact *f, bool met
 struct fact_of {
     struct expector          *x;
     const struct expect_fact *fact;
-    struct tuple              tuple; /* as judged */
-    uint32_t                  client, server;
 };
 
 /* The first tally of the row for this client. */
@@ -266,32 +265,28 @@ static size_t find_client(const struct expector *x, uint32_t row, uint32_t clien
     return low;
 }
 
-static void count_row(void *aux, uint32_t row)
+static void count_row(void *aux, uint32_t row, const struct way *w)
 {
     const struct fact_of    *f = aux;
     struct expector         *x = f->x;
-    const struct port_range *port = row_port(&x->p->rows[row], f->tuple.transport, f->tuple.server_port);
+    const struct port_range *port = row_port(&x->p->rows[row], w->transport, w->port);
     enum outcome             outcome = f->fact->outcome;
     bool met = outcome == OUTCOME_ESTABLISHED || (outcome == OUTCOME_ONE_WAY && port != NULL && port->one_way);
 
-    for (size_t k = find_client(x, row, f->client); k < x->row_starts[row + 1] && x->tallies[k].client == f->client; k++)
-        if (x->tallies[k].server == POLICY_NONE || x->tallies[k].server == f->server)
-            count_attempt(&x->tallies[k], f->fact, met, f->server, x->n_facts);
+    for (size_t k = find_client(x, row, w->client); k < x->row_starts[row + 1] && x->tallies[k].client == w->client; k++)
+        if (x->tallies[k].server == POLICY_NONE || x->tallies[k].server == w->server)
+            count_attempt(&x->tallies[k], f->fact, met, w->server, x->n_facts);
 }
 
 void expector_conversation(struct expector *x, const struct expect_fact *fact)
 {
-    struct fact_of   f = {.x = x, .fact = fact, .tuple = fact->query.tuple};
+    struct fact_of   f = {.x = x, .fact = fact};
     struct judgement j;
 
     x->failed |= passages_note(&x->passages, x->p, fact) != 0;
     if (!fact->allowed)
         return;
     policy_judge(x->p, &fact->query, &j);
-    if (j.reversed)
-        f.tuple = query_turned(&fact->query).tuple;
-    f.client = policy_host(x->p, &f.tuple.client);
-    f.server = policy_host(x->p, &f.tuple.server);
     x->n_facts++;
     policy_each_row(x->p, &fact->query, &j, count_row, &f);
 }
@@ -313,9 +308,10 @@ void expector_host(struct expector *x, const struct expect_host *h)
 
 /* --- what follows --------------------------------------------------------------------------------------------- */
 
-static double seconds(int64_t ns)
+/* Whole ones: an observation a little shorter than an hour does not last 3600. */
+static long long seconds(int64_t ns)
 {
-    return (double)ns / 1e9;
+    return ns / 1000000000;
 }
 
 /* Would this host do as the server? */
@@ -354,7 +350,7 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
         snprintf(buf, size, "of %llu of %llu TCP sessions one direction is not in the capture", (unsigned long long)c->one_sided,
                  (unsigned long long)c->sessions);
     else if (length < within)
-        snprintf(buf, size, "the observation lasts %.0f s%s, and the flow has %.0f s to happen", seconds(length),
+        snprintf(buf, size, "the observation lasts %lld s%s, and the flow has %lld s to happen", seconds(length),
                  c->longest_ns > 0 ? " without a hole" : "", seconds(within));
     else if (c->lost > 0)
         snprintf(buf, size, "%llu packet%s known to be lost", (unsigned long long)c->lost, c->lost == 1 ? " is" : "s are");
@@ -397,7 +393,10 @@ static void say_failed(const struct expector *x, const struct tally *t, enum exp
     const struct matrix_row *row = x->p->rows[t->row].row;
     char                     servers[512], error[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE], why[ICMP_TEXT_SIZE + 4] = "";
 
-    name_servers(x, t, servers, sizeof(servers));
+    if (t->tried_others)
+        name_servers(x, t, servers, sizeof(servers));
+    else
+        snprintf(servers, sizeof(servers), "%s (%s)", policy_host_name(x->p, t->tried_server), policy_host_address(x->p, t->tried_server));
     if (outcome == EXPECT_PROHIBITED && t->icmp.n_errors > 0)
         snprintf(why, sizeof(why), ", %s", icmp_text(x->p, &t->icmp, error, sizeof(error)));
     else if (outcome == EXPECT_PROHIBITED && t->own.min != 0)
@@ -422,7 +421,7 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
         return EXPECT_NOT_COVERED;
     }
     snprintf(buf, size,
-             "%s (%s) never tried %s to %s in %.0f s, though it sent %llu packet%s and no loss is known. The document requires "
+             "%s (%s) never tried %s to %s in %lld s, though it sent %llu packet%s and no loss is known. The document requires "
              "this flow (row %s, \"%s\").",
              client, address, row->service, servers, seconds(c->last_ns - c->first_ns), (unsigned long long)x->lives[t->client].sent,
              x->lives[t->client].sent == 1 ? "" : "s", row->id.text, row->section);

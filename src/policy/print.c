@@ -116,7 +116,8 @@ static void print_text(FILE *out, const struct row_text *r, const char **last_se
     if (*last_section == NULL || strcmp(*last_section, r->section) != 0)
         fprintf(out, "%s%s\n", *last_section != NULL ? "\n" : "", r->section);
     *last_section = r->section;
-    fprintf(out, "  %-27s %s -> %s\n      %s; %s%s%s%s; %s", r->id, r->from, r->to, *r->ports != '\0' ? r->ports : "no port", r->service,
+    fprintf(out, "  %-27s %s -> %s\n", r->id, *r->from != '\0' ? r->from : "no host", *r->to != '\0' ? r->to : "no host");
+    fprintf(out, "      %s; %s%s%s%s; %s", *r->ports != '\0' ? r->ports : "no port", r->service,
             *r->condition != '\0' ? " (" : "", r->condition, *r->condition != '\0' ? ")" : "", r->expect);
     if (r->protocols->n > 0)
         fputs("; carries ", out);

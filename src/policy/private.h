@@ -295,8 +295,9 @@ static inline bool row_other_ok(const struct applied_row *a, bool distinct)
 }
 
 const struct host_group *host_group(const struct policy *, uint32_t host); /* of POLICY_NONE: without roles */
-/* Calls 'fn' for each row that allows the flow; a row may come more than once. */
-void policy_each_row(const struct policy *, const struct policy_query *, const struct judgement *, stab_fn *, void *aux);
+/* Calls 'fn' for each row that allows the flow, with the way that it allows; a row may come more than once. */
+typedef void row_fn(void *aux, uint32_t row, const struct way *); /* media rows may allow the way back */
+void policy_each_row(const struct policy *, const struct policy_query *, const struct judgement *, row_fn *, void *aux);
 
 #define HOST_TEXT_SIZE (RULES_MAX_NAME + ADDR_TEXT_SIZE + 4)
 #define ICMP_TEXT_SIZE (HOST_TEXT_SIZE + 128)

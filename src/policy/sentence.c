@@ -43,7 +43,7 @@ static void __attribute__((format(printf, 2, 3))) say(struct text *t, const char
     va_list args;
 
     va_start(args, fmt);
-    int n = vsnprintf(t->buf + at, t->size - at, fmt, args);
+    int n = vsnprintf(at < t->size ? t->buf + at : NULL, t->size - at, fmt, args);
     va_end(args);
     t->len += n > 0 ? (size_t)n : 0;
 }

@@ -64,7 +64,7 @@ static void alive(struct scene *s, const char *host, uint64_t sent, uint64_t rec
 
 static void tried(struct scene *s, const char *client, const char *server, const char *service, const char *app, enum outcome outcome)
 {
-    struct expect_fact f = {.query = policy_query_of(&s->bed, client, server, service, app), .outcome = outcome, .first_ns = 9 * SECOND, .flows = 2};
+    struct expect_fact f = {.query = policy_query_of(&s->bed, client, server, service, app), .outcome = outcome, .allowed = true, .first_ns = 9 * SECOND, .flows = 2};
 
     if (outcome == OUTCOME_PROHIBITED) {
         f.icmp = (struct flow_icmp){.n_errors = 1, .type = 3, .code = 13};
@@ -133,10 +133,10 @@ static const struct {
     const char  *word;
 } attempts[] = {
     {OUTCOME_ESTABLISHED, "seen"},   {OUTCOME_REFUSED, "refused"}, {OUTCOME_PROHIBITED, "prohibited"},
-    {OUTCOME_UNANSWERED, "unanswered"}, {OUTCOME_ONE_WAY, "one-way"},
+    {OUTCOME_UNANSWERED, "not-covered"}, {OUTCOME_ONE_WAY, "one-way"},
 };
 
-/* What was tried and failed is told however little else is known. */
+/* What was tried and failed is told however little else is known; but where packets are lost, an answer may be among them. */
 START_TEST(an_attempt)
 {
     struct scene s = open_scene(SITE);
@@ -191,7 +191,7 @@ END_TEST
 START_TEST(an_unknown_direction_is_turned)
 {
     struct scene       s = open_scene(SITE);
-    struct expect_fact f = {.query = policy_query_of(&s.bed, "b1", "a1", "tcp/40000", NULL), .outcome = OUTCOME_ESTABLISHED, .flows = 1};
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "b1", "a1", "tcp/40000", NULL), .outcome = OUTCOME_ESTABLISHED, .allowed = true, .flows = 1};
 
     f.query.tuple.client_port = 80;
     f.query.direction_known = false;
@@ -216,7 +216,7 @@ static const struct {
      "captured and none from it, so its attempts could not have been seen."},
     {10, 10, {0, 60 * SECOND - 1, 9, 100000, 0, 0, 0, false, 0, 0, 0, 0}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: the observation lasts "
-     "60 s, and the flow has 60 s to happen."},
+     "59 s, and the flow has 60 s to happen."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 1, 0, 0, false, 0, 0, 0, 0}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: 1 packet is known to be lost."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 3, 0, false, 0, 0, 0, 0}, "not-covered",
@@ -247,8 +247,8 @@ START_TEST(reasons)
 
     tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_PROHIBITED);
     ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason,
-                     "a1 (10.0.0.1) tried web to b1 (10.0.0.2) or b2 (10.0.0.3) 2 times: stopped by something other than the server "
-                     "(ICMP type 3 code 13 from 10.9.9.9). The document requires this flow (row web, \"S\").");
+                     "a1 (10.0.0.1) tried web to b1 (10.0.0.2) 2 times: stopped by a filter or by something other than the server, "
+                     "ICMP \"communication administratively prohibited\" (type 3 code 13) from 10.9.9.9. The document requires this flow (row web, \"S\").");
     tried(&s, "a1", "b1", "tcp/80", "HTTP", OUTCOME_ESTABLISHED);
     ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason, "web from a1 (10.0.0.1) to b1 (10.0.0.2) was seen (row web).");
     close_scene(&s);

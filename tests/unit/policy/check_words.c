@@ -104,8 +104,8 @@ static const struct {
      "while the Cisco PCA is used and HTTPS is disabled. Row pca-http (IIS web server) would allow it if option "
      "https were off: look at the options in the site file, or stop it."},
     {"192.0.2.9", "unity1", "tcp/22", NULL, OUTCOME_PROHIBITED,
-     "192.0.2.9 tried to connect to unity1 (10.0.1.10) on TCP 22; it was stopped on the way (ICMP "
-     "administratively prohibited from dc1 (10.0.2.10)). 192.0.2.9 is not a host of the site, and no row lets "
+     "192.0.2.9 tried to connect to unity1 (10.0.1.10) on TCP 22; it was stopped: ICMP "
+     "\"communication administratively prohibited\" (type 3 code 13) from dc1 (10.0.2.10). 192.0.2.9 is not a host of the site, and no row lets "
      "unity1 be reached by a host without a role. Name it in the site file if it belongs there, or find out what "
      "it is."},
     {"unity1", "exch1", "tcp/1225", NULL, OUTCOME_ESTABLISHED,

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What people read of a flow: the exact words for each kind, and that no sentence says more than was seen. */
+#include <check.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy_bed.h"
+
+#define HOSTS                                                                \
+    "site: s\n"                                                              \
+    "hosts:\n"                                                               \
+    "  unity1: {addresses: [10.0.1.1], roles: [unity-primary]}\n"            \
+    "  unity2: {addresses: [10.0.1.2], roles: [unity-secondary]}\n"          \
+    "  dc1:    {addresses: [10.0.2.1], roles: [dc-monitored, dns]}\n"        \
+    "  dc2:    {addresses: [10.0.2.2], roles: [dc]}\n"                       \
+    "  ex1:    {addresses: [10.0.3.1], roles: [exchange-partner]}\n"         \
+    "  exv:    {addresses: [10.0.3.3], roles: [exchange-voice-connector]}\n" \
+    "  bridge: {addresses: [10.0.6.1], roles: [bridge-server]}\n"            \
+    "  ucm1:   {addresses: [10.0.4.1], roles: [ucm]}\n"                      \
+    "  admin:  {addresses: [10.0.7.1], roles: [admin-workstation]}\n"        \
+    "  desks:  {addresses: [10.0.8.0/24], roles: [subscriber-workstation]}\n"\
+    "  phones: {addresses: [10.0.9.0/24], roles: [phone]}\n"                 \
+    "  plain:  {addresses: [10.0.5.5], roles: []}\n"
+
+enum { BOTH = 1, UNKNOWN = 2, SERVER_ONLY = 4, HINT = 8 };
+
+struct told {
+    const char  *client, *server, *service;
+    uint16_t     client_port; /* 0: 50000 */
+    const char  *protocol;
+    unsigned     flags;
+    enum outcome outcome;
+    uint64_t     flows;
+    const char  *more, *sentence;
+};
+
+static const struct told cases[] = {
+    /* What was seen: TCP. */
+    {"10.0.1.1", "10.0.2.1", "tcp/389", 0, "LDAP", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
+     "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 389, carrying LDAP. Row unity-dc-ldap (LDAP) allows it."},
+    {"10.0.1.1", "10.0.2.1", "tcp/389", 0, NULL, 0, OUTCOME_UNANSWERED, 3, NULL,
+     "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389 3 times; no answer was seen. Row unity-dc-ldap (LDAP) allows it."},
+    {"10.0.1.1", "10.0.2.1", "tcp/389", 0, NULL, BOTH, OUTCOME_REFUSED, 1, NULL,
+     "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389; the server refused it. Row unity-dc-ldap (LDAP) allows it."},
+    {"10.0.1.1", "10.0.2.1", "tcp/389", 0, NULL, BOTH, OUTCOME_PROHIBITED, 1, NULL,
+     "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389; something other than the server reset it. Row unity-dc-ldap (LDAP) allows it."},
+    {"10.0.1.1", "10.0.2.1", "tcp/389", 0, NULL, 0, OUTCOME_ONE_WAY, 1, NULL,
+     "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on TCP 389; no packet the other way was seen. Row unity-dc-ldap (LDAP) allows it."},
+    {"10.0.1.1", "10.0.2.1", "tcp/389", 0, NULL, SERVER_ONLY, OUTCOME_ONE_WAY, 1, NULL,
+     "dc1 (10.0.2.1) sent to unity1 (10.0.1.1) from TCP 389; no packet the other way was seen. Row unity-dc-ldap (LDAP) allows it."},
+    {"10.0.1.1", "10.0.2.1", "tcp/389", 0, NULL, BOTH | UNKNOWN, OUTCOME_ESTABLISHED, 1, NULL,
+     "unity1 (10.0.1.1) and dc1 (10.0.2.1) exchanged packets on TCP 389 of the latter (who began is not in the capture). "
+     "Row unity-dc-ldap (LDAP) allows it."},
+    /* UDP: nobody connects. */
+    {"10.0.1.1", "10.0.2.1", "udp/53", 0, "DNS", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
+     "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on UDP 53, carrying DNS; it was answered. Row unity-dns (DNS) allows it."},
+    {"10.0.1.1", "10.0.2.1", "udp/138", 138, NULL, 0, OUTCOME_ONE_WAY, 1, NULL,
+     "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on UDP 138; no packet the other way was seen. Row unity-dc-netbios (NetBIOS) allows it."},
+    {"10.0.1.1", "10.0.2.1", "tcp/389", 0, "MQTT", BOTH | HINT, OUTCOME_ESTABLISHED, 1, NULL,
+     "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 389, and the content looks like MQTT. Row unity-dc-ldap (LDAP) allows it."},
+    /* What the document says: each kind. */
+    {"10.0.1.1", "10.0.2.1", "tcp/853", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
+     "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 853. No row of the document lets unity1 (unity-primary) reach dc1 "
+     "(dc-monitored, dns) on TCP 853. Find out what on unity1 does, or correct the roles in the site file."},
+    {"10.0.5.5", "10.0.1.1", "tcp/80", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
+     "plain (10.0.5.5) connected to unity1 (10.0.1.1) on TCP 80. No row of the document lets plain (no role) reach unity1 (unity-primary) "
+     "on TCP 80. Find out what on plain does, or correct the roles in the site file."},
+    {"10.0.1.1", "10.0.3.1", "tcp/1200", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
+     "unity1 (10.0.1.1) connected to ex1 (10.0.3.1) on TCP 1200. No row of the document lets unity1 (unity-primary) reach ex1 "
+     "(exchange-partner) on TCP 1200. Find out what on unity1 does, or correct the roles in the site file. The site lists no "
+     "exchange_static_ports, so the rows that need this list allow nothing."},
+    {"10.0.1.1", "10.0.2.1", "tcp/49157", 0, "DCE_RPC", BOTH, OUTCOME_ESTABLISHED, 2, NULL,
+     "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 49157 2 times, carrying DCE_RPC. Row unity-dc-dcom (DCOM RPC range after "
+     "restriction) allows DCE_RPC between these two on TCP and UDP 5000-5020 only. Look at the ports that dc1 is set to use."},
+    {"10.0.1.1", "10.0.2.1", "tcp/389", 0, "SSH", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
+     "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 389, carrying SSH. Row unity-dc-ldap (LDAP) allows this port for LDAP only. "
+     "Find out what runs on dc1 there."},
+    {"10.0.2.1", "10.0.1.1", "tcp/88", 0, NULL, 0, OUTCOME_UNANSWERED, 1, NULL,
+     "dc1 (10.0.2.1) tried to connect to unity1 (10.0.1.1) on TCP 88; no answer was seen. The document has it the other way round: row "
+     "unity-dc-kerberos (Kerberos) lets unity reach dc-monitored. Find out what on dc1 needs this of unity1."},
+    {"10.0.1.1", "10.0.2.2", "tcp/389", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
+     "unity1 (10.0.1.1) connected to dc2 (10.0.2.2) on TCP 389. Row unity-dc-ldap (LDAP) allows it from unity to dc-monitored only, and "
+     "this is from unity1 (unity-primary) to dc2 (dc). Look at which server unity1 is set to use, and at the roles in the site file."},
+    {"10.0.7.1", "10.0.1.1", "tcp/443", 0, "TLS", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
+     "admin (10.0.7.1) connected to unity1 (10.0.1.1) on TCP 443, carrying TLS. HTTPS on TCP 443 is allowed only while HTTPS is enabled. "
+     "Row admin-https (IIS web server) would allow it if option https were on: look at the options in the site file, or stop it."},
+    {"10.0.8.7", "10.0.1.1", "tcp/443", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, "options: {pca: off}\n",
+     "desks (10.0.8.7) connected to unity1 (10.0.1.1) on TCP 443. HTTPS on TCP 443 is allowed only while the Cisco PCA is used and HTTPS "
+     "is enabled. Row pca-https (IIS web server) would allow it if option pca were on and option https were on: look at the options in "
+     "the site file, or stop it."},
+    {"10.0.3.3", "10.0.6.1", "tcp/25", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, "options: {bridge: off, vpim: off}\n",
+     "exv (10.0.3.3) connected to bridge (10.0.6.1) on TCP 25. SMTP to other voice-messaging systems is allowed only where Bridge or VPIM "
+     "networking is used. Row voice-connector-smtp (SMTP) would allow it if option bridge were on or option vpim were on: look at the "
+     "options in the site file, or stop it."},
+    {"203.0.113.5", "10.0.1.1", "tcp/80", 0, NULL, 0, OUTCOME_REFUSED, 1, NULL,
+     "203.0.113.5 tried to connect to unity1 (10.0.1.1) on TCP 80; the server refused it. 203.0.113.5 is not a host of the site, and no row "
+     "lets unity1 be reached by a host without a role. Name it in the site file if it belongs there, or find out what it is."},
+    {"10.0.1.1", "203.0.113.5", "tcp/80", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
+     "unity1 (10.0.1.1) connected to 203.0.113.5 on TCP 80. 203.0.113.5 is not a host of the site, and no row lets unity1 reach a host "
+     "without a role. Name it in the site file if it belongs there, or find out what it is."},
+    {"10.0.1.1", "10.0.9.7", "udp/16500", 23000, "RTP", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
+     "unity1 (10.0.1.1) sent to phones (10.0.9.7) on UDP 16500, carrying RTP; it was answered. phones (10.0.9.7) received it on UDP 16500, "
+     "and row unity-phone-rtp (RTP (voice media traffic)) allows UDP 22800-32767 only. Look at the range of media ports that phones is set "
+     "to use."},
+    {"10.0.9.7", "10.0.1.1", "udp/23000", 16500, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
+     "phones (10.0.9.7) sent to unity1 (10.0.1.1) on UDP 23000; it was answered. If this is media, which one of its ports suggests: phones "
+     "(10.0.9.7) received it on UDP 16500, and row unity-phone-rtp (RTP (voice media traffic)) allows UDP 22800-32767 only. Look at the "
+     "range of media ports that phones is set to use."},
+    {"10.0.3.1", "10.0.1.1", "udp/5000", 0, NULL, 0, OUTCOME_ONE_WAY, 1, "options: {exchange_client_aware_firewall: on}\n",
+     "ex1 (10.0.3.1) sent to unity1 (10.0.1.1) on UDP 5000; no packet the other way was seen. Row exchange-unity-notify (MAPI new-mail "
+     "notification (KB 264035), ports negotiated by MAPI) allows the whole of UDP 1024-65535, but the site says that the firewall opens "
+     "negotiated ports only (option exchange_client_aware_firewall), and no negotiation of this port was seen."},
+    {"10.0.1.1", "10.0.8.9", "tcp/445", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
+     "unity1 (10.0.1.1) connected to desks (10.0.8.9) on TCP 445. Row unity-workstation (Cisco PCA or ViewMail for Outlook callbacks) speaks "
+     "of this direction, but its table of ports is lost from the source, and the site lists no unity_workstation_ports: it is neither "
+     "allowed nor a violation."},
+    {"10.0.5.5", "10.0.2.1", "tcp/88", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
+     "plain (10.0.5.5) connected to dc1 (10.0.2.1) on TCP 88. The document does not speak of it."},
+};
+
+static struct policy_query query_of(const struct told *c)
+{
+    struct policy_query q = policy_bed_query(c->client, c->server, c->service);
+
+    if (c->client_port != 0)
+        q.tuple.client_port = c->client_port;
+    if (c->protocol != NULL)
+        policy_bed_content(&q, c->protocol);
+    if ((c->flags & HINT) != 0) {
+        q.app.basis = APP_HINT;
+        q.app.contradicts = false;
+    }
+    q.sent[0] = (c->flags & SERVER_ONLY) == 0;
+    q.sent[1] = (c->flags & (BOTH | SERVER_ONLY)) != 0;
+    q.direction_known = (c->flags & UNKNOWN) == 0;
+    return q;
+}
+
+START_TEST(exact_words)
+{
+    const struct told  *c = &cases[_i];
+    struct policy_facts facts = {.outcome = c->outcome, .flows = c->flows, .packets = 4};
+    struct judgement    j;
+    char                site[4096], text[2048], cut[32];
+
+    snprintf(site, sizeof(site), "%s%s", HOSTS, c->more != NULL ? c->more : "");
+    struct policy_bed   bed = policy_bed_of_rules(UNITY_MATRIX, site);
+    struct policy_query q = query_of(c);
+    policy_judge(bed.policy, &q, &j);
+    int n = policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_str_eq(text, c->sentence);
+    ck_assert_int_eq(n, (int)strlen(c->sentence));
+    ck_assert_str_eq(policy_section(bed.policy, &j), j.row != POLICY_NONE ? policy_row(bed.policy, j.row)->section : "");
+    /* As snprintf: what there would be without the cut. */
+    ck_assert_int_eq(policy_sentence(bed.policy, &q, &j, &facts, cut, sizeof(cut)), n);
+    ck_assert_uint_eq(strlen(cut), sizeof(cut) - 1);
+    ck_assert_mem_eq(cut, text, sizeof(cut) - 1);
+    ck_assert_int_eq(policy_sentence(bed.policy, &q, &j, &facts, NULL, 0), n);
+    policy_bed_free(&bed);
+}
+END_TEST
+
+/* Who stopped it, in words. */
+START_TEST(stopped)
+{
+    static const struct {
+        uint8_t     type, code;
+        bool        v6;
+        const char *words;
+    } table[] = {
+        {3, 13, false, "communication administratively prohibited"}, {3, 9, false, "network administratively prohibited"},
+        {3, 10, false, "host administratively prohibited"},          {3, 3, false, "port unreachable"},
+        {3, 1, false, "host unreachable"},                           {11, 0, false, "time exceeded"},
+        {1, 1, true, "communication administratively prohibited"},   {1, 4, true, "port unreachable"},
+    };
+    struct policy_bed   bed = policy_bed_of_rules(UNITY_MATRIX, HOSTS);
+    struct policy_query q = policy_bed_query("10.0.1.1", "10.0.2.1", "tcp/389");
+    struct judgement    j;
+    char                text[1024], expected[1024];
+
+    policy_judge(bed.policy, &q, &j);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct flow_icmp    icmp = {.n_errors = 1, .type = table[i].type, .code = table[i].code, .is_icmp6 = table[i].v6};
+        struct policy_facts facts = {.outcome = OUTCOME_PROHIBITED, .flows = 1, .packets = 1, .icmp = &icmp};
+
+        ck_assert_int_eq(addr_parse("10.0.0.254", &icmp.sender), 0);
+        policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+        snprintf(expected, sizeof(expected),
+                 "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389; it was stopped: ICMP%s \"%s\" (type %u code %u) from "
+                 "10.0.0.254. Row unity-dc-ldap (LDAP) allows it.",
+                 table[i].v6 ? "v6" : "", table[i].words, table[i].type, table[i].code);
+        ck_assert_str_eq(text, expected);
+    }
+    policy_bed_free(&bed);
+}
+END_TEST
+
+static char *explained(const struct policy *p, const struct policy_query *q, enum policy_format format)
+{
+    char  *text = NULL;
+    size_t size;
+    FILE  *f = open_memstream(&text, &size);
+
+    ck_assert_int_eq(policy_explain(p, q, format, f), 0);
+    fclose(f);
+    return text;
+}
+
+START_TEST(explain_words)
+{
+    struct policy_bed   bed = policy_bed_of_rules(UNITY_MATRIX, HOSTS);
+    struct policy_query q = policy_bed_query("10.0.7.1", "10.0.1.1", "tcp/443");
+    char               *text = explained(bed.policy, &q, POLICY_TEXT);
+
+    ck_assert_str_eq(text,
+                     "violation (option-off): admin (10.0.7.1) to unity1 (10.0.1.1) on TCP 443 is not allowed. HTTPS on TCP 443 is allowed only "
+                     "while HTTPS is enabled. Row admin-https (IIS web server) would allow it if option https were on: look at the options in "
+                     "the site file, or stop it.\n"
+                     "client roles: admin-workstation\n"
+                     "server roles: unity-primary\n"
+                     "rows considered:\n"
+                     "  - admin-http                  for TCP 80\n"
+                     "  - admin-https                 option https is off\n"
+                     "  - admin-epm                   for TCP 135\n"
+                     "  - admin-dcom                  for TCP and UDP 5000-5020\n"
+                     "  - admin-netbios               for UDP 137, UDP 138, TCP 139, TCP 445\n"
+                     "  - admin-rdp                   for TCP 3389\n"
+                     "  - pca-https                   from subscriber-workstation to unity only\n");
+    free(text);
+    q = policy_bed_query("10.0.7.1", "10.0.1.1", "tcp/80");
+    text = explained(bed.policy, &q, POLICY_JSON);
+    const char *start = "{\"verdict\":\"allowed\",\"kind\":null,\"row_id\":\"admin-http\",\"section\":\"Network Traffic from Administrator "
+                        "Workstations to Cisco Unity\",\"confidence\":\"port-only\",\"reason\":\"admin (10.0.7.1) may reach unity1 (10.0.1.1) on "
+                        "TCP 80: row admin-http (IIS web server, \\\"Network Traffic from Administrator Workstations to Cisco Unity\\\").\","
+                        "\"rows\":[\n{\"id\":\"admin-http\",\"matched\":true,\"why\":\"roles and port fit\"},";
+    ck_assert_msg(strncmp(text, start, strlen(start)) == 0, "%s", text);
+    free(text);
+    policy_bed_free(&bed);
+}
+END_TEST
+
+Suite *suite_policy_sentence(void);
+Suite *suite_policy_sentence(void)
+{
+    Suite *s = suite_create("policy/sentence");
+    TCase *t = tcase_create("words");
+
+    tcase_add_loop_test(t, exact_words, 0, (int)(sizeof(cases) / sizeof(cases[0])));
+    tcase_add_test(t, stopped);
+    tcase_add_test(t, explain_words);
+    suite_add_tcase(s, t);
+    return s;
+}
