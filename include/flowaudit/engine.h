@@ -40,6 +40,7 @@ struct engine_options {
     bool               flows_all;   /* flow rows of every conversation, all of them */
     size_t             peers_kept;  /* distinct unknown peers for one server port, and distinct ports of one pair of hosts, beyond which they are summed up; default 1000 */
     bool               no_digest;
+    int64_t          (*now)(void);  /* the caller's clock, for the time at which the run ended; or NULL: store_run.ended_ns */
     const volatile sig_atomic_t *stop; /* non-zero: stop reading, record what there is; or NULL */
     engine_progress_fn *progress;   /* called now and then from the calling thread, or NULL */
     void              *progress_aux;
@@ -47,7 +48,7 @@ struct engine_options {
 void engine_options_default(struct engine_options *ret);
 
 struct engine_result {
-    uint64_t packets, decoded, discarded;
+    uint64_t packets, decoded, discarded, filtered;
     size_t   n_inputs_empty;       /* inputs without a packet */
     size_t   n_inputs_damaged;
     bool     stopped;              /* by the caller's 'stop' */

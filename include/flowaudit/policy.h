@@ -203,6 +203,7 @@ struct coverage {
     uint64_t unseen_bytes;      /* estimated from acknowledgements */
     bool     damaged;           /* an input ended early */
     uint64_t unjudged;          /* read, but of no flow: cut before the ports, malformed, of unknown link types, encrypted, beyond a bound */
+    bool     has_holes;         /* between inputs */
     int64_t  longest_ns;        /* the longest stretch without a hole between inputs; 0: there is no hole */
     uint64_t sessions, one_sided; /* TCP flows beyond the first SYN, and those of which one direction is not in the capture */
 };

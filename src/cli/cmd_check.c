@@ -222,6 +222,10 @@ static int exit_status(const struct request *r, const struct engine_result *resu
         return complain("not one packet could be read");
     if (result->n_linktype == result->packets)
         return complain("link type %s is not decoded; known are Ethernet, Linux cooked, raw IP, NULL/LOOP, PPP and PPPoE", result->linktype);
+    if (result->decoded == 0 && result->filtered > 0) {
+        complain("the filter left none of %llu packets to judge", (unsigned long long)result->packets);
+        return EXIT_INCOMPLETE;
+    }
     if (!result->complete)
         return EXIT_INCOMPLETE;
     return has_findings(r, result) ? EXIT_FINDINGS : EXIT_NOTHING;
@@ -325,6 +329,7 @@ static int run(struct request *r)
     catch_signals();
     classify_set_allocator(allocate_or_end, free);
     r->engine.stop = &stop_requested;
+    r->engine.now = run_time_ns;
     r->engine.progress = isatty(STDERR_FILENO) && !r->quiet ? show_progress : NULL;
     rc = audit(r, &book, &result);
     rulebook_free(&book);

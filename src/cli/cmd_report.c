@@ -35,12 +35,43 @@ static int failed(int rc, const struct err *err)
     return rc == -EINVAL ? EXIT_UNUSABLE : EXIT_INCOMPLETE;
 }
 
-/* The file appears under its name only when it is whole. */
-static int write_file(struct report *report, const struct request *r)
+static int write_stream(struct report *report, const struct request *r, const char *name, FILE *f, struct err *err)
 {
-    char       temporary[4096];
+    int rc = report_write(report, r->format, &r->query, f, err);
+
+    if (rc == 0 && fflush(f) != 0)
+        rc = err_set(err, -errno, "%s: %s", name, strerror(errno));
+    return rc;
+}
+
+/* A device, a pipe: there is nothing to rename over. */
+static int write_special(struct report *report, const struct request *r)
+{
     struct err err = {0};
-    int        n = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", r->out);
+    FILE      *f = fopen(r->out, "w");
+
+    if (f == NULL)
+        return complain("%s: %s", r->out, strerror(errno));
+    int rc = write_stream(report, r, r->out, f, &err);
+    if (fclose(f) != 0 && rc == 0)
+        rc = err_set(&err, -errno, "%s: %s", r->out, strerror(errno));
+    return rc == 0 ? EXIT_NOTHING : failed(rc, &err);
+}
+
+static mode_t usual_mode(void)
+{
+    mode_t mask = umask(0);
+
+    umask(mask);
+    return 0666 & ~mask;
+}
+
+/* The file appears under its name only when it is whole.  'name' is no symbolic link. */
+static int write_file(struct report *report, const struct request *r, const char *name, mode_t mode)
+{
+    char       temporary[4200];
+    struct err err = {0};
+    int        n = snprintf(temporary, sizeof(temporary), "%s.XXXXXX", name);
 
     if (n < 0 || (size_t)n >= sizeof(temporary))
         return complain("%s: the name is too long", r->out);
@@ -53,18 +84,35 @@ static int write_file(struct report *report, const struct request *r)
         unlink(temporary);
         return complain("%s: no memory", r->out);
     }
-    fchmod(fd, 0644);
-    int rc = report_write(report, r->format, &r->query, f, &err);
-    if (rc == 0 && (fflush(f) != 0 || fsync(fd) != 0))
+    int rc = write_stream(report, r, r->out, f, &err);
+    if (rc == 0 && (fchmod(fd, mode) != 0 || fsync(fd) != 0))
         rc = err_set(&err, -errno, "%s: %s", r->out, strerror(errno));
     fclose(f);
-    if (rc == 0 && rename(temporary, r->out) != 0)
+    if (rc == 0 && rename(temporary, name) != 0)
         rc = err_set(&err, -errno, "%s: %s", r->out, strerror(errno));
     if (rc != 0) {
         unlink(temporary);
         return failed(rc, &err);
     }
     return EXIT_NOTHING;
+}
+
+static int write_out(struct report *report, const struct request *r, const char *db)
+{
+    struct stat target, record;
+
+    if (stat(r->out, &target) != 0)
+        return write_file(report, r, r->out, usual_mode());
+    if (stat(db, &record) == 0 && record.st_dev == target.st_dev && record.st_ino == target.st_ino)
+        return complain("%s: is the record itself; a report needs another name", r->out);
+    if (!S_ISREG(target.st_mode))
+        return write_special(report, r);
+    char *name = realpath(r->out, NULL);
+    if (name == NULL)
+        return complain("%s: %s", r->out, strerror(errno));
+    int status = write_file(report, r, name, target.st_mode & 07777);
+    free(name);
+    return status;
 }
 
 static int run(const char *path, struct request *r)
@@ -76,7 +124,7 @@ static int run(const char *path, struct request *r)
     if (report_open(path, &report, &err) != 0)
         return complain("%s", err.msg);
     if (r->out != NULL)
-        status = write_file(report, r);
+        status = write_out(report, r, path);
     else if ((rc = report_write(report, r->format, &r->query, stdout, &err)) != 0)
         status = failed(rc, &err);
     report_free(report);

@@ -88,6 +88,10 @@ static void read_all(struct crew *crew)
     for (;;) {
         int n = inputs_next(a->inputs, crew->frames, BATCH, &err);
 
+        if (n == -EINTR && o->stop != NULL && *o->stop != 0) {
+            a->result->stopped = true;
+            break;
+        }
         if (n < 0) {
             a->result->faulted = true;
             snprintf(a->result->fault, sizeof(a->result->fault), "%s", err.msg);
@@ -163,10 +167,10 @@ static int make_shards(struct audit *a, bool survey, struct err *reterr)
                 .limits = {.flows_kept = o->flows_kept, .flows_all = o->flows_all, .peers_kept = o->peers_kept},
                 .survey = survey,
     };
-    int rc = hash_key_random(&so.pair_key, reterr);
+    int rc;
 
-    if (rc != 0)
-        return rc;
+    /* A fixed key: which packets share a worker must not change from run to run, since the memory bound is each worker's own. */
+    so.pair_key = (struct hash_key){UINT64_C(0x9ae16a3b2f90404f), UINT64_C(0xc3a5c85c97cb3127)};
     so.flow.memory_limit /= o->n_workers;
     a->shards = calloc(o->n_workers, sizeof(struct shard *));
     if (a->shards == NULL)
@@ -226,8 +230,39 @@ static void name_linktype(const struct capture_stats *stats, struct engine_resul
 }
 
 /* What was looked at, and what was not. */
+/* Packets that were read and are of no flow, though they might have been of one that the document speaks of. */
+static uint64_t unjudged_of(const uint64_t results[static PACKET_N_RESULTS])
+{
+    static const enum packet_result reasons[] = {
+        PACKET_ENCRYPTED, PACKET_LINKTYPE,   PACKET_CUT_HEADER, PACKET_BAD_LINK,        PACKET_BAD_IPV4,  PACKET_BAD_IPV6,
+        PACKET_BAD_TCP,   PACKET_BAD_UDP,    PACKET_BAD_TUNNEL, PACKET_TOO_DEEP,        PACKET_MAPPED,    PACKET_FRAGMENT_ORPHAN,
+        PACKET_FLOW_LIMIT,
+    };
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+        n += results[reasons[i]];
+    return n;
+}
+
+/* Files of one rotation follow each other with a pause of traffic between; a longer one is a hole. */
+#define HOLE_NS (60 * INT64_C(1000000000))
+
+/* Inputs come in the order of their first packets: 'begun' is where the stretch that 'stats' goes on with, or begins, began. */
+static void note_stretch(struct coverage *c, const struct capture_stats *stats, int64_t *begun, int64_t *ended, int64_t *longest)
+{
+    if (*ended == INT64_MIN || stats->first_ns > *ended + HOLE_NS) {
+        c->has_holes |= *ended != INT64_MIN;
+        *begun = stats->first_ns;
+    }
+    *ended = stats->last_ns > *ended ? stats->last_ns : *ended;
+    *longest = *ended - *begun > *longest ? *ended - *begun : *longest;
+}
+
 static void sum_up(struct audit *a)
 {
+    int64_t begun = 0, ended = INT64_MIN, longest = 0;
+
     struct engine_result *r = a->result;
 
     r->complete = !r->faulted && !r->stopped;
@@ -251,16 +286,23 @@ static void sum_up(struct audit *a)
         a->coverage.damaged |= stats.damaged || !inputs_finished(a->inputs, i);
         a->coverage.lost += stats.n_stated_drops;
         a->coverage.filtered += results[PACKET_FILTERED] + stats.n_filtered;
+        a->coverage.unjudged += unjudged_of(results);
         if (stats.last_ns != 0) { /* some packet of it has a time */
+            note_stretch(&a->coverage, &stats, &begun, &ended, &longest);
             a->coverage.first_ns = stats.first_ns < a->coverage.first_ns ? stats.first_ns : a->coverage.first_ns;
             a->coverage.last_ns = stats.last_ns > a->coverage.last_ns ? stats.last_ns : a->coverage.last_ns;
         }
     }
     r->discarded = r->packets - r->decoded;
+    r->filtered = a->coverage.filtered;
     a->coverage.packets = r->packets;
     for (size_t i = 0; i < a->n_conversations; i++)
         a->coverage.bytes += a->conversations[i]->bytes[0] + a->conversations[i]->bytes[1];
     a->coverage.unseen_bytes = a->totals.n_unseen_bytes;
+    a->coverage.longest_ns = a->coverage.has_holes ? longest : 0;
+    a->coverage.unjudged += a->totals.n_evicted + a->totals.n_flow_memory_lost;
+    if (a->totals.n_flow_memory_lost > 0)
+        r->complete = false;
     if (a->coverage.first_ns > a->coverage.last_ns)
         a->coverage.first_ns = a->coverage.last_ns = 0;
 }
@@ -304,7 +346,7 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
     if (rc == 0)
         rc = audit_record(&a, store, reterr);
     if (rc == 0)
-        rc = store_end_run(store, run->ended_ns, result.complete, reterr);
+        rc = store_end_run(store, o->now != NULL ? o->now() : run->ended_ns, result.complete, reterr);
     if (rc == 0)
         *ret = result;
     release(&a);

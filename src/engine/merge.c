@@ -8,8 +8,6 @@
 
 #include "audit.h"
 
-/* An answer to a broadcast or multicast query comes within this time. */
-#define ANSWER_WITHIN_NS (15 * INT64_C(1000000000))
 
 _Static_assert(offsetof(struct shard_group_query, first_ns) == 24, "the key of a query is compared as bytes: no hidden padding");
 
@@ -197,6 +195,19 @@ static int gather_queries(const struct audit *a, struct group_queries *ret, stru
                 ret->items[ret->n++] = q[k];
     }
     qsort(ret->items, ret->n, sizeof(*ret->items), by_query);
+
+    size_t kept = 0; /* one sender's queries to several groups may have been several shards' */
+    for (size_t i = 0; i < ret->n; i++) {
+        struct shard_group_query *last = kept > 0 ? &ret->items[kept - 1] : NULL, *q = &ret->items[i];
+
+        if (last == NULL || by_query(last, q) != 0) {
+            ret->items[kept++] = *q;
+            continue;
+        }
+        last->first_ns = q->first_ns < last->first_ns ? q->first_ns : last->first_ns;
+        last->last_ns = q->last_ns > last->last_ns ? q->last_ns : last->last_ns;
+    }
+    ret->n = kept;
     return 0;
 }
 
@@ -204,20 +215,21 @@ static int gather_queries(const struct audit *a, struct group_queries *ret, stru
 static bool asked(const struct group_queries *queries, const struct addr *host, uint16_t from, uint16_t port, int64_t at_ns)
 {
     struct shard_group_query key = {.sender = *host, .sender_port = from, .port = port};
-    size_t                   low = 0, high = queries->n;
 
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-
-        if (by_query(&queries->items[mid], &key) < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    for (; low < queries->n && by_query(&queries->items[low], &key) == 0; low++)
-        if (queries->items[low].first_ns <= at_ns && at_ns <= queries->items[low].last_ns + ANSWER_WITHIN_NS)
+    for (unsigned back = 0; back < 2; back++) {
+        key.span = (uint32_t)(at_ns / SHARD_QUERY_SPAN_NS) - back;
+        const struct shard_group_query *q =
+            queries->n > 0 ? bsearch(&key, queries->items, queries->n, sizeof(*queries->items), by_query) : NULL;
+        if (q != NULL && q->first_ns <= at_ns && at_ns - q->last_ns <= SHARD_QUERY_SPAN_NS)
             return true;
+    }
     return false;
+}
+
+/* Is all of this conversation such an answer: its first packet, and its last? */
+static bool all_asked(const struct group_queries *queries, const struct addr *host, uint16_t from, uint16_t port, const struct conversation *c)
+{
+    return asked(queries, host, from, port, c->first_ns) && asked(queries, host, from, port, c->last_ns);
 }
 
 static void swap_counts(uint64_t counts[2])
@@ -288,9 +300,9 @@ static void mark_answer(const struct audit *a, const struct group_queries *queri
     bool forward = c->packets[1] == 0, back = c->packets[0] == 0;
     if (forward == back || (t->client_port == t->server_port && !c->is_reply && !(c->cut && c->app.basis != APP_CONTENT)))
         return;
-    if (forward && (asked(queries, &t->server, t->server_port, t->client_port, c->first_ns) || may_answer_group(c, false))) {
+    if (forward && (all_asked(queries, &t->server, t->server_port, t->client_port, c) || may_answer_group(c, false))) {
         judge_again(a->policy, c);
-    } else if (back && (asked(queries, &t->client, t->client_port, t->server_port, c->first_ns) || may_answer_group(c, true))) {
+    } else if (back && (all_asked(queries, &t->client, t->client_port, t->server_port, c) || may_answer_group(c, true))) {
         swap_ends(c);
         judge_again(a->policy, c);
     }

@@ -49,6 +49,8 @@ static void judge_again(const struct audit *a, struct conversation *c)
     policy_judge(a->policy, &c->query, &j);
     if (j.reversed)
         return;
+    if (c->query.media && c->key.outcome == OUTCOME_UNANSWERED)
+        c->key.outcome = OUTCOME_ONE_WAY; /* media is not answered in its own 5-tuple */
     c->judgement = j;
     c->key.verdict = (uint8_t)j.verdict;
     c->key.kind = (uint8_t)j.kind;
@@ -71,7 +73,7 @@ static void join(const struct audit *a, struct conversation *c)
     if (c->parent != NULL)
         judge_again(a, c);
     else
-        c->no_parent = dynamic;
+        c->no_parent = dynamic && a->announcements.n_lost == 0;
 }
 
 int audit_join_parents(struct audit *a, struct err *reterr)
@@ -189,12 +191,15 @@ static struct endpoint *gather_endpoints(const struct audit *a, size_t *ret_n)
     return all;
 }
 
+#define MAX_TOLD 64       /* how far back the same promise is looked for */
+#define MAX_PROMISES 1000 /* findings of promises that nobody used; a host that makes more is found by these */
+
 static bool told_before(const struct audit *a, size_t i)
 {
     const struct pinhole *items = a->announcements.items;
 
     /* Sorted by endpoint: the same promise stands beside this one. */
-    for (size_t k = i; k > 0 && items[k - 1].port == items[i].port && addr_compare(&items[k - 1].addr, &items[i].addr) == 0; k--)
+    for (size_t k = i; k > 0 && i - k < MAX_TOLD && items[k - 1].port == items[i].port && addr_compare(&items[k - 1].addr, &items[i].addr) == 0; k--)
         if (is_negotiation(&items[k - 1]) && addr_compare(&items[k - 1].requester, &items[i].requester) == 0)
             return true;
     return false;
@@ -208,7 +213,7 @@ int audit_unused_promises(struct audit *a, promise_fn *fn, struct err *reterr)
 
     if (used == NULL)
         return err_set(reterr, -ENOMEM, "no memory for negotiated ports");
-    for (size_t i = 0; rc == 0 && i < a->announcements.n; i++) {
+    for (size_t i = 0, n_told = 0; rc == 0 && i < a->announcements.n && n_told < MAX_PROMISES; i++) {
         const struct pinhole *p = &a->announcements.items[i];
         struct endpoint       at = {p->addr, p->port, p->transport};
         struct judgement      j;
@@ -217,8 +222,10 @@ int audit_unused_promises(struct audit *a, promise_fn *fn, struct err *reterr)
             continue;
         struct policy_query q = query_of(p);
         policy_judge(a->policy, &q, &j);
-        if (j.verdict == VERDICT_VIOLATION && j.kind == FINDING_WRONG_PORT)
+        if (j.verdict == VERDICT_VIOLATION && j.kind == FINDING_WRONG_PORT) {
             rc = fn(a, p, &j);
+            n_told++;
+        }
     }
     free(used);
     return rc;

@@ -62,6 +62,19 @@ static int record_losses(struct store *store, uint32_t id, const struct capture_
     return stats->n_stated_drops > 0 ? store_put_loss(store, &loss, reterr) : 0;
 }
 
+/* The run was stopped, or failed, before the input's end: how much was left nobody knows. */
+static int record_unread(struct store *store, uint32_t id, const struct capture_stats *stats, struct err *reterr)
+{
+    struct store_loss loss = {
+        .input_id = id,
+        .reason = "unread-at-stop",
+        .first_ns = stats->last_ns,
+        .detail = "the run ended before this input did",
+    };
+
+    return store_put_loss(store, &loss, reterr);
+}
+
 static void sum_results(const struct audit *a, size_t input, uint64_t *sums)
 {
     memset(sums, 0, PACKET_N_RESULTS * sizeof(*sums));
@@ -87,6 +100,8 @@ static int record_input(struct audit *a, struct store *store, size_t i, struct e
     int rc = record_discards(a, store, id, results, &discarded, reterr);
     if (rc == 0)
         rc = record_losses(store, id, &stats, reterr);
+    if (rc == 0 && !inputs_finished(a->inputs, i) && !stats.damaged)
+        rc = record_unread(store, id, &stats, reterr);
     bool unfinished = !inputs_finished(a->inputs, i) && !stats.damaged;
     struct store_input in = {
         .input_id = id,
@@ -198,6 +213,7 @@ static int record_counters(struct audit *a, struct store *store, struct err *ret
         {"flows-not-recorded", t->n_flow_memory_lost, "flows that could not be recorded for want of memory"},
         {"group-queries-not-kept", t->n_group_queries_lost, "queries to broadcast or multicast addresses beyond the bound"},
         {"hosts-not-kept", t->n_hosts_lost, "observations of hosts beyond the bound"},
+        {"negotiated-ports-not-kept", a->announcements.n_lost, "messages that negotiate ports, beyond the bound"},
     };
     int rc = 0;
 
@@ -347,6 +363,39 @@ static int record_conversations(struct audit *a, struct store *store, struct err
 
 /* --- findings and expectations --------------------------------------------------------------------------------- */
 
+static const char *end_text(const struct audit *a, const struct addr *addr, char *buf, size_t size)
+{
+    char     text[ADDR_TEXT_SIZE];
+    uint32_t host = policy_host(a->policy, addr);
+
+    addr_text(addr, text);
+    if (host != POLICY_NONE)
+        snprintf(buf, size, "%s (%s)", policy_host_name(a->policy, host), text);
+    else
+        snprintf(buf, size, "%s", text);
+    return buf;
+}
+
+/* Of many conversations only what they share is said: no one port, peer or content. */
+static void describe_sum(const struct audit *a, const struct conversation *c, char *sentence)
+{
+    char               client[256], server[256];
+    unsigned long long n = c->n_summed;
+    const char        *transport = c->key.transport == IPPROTO_TCP ? "TCP" : "UDP", *outcome = outcome_name((enum outcome)c->key.outcome);
+
+    end_text(a, &c->key.client, client, sizeof(client));
+    end_text(a, &c->key.server, server, sizeof(server));
+    if (c->key.summed == SUM_PORTS)
+        snprintf(sentence, SENTENCE_SIZE, "%s tried %llu further %s ports of %s (%s), beyond those that are listed one by one.", client, n, transport,
+                 server, outcome);
+    else if (c->key.summed == SUM_CLIENTS)
+        snprintf(sentence, SENTENCE_SIZE, "%llu further clients tried %s %u of %s (%s), beyond those that are listed one by one.", n, transport,
+                 c->key.server_port, server, outcome);
+    else
+        snprintf(sentence, SENTENCE_SIZE, "Up to %llu further %s conversations of this kind (%s), beyond those that are listed one by one.", n, transport,
+                 outcome);
+}
+
 static void describe_conversation(const struct audit *a, const struct finding *f, struct store_finding *s, char *sentence)
 {
     const struct conversation *c = f->conversation;
@@ -359,12 +408,10 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .own = c->own,
     };
 
-    policy_sentence(a->policy, &c->query, &c->judgement, &facts, sentence, SENTENCE_SIZE);
-    if (c->key.summed != SUM_NONE) {
-        size_t len = strlen(sentence);
-        snprintf(sentence + len, SENTENCE_SIZE - len, " This stands for %s%llu conversations of the same kind beyond the number that is kept one by one.",
-                 c->key.summed == SUM_PEERS ? "up to " : "", (unsigned long long)c->n_summed);
-    }
+    if (c->key.summed == SUM_NONE)
+        policy_sentence(a->policy, &c->query, &c->judgement, &facts, sentence, SENTENCE_SIZE);
+    else
+        describe_sum(a, c, sentence);
     s->conversation_id = c->id;
     s->row_id = row_id(a, c->judgement.row);
     s->section = policy_section(a->policy, &c->judgement);

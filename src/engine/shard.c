@@ -17,7 +17,7 @@
 #include "flowaudit/learn.h"
 
 #define CHUNK 64              /* packets hashed and prefetched ahead of the table look-ups */
-#define MAX_GROUP_QUERIES (64u << 10)
+#define MAX_GROUP_QUERIES (256u << 10)
 #define MAX_HOSTS (1u << 20)
 #define MAX_APPS 4096         /* distinct results of classification: names come from a fixed list, so there are few */
 #define MAX_SNIFFS 2          /* signalling shows itself in the first payload of one side or the other */
@@ -135,11 +135,11 @@ static int grow_queries(struct shard *s)
     return 0;
 }
 
-static void note_group_query(struct shard *s, const struct flow_record *r)
+static void note_group_query(struct shard *s, const struct packet *p)
 {
     struct shard_group_query key = {
-        .sender = r->tuple.client, .sender_port = r->tuple.client_port, .port = r->tuple.server_port,
-        .first_ns = r->first_ns, .last_ns = r->last_ns,
+        .sender = p->src, .sender_port = p->sport, .port = p->dport, .span = (uint32_t)(p->ts_ns / SHARD_QUERY_SPAN_NS),
+        .first_ns = p->ts_ns, .last_ns = p->ts_ns,
     };
 
     if (2 * (s->n_queries + 1) > s->n_query_slots && (s->n_queries >= MAX_GROUP_QUERIES || grow_queries(s) != 0)) {
@@ -152,8 +152,8 @@ static void note_group_query(struct shard *s, const struct flow_record *r)
         s->n_queries++;
         return;
     }
-    q->first_ns = r->first_ns < q->first_ns ? r->first_ns : q->first_ns;
-    q->last_ns = r->last_ns > q->last_ns ? r->last_ns : q->last_ns;
+    q->first_ns = p->ts_ns < q->first_ns ? p->ts_ns : q->first_ns;
+    q->last_ns = p->ts_ns > q->last_ns ? p->ts_ns : q->last_ns;
 }
 
 /* --- the end of a flow ------------------------------------------------------------------------------ */
@@ -277,8 +277,6 @@ static void on_flow_end(void *aux, struct flow_record *r, void *ext)
     end_classification(s, state, r);
     settle_direction(s, r);
     add_totals(s, r);
-    if (r->group)
-        note_group_query(s, r);
 
     struct policy_query q = {
         .tuple = r->tuple,
@@ -300,8 +298,9 @@ static void on_flow_end(void *aux, struct flow_record *r, void *ext)
         j.server_host = host;
         j.reversed = false;
     }
-    /* Nobody needs to answer what is sent to a group. */
-    enum outcome outcome = flow_record_outcome(r, r->group || policy_one_way(s->policy, &r->tuple));
+    /* Nobody needs to answer what is sent to a group, nor media, whatever its port. */
+    bool         media = j.row != POLICY_NONE && policy_row(s->policy, j.row)->media;
+    enum outcome outcome = flow_record_outcome(r, r->group || media || policy_one_way(s->policy, &r->tuple));
     if (conversation_fold(s->conversations, r, &q, &j, outcome, state != NULL && state->is_reply) != 0)
         s->totals.n_flow_memory_lost++;
 }
@@ -455,6 +454,8 @@ static void handle_packet(struct shard *s, enum packet_result result, uint64_t h
 
         flow_table_track(s->flows, hash, p, &step);
         results[step.result]++;
+        if ((p->flags & PACKET_GROUP) != 0 && p->transport == IPPROTO_UDP)
+            note_group_query(s, p);
         if (step.result == PACKET_OK && step.flow->watch != 0 && p->payload_len > 0)
             look_inside(s, &step, p);
         return;

@@ -34,9 +34,10 @@ struct shard_host {
 struct shard_group_query {
     struct addr sender;
     uint16_t    sender_port, port;
-    uint8_t     pad[4];
-    int64_t     first_ns, last_ns;
+    uint32_t    span;              /* which SHARD_QUERY_SPAN_NS of time: an answer comes within one */
+    int64_t     first_ns, last_ns; /* of its packets in that span */
 };
+#define SHARD_QUERY_SPAN_NS (15 * INT64_C(1000000000))
 
 struct shard_totals {
     uint64_t n_flows, n_duplicates, n_retransmissions, n_cut_flows, n_unseen_bytes, n_flow_memory_lost, n_group_queries_lost, n_hosts_lost;

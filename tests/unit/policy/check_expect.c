@@ -206,25 +206,25 @@ static const struct {
     struct coverage coverage;
     const char     *word, *reason;
 } silences[] = {
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 100, false, 0, 0, 0, 0}, "never-attempted",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 100, false, 0, false, 0, 0, 0}, "never-attempted",
      "a1 (10.0.0.1) never tried web to b1 (10.0.0.2) or b2 (10.0.0.3) in 60 s, though it sent 10 packets and no loss is known. "
      "The document requires this flow (row web, \"S\")."},
-    {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, 0, 0, 0}, "not-covered",
+    {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: no packet of a1 was seen."},
-    {0, 9, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, 0, 0, 0}, "not-covered",
+    {0, 9, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: packets to a1 were "
      "captured and none from it, so its attempts could not have been seen."},
-    {10, 10, {0, 60 * SECOND - 1, 9, 100000, 0, 0, 0, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND - 1, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: the observation lasts "
      "59 s, and the flow has 60 s to happen."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 1, 0, 0, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 1, 0, 0, false, 0, false, 0, 0, 0}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: 1 packet is known to be lost."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 3, 0, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 3, 0, false, 0, false, 0, 0, 0}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: the filter took 3 packets out."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 101, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 101, false, 0, false, 0, 0, 0}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: acknowledgements show that "
      "101 bytes passed which were not captured."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, true, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, true, 0, false, 0, 0, 0}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: an input could not be read to "
      "its end."},
 };
