@@ -208,11 +208,11 @@ struct coverage {
     uint64_t sessions, one_sided; /* TCP flows beyond the first SYN, and those of which one direction is not in the capture */
 };
 
-/* One conversation's contribution; fed once for each conversation of the run (any order). */
+/* One conversation's contribution; fed once for each conversation of the run (any order), allowed or not: all tell which ways the
+ * capture sees. */
 struct expect_fact {
     struct policy_query query;
     enum outcome outcome;
-    bool     allowed;           /* only these meet a row or fail to; the others tell which ways the capture sees */
     uint64_t packets[2];        /* of the client's, the server's side */
     bool     one_sided;         /* one side acts on packets of the other, and none of those is in the capture */
     int64_t  first_ns;

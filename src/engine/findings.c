@@ -163,7 +163,6 @@ static int evaluate_expectations(struct audit *a, struct err *reterr)
         struct expect_fact         fact = {
                     .query = c->query,
                     .outcome = (enum outcome)c->key.outcome,
-                    .allowed = c->key.verdict == VERDICT_ALLOWED,
                     .packets = {c->packets[0], c->packets[1]},
                     .one_sided = c->one_sided,
                     .first_ns = c->first_ns,

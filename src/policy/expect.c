@@ -284,8 +284,6 @@ void expector_conversation(struct expector *x, const struct expect_fact *fact)
     struct judgement j;
 
     x->failed |= passages_note(&x->passages, x->p, fact) != 0;
-    if (!fact->allowed)
-        return;
     policy_judge(x->p, &fact->query, &j);
     x->n_facts++;
     policy_each_row(x->p, &fact->query, &j, count_row, &f);
@@ -391,17 +389,19 @@ static void say_failed(const struct expector *x, const struct tally *t, enum exp
                        char *buf, size_t size)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
-    char                     servers[512], error[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE], why[ICMP_TEXT_SIZE + 4] = "";
+    char                     servers[512], error[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE], why[ICMP_TEXT_SIZE + 16] = "";
 
     if (t->tried_others)
         name_servers(x, t, servers, sizeof(servers));
     else
         snprintf(servers, sizeof(servers), "%s (%s)", policy_host_name(x->p, t->tried_server), policy_host_address(x->p, t->tried_server));
-    if (outcome == EXPECT_PROHIBITED && t->icmp.n_errors > 0)
-        snprintf(why, sizeof(why), ", %s", icmp_text(x->p, &t->icmp, error, sizeof(error)));
-    else if (outcome == EXPECT_PROHIBITED && t->own.min != 0)
+    if (outcome == EXPECT_PROHIBITED && t->icmp.n_errors > 0) {
+        snprintf(why, sizeof(why), "stopped by %s", icmp_text(x->p, &t->icmp, error, sizeof(error)));
+        what = "";
+    } else if (outcome == EXPECT_PROHIBITED && t->own.min != 0) {
         snprintf(why, sizeof(why), ", RST with %s, where the server's own packets have %s", ttl_text(&t->rst, rst, sizeof(rst)),
                  ttl_text(&t->own, own, sizeof(own)));
+    }
     snprintf(buf, size, "%s (%s) tried %s to %s %llu time%s: %s%s. The document requires this flow (row %s, \"%s\").",
              policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), row->service, servers,
              (unsigned long long)t->attempts, t->attempts == 1 ? "" : "s", what, why, row->id.text, row->section);
@@ -452,7 +452,7 @@ static enum expectation_outcome conclude(const struct expector *x, const struct 
         enum expectation_outcome result;
         const char              *what;
     } failures[] = {
-        {OUTCOME_PROHIBITED, EXPECT_PROHIBITED, "stopped by a filter or by something other than the server"},
+        {OUTCOME_PROHIBITED, EXPECT_PROHIBITED, "stopped by something other than the server"},
         {OUTCOME_REFUSED, EXPECT_REFUSED, "refused by the server"},
         {OUTCOME_UNANSWERED, EXPECT_UNANSWERED, "no answer was seen"},
         {OUTCOME_ONE_WAY, EXPECT_ONE_WAY, "only one direction was captured, so whether it worked cannot be told"},

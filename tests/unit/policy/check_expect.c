@@ -64,7 +64,7 @@ static void alive(struct scene *s, const char *host, uint64_t sent, uint64_t rec
 
 static void tried(struct scene *s, const char *client, const char *server, const char *service, const char *app, enum outcome outcome)
 {
-    struct expect_fact f = {.query = policy_query_of(&s->bed, client, server, service, app), .outcome = outcome, .allowed = true, .first_ns = 9 * SECOND, .flows = 2};
+    struct expect_fact f = {.query = policy_query_of(&s->bed, client, server, service, app), .outcome = outcome, .first_ns = 9 * SECOND, .flows = 2};
 
     if (outcome == OUTCOME_PROHIBITED) {
         f.icmp = (struct flow_icmp){.n_errors = 1, .type = 3, .code = 13};
@@ -191,7 +191,7 @@ END_TEST
 START_TEST(an_unknown_direction_is_turned)
 {
     struct scene       s = open_scene(SITE);
-    struct expect_fact f = {.query = policy_query_of(&s.bed, "b1", "a1", "tcp/40000", NULL), .outcome = OUTCOME_ESTABLISHED, .allowed = true, .flows = 1};
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "b1", "a1", "tcp/40000", NULL), .outcome = OUTCOME_ESTABLISHED, .flows = 1};
 
     f.query.tuple.client_port = 80;
     f.query.direction_known = false;
@@ -227,6 +227,14 @@ static const struct {
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, true, 0, false, 0, 0, 0}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: an input could not be read to "
      "its end."},
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 10, 2}, "not-covered",
+     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: of 2 of 10 TCP sessions one "
+     "direction is not in the capture."},
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 2, false, 0, 10, 1}, "not-covered",
+     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: 2 packets could not be judged."},
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, true, 30 * SECOND, 10, 1}, "not-covered",
+     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: the observation lasts 30 s "
+     "without a hole, and the flow has 60 s to happen."},
 };
 
 START_TEST(silence)
@@ -241,13 +249,57 @@ START_TEST(silence)
 }
 END_TEST
 
+/* b1 speaks TCP to a1 past the SYN, and nothing of a1 to b1 is in the capture. */
+START_TEST(a_way_that_the_tap_does_not_hear)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact f = {
+        .query = policy_query_of(&s.bed, "a1", "b1", "tcp/9999", NULL), .outcome = OUTCOME_ONE_WAY, .packets = {0, 5}, .one_sided = true, .flows = 1,
+    };
+
+    alive(&s, "a1", 10, 10);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "never-attempted");
+    expector_conversation(s.x, &f);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "not-covered");
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, "packets of b1 to a1 were captured and none the other way"));
+    f.packets[0] = 1; /* some are heard */
+    f.packets[1] = 0;
+    f.one_sided = false;
+    expector_conversation(s.x, &f);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "never-attempted");
+    close_scene(&s);
+}
+END_TEST
+
+/* No answer was seen: that tells something only where it could have been. */
+START_TEST(attempts_without_an_answer)
+{
+    struct scene s = open_scene(SITE);
+
+    alive(&s, "a1", 10, 10);
+    tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_UNANSWERED);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "unanswered");
+    s.coverage.lost = 1;
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "not-covered");
+    s.coverage.lost = 0;
+    s.coverage.unseen_bytes = s.coverage.bytes;
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "not-covered");
+    s.coverage.unseen_bytes = 0;
+    s.coverage.last_ns = 11 * SECOND; /* two seconds after the attempt */
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "not-covered");
+    s.coverage.last_ns = 12 * SECOND;
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "unanswered");
+    close_scene(&s);
+}
+END_TEST
+
 START_TEST(reasons)
 {
     struct scene s = open_scene(SITE);
 
     tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_PROHIBITED);
     ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason,
-                     "a1 (10.0.0.1) tried web to b1 (10.0.0.2) 2 times: stopped by a filter or by something other than the server, "
+                     "a1 (10.0.0.1) tried web to b1 (10.0.0.2) 2 times: stopped by "
                      "ICMP \"communication administratively prohibited\" (type 3 code 13) from 10.9.9.9. The document requires this flow (row web, \"S\").");
     tried(&s, "a1", "b1", "tcp/80", "HTTP", OUTCOME_ESTABLISHED);
     ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason, "web from a1 (10.0.0.1) to b1 (10.0.0.2) was seen (row web).");
@@ -317,6 +369,8 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, what_does_not_count);
     tcase_add_test(t, an_unknown_direction_is_turned);
     tcase_add_loop_test(t, silence, 0, sizeof(silences) / sizeof(silences[0]));
+    tcase_add_test(t, a_way_that_the_tap_does_not_hear);
+    tcase_add_test(t, attempts_without_an_answer);
     tcase_add_test(t, reasons);
     tcase_add_test(t, the_laboratory_expects_the_same);
     suite_add_tcase(s, t);

@@ -169,10 +169,22 @@ START_TEST(stopped)
         bool        v6;
         const char *words;
     } table[] = {
-        {3, 13, false, "communication administratively prohibited"}, {3, 9, false, "network administratively prohibited"},
-        {3, 10, false, "host administratively prohibited"},          {3, 3, false, "port unreachable"},
-        {3, 1, false, "host unreachable"},                           {11, 0, false, "time exceeded"},
-        {1, 1, true, "communication administratively prohibited"},   {1, 4, true, "port unreachable"},
+        {3, 13, false, "ICMP \"communication administratively prohibited\" (type 3 code 13) from 10.0.0.254"},
+        {3, 9, false, "ICMP \"network administratively prohibited\" (type 3 code 9) from 10.0.0.254"},
+        {3, 10, false, "ICMP \"host administratively prohibited\" (type 3 code 10) from 10.0.0.254"},
+        {3, 3, false, "ICMP \"port unreachable\" (type 3 code 3) from 10.0.0.254"},
+        {3, 1, false, "ICMP \"host unreachable\" (type 3 code 1) from 10.0.0.254"},
+        {3, 15, false, "ICMP \"precedence cutoff\" (type 3 code 15) from 10.0.0.254"},
+        {3, 16, false, "ICMP \"error\" (type 3 code 16) from 10.0.0.254"},
+        {11, 0, false, "ICMP \"time exceeded\" (type 11 code 0) from 10.0.0.254"},
+        {5, 0, false, "ICMP \"error\" (type 5 code 0) from 10.0.0.254"},
+        {1, 0, true, "ICMPv6 \"no route\" (type 1 code 0) from 10.0.0.254"},
+        {1, 1, true, "ICMPv6 \"communication administratively prohibited\" (type 1 code 1) from 10.0.0.254"},
+        {1, 4, true, "ICMPv6 \"port unreachable\" (type 1 code 4) from 10.0.0.254"},
+        {1, 6, true, "ICMPv6 \"route rejected\" (type 1 code 6) from 10.0.0.254"},
+        {1, 7, true, "ICMPv6 \"error\" (type 1 code 7) from 10.0.0.254"},
+        {3, 0, true, "ICMPv6 \"time exceeded\" (type 3 code 0) from 10.0.0.254"},
+        {2, 0, true, "ICMPv6 \"error\" (type 2 code 0) from 10.0.0.254"},
     };
     struct policy_bed   bed = policy_bed_of_rules(UNITY_MATRIX, HOSTS);
     struct policy_query q = policy_bed_query("10.0.1.1", "10.0.2.1", "tcp/389");
@@ -186,10 +198,8 @@ START_TEST(stopped)
 
         ck_assert_int_eq(addr_parse("10.0.0.254", &icmp.sender), 0);
         policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
-        snprintf(expected, sizeof(expected),
-                 "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389; it was stopped: ICMP%s \"%s\" (type %u code %u) from "
-                 "10.0.0.254. Row unity-dc-ldap (LDAP) allows it.",
-                 table[i].v6 ? "v6" : "", table[i].words, table[i].type, table[i].code);
+        snprintf(expected, sizeof(expected), "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389; it was stopped: %s. "
+                                             "Row unity-dc-ldap (LDAP) allows it.", table[i].words);
         ck_assert_str_eq(text, expected);
     }
     policy_bed_free(&bed);
