@@ -11,7 +11,7 @@ static const struct {
     const char *what;
 } commands[] = {
     {"check", cmd_check, "judge capture files against the documented matrix"},
-    {"report", cmd_report, "export a recorded audit as text, CSV or JSON"},
+    {"report", cmd_report, "export a recorded audit as text, CSV, JSON or HTML"},
     {"explain", cmd_explain, "say what the matrix says of one flow, and why"},
     {"learn", cmd_learn, "propose a site file from captures"},
     {"lint", cmd_lint, "check site and matrix files without traffic"},
