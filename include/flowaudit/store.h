@@ -19,7 +19,7 @@
 #include "flowaudit/value.h"
 
 #define STORE_APPLICATION_ID 0x666c6f77 /* "flow" */
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 2
 
 /* Strings are borrowed for the call and are bound, never formatted into SQL; text from traffic is made valid
  * UTF-8 without control characters on the way in.  Times: nanoseconds since 1970 UTC, 0 = null. */

@@ -135,8 +135,13 @@ static const char *const step_1[] = {
     NULL,
 };
 
+/* The second version: see flowaudit-db(5), HISTORY. */
+static const char *const step_2[] = {
+    NULL,
+};
+
 /* steps[n] brings version n to n + 1. */
-static const char *const *const steps[STORE_SCHEMA_VERSION] = {step_1};
+static const char *const *const steps[STORE_SCHEMA_VERSION] = {step_1, step_2};
 
 static int run_step(sqlite3 *db, int version, struct err *reterr)
 {

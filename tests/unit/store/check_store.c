@@ -275,7 +275,7 @@ END_TEST
 START_TEST(a_newer_record_is_refused)
 {
     store_close(scratch_open(scratch.path));
-    scratch_sql(scratch.path, "PRAGMA user_version = 2");
+    scratch_sql(scratch.path, "PRAGMA user_version = 99");
     refuse(scratch.path, -EINVAL, "newer flowaudit");
     scratch_sql(scratch.path, "PRAGMA user_version = 0");
     refuse(scratch.path, -EINVAL, "no schema version");
