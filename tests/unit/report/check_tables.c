@@ -295,7 +295,7 @@ START_TEST(json_is_one_document_of_all_views)
     const char *at = text;
 
     json_expect(&at, "{");
-    json_expect(&at, "\"flowaudit\": {\"format\": 1, \"schema\": 1},");
+    json_expect(&at, "\"flowaudit\": {\"format\": 1, \"schema\": 2},");
     json_expect(&at, "\"run\":");
     json_expect(&at, "{");
     view_open(&v, 0);
@@ -317,7 +317,7 @@ START_TEST(json_of_one_table_has_the_run_and_that_table)
     const char *at = text;
 
     json_expect(&at, "{");
-    json_expect(&at, "\"flowaudit\": {\"format\": 1, \"schema\": 1},");
+    json_expect(&at, "\"flowaudit\": {\"format\": 1, \"schema\": 2},");
     json_expect(&at, "\"run\":");
     json_expect(&at, "{");
     view_open(&v, 0);
