@@ -26,6 +26,8 @@ struct audit {
     const struct policy         *policy;
     const struct site           *site;
     struct inputs               *inputs;
+    struct app_list             *apps;
+    struct conversation_limits   limits;
     struct shard               **shards;
     size_t                       n_shards;
     struct conversation        **conversations; /* all of all shards, in order of their first packet */

@@ -2,24 +2,27 @@
 /*
  * Overview: an index by key over conversations in chunks.
  *
- * The bound: every conversation that packets can multiply has a rank, a hash of its key under a key that never changes.  Where there are
- * too many, those of the lowest ranks stay and all others are summed up.  A rank that stays in the end was never among
- * the highest before, so a conversation that is kept has all of its flows, whatever the order they came in and however
- * packets were shared out among workers.
+ * The bounds: every conversation has a rank, a hash of its key under a key that never changes.  Where there are too many of a class,
+ * those of the lowest ranks stay and all others are summed up.  A rank that stays in the end was never among the highest before, so a
+ * conversation that is kept has all of its flows, whatever the order they came in and however packets were shared out among workers.
+ *
+ * Beyond the bound a flow costs the hash of its key and a sum that is at hand: what a flood is made of.
  */
 #include "conversation.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "flowaudit/hash.h"
 
-_Static_assert(sizeof(struct conversation_key) == 88, "the key is hashed as bytes: no hidden padding");
+_Static_assert(sizeof(struct conversation_key) == 64, "the key is compared as bytes: no hidden padding");
 
-#define CHUNK 256 /* conversations allocated at once */
+#define CHUNK 256       /* conversations allocated at once */
+#define N_SUMS_AT_HAND 64
 
 struct conversation_table {
     struct conversation_limits limits;
@@ -28,8 +31,9 @@ struct conversation_table {
     size_t                     n_chunks, n_chunks_allocated, n;
     uint32_t                  *slots; /* index + 1; power of two, at most half full */
     size_t                     n_slots;
-    size_t                     n_ranked; /* kept one by one, of those that are bounded */
-    uint64_t                   threshold; /* the highest rank that is kept one by one */
+    size_t                     n_ranked[CONVERSATION_N_CLASSES];   /* kept one by one */
+    uint64_t                   thresholds[CONVERSATION_N_CLASSES]; /* the highest ranks that are kept one by one */
+    uint32_t                   sums[N_SUMS_AT_HAND]; /* index + 1 of sums used last, by some bits of their keys */
 };
 
 int conversation_table_new(const struct conversation_limits *limits, struct conversation_table **ret, struct err *reterr)
@@ -39,7 +43,8 @@ int conversation_table_new(const struct conversation_limits *limits, struct conv
     if (t == NULL)
         return err_set(reterr, -ENOMEM, "no memory for the table of conversations");
     t->limits = *limits;
-    t->threshold = UINT64_MAX;
+    for (size_t i = 0; i < CONVERSATION_N_CLASSES; i++)
+        t->thresholds[i] = UINT64_MAX;
     int rc = hash_key_random(&t->hash_key, reterr);
     if (rc != 0) {
         free(t);
@@ -53,8 +58,10 @@ void conversation_table_free(struct conversation_table *t)
 {
     if (t == NULL)
         return;
-    for (size_t i = 0; i < t->n; i++)
+    for (size_t i = 0; i < t->n; i++) {
         free(conversation_at(t, i)->kept);
+        free(conversation_at(t, i)->icmp);
+    }
     for (size_t i = 0; i < t->n_chunks; i++)
         free(t->chunks[i]);
     free(t->chunks);
@@ -72,14 +79,25 @@ struct conversation *conversation_at(struct conversation_table *t, size_t i)
     return &t->chunks[i / CHUNK][i % CHUNK];
 }
 
-/* --- the index: slots of (position + 1), keyed by bytes --------------------------------------------- */
+/* --- the index: slots of (position + 1) ------------------------------------------------------------ */
 
-/* The slot that holds 'key', or the empty one where it belongs. */
-static uint32_t *find_slot(struct conversation_table *t, uint32_t *slots, size_t n_slots, const struct conversation_key *key)
+/* The slot that holds 'key', or the empty one where it belongs.  The rank is hashed again, with a secret key: whoever chooses ranks does
+ * not choose slots. */
+static uint32_t *find_slot(struct conversation_table *t, uint32_t *slots, size_t n_slots, const struct conversation_key *key, uint64_t rank)
 {
-    for (size_t at = hash_bytes(&t->hash_key, key, sizeof(*key)) & (n_slots - 1);; at = (at + 1) & (n_slots - 1))
-        if (slots[at] == 0 || memcmp(&conversation_at(t, slots[at] - 1)->key, key, sizeof(*key)) == 0)
+    for (size_t at = hash_words(&t->hash_key, &rank, 1) & (n_slots - 1);; at = (at + 1) & (n_slots - 1)) {
+        const struct conversation *c = slots[at] != 0 ? conversation_at(t, slots[at] - 1) : NULL;
+
+        if (c == NULL || (c->rank == rank && memcmp(&c->key, key, sizeof(*key)) == 0))
             return &slots[at];
+    }
+}
+
+static void index_conversation(struct conversation_table *t, uint32_t *slots, size_t n_slots, size_t i)
+{
+    const struct conversation *c = conversation_at(t, i);
+
+    *find_slot(t, slots, n_slots, &c->key, c->rank) = (uint32_t)i + 1;
 }
 
 static int rebuild(struct conversation_table *t, size_t n_slots)
@@ -89,7 +107,7 @@ static int rebuild(struct conversation_table *t, size_t n_slots)
     if (slots == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < t->n; i++)
-        *find_slot(t, slots, n_slots, &conversation_at(t, i)->key) = (uint32_t)i + 1;
+        index_conversation(t, slots, n_slots, i);
     free(t->slots);
     t->slots = slots;
     t->n_slots = n_slots;
@@ -124,47 +142,165 @@ static int add_chunk(struct conversation_table *t)
     return 0;
 }
 
-static struct conversation *lookup(struct conversation_table *t, const struct conversation_key *key, uint32_t **ret_slot)
-{
-    if (reserve(t) != 0)
-        return NULL;
-    *ret_slot = find_slot(t, t->slots, t->n_slots, key);
-    return **ret_slot != 0 ? conversation_at(t, **ret_slot - 1) : NULL;
-}
-
-static struct conversation *insert(struct conversation_table *t, const struct conversation_key *key, uint32_t *slot)
+static struct conversation *insert(struct conversation_table *t, const struct conversation_key *key, uint64_t rank, uint32_t *slot)
 {
     if (t->n == t->n_chunks * CHUNK && add_chunk(t) != 0)
         return NULL;
     struct conversation *c = conversation_at(t, t->n);
     memset(c, 0, sizeof(*c));
     c->key = *key;
+    c->rank = rank;
+    c->last_ns = INT64_MIN;
+    c->client_port_low = UINT16_MAX;
     *slot = (uint32_t)++t->n;
     return c;
 }
 
-/* --- sums ------------------------------------------------------------------------------------------ */
+static struct conversation *find_or_insert(struct conversation_table *t, const struct conversation_key *key, uint64_t rank)
+{
+    if (reserve(t) != 0)
+        return NULL;
+    uint32_t *slot = find_slot(t, t->slots, t->n_slots, key, rank);
+    return *slot != 0 ? conversation_at(t, *slot - 1) : insert(t, key, rank, slot);
+}
+
+void conversation_query(const struct conversation *c, struct policy_query *ret)
+{
+    *ret = (struct policy_query){
+        .tuple = c->tuple,
+        .app = *c->app,
+        .direction_known = c->direction_known,
+        .sent = {c->sent[0], c->sent[1]},
+        .group = c->group,
+        .answers_group = c->answers_group,
+        .media = c->media,
+        .negotiated = c->negotiated,
+    };
+}
+
+const struct flow_icmp *conversation_icmp(const struct conversation *c)
+{
+    static const struct flow_icmp none;
+
+    return c->icmp != NULL ? c->icmp : &none;
+}
+
+/* --- classes and ranks ----------------------------------------------------------------------------- */
 
 bool conversation_is_bounded(const struct conversation_key *key)
 {
     return key->summed == SUM_NONE && key->verdict != VERDICT_ALLOWED && key->verdict != VERDICT_UNDOCUMENTED;
 }
 
-static uint64_t rank_of(const struct conversation_key *key)
+enum conversation_class conversation_class(const struct conversation_key *key)
+{
+    bool established = key->outcome == OUTCOME_ESTABLISHED;
+
+    if (key->summed != SUM_NONE)
+        return CLASS_NONE;
+    if (key->verdict == VERDICT_NOT_GOVERNED)
+        return CLASS_OUTSIDE;
+    if (key->verdict == VERDICT_VIOLATION)
+        return established ? CLASS_ESCAPED : CLASS_REJECTED;
+    return established ? CLASS_PASSED : CLASS_TRIED;
+}
+
+size_t conversation_limit(const struct conversation_limits *l, enum conversation_class class)
+{
+    static const size_t factors[CONVERSATION_N_CLASSES] = {
+        [CLASS_ESCAPED] = 100, [CLASS_REJECTED] = 10, [CLASS_OUTSIDE] = 10, [CLASS_PASSED] = 1000, [CLASS_TRIED] = 100,
+    };
+
+    return l->peers_kept * (l->survey && class == CLASS_OUTSIDE ? factors[CLASS_ESCAPED] : factors[class]);
+}
+
+static uint64_t rank_of(const struct conversation_key *key, uint64_t name_hash)
 {
     static const struct hash_key always = {UINT64_C(0x666c6f7761756469), UINT64_C(0x7420636f6e766572)};
+    uint64_t                     words[8];
 
-    return hash_bytes(&always, key, sizeof(*key));
+    memcpy(words, key->client.bytes, 16);
+    memcpy(words + 2, key->server.bytes, 16);
+    words[4] = (uint64_t)key->row << 32 | (uint64_t)key->server_port << 16 | key->client_port;
+    words[5] = (uint64_t)key->transport << 56 | (uint64_t)key->verdict << 48 | (uint64_t)key->kind << 40 | (uint64_t)key->outcome << 32 |
+               (uint64_t)key->confidence << 24 | (uint64_t)key->summed << 16 | (uint64_t)key->back << 8;
+    words[6] = name_hash;
+    words[7] = (uint64_t)key->client_host << 32 | key->server_host;
+    return hash_words(&always, words, 8);
 }
+
+/* Puts the 'n' lowest of the ranks before all others (quickselect, Hoare 1961), and returns the highest of these. */
+static uint64_t select_lowest(uint64_t *ranks, size_t n_ranks, size_t n)
+{
+    size_t low = 0, high = n_ranks - 1;
+
+    while (low < high) {
+        uint64_t pivot = ranks[low + (high - low) / 2];
+        size_t   i = low, j = high;
+
+        for (;; i++, j--) {
+            while (ranks[i] < pivot)
+                i++;
+            while (ranks[j] > pivot)
+                j--;
+            if (i >= j)
+                break;
+            uint64_t swap = ranks[i];
+            ranks[i] = ranks[j];
+            ranks[j] = swap;
+        }
+        if (n - 1 <= j)
+            high = j;
+        else
+            low = j + 1;
+    }
+    return ranks[n - 1];
+}
+
+int conversation_thresholds(const struct conversation_limits *limits, struct conversation *const *all, size_t n,
+                            uint64_t ret[static CONVERSATION_N_CLASSES])
+{
+    uint64_t *ranks = calloc(n + 1, sizeof(*ranks));
+    size_t    counts[CONVERSATION_N_CLASSES + 1] = {0};
+
+    assert(limits->peers_kept > 0);
+    if (ranks == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        counts[conversation_class(&all[i]->key)]++;
+    for (unsigned class = 0; class < CONVERSATION_N_CLASSES; class++) {
+        size_t limit = conversation_limit(limits, class), n_ranks = 0;
+
+        ret[class] = UINT64_MAX;
+        if (counts[class] <= limit)
+            continue;
+        for (size_t i = 0; i < n; i++)
+            if (conversation_class(&all[i]->key) == class)
+                ranks[n_ranks++] = all[i]->rank;
+        ret[class] = select_lowest(ranks, n_ranks, limit);
+    }
+    free(ranks);
+    return 0;
+}
+
+bool conversation_exceeds(const struct conversation *c, const uint64_t thresholds[static CONVERSATION_N_CLASSES])
+{
+    enum conversation_class class = conversation_class(&c->key);
+
+    return class != CLASS_NONE && c->rank > thresholds[class];
+}
+
+/* --- sums ------------------------------------------------------------------------------------------ */
 
 /* What the key of the sum no longer tells apart. */
 static void blur(struct conversation_key *key, const struct judgement *j, enum conversation_sum by)
 {
     static const struct addr nobody;
+    static const char        nothing[] = "";
 
     key->summed = (uint8_t)by;
     key->client_port = 0;
-    memset(key->protocol, 0, sizeof(key->protocol));
+    key->protocol = nothing;
     if (by != SUM_CLIENTS)
         key->server_port = 0;
     if (by != SUM_PORTS)
@@ -180,39 +316,14 @@ static void blur(struct conversation_key *key, const struct judgement *j, enum c
 void conversation_sum_up(struct conversation *c, enum conversation_sum by)
 {
     blur(&c->key, &c->judgement, by);
+    c->rank = rank_of(&c->key, 0);
     c->n_summed = by == SUM_PEERS ? c->flows : 1;
-}
-
-static int compare_ranks(const void *pa, const void *pb)
-{
-    const uint64_t *a = pa, *b = pb;
-
-    return *a < *b ? -1 : *a > *b;
-}
-
-int conversation_threshold(struct conversation *const *all, size_t n, size_t limit, uint64_t *ret)
-{
-    uint64_t *ranks = calloc(n + 1, sizeof(*ranks));
-    size_t    n_ranks = 0;
-
-    assert(limit > 0);
-    if (ranks == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        if (conversation_is_bounded(&all[i]->key))
-            ranks[n_ranks++] = all[i]->rank;
-    if (n_ranks > limit) {
-        qsort(ranks, n_ranks, sizeof(*ranks), compare_ranks);
-        *ret = ranks[limit - 1];
-    }
-    free(ranks);
-    return 0;
 }
 
 /* Puts a conversation that is a sum now to the sum that is there already; false: it is the first. */
 static bool join_sum(struct conversation_table *t, struct conversation *c)
 {
-    const uint32_t *slot = find_slot(t, t->slots, t->n_slots, &c->key);
+    const uint32_t *slot = find_slot(t, t->slots, t->n_slots, &c->key, c->rank);
 
     if (*slot == 0)
         return false;
@@ -220,39 +331,42 @@ static bool join_sum(struct conversation_table *t, struct conversation *c)
     return true;
 }
 
-/* Sums up all above the threshold and closes the gaps. */
+/* Sums up all above the thresholds and closes the gaps. */
 static int compact(struct conversation_table *t, struct conversation **all)
 {
     size_t n_before = t->n, kept = 0;
 
     for (size_t i = 0; i < n_before; i++)
         all[i] = conversation_at(t, i);
-    if (conversation_threshold(all, n_before, conversation_limit(&t->limits), &t->threshold) != 0)
+    if (conversation_thresholds(&t->limits, all, n_before, t->thresholds) != 0)
         return -ENOMEM;
     memset(t->slots, 0, t->n_slots * sizeof(*t->slots));
-    t->n_ranked = 0;
+    memset(t->n_ranked, 0, sizeof(t->n_ranked));
+    memset(t->sums, 0, sizeof(t->sums));
     for (size_t i = 0; i < n_before; i++) {
         struct conversation *c = all[i], *to = conversation_at(t, kept);
 
-        if (conversation_is_bounded(&c->key) && c->rank > t->threshold)
+        if (conversation_exceeds(c, t->thresholds))
             conversation_sum_up(c, SUM_PEERS);
-        t->n_ranked += conversation_is_bounded(&c->key);
         if (c->key.summed != SUM_NONE && join_sum(t, c))
             continue;
+        if (c->key.summed == SUM_NONE)
+            t->n_ranked[conversation_class(&c->key)]++;
         if (to != c)
             *to = *c;
-        *find_slot(t, t->slots, t->n_slots, &to->key) = (uint32_t)++kept;
+        index_conversation(t, t->slots, t->n_slots, kept++);
     }
     t->n = kept;
     return 0;
 }
 
-/* The threshold is found for a quarter more than are kept, so that it is found seldom. */
-static int enforce_limit(struct conversation_table *t)
+/* Thresholds are found for more than are kept, so that they are found seldom. */
+static int make_room(struct conversation_table *t, enum conversation_class class)
 {
-    size_t limit = conversation_limit(&t->limits);
+    size_t limit = conversation_limit(&t->limits, class);
+    size_t slack = limit <= 10 * t->limits.peers_kept ? limit : limit / 4;
 
-    if (t->n_ranked <= limit + limit / 4)
+    if (t->n_ranked[class] <= limit + slack)
         return 0;
     struct conversation **all = calloc(t->n, sizeof(struct conversation *));
     int                   rc = all == NULL ? -ENOMEM : compact(t, all);
@@ -260,28 +374,37 @@ static int enforce_limit(struct conversation_table *t)
     return rc;
 }
 
-/* The conversation of this key, or of the sum that stands for it. */
-static struct conversation *find(struct conversation_table *t, struct conversation_key *key, const struct judgement *j, bool *ret_is_new)
+/* The sum that stands for this key, found without hashing where it was used lately. */
+static struct conversation *find_sum(struct conversation_table *t, struct conversation_key *key, const struct judgement *j)
 {
-    uint32_t            *slot = NULL;
-    bool                 is_bounded = conversation_is_bounded(key);
-    uint64_t             rank = is_bounded ? rank_of(key) : 0;
+    blur(key, j, SUM_PEERS);
 
-    if (rank > t->threshold)
-        blur(key, j, SUM_PEERS);
-    else if (is_bounded && enforce_limit(t) != 0)
-        return NULL;
-    else if (rank > t->threshold)
-        blur(key, j, SUM_PEERS);
-    struct conversation *c = lookup(t, key, &slot);
-    *ret_is_new = c == NULL;
-    if (c != NULL || slot == NULL)
+    uint32_t             bits = key->row * 31 + key->client_host * 7 + key->server_host * 13 + key->kind * 5u + key->outcome * 3u + key->confidence;
+    uint32_t            *at = &t->sums[(bits ^ bits >> 6) % N_SUMS_AT_HAND];
+    struct conversation *c = *at != 0 ? conversation_at(t, *at - 1) : NULL;
+
+    if (c != NULL && memcmp(&c->key, key, sizeof(*key)) == 0)
         return c;
-    c = insert(t, key, slot);
+    uint64_t rank = rank_of(key, 0);
+    c = find_or_insert(t, key, rank);
     if (c != NULL)
-        c->rank = rank;
-    if (c != NULL && key->summed == SUM_NONE)
-        t->n_ranked += is_bounded;
+        *at = *find_slot(t, t->slots, t->n_slots, key, rank);
+    return c;
+}
+
+/* The conversation of this key, or of the sum that stands for it. */
+static struct conversation *find(struct conversation_table *t, struct conversation_key *key, uint64_t name_hash, const struct judgement *j)
+{
+    enum conversation_class class = conversation_class(key);
+    uint64_t                rank = rank_of(key, name_hash);
+
+    if (rank <= t->thresholds[class] && make_room(t, class) != 0)
+        return NULL;
+    if (rank > t->thresholds[class])
+        return find_sum(t, key, j);
+    size_t               n = t->n;
+    struct conversation *c = find_or_insert(t, key, rank);
+    t->n_ranked[class] += t->n > n;
     return c;
 }
 
@@ -293,7 +416,7 @@ static bool client_port_matters(const struct flow_record *r, const struct judgem
     return r->tuple.transport == IPPROTO_UDP && (j->back || r->packets[0] == 0);
 }
 
-static struct conversation_key make_key(const struct flow_record *r, const struct judgement *j, enum outcome outcome)
+static struct conversation_key make_key(const struct flow_record *r, const struct app_entry *app, const struct judgement *j, enum outcome outcome)
 {
     struct conversation_key key;
 
@@ -303,7 +426,7 @@ static struct conversation_key make_key(const struct flow_record *r, const struc
     key.server_port = r->tuple.server_port;
     key.client_port = client_port_matters(r, j) ? r->tuple.client_port : 0;
     key.transport = r->tuple.transport;
-    memcpy(key.protocol, r->app.name, strnlen(r->app.name, sizeof(key.protocol) - 1));
+    key.protocol = app->name;
     key.row = j->row;
     key.verdict = (uint8_t)j->verdict;
     key.kind = (uint8_t)j->kind;
@@ -322,22 +445,28 @@ static int compare_start(const struct flow_record *a, const struct flow_record *
     return a->first_packet < b->first_packet ? -1 : a->first_packet > b->first_packet;
 }
 
+static void find_latest(struct conversation *c)
+{
+    c->latest_kept = 0;
+    for (uint32_t i = 1; i < c->n_kept; i++)
+        if (compare_start(&c->kept[i], &c->kept[c->latest_kept]) > 0)
+            c->latest_kept = i;
+}
+
 /* Keeps the flow as evidence: all of them, or the earliest few. */
 static int keep(const struct conversation_limits *limits, struct conversation *c, const struct flow_record *r)
 {
-    size_t limit = limits->flows_all ? SIZE_MAX : c->key.verdict == VERDICT_VIOLATION ? limits->flows_kept : 0;
+    size_t limit = limits->flows_all ? UINT32_MAX : c->key.verdict == VERDICT_VIOLATION ? limits->flows_kept : 0;
 
     if (c->n_kept >= limit) {
-        size_t latest = 0;
-
-        for (size_t i = 1; i < c->n_kept; i++)
-            latest = compare_start(&c->kept[i], &c->kept[latest]) > 0 ? i : latest;
-        if (c->n_kept > 0 && compare_start(r, &c->kept[latest]) < 0)
-            c->kept[latest] = *r;
+        if (c->n_kept > 0 && compare_start(r, &c->kept[c->latest_kept]) < 0) {
+            c->kept[c->latest_kept] = *r;
+            find_latest(c);
+        }
         return 0;
     }
     if (c->n_kept == c->n_kept_allocated) {
-        size_t              n = c->n_kept_allocated == 0 ? 1 : 2 * c->n_kept_allocated;
+        uint32_t            n = c->n_kept_allocated == 0 ? 1 : 2 * c->n_kept_allocated;
         struct flow_record *kept = realloc(c->kept, n * sizeof(*kept));
 
         if (kept == NULL)
@@ -345,25 +474,30 @@ static int keep(const struct conversation_limits *limits, struct conversation *c
         c->kept = kept;
         c->n_kept_allocated = n;
     }
-    c->kept[c->n_kept++] = *r;
+    c->kept[c->n_kept] = *r;
+    if (compare_start(r, &c->kept[c->latest_kept]) > 0)
+        c->latest_kept = c->n_kept;
+    c->n_kept++;
     return 0;
 }
 
-/* What is said of the conversation is said of its earliest flow. */
-static void describe(struct conversation *c, const struct flow_record *r, const struct policy_query *q, const struct judgement *j, bool is_reply)
+/* What is said of the conversation is said of its earliest flow; which sides sent, of all. */
+static void describe(struct conversation *c, const struct flow_record *r, const struct policy_query *q, const struct app_entry *app,
+                     const struct judgement *j, bool is_reply)
 {
-    bool sent[2] = {c->query.sent[0], c->query.sent[1]};
-
     c->first_ns = r->first_ns;
     c->first_input = r->input;
     c->first_packet = r->first_packet;
-    c->query = *q;
-    c->query.sent[0] |= sent[0];
-    c->query.sent[1] |= sent[1];
+    c->tuple = q->tuple;
+    c->direction_known = q->direction_known;
+    c->group = q->group;
+    c->answers_group = q->answers_group;
+    c->media = q->media;
+    c->negotiated = q->negotiated;
     c->judgement = *j;
     c->basis = r->direction;
     c->is_reply = is_reply;
-    c->app = r->app;
+    c->app = &app->app;
     c->vlan = r->vlan[0] != 0 ? r->vlan[0] : r->vlan[1];
 }
 
@@ -375,7 +509,7 @@ static void add_counts(struct conversation *c, const struct flow_record *r)
         c->bytes[i] += r->bytes[i];
         c->payload += r->payload[i];
         c->unseen_bytes += r->unseen_bytes[i];
-        c->query.sent[i] |= r->packets[i] > 0;
+        c->sent[i] |= r->packets[i] > 0;
     }
     c->duplicates += r->duplicates;
     c->encap |= r->encap;
@@ -402,15 +536,19 @@ static bool icmp_before(const struct flow_icmp *a, const struct flow_icmp *b)
     return a->input < b->input || (a->input == b->input && a->packet_number < b->packet_number);
 }
 
-static void add_icmp(struct conversation *c, const struct flow_icmp *icmp)
+static int add_icmp(struct conversation *c, const struct flow_icmp *icmp)
 {
     if (icmp->n_errors == 0)
-        return;
-    uint64_t n = c->icmp.n_errors + icmp->n_errors;
-    bool prohibits = policy_icmp_prohibits(icmp), kept_prohibits = c->icmp.n_errors > 0 && policy_icmp_prohibits(&c->icmp);
-    if (c->icmp.n_errors == 0 || (prohibits == kept_prohibits ? icmp_before(icmp, &c->icmp) : prohibits))
-        c->icmp = *icmp;
-    c->icmp.n_errors = n;
+        return 0;
+    bool first = c->icmp == NULL;
+    if (first && (c->icmp = calloc(1, sizeof(*c->icmp))) == NULL)
+        return -ENOMEM;
+    uint64_t n = c->icmp->n_errors + icmp->n_errors;
+    bool     prohibits = policy_icmp_prohibits(icmp), kept_prohibits = !first && policy_icmp_prohibits(c->icmp);
+    if (first || (prohibits == kept_prohibits ? icmp_before(icmp, c->icmp) : prohibits))
+        *c->icmp = *icmp;
+    c->icmp->n_errors = n;
+    return 0;
 }
 
 /*
@@ -437,39 +575,35 @@ static void add_ttls(struct conversation *c, const struct flow_record *r, enum o
     }
 }
 
-int conversation_fold(struct conversation_table *t, const struct flow_record *r, const struct policy_query *q, const struct judgement *j,
-                      enum outcome outcome, bool is_reply)
+int conversation_fold(struct conversation_table *t, const struct flow_record *r, const struct policy_query *q, const struct app_entry *app,
+                      const struct judgement *j, enum outcome outcome, bool is_reply)
 {
-    struct conversation_key key = make_key(r, j, outcome);
-    bool                    is_new;
-    struct conversation    *c = find(t, &key, j, &is_new);
+    struct conversation_key key = make_key(r, app, j, outcome);
+    struct conversation    *c = find(t, &key, app->name_hash, j);
 
     if (c == NULL)
         return -ENOMEM;
-    if (is_new) {
-        c->last_ns = INT64_MIN;
-        c->client_port_low = UINT16_MAX;
-    }
-    if (is_new || starts_before(r, c))
-        describe(c, r, q, j, is_reply);
+    if (c->flows == 0 || starts_before(r, c))
+        describe(c, r, q, app, j, is_reply);
     add_counts(c, r);
-    add_icmp(c, &r->icmp);
     add_ttls(c, r, outcome, 0);
     add_ttls(c, r, outcome, 1);
     c->n_summed += key.summed != SUM_NONE;
-    return keep(&t->limits, c, r);
+    int rc = add_icmp(c, &r->icmp);
+    return rc == 0 ? keep(&t->limits, c, r) : rc;
 }
 
 static void take_description(struct conversation *a, const struct conversation *b)
 {
-    bool sent[2] = {a->query.sent[0], a->query.sent[1]};
-
     a->first_ns = b->first_ns;
     a->first_input = b->first_input;
     a->first_packet = b->first_packet;
-    a->query = b->query;
-    a->query.sent[0] |= sent[0];
-    a->query.sent[1] |= sent[1];
+    a->tuple = b->tuple;
+    a->direction_known = b->direction_known;
+    a->group = b->group;
+    a->answers_group = b->answers_group;
+    a->media = b->media;
+    a->negotiated = b->negotiated;
     a->judgement = b->judgement;
     a->basis = b->basis;
     a->is_reply = b->is_reply;
@@ -489,7 +623,7 @@ static bool begins_before(const struct conversation *a, const struct conversatio
 
 int conversation_absorb(const struct conversation_limits *limits, struct conversation *a, struct conversation *b)
 {
-    int rc = 0;
+    int rc;
 
     if (begins_before(b, a))
         take_description(a, b);
@@ -509,15 +643,17 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
         ttl_range_join(&a->rst[i], &b->rst[i]);
         a->packets[i] += b->packets[i];
         a->bytes[i] += b->bytes[i];
-        a->query.sent[i] |= b->query.sent[i];
+        a->sent[i] |= b->sent[i];
     }
     a->client_port_low = b->client_port_low < a->client_port_low ? b->client_port_low : a->client_port_low;
     a->client_port_high = b->client_port_high > a->client_port_high ? b->client_port_high : a->client_port_high;
-    add_icmp(a, &b->icmp);
+    rc = add_icmp(a, conversation_icmp(b));
     for (size_t i = 0; rc == 0 && i < b->n_kept; i++)
         rc = keep(limits, a, &b->kept[i]);
     free(b->kept);
+    free(b->icmp);
     b->kept = NULL;
+    b->icmp = NULL;
     b->n_kept = b->n_kept_allocated = 0;
     return rc;
 }

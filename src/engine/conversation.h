@@ -2,85 +2,108 @@
 /*
  * Conversations: who → whom : service, the unit of compliance.  Flows are folded in as they end.
  *
- * Memory is bounded where packets choose the keys: beyond PEERS_FACTOR times 'peers_kept' conversations that no row allows, further ones
- * are summed up as they come (which ones depends on their keys alone).  At the end of the run those beyond 'peers_kept' of one pair
+ * Memory is bounded: beyond a number of conversations for each class, further ones are summed up as they come (which ones depends on
+ * their keys alone).  At the end of the run those beyond 'peers_kept' of one pair
  * of hosts, or of one server port, are summed up too: the earliest ones stay.
  */
 #ifndef ENGINE_CONVERSATION_H
 #define ENGINE_CONVERSATION_H
 
+#include "apps.h"
 #include "flowaudit/pinhole.h"
 #include "flowaudit/policy.h"
 #include "flowaudit/value.h"
 
-/* What flows of one conversation share.  Compared and hashed as bytes: every byte is set, padding is named. */
+/* What flows of one conversation share.  Compared as bytes: every byte is set, padding is named.  One cache line. */
 struct conversation_key {
     struct addr client, server;
-    char     protocol[APP_NAME_SIZE];
+    const char *protocol;  /* interned (apps.h): equal names are one pointer; "" where nothing was recognised */
     uint32_t row;
+    uint32_t client_host, server_host; /* SUM_PEERS: the site's entries plus 1, 0 where unknown; else 0 */
     uint16_t server_port;
     uint16_t client_port;  /* 0, but where the client's port is the one that matters (media, answers of a server) */
     uint8_t  transport, verdict, kind, outcome, confidence;
     uint8_t  summed;       /* enum conversation_sum */
     uint8_t  back;
     uint8_t  pad;
-    uint32_t client_host, server_host; /* SUM_PEERS: the site's entries plus 1, 0 where unknown; else 0 */
 };
 
 /* SUM_PORTS: many ports of one pair; SUM_CLIENTS: many clients of one port; SUM_PEERS: all that goes beyond the bound on the table. */
 enum conversation_sum { SUM_NONE, SUM_PORTS, SUM_CLIENTS, SUM_PEERS };
 
+/* Kept small: there may be a million.  The rest of what a policy asks is made by conversation_query(). */
 struct conversation {
     struct conversation_key key;
     uint64_t id;               /* 1-based, given at the end of the run */
-    uint64_t rank;             /* a hash of the key as it was at first, for those that are bounded */
-    struct policy_query query; /* of the earliest flow, as are first_packet, basis, vlan, is_reply and app */
-    struct judgement judgement;
-    int64_t  first_ns, last_ns;
-    uint64_t first_packet;     /* of the earliest flow */
-    uint16_t first_input;
-    uint16_t client_port_low, client_port_high;
-    enum direction_basis basis;
-    uint16_t encap, vlan;
-    uint64_t flows, packets[2], bytes[2], payload, duplicates, unseen_bytes;
-    uint64_t n_summed;         /* conversations that this one stands for (SUM_PEERS: their flows, an upper bound) */
+    uint64_t rank;             /* a hash of the key as it was at first, of sums too */
+    struct tuple tuple;        /* of the earliest flow, as are first_packet, basis, vlan, is_reply and app */
+    bool     direction_known, group, answers_group, media, negotiated, sent[2]; /* see struct policy_query */
     bool     cut;              /* by the snap length: the content may be unknown for that alone */
     bool     is_reply;         /* the first payload was an answer: may answer a broadcast */
-    struct flow_icmp icmp;     /* first error of its flows, n_errors the sum; a prohibition rather than another */
+    bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */
+    bool     no_parent;        /* on a dynamic port that nothing seen negotiated; set after merging, as 'parent' and 'bind' */
+    struct ttl_range own;      /* what 'rst[1]' was found to differ from: see evidence.c */
+    uint16_t first_input;
+    uint16_t client_port_low, client_port_high;
+    uint16_t encap, vlan;
+    enum direction_basis basis;
+    struct judgement judgement;
+    const struct app *app;     /* interned (apps.h) */
+    int64_t  first_ns, last_ns;
+    uint64_t first_packet;     /* of the earliest flow */
+    uint64_t flows, packets[2], bytes[2], payload, duplicates, unseen_bytes;
+    uint64_t n_summed;         /* conversations that this one stands for (SUM_PEERS: their flows, an upper bound) */
     struct ttl_range ttl[2];   /* of what the client's, the server's side itself sent in flows that got through */
     struct ttl_range rst[2];   /* of RSTs in its name: that refused an attempt, or are not like the rest of the flow */
-    bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */
-    struct ttl_range own;      /* what 'rst[1]' was found to differ from: see evidence.c */
-    struct app app;
-    const struct pinhole *parent;  /* the message that negotiated its port, or NULL; set after merging, as the next two */
+    struct flow_icmp *icmp;    /* first error of its flows, n_errors the sum; a prohibition rather than another.  NULL: none */
+    const struct pinhole *parent;  /* the message that negotiated its port, or NULL */
     const struct pinhole *bind;    /* the RPC interface that its server's port was bound to, or NULL */
-    bool     no_parent;            /* on a dynamic port that nothing seen negotiated */
     struct flow_record *kept;  /* evidence: the earliest flows, sorted at the end */
-    size_t   n_kept, n_kept_allocated;
+    uint32_t n_kept, n_kept_allocated;
+    uint32_t latest_kept;      /* which of them is the last to go, where there is no room for more */
 };
 
-#define PEERS_FACTOR 100 /* all conversations that are bounded, in units of 'peers_kept' */
+/* What the policy is asked about it. */
+void conversation_query(const struct conversation *, struct policy_query *ret);
+/* Its errors, or one of which n_errors is 0. */
+const struct flow_icmp *conversation_icmp(const struct conversation *);
+
+/*
+ * Classes of conversations, each with a bound of its own, so that none can crowd out another: a scan or a flood of spoofed addresses, which
+ * gets no answer, can hide neither what got through nor what is allowed.  Bounds in units of 'peers_kept'.
+ */
+enum conversation_class {
+    CLASS_ESCAPED,  /* no row allows it, and it got through: 100 */
+    CLASS_REJECTED, /* no row allows it, and it did not: 10 */
+    CLASS_OUTSIDE,  /* not governed: 10; in a survey, where nothing is judged, 100 */
+    CLASS_PASSED,   /* allowed or undocumented, and established: 1000 */
+    CLASS_TRIED,    /* the same, and not: 100 */
+    CLASS_NONE,     /* sums */
+    CONVERSATION_N_CLASSES = CLASS_NONE
+};
+enum conversation_class conversation_class(const struct conversation_key *);
 
 struct conversation_table;
 struct conversation_limits {
     size_t flows_kept;  /* of a violation */
     bool   flows_all;
     size_t peers_kept;
+    bool   survey;
 };
-static inline size_t conversation_limit(const struct conversation_limits *l)
-{
-    return PEERS_FACTOR * l->peers_kept;
-}
+size_t conversation_limit(const struct conversation_limits *, enum conversation_class);
 
 int  conversation_table_new(const struct conversation_limits *, struct conversation_table **ret, struct err *reterr);
 void conversation_table_free(struct conversation_table *);
 /* Folds a judged flow in.  0, or -ENOMEM: the flow is lost to the record, and the caller must say so. */
-int  conversation_fold(struct conversation_table *, const struct flow_record *, const struct policy_query *, const struct judgement *,
-                       enum outcome, bool is_reply);
-/* Is its number bounded: is it none that a row allows, and no sum? */
+int  conversation_fold(struct conversation_table *, const struct flow_record *, const struct policy_query *, const struct app_entry *,
+                       const struct judgement *, enum outcome, bool is_reply);
+/* May it be one of many that a peer multiplies: is it none that a row allows, and no sum? */
 bool conversation_is_bounded(const struct conversation_key *);
-/* The highest rank of the 'limit' lowest among those that are bounded, where there are more; else 'ret' stays as it is.  -ENOMEM. */
-int  conversation_threshold(struct conversation *const *, size_t n, size_t limit, uint64_t *ret);
+/* By class the highest rank that stays within the bound; UINT64_MAX where there are no more than that.  -ENOMEM. */
+int  conversation_thresholds(const struct conversation_limits *, struct conversation *const *, size_t n,
+                             uint64_t ret[static CONVERSATION_N_CLASSES]);
+/* Is it beyond these? */
+bool conversation_exceeds(const struct conversation *, const uint64_t thresholds[static CONVERSATION_N_CLASSES]);
 /* Makes it a sum of itself alone: its key is that of the sum from now on. */
 void conversation_sum_up(struct conversation *, enum conversation_sum by);
 /* 'b', of the same key, goes into 'a' and is empty then.  -ENOMEM: without all of its flow rows. */

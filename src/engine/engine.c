@@ -164,11 +164,16 @@ static int make_shards(struct audit *a, bool survey, struct err *reterr)
                 .n_shards = o->n_workers,
                 .n_inputs = inputs_count(a->inputs),
                 .flow = o->flow,
-                .limits = {.flows_kept = o->flows_kept, .flows_all = o->flows_all, .peers_kept = o->peers_kept},
                 .survey = survey,
     };
     int rc;
 
+    a->limits = (struct conversation_limits){o->flows_kept, o->flows_all, o->peers_kept, survey};
+    so.limits = a->limits;
+    rc = app_list_new(&a->apps, reterr);
+    if (rc != 0)
+        return rc;
+    so.apps = a->apps;
     /* A fixed key: which packets share a worker must not change from run to run, since the memory bound is each worker's own. */
     so.pair_key = (struct hash_key){UINT64_C(0x9ae16a3b2f90404f), UINT64_C(0xc3a5c85c97cb3127)};
     so.flow.memory_limit /= o->n_workers;
@@ -315,6 +320,7 @@ static void release(struct audit *a)
     free(a->shards);
     free(a->conversations);
     free(a->hosts);
+    app_list_free(a->apps);
     announcements_clear(&a->announcements);
     inputs_free(a->inputs);
 }
@@ -356,12 +362,12 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
 static void tell_conversation(const struct conversation *c, engine_survey_fn *fn, void *aux)
 {
     struct learn_fact fact = {
-        .tuple = c->query.tuple,
+        .tuple = c->tuple,
         .client_port_high = c->client_port_high,
-        .app = c->query.app,
-        .sent = {c->query.sent[0], c->query.sent[1]},
+        .app = *c->app,
+        .sent = {c->sent[0], c->sent[1]},
         .data = c->payload > 0,
-        .direction_known = c->query.direction_known,
+        .direction_known = c->direction_known,
         .flows = c->flows,
     };
 
@@ -391,7 +397,7 @@ int engine_survey(const struct engine_options *o, const struct policy *policy, e
 
             if (c->key.summed != SUM_NONE)
                 survey.n_summed += c->n_summed;
-            else if (!c->query.group && !c->query.answers_group)
+            else if (!c->group && !c->answers_group)
                 tell_conversation(c, fn, aux);
         }
         *ret = survey;

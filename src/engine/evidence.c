@@ -107,7 +107,7 @@ static bool is_one_sided(const struct conversation *c)
 {
     bool tcp = c->key.transport == IPPROTO_TCP;
 
-    return c->key.outcome == OUTCOME_ONE_WAY && !c->query.group && !c->query.answers_group &&
+    return c->key.outcome == OUTCOME_ONE_WAY && !c->group && !c->answers_group &&
            (c->packets[0] == 0 || (tcp && c->packets[1] == 0));
 }
 
@@ -165,7 +165,7 @@ static int evidence_gather(struct audit *a, struct evidence *e, struct err *rete
         struct conversation *c = a->conversations[i];
 
         e->copies |= c->duplicates > 0;
-        if (c->key.summed != SUM_NONE || c->query.group || !concerns_site(a, c))
+        if (c->key.summed != SUM_NONE || c->group || !concerns_site(a, c))
             continue;
         c->one_sided = is_one_sided(c);
         add_sights(e, c);
@@ -214,7 +214,7 @@ static void settle_resets(const struct evidence *e, struct conversation *c)
     if (c->key.outcome == OUTCOME_REFUSED && is_foreign(e, c, &own)) {
         c->key.outcome = OUTCOME_PROHIBITED;
         c->own = own;
-    } else if (c->key.outcome == OUTCOME_PROHIBITED && c->icmp.n_errors == 0 && c->rst[1].min != 0) {
+    } else if (c->key.outcome == OUTCOME_PROHIBITED && c->icmp == NULL && c->rst[1].min != 0) {
         c->own = c->ttl[1];
     } else if (c->key.outcome == OUTCOME_REFUSED) {
         c->rst[1] = (struct ttl_range){0}; /* the server's own */

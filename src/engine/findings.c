@@ -40,7 +40,12 @@ static int conversation_finding(struct audit *a, struct conversation *c)
         f->severity = policy_severity(j, OUTCOME_UNANSWERED);
     f->conversation = c;
     f->first_ns = c->first_ns;
-    f->exception = c->key.summed == SUM_NONE ? policy_exception(a->policy, &c->query, c->last_ns) : NULL;
+    if (c->key.summed == SUM_NONE && a->site->n_exceptions > 0) {
+        struct policy_query q;
+
+        conversation_query(c, &q);
+        f->exception = policy_exception(a->policy, &q, c->last_ns);
+    }
     if (f->exception != NULL)
         a->exception_uses[f->exception - a->site->exceptions]++;
     return 0;
@@ -161,21 +166,25 @@ static int evaluate_expectations(struct audit *a, struct err *reterr)
     for (size_t i = 0; i < a->n_conversations; i++) {
         const struct conversation *c = a->conversations[i];
         struct expect_fact         fact = {
-                    .query = c->query,
                     .outcome = (enum outcome)c->key.outcome,
                     .packets = {c->packets[0], c->packets[1]},
                     .one_sided = c->one_sided,
                     .first_ns = c->first_ns,
                     .flows = c->flows,
-                    .icmp = c->icmp,
+                    .icmp = *conversation_icmp(c),
                     .first_packet = c->first_packet,
                     .input = c->first_input,
                     .rst = c->rst[1],
                     .own = c->own,
         };
 
-        if (c->key.summed == SUM_NONE)
-            expector_conversation(a->expector, &fact);
+        /* A sum of what is allowed has one row and one pair of entries; whether its answers could have been seen is not known. */
+        if (c->key.summed != SUM_NONE && c->key.verdict != VERDICT_ALLOWED)
+            continue;
+        if (c->key.summed != SUM_NONE && fact.outcome == OUTCOME_UNANSWERED)
+            fact.outcome = OUTCOME_ONE_WAY;
+        conversation_query(c, &fact.query);
+        expector_conversation(a->expector, &fact);
     }
     for (size_t i = 0; i < a->n_hosts; i++) {
         const struct shard_host *h = &a->hosts[i];
@@ -193,7 +202,7 @@ static int evaluate_separations(struct audit *a, struct err *reterr)
     for (size_t i = 0; rc == 0 && i < a->n_conversations; i++) {
         const struct conversation *c = a->conversations[i];
         struct separate_fact       fact = {
-                  .tuple = c->query.tuple,
+                  .tuple = c->tuple,
                   .outcome = (enum outcome)c->key.outcome,
                   .allowed = c->key.verdict == VERDICT_ALLOWED,
                   .first_ns = c->first_ns,
@@ -201,7 +210,7 @@ static int evaluate_separations(struct audit *a, struct err *reterr)
                   .flows = c->flows,
                   .packets = {c->packets[0], c->packets[1]},
                   .bytes = c->bytes[0] + c->bytes[1],
-                  .icmp = c->icmp,
+                  .icmp = *conversation_icmp(c),
                   .ttl = {c->ttl[0], c->own.min != 0 ? c->own : c->ttl[1]},
                   .rst = {c->rst[0], c->rst[1]},
                   .conversation = c->id,
@@ -209,7 +218,7 @@ static int evaluate_separations(struct audit *a, struct err *reterr)
                   .input = c->first_input,
         };
 
-        if (c->key.summed == SUM_NONE && !c->query.group && !c->judgement.ignored && separator_conversation(a->separator, &fact) != 0)
+        if (c->key.summed == SUM_NONE && !c->group && !c->judgement.ignored && separator_conversation(a->separator, &fact) != 0)
             rc = err_set(reterr, -ENOMEM, "no memory for evidence of separation");
     }
     if (rc == 0)

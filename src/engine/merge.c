@@ -61,25 +61,17 @@ static int gather(struct audit *a, struct err *reterr)
     return 0;
 }
 
-static struct conversation_limits limits_of(const struct audit *a)
-{
-    const struct engine_options *o = a->options;
-
-    return (struct conversation_limits){.flows_kept = o->flows_kept, .flows_all = o->flows_all, .peers_kept = o->peers_kept};
-}
-
 /* Shards may have sums of the same key each, and a key may have changed since the flows were folded. */
 static int absorb_equal(struct audit *a, struct err *reterr)
 {
-    struct conversation_limits limits = limits_of(a);
-    size_t                     kept = 0;
-    int                        rc = 0;
+    size_t kept = 0;
+    int    rc = 0;
 
     if (a->n_conversations > 1)
         qsort(a->conversations, a->n_conversations, sizeof(struct conversation *), by_key);
     for (size_t i = 0; rc == 0 && i < a->n_conversations; i++) {
         if (kept > 0 && by_key(&a->conversations[kept - 1], &a->conversations[i]) == 0)
-            rc = conversation_absorb(&limits, a->conversations[kept - 1], a->conversations[i]);
+            rc = conversation_absorb(&a->limits, a->conversations[kept - 1], a->conversations[i]);
         else
             a->conversations[kept++] = a->conversations[i];
     }
@@ -92,13 +84,12 @@ static int absorb_equal(struct audit *a, struct err *reterr)
 /* The same that every shard did for itself: of all that are left those of the lowest ranks. */
 static int bound_all(struct audit *a, struct err *reterr)
 {
-    struct conversation_limits limits = limits_of(a);
-    uint64_t                   threshold = UINT64_MAX;
+    uint64_t thresholds[CONVERSATION_N_CLASSES];
 
-    if (conversation_threshold(a->conversations, a->n_conversations, conversation_limit(&limits), &threshold) != 0)
+    if (conversation_thresholds(&a->limits, a->conversations, a->n_conversations, thresholds) != 0)
         return err_set(reterr, -ENOMEM, "no memory to merge conversations");
     for (size_t i = 0; i < a->n_conversations; i++)
-        if (conversation_is_bounded(&a->conversations[i]->key) && a->conversations[i]->rank > threshold)
+        if (conversation_exceeds(a->conversations[i], thresholds))
             conversation_sum_up(a->conversations[i], SUM_PEERS);
     return 0;
 }
@@ -242,16 +233,15 @@ static void swap_counts(uint64_t counts[2])
 
 static void swap_ends(struct conversation *c)
 {
-    struct policy_query *q = &c->query;
-    struct tuple         t = q->tuple;
+    struct tuple t = c->tuple;
 
-    q->tuple = (struct tuple){t.server, t.client, t.server_port, t.client_port, t.transport};
-    c->key.client = q->tuple.client;
-    c->key.server = q->tuple.server;
-    c->key.server_port = q->tuple.server_port;
-    c->key.client_port = q->tuple.client_port;
-    c->client_port_low = c->client_port_high = q->tuple.client_port;
-    q->sent[0] = true, q->sent[1] = false;
+    c->tuple = (struct tuple){t.server, t.client, t.server_port, t.client_port, t.transport};
+    c->key.client = c->tuple.client;
+    c->key.server = c->tuple.server;
+    c->key.server_port = c->tuple.server_port;
+    c->key.client_port = c->tuple.client_port;
+    c->client_port_low = c->client_port_high = c->tuple.client_port;
+    c->sent[0] = true, c->sent[1] = false;
     swap_counts(c->packets);
     swap_counts(c->bytes);
     for (size_t i = 0; i < c->n_kept; i++)
@@ -260,8 +250,11 @@ static void swap_ends(struct conversation *c)
 
 static void judge_again(const struct policy *policy, struct conversation *c)
 {
-    c->query.answers_group = true;
-    policy_judge(policy, &c->query, &c->judgement);
+    struct policy_query q;
+
+    c->answers_group = true;
+    conversation_query(c, &q);
+    policy_judge(policy, &q, &c->judgement);
     c->key.verdict = (uint8_t)c->judgement.verdict;
     c->key.kind = (uint8_t)c->judgement.kind;
     c->key.row = c->judgement.row;
@@ -286,19 +279,19 @@ static bool asked_by_group(uint16_t port)
 static bool may_answer_group(const struct conversation *c, bool back)
 {
     return c->is_reply && c->key.verdict == VERDICT_VIOLATION &&
-           asked_by_group(back ? c->query.tuple.server_port : c->query.tuple.client_port);
+           asked_by_group(back ? c->tuple.server_port : c->tuple.client_port);
 }
 
 /* A unicast datagram from the port that a broadcast query went to, back to the port that it came from, is its
  * answer.  Where both ports are equal (137 to 137) it may as well be a query of its own: then the content decides, unless the snap length took it. */
 static void mark_answer(const struct audit *a, const struct group_queries *queries, struct conversation *c)
 {
-    const struct tuple *t = &c->query.tuple;
+    const struct tuple *t = &c->tuple;
 
-    if (c->key.transport != IPPROTO_UDP || c->key.summed != SUM_NONE || c->query.group || c->client_port_low != c->client_port_high)
+    if (c->key.transport != IPPROTO_UDP || c->key.summed != SUM_NONE || c->group || c->client_port_low != c->client_port_high)
         return;
     bool forward = c->packets[1] == 0, back = c->packets[0] == 0;
-    if (forward == back || (t->client_port == t->server_port && !c->is_reply && !(c->cut && c->app.basis != APP_CONTENT)))
+    if (forward == back || (t->client_port == t->server_port && !c->is_reply && !(c->cut && c->app->basis != APP_CONTENT)))
         return;
     if (forward && (all_asked(queries, &t->server, t->server_port, t->client_port, c) || may_answer_group(c, false))) {
         judge_again(a->policy, c);

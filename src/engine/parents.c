@@ -29,7 +29,7 @@ static const struct pinhole *media_of(const struct audit *a, const struct conver
 /* Media may be told by either end, as each listens where it sends from; the end whose port breaks the rule comes first. */
 static const struct pinhole *find_parent(const struct audit *a, const struct conversation *c)
 {
-    const struct tuple   *t = &c->query.tuple;
+    const struct tuple   *t = &c->tuple;
     bool                  one_port = t->transport == IPPROTO_UDP && c->client_port_low == c->client_port_high;
     const struct pinhole *p = one_port && c->judgement.back ? media_of(a, c, &t->client, t->client_port) : NULL;
 
@@ -42,14 +42,16 @@ static const struct pinhole *find_parent(const struct audit *a, const struct con
 
 static void judge_again(const struct audit *a, struct conversation *c)
 {
-    struct judgement j;
+    struct policy_query q;
+    struct judgement    j;
 
-    c->query.negotiated = true;
-    c->query.media = is_media(c->parent);
-    policy_judge(a->policy, &c->query, &j);
+    c->negotiated = true;
+    c->media = is_media(c->parent);
+    conversation_query(c, &q);
+    policy_judge(a->policy, &q, &j);
     if (j.reversed)
         return;
-    if (c->query.media && c->key.outcome == OUTCOME_UNANSWERED)
+    if (c->media && c->key.outcome == OUTCOME_UNANSWERED)
         c->key.outcome = OUTCOME_ONE_WAY; /* media is not answered in its own 5-tuple */
     c->judgement = j;
     c->key.verdict = (uint8_t)j.verdict;
@@ -61,7 +63,7 @@ static void judge_again(const struct audit *a, struct conversation *c)
 
 static void join(const struct audit *a, struct conversation *c)
 {
-    if (c->key.summed != SUM_NONE || c->query.group || c->key.verdict == VERDICT_NOT_GOVERNED)
+    if (c->key.summed != SUM_NONE || c->group || c->key.verdict == VERDICT_NOT_GOVERNED)
         return;
     if (c->key.transport == IPPROTO_TCP)
         c->bind = announcements_bind(&a->announcements, &c->key.server, c->key.server_port);

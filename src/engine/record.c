@@ -248,9 +248,9 @@ static const char *scope_name(const struct conversation *c)
 {
     if (c->judgement.ignored)
         return "ignored";
-    if (c->query.group)
+    if (c->group)
         return "broadcast-or-multicast";
-    if (c->query.answers_group)
+    if (c->answers_group)
         return "answer-to-broadcast";
     return c->key.verdict == VERDICT_NOT_GOVERNED ? "out-of-scope" : "judged";
 }
@@ -299,8 +299,8 @@ static int record_conversation(struct audit *a, struct store *store, const struc
         .client_name = client.name,
         .server_name = server.name,
         .transport = transport_name(c->key.transport),
-        .protocol = c->key.summed == SUM_NONE ? c->app.name : "",
-        .protocol_detail = c->key.summed == SUM_NONE ? c->app.detail : "",
+        .protocol = c->key.summed == SUM_NONE ? c->app->name : "",
+        .protocol_detail = c->key.summed == SUM_NONE ? c->app->detail : "",
         .row_id = row_id(a, j->row),
         .verdict = verdict_name(j->verdict),
         .kind = finding_kind_name(j->kind),
@@ -403,13 +403,16 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .outcome = (enum outcome)c->key.outcome,
                .flows = c->flows,
                .packets = c->packets[0] + c->packets[1],
-               .icmp = c->icmp.n_errors > 0 ? &c->icmp : NULL,
+               .icmp = c->icmp,
                .rst = c->rst[1],
                .own = c->own,
     };
 
+    struct policy_query        q;
+
+    conversation_query(c, &q);
     if (c->key.summed == SUM_NONE)
-        policy_sentence(a->policy, &c->query, &c->judgement, &facts, sentence, SENTENCE_SIZE);
+        policy_sentence(a->policy, &q, &c->judgement, &facts, sentence, SENTENCE_SIZE);
     else
         describe_sum(a, c, sentence);
     s->conversation_id = c->id;
@@ -418,7 +421,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
     s->transport = transport_name(c->key.transport);
     s->server_port = c->key.server_port;
     s->has_port = c->key.summed == SUM_NONE || c->key.summed == SUM_CLIENTS;
-    s->protocol = c->key.summed == SUM_NONE ? c->app.name : "";
+    s->protocol = c->key.summed == SUM_NONE ? c->app->name : "";
     s->outcome = outcome_name((enum outcome)c->key.outcome);
     s->disposition = disposition_name(disposition_of(c->judgement.verdict, (enum outcome)c->key.outcome));
     s->last_ns = c->last_ns;

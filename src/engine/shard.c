@@ -19,7 +19,6 @@
 #define CHUNK 64              /* packets hashed and prefetched ahead of the table look-ups */
 #define MAX_GROUP_QUERIES (256u << 10)
 #define MAX_HOSTS (1u << 20)
-#define MAX_APPS 4096         /* distinct results of classification: names come from a fixed list, so there are few */
 #define MAX_SNIFFS 2          /* signalling shows itself in the first payload of one side or the other */
 #define SWEEP_EVERY 16384     /* packets between two sweeps of the flow table: only frees memory */
 #define SWEEP_BUDGET 4096
@@ -49,9 +48,9 @@ struct shard {
     size_t                     n_hosts, n_host_slots;
     struct shard_group_query  *queries; /* the same; last_ns of an empty slot is INT64_MIN */
     size_t                     n_queries, n_query_slots;
-    struct app                *apps;    /* distinct results so far; the first is "nothing" */
+    const struct app_entry   **apps;    /* distinct results so far; the first is "nothing" */
     uint16_t                   n_apps;
-    uint16_t                   app_slots[2 * MAX_APPS]; /* index + 1, by hash */
+    uint16_t                   app_slots[2 * APPS_MAX]; /* index + 1, by hash */
     struct hash_key            hash_key;
     uint64_t                   n_since_sweep;
     int64_t                    latest_ns; /* of all packets, not of this shard's alone */
@@ -206,16 +205,16 @@ static bool direction_is_known(const struct flow_record *r)
 /* The number of this result in the shard's list.  A list that is full (it cannot be, short of a fault) tells no more apart. */
 static uint16_t intern_app(struct shard *s, const struct app *app)
 {
-    for (size_t at = hash_bytes(&s->hash_key, app, sizeof(*app)) % (2 * MAX_APPS);; at = (at + 1) % (2 * MAX_APPS)) {
+    for (size_t at = hash_bytes(&s->hash_key, app, sizeof(*app)) % (2 * APPS_MAX);; at = (at + 1) % (2 * APPS_MAX)) {
         uint16_t *slot = &s->app_slots[at];
 
         if (*slot == 0) {
-            if (s->n_apps == MAX_APPS)
+            if (s->n_apps == APPS_MAX)
                 return 0;
-            s->apps[s->n_apps++] = *app;
+            s->apps[s->n_apps++] = app_list_intern(s->options.apps, app);
             *slot = s->n_apps;
         }
-        if (memcmp(&s->apps[*slot - 1], app, sizeof(*app)) == 0)
+        if (memcmp(&s->apps[*slot - 1]->app, app, sizeof(*app)) == 0)
             return *slot - 1;
     }
 }
@@ -230,10 +229,10 @@ static uint16_t result_of(struct shard *s, const struct classify_state *state)
 }
 
 /* A flow that goes on in another record keeps its state. */
-static void end_classification(struct shard *s, struct flow_state *state, struct flow_record *r)
+static const struct app_entry *end_classification(struct shard *s, struct flow_state *state, struct flow_record *r)
 {
     if (state == NULL)
-        return;
+        return s->apps[0];
     if (state->classify != NULL) {
         state->app = result_of(s, state->classify);
         if (r->end != FLOW_END_ACTIVE) {
@@ -245,7 +244,8 @@ static void end_classification(struct shard *s, struct flow_state *state, struct
         pinhole_end(s->pinholes, state->pinhole);
         state->pinhole = NULL;
     }
-    r->app = s->apps[state->app];
+    r->app = s->apps[state->app]->app;
+    return s->apps[state->app];
 }
 
 static void add_totals(struct shard *s, const struct flow_record *r)
@@ -274,7 +274,7 @@ static void on_flow_end(void *aux, struct flow_record *r, void *ext)
     struct flow_state *state = ext;
     struct judgement   j;
 
-    end_classification(s, state, r);
+    const struct app_entry *app = end_classification(s, state, r);
     settle_direction(s, r);
     add_totals(s, r);
 
@@ -301,7 +301,7 @@ static void on_flow_end(void *aux, struct flow_record *r, void *ext)
     /* Nobody needs to answer what is sent to a group, nor media, whatever its port. */
     bool         media = j.row != POLICY_NONE && policy_row(s->policy, j.row)->media;
     enum outcome outcome = flow_record_outcome(r, r->group || media || policy_one_way(s->policy, &r->tuple));
-    if (conversation_fold(s->conversations, r, &q, &j, outcome, state != NULL && state->is_reply) != 0)
+    if (conversation_fold(s->conversations, r, &q, app, &j, outcome, state != NULL && state->is_reply) != 0)
         s->totals.n_flow_memory_lost++;
 }
 
@@ -542,13 +542,14 @@ int shard_new(const struct shard_options *options, const struct policy *policy, 
 
     if (s != NULL) {
         s->results = calloc(options->n_inputs, PACKET_N_RESULTS * sizeof(*s->results));
-        s->apps = calloc(MAX_APPS, sizeof(*s->apps));
+        s->apps = calloc(APPS_MAX, sizeof(*s->apps));
+        if (s->apps != NULL)
+            s->apps[s->n_apps++] = app_list_nothing(options->apps);
     }
     if (s == NULL || s->results == NULL || s->apps == NULL) {
         shard_free(s);
         return err_set(reterr, -ENOMEM, "no memory for a worker");
     }
-    s->n_apps = 1;
     s->options = *options;
     s->policy = policy;
     s->totals.first_ns = INT64_MAX;

@@ -20,6 +20,7 @@ struct shard_options {
     size_t   n_inputs;
     struct flow_options flow;
     struct conversation_limits limits;
+    struct app_list *apps;    /* all shards' */
     bool     survey;          /* the policy knows nobody: rows are looked for by port alone, and nothing is judged */
 };
 

@@ -30,13 +30,20 @@ static struct flow_record record_of(unsigned i)
     return r;
 }
 
-static void fold(struct conversation_table *t, unsigned i, enum verdict verdict)
+static void fold_as(struct conversation_table *t, unsigned i, enum verdict verdict, enum outcome outcome)
 {
+    static const struct app_entry nothing = {.name = nothing.app.name};
+
     struct flow_record  r = record_of(i);
     struct policy_query q = {.tuple = r.tuple, .sent = {true, true}};
     struct judgement    j = {.verdict = verdict, .client_host = i % N_KEYS % 3, .server_host = POLICY_NONE};
 
-    ck_assert_int_eq(conversation_fold(t, &r, &q, &j, OUTCOME_ESTABLISHED, false), 0);
+    ck_assert_int_eq(conversation_fold(t, &r, &q, &nothing, &j, outcome, false), 0);
+}
+
+static void fold(struct conversation_table *t, unsigned i, enum verdict verdict)
+{
+    fold_as(t, i, verdict, OUTCOME_ESTABLISHED);
 }
 
 static struct conversation_table *new_table(void)
@@ -62,16 +69,16 @@ struct merged {
 /* What the engine does with the tables of its shards. */
 static void merge(struct conversation_table *const *tables, size_t n_tables, struct merged *ret)
 {
-    uint64_t threshold = UINT64_MAX;
+    uint64_t thresholds[CONVERSATION_N_CLASSES];
     size_t   kept = 0;
 
     ret->n = 0;
     for (size_t i = 0; i < n_tables; i++)
         for (size_t k = 0; k < conversation_count(tables[i]); k++)
             ret->all[ret->n++] = conversation_at(tables[i], k);
-    ck_assert_int_eq(conversation_threshold(ret->all, ret->n, conversation_limit(&limits), &threshold), 0);
+    ck_assert_int_eq(conversation_thresholds(&limits, ret->all, ret->n, thresholds), 0);
     for (size_t i = 0; i < ret->n; i++)
-        if (conversation_is_bounded(&ret->all[i]->key) && ret->all[i]->rank > threshold)
+        if (conversation_exceeds(ret->all[i], thresholds))
             conversation_sum_up(ret->all[i], SUM_PEERS);
     qsort(ret->all, ret->n, sizeof(struct conversation *), by_key);
     for (size_t i = 0; i < ret->n; i++) {
@@ -102,7 +109,7 @@ static void assert_same(const struct merged *a, const struct merged *b)
         ck_assert_uint_eq(x->bytes[1], y->bytes[1]);
         ck_assert_int_eq(x->first_ns, y->first_ns);
         ck_assert_int_eq(x->last_ns, y->last_ns);
-        ck_assert_uint_eq(x->query.tuple.client_port, y->query.tuple.client_port);
+        ck_assert_uint_eq(x->tuple.client_port, y->tuple.client_port);
         ck_assert_uint_eq(x->n_kept, y->n_kept);
         qsort(x->kept, x->n_kept, sizeof(*x->kept), by_start);
         qsort(y->kept, y->n_kept, sizeof(*y->kept), by_start);
@@ -125,7 +132,7 @@ START_TEST(bound_depends_on_neither_order_nor_sharding)
         fold(tables[2 + i % N_KEYS % 3], i, VERDICT_VIOLATION);
     }
     for (size_t i = 0; i < 5; i++)
-        ck_assert_uint_lt(conversation_count(tables[i]), conversation_limit(&limits) * 5 / 4 + 10);
+        ck_assert_uint_lt(conversation_count(tables[i]), conversation_limit(&limits, CLASS_ESCAPED) * 5 / 4 + 10);
     merge(&tables[0], 1, &forward);
     merge(&tables[1], 1, &backward);
     merge(&tables[2], 3, &sharded);
@@ -165,13 +172,13 @@ START_TEST(beyond_the_bound_nothing_is_lost)
     }
     ck_assert_uint_eq(flows, N_FLOWS);
     ck_assert_uint_eq(bytes, N_FLOWS * UINT64_C(180));
-    ck_assert_uint_eq(n_single, conversation_limit(&limits));
+    ck_assert_uint_eq(n_single, conversation_limit(&limits, CLASS_ESCAPED));
     ck_assert_uint_eq(summed, 3); /* one for each of the three names of the site */
     conversation_table_free(t);
 }
 END_TEST
 
-START_TEST(what_a_row_allows_is_never_summed_up)
+START_TEST(what_a_row_allows_has_room)
 {
     struct conversation_table *t = new_table();
 
@@ -183,6 +190,30 @@ START_TEST(what_a_row_allows_is_never_summed_up)
         ck_assert_uint_eq(conversation_at(t, i)->flows, 2);
         ck_assert_uint_eq(conversation_at(t, i)->n_kept, 0);
     }
+    conversation_table_free(t);
+}
+END_TEST
+
+/* Attempts in any number, of all verdicts: all that got through is still there, one by one. */
+START_TEST(attempts_do_not_hide_what_got_through)
+{
+    struct conversation_table *t = new_table();
+    size_t                     n[CONVERSATION_N_CLASSES + 1] = {0};
+
+    for (unsigned i = 0; i < N_FLOWS; i++) {
+        fold_as(t, i, VERDICT_VIOLATION, OUTCOME_UNANSWERED);
+        fold_as(t, i, VERDICT_ALLOWED, OUTCOME_UNANSWERED);
+        fold_as(t, i, VERDICT_NOT_GOVERNED, OUTCOME_UNANSWERED);
+        if (i % N_KEYS < 100)
+            fold(t, i, VERDICT_VIOLATION);
+    }
+    for (size_t i = 0; i < conversation_count(t); i++)
+        n[conversation_class(&conversation_at(t, i)->key)]++;
+    ck_assert_uint_eq(n[CLASS_ESCAPED], 100);
+    ck_assert_uint_le(n[CLASS_REJECTED], 2 * conversation_limit(&limits, CLASS_REJECTED));
+    ck_assert_uint_le(n[CLASS_OUTSIDE], 2 * conversation_limit(&limits, CLASS_OUTSIDE));
+    ck_assert_uint_le(n[CLASS_TRIED], conversation_limit(&limits, CLASS_TRIED) * 5 / 4);
+    ck_assert_uint_eq(n[CLASS_NONE], 9); /* for each verdict and each of three names */
     conversation_table_free(t);
 }
 END_TEST
@@ -219,7 +250,8 @@ Suite *suite_conversation(void)
 
     tcase_add_test(t, bound_depends_on_neither_order_nor_sharding);
     tcase_add_test(t, beyond_the_bound_nothing_is_lost);
-    tcase_add_test(t, what_a_row_allows_is_never_summed_up);
+    tcase_add_test(t, what_a_row_allows_has_room);
+    tcase_add_test(t, attempts_do_not_hide_what_got_through);
     tcase_add_test(t, groups_are_summed_up_with_what_they_share);
     suite_add_tcase(s, t);
     return s;
