@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ledger.h"
+#include "words.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flowaudit/hash.h"
+
+#define SECOND_NS    INT64_C(1000000000)
+#define NO_ENTRY     UINT32_MAX
+#define N_STRINGS    15 /* of a finding, with the Community ID */
+
+/* A finding that waits for its time, in one block with its strings. */
+struct kept {
+    struct store_finding finding;
+    int64_t              run_id;
+    const char          *community_id;
+};
+
+struct entry {
+    uint64_t     hash; /* 0: free */
+    int64_t      next_ns, seen_ns; /* steady: not told again before; last grew */
+    uint64_t     flows, packets;   /* as last told */
+    struct kept *kept;             /* waits, or NULL */
+    uint32_t     next_waiting;
+    uint32_t     nth;              /* times told */
+    bool         held;             /* the limit is what it waits for */
+};
+
+struct ledger {
+    int64_t         repeat_ns[4], forget_ns;
+    size_t          n_repeat;
+    unsigned        rate, burst;
+    enum severity   least;
+    double          tokens;
+    int64_t         filled_ns; /* steady, when 'tokens' was true */
+    struct hash_key key;
+    struct entry   *entries;   /* a power of two of them, at most half in use */
+    size_t          size, n, max;
+    uint32_t        first_waiting, last_waiting; /* in the order in which they came to wait */
+    size_t          n_waiting;
+    uint64_t        held_back;
+};
+
+static void take_options(struct ledger *l, const struct notify_options *o)
+{
+    static const int64_t usual[] = {60 * SECOND_NS, 600 * SECOND_NS, 3600 * SECOND_NS};
+
+    l->n_repeat = o->n_repeat != 0 ? o->n_repeat : sizeof(usual) / sizeof(usual[0]);
+    memcpy(l->repeat_ns, o->n_repeat != 0 ? o->repeat_ns : usual, l->n_repeat * sizeof(usual[0]));
+    l->forget_ns = o->forget_ns != 0 ? o->forget_ns : 24 * 3600 * SECOND_NS;
+    l->rate = o->rate != 0 ? o->rate : 60;
+    l->burst = o->burst != 0 ? o->burst : 120;
+    l->least = o->least_given ? o->least : SEVERITY_LOW;
+    l->max = o->max_findings != 0 ? o->max_findings : 65536;
+    l->tokens = l->burst;
+}
+
+int ledger_new(const struct notify_options *o, struct ledger **ret, struct err *reterr)
+{
+    if (o->n_repeat > sizeof(o->repeat_ns) / sizeof(o->repeat_ns[0]))
+        return err_set(reterr, -EINVAL, "at most %zu intervals", sizeof(o->repeat_ns) / sizeof(o->repeat_ns[0]));
+    struct ledger *l = calloc(1, sizeof(*l));
+    if (l == NULL)
+        return err_set(reterr, -ENOMEM, "no memory");
+    take_options(l, o);
+    l->first_waiting = l->last_waiting = NO_ENTRY;
+    for (l->size = 64; l->size < 2 * l->max; l->size *= 2)
+        ;
+    l->entries = calloc(l->size, sizeof(*l->entries));
+    int rc = l->entries == NULL ? err_set(reterr, -ENOMEM, "no memory") : hash_key_random(&l->key, reterr);
+    if (rc == 0)
+        *ret = l;
+    else
+        ledger_free(l);
+    return rc;
+}
+
+void ledger_free(struct ledger *l)
+{
+    if (l == NULL)
+        return;
+    for (size_t i = 0; l->entries != NULL && i < l->size; i++)
+        free(l->entries[i].kept);
+    free(l->entries);
+    free(l);
+}
+
+/* --- which finding ------------------------------------------------------------------------------------------- */
+
+/* What makes two findings the same; counts, times and numbers of the run do not. */
+static uint64_t identity(const struct ledger *l, const struct store_finding *f)
+{
+    const char *parts[] = {f->kind,      f->row_id,   f->section, f->client,      f->client_name, f->server, f->server_name,
+                           f->transport, f->protocol, f->outcome, f->disposition, strcmp(f->kind, "site") == 0 ? f->reason : NULL};
+    uint64_t    words[sizeof(parts) / sizeof(parts[0]) + 1];
+    size_t      n = sizeof(parts) / sizeof(parts[0]);
+
+    for (size_t i = 0; i < n; i++)
+        words[i] = parts[i] != NULL ? hash_bytes(&l->key, parts[i], strlen(parts[i]) + 1) : 0;
+    words[n] = f->has_port ? f->server_port + UINT64_C(1) : 0;
+    uint64_t hash = hash_words(&l->key, words, n + 1);
+    return hash != 0 ? hash : 1;
+}
+
+static struct entry *find(const struct ledger *l, uint64_t hash)
+{
+    size_t i = hash & (l->size - 1);
+
+    while (l->entries[i].hash != 0 && l->entries[i].hash != hash)
+        i = (i + 1) & (l->size - 1);
+    return &l->entries[i];
+}
+
+static bool is_forgotten(const struct ledger *l, const struct entry *e, int64_t now)
+{
+    return e->kept == NULL && now - e->seen_ns >= l->forget_ns;
+}
+
+/* Makes the table anew without what is forgotten; the order of those that wait stays. */
+static void sweep(struct ledger *l, int64_t now)
+{
+    struct entry *old = l->entries, *fresh = calloc(l->size, sizeof(*fresh));
+    uint32_t      waiting = l->first_waiting;
+
+    if (fresh == NULL)
+        return;
+    l->entries = fresh;
+    l->n = 0;
+    for (size_t i = 0; i < l->size; i++) {
+        if (old[i].hash == 0 || is_forgotten(l, &old[i], now))
+            continue;
+        *find(l, old[i].hash) = old[i];
+        l->n++;
+    }
+    uint32_t *link = &l->first_waiting;
+    for (l->last_waiting = NO_ENTRY; waiting != NO_ENTRY; waiting = old[waiting].next_waiting) {
+        struct entry *e = find(l, old[waiting].hash);
+        *link = l->last_waiting = (uint32_t)(e - fresh);
+        link = &e->next_waiting;
+    }
+    *link = NO_ENTRY;
+    free(old);
+}
+
+/* The finding's entry; NULL: as many are in mind as may be. */
+static struct entry *entry_for(struct ledger *l, uint64_t hash, int64_t now)
+{
+    struct entry *e = find(l, hash);
+
+    if (e->hash != 0) {
+        if (is_forgotten(l, e, now))
+            *e = (struct entry){.hash = hash};
+        return e;
+    }
+    if (l->n >= l->max) {
+        sweep(l, now);
+        e = find(l, hash);
+    }
+    if (l->n >= l->max)
+        return NULL;
+    *e = (struct entry){.hash = hash};
+    l->n++;
+    return e;
+}
+
+/* --- the limit --------------------------------------------------------------------------------------------------- */
+
+static void refill(struct ledger *l, int64_t now)
+{
+    if (l->filled_ns != 0 && now > l->filled_ns)
+        l->tokens += (double)(now - l->filled_ns) * l->rate / (60.0 * SECOND_NS);
+    if (l->tokens > l->burst)
+        l->tokens = l->burst;
+    l->filled_ns = now;
+}
+
+/* The first telling of a grave finding may use all that there is; the rest leaves something for it. */
+static bool take_token(struct ledger *l, const struct entry *e, enum severity severity)
+{
+    bool   is_grave = severity <= SEVERITY_HIGH;
+    double kept = (is_grave ? 0 : l->burst / 4) + (e->nth > 0 ? l->burst / 4 : 0);
+
+    if (l->tokens < 1 + kept && !(l->tokens >= l->burst))
+        return false;
+    l->tokens -= 1;
+    return true;
+}
+
+/* --- what waits ---------------------------------------------------------------------------------------------------- */
+
+static void collect(const struct store_finding *f, const char *community_id, const char *strings[static N_STRINGS])
+{
+    const char *all[N_STRINGS] = {f->kind,     f->severity, f->row_id,      f->section, f->client,    f->client_name, f->server,   f->server_name,
+                                  f->transport, f->protocol, f->outcome,     f->disposition, f->reason, f->parent,      community_id};
+
+    memcpy(strings, all, sizeof(all));
+}
+
+static struct kept *keep_copy(const struct notify_finding *n)
+{
+    const char *s[N_STRINGS];
+    size_t      size = sizeof(struct kept);
+
+    collect(n->finding, n->community_id, s);
+    for (size_t i = 0; i < N_STRINGS; i++)
+        size += s[i] != NULL ? strlen(s[i]) + 1 : 0;
+    struct kept *k = malloc(size);
+    if (k == NULL)
+        return NULL;
+    char *at = (char *)(k + 1);
+    for (size_t i = 0; i < N_STRINGS; i++)
+        if (s[i] != NULL) {
+            const char *copy = at;
+            at = stpcpy(at, s[i]) + 1;
+            s[i] = copy;
+        }
+    k->run_id = n->run_id;
+    k->finding = *n->finding;
+    struct store_finding *f = &k->finding;
+    f->kind = s[0], f->severity = s[1], f->row_id = s[2], f->section = s[3], f->client = s[4], f->client_name = s[5], f->server = s[6];
+    f->server_name = s[7], f->transport = s[8], f->protocol = s[9], f->outcome = s[10], f->disposition = s[11], f->reason = s[12], f->parent = s[13];
+    f->waived_by = NULL;
+    k->community_id = s[14];
+    return k;
+}
+
+static void hold(struct ledger *l, struct entry *e, const struct notify_finding *n, bool by_limit)
+{
+    struct kept *kept = keep_copy(n);
+
+    if (by_limit && !e->held)
+        l->held_back++;
+    e->held = e->held || by_limit;
+    if (kept == NULL)
+        return; /* what waits stays as it was; the record has all */
+    if (e->kept == NULL) {
+        uint32_t me = (uint32_t)(e - l->entries);
+        e->next_waiting = NO_ENTRY;
+        if (l->last_waiting != NO_ENTRY)
+            l->entries[l->last_waiting].next_waiting = me;
+        else
+            l->first_waiting = me;
+        l->last_waiting = me;
+        l->n_waiting++;
+    }
+    free(e->kept);
+    e->kept = kept;
+}
+
+static void tell_now(struct ledger *l, struct entry *e, struct notify_time now, const struct notify_finding *n, ledger_tell *tell, void *aux)
+{
+    size_t       step = e->nth < l->n_repeat ? e->nth : l->n_repeat - 1;
+    struct alert a = {.now = now, .finding = n->finding, .run_id = n->run_id, .community_id = n->community_id,
+                      .nth = e->nth + 1, .kind = kind_of(n->finding), .severity = severity_of(n->finding)};
+
+    e->nth++;
+    e->next_ns = now.steady_ns + l->repeat_ns[step];
+    e->flows = n->finding->flows;
+    e->packets = n->finding->packets;
+    e->held = false;
+    tell(aux, &a);
+}
+
+void ledger_finding(struct ledger *l, struct notify_time now, const struct notify_finding *n, ledger_tell *tell, void *aux)
+{
+    const struct store_finding *f = n->finding;
+
+    if (f->waived_by != NULL || severity_of(f) > l->least)
+        return;
+    refill(l, now.steady_ns);
+    struct entry *e = entry_for(l, identity(l, f), now.steady_ns);
+    if (e == NULL) {
+        l->held_back++;
+        return;
+    }
+    if (e->nth > 0 && e->kept == NULL && f->flows == e->flows && f->packets == e->packets)
+        return;
+    e->seen_ns = now.steady_ns;
+    bool is_due = e->nth == 0 || now.steady_ns >= e->next_ns;
+    if (is_due && e->kept == NULL && take_token(l, e, severity_of(f)))
+        tell_now(l, e, now, n, tell, aux);
+    else
+        hold(l, e, n, is_due && e->kept == NULL); /* one that waits already is told by ledger_due() */
+}
+
+void ledger_due(struct ledger *l, struct notify_time now, ledger_tell *tell, void *aux)
+{
+    uint32_t *link = &l->first_waiting, last = NO_ENTRY;
+
+    refill(l, now.steady_ns);
+    while (*link != NO_ENTRY) {
+        struct entry *e = &l->entries[*link];
+        bool          is_due = e->nth == 0 || now.steady_ns >= e->next_ns;
+
+        if (!is_due || !take_token(l, e, severity_of(&e->kept->finding))) {
+            if (is_due && !e->held) {
+                e->held = true;
+                l->held_back++;
+            }
+            last = *link;
+            link = &e->next_waiting;
+            continue;
+        }
+        struct kept          *k = e->kept;
+        struct notify_finding n = {.run_id = k->run_id, .finding = &k->finding, .community_id = k->community_id};
+        *link = e->next_waiting;
+        e->kept = NULL;
+        l->n_waiting--;
+        tell_now(l, e, now, &n, tell, aux);
+        free(k);
+    }
+    l->last_waiting = last;
+}
+
+uint64_t ledger_held_back(const struct ledger *l)
+{
+    return l->held_back;
+}
+
+size_t ledger_waiting(const struct ledger *l)
+{
+    return l->n_waiting;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "ledger.h"
+#include "private.h"
+
+#define MINUTE_NS INT64_C(60000000000)
+
+struct notifier {
+    struct notify_about about;
+    struct ledger      *ledger;
+    struct sink        *sinks, **last; /* in the order in which they were added */
+    int                 epoll;         /* -1: nothing to watch */
+    unsigned            rate;
+    uint64_t            held_told;     /* of those held back, as last told ... */
+    int64_t             held_told_ns;  /* ... and when (steady) */
+};
+
+static char *copy(const char *text, bool *ok)
+{
+    char *made = text != NULL ? strdup(text) : NULL;
+
+    *ok = *ok && (text == NULL || made != NULL);
+    return made;
+}
+
+int notify_new(const struct notify_options *o, struct notifier **ret, struct err *reterr)
+{
+    struct notifier *n = calloc(1, sizeof(*n));
+    bool             ok = true;
+
+    if (n == NULL)
+        return err_set(reterr, -ENOMEM, "no memory");
+    n->last = &n->sinks;
+    n->epoll = -1;
+    n->rate = o->rate != 0 ? o->rate : 60;
+    n->about = (struct notify_about){
+        .version = copy(o->version, &ok), .host = copy(o->host, &ok), .ruleset = copy(o->ruleset, &ok), .pid = o->pid != 0 ? o->pid : getpid()};
+    int rc = ok ? ledger_new(o, &n->ledger, reterr) : err_set(reterr, -ENOMEM, "no memory");
+    if (rc == 0)
+        *ret = n;
+    else
+        notify_free(n);
+    return rc;
+}
+
+void notify_free(struct notifier *n)
+{
+    if (n == NULL)
+        return;
+    for (struct sink *s = n->sinks, *next; s != NULL; s = next) {
+        next = s->next;
+        s->ops->free(s);
+    }
+    if (n->epoll >= 0)
+        close(n->epoll);
+    ledger_free(n->ledger);
+    free(n->about.version);
+    free(n->about.host);
+    free(n->about.ruleset);
+    free(n);
+}
+
+const struct notify_about *notifier_about(const struct notifier *n)
+{
+    return &n->about;
+}
+
+static int watch(struct notifier *n, int fd, struct err *reterr)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    if (fd < 0)
+        return 0;
+    if (n->epoll < 0)
+        n->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (n->epoll < 0 || epoll_ctl(n->epoll, EPOLL_CTL_ADD, fd, &event) != 0)
+        return err_set(reterr, -errno, "a descriptor cannot be watched: %s", strerror(errno));
+    return 0;
+}
+
+int notifier_add(struct notifier *n, struct sink *s, struct err *reterr)
+{
+    int rc = watch(n, s->ops->fd != NULL ? s->ops->fd(s) : -1, reterr);
+
+    if (rc != 0) {
+        s->ops->free(s);
+        return rc;
+    }
+    s->owner = n;
+    *n->last = s;
+    n->last = &s->next;
+    return 0;
+}
+
+void notifier_each(const struct notifier *n, sink_visit *visit, void *aux)
+{
+    for (const struct sink *s = n->sinks; s != NULL; s = s->next)
+        visit(aux, s);
+}
+
+/* --- the run ----------------------------------------------------------------------------------------------------- */
+
+static void tell_all(void *aux, const struct alert *a)
+{
+    struct notifier *n = aux;
+
+    for (struct sink *s = n->sinks; s != NULL; s = s->next)
+        if (s->ops->alert != NULL)
+            s->ops->alert(s, a);
+}
+
+void notify_finding(struct notifier *n, struct notify_time now, const struct notify_finding *f)
+{
+    ledger_finding(n->ledger, now, f, tell_all, n);
+}
+
+void notify_message(struct notifier *n, struct notify_time now, enum notify_level level, const char *sentence)
+{
+    struct message m = {.now = now, .level = level, .sentence = sentence};
+
+    for (struct sink *s = n->sinks; s != NULL; s = s->next)
+        if (s->ops->message != NULL)
+            s->ops->message(s, &m);
+}
+
+/* That the limit holds something back is told at once, then once a minute. */
+static void tell_held_back(struct notifier *n, struct notify_time now)
+{
+    uint64_t   held = ledger_held_back(n->ledger);
+    struct out out = {0};
+
+    if (held == n->held_told || (n->held_told != 0 && now.steady_ns - n->held_told_ns < MINUTE_NS))
+        return;
+    out_count(&out, held - n->held_told);
+    out_text(&out, held - n->held_told == 1 ? " finding was" : " findings were");
+    out_format(&out, " held back by the limit of %u a minute; ", n->rate);
+    out_count(&out, ledger_waiting(n->ledger));
+    out_text(&out, " wait to be told; the record has all");
+    n->held_told = held;
+    n->held_told_ns = now.steady_ns;
+    if (!out.cut)
+        notify_message(n, now, NOTIFY_WARNING, out.text);
+    out_free(&out);
+}
+
+void notify_tick(struct notifier *n, struct notify_time now, const struct notify_vitals *vitals)
+{
+    ledger_due(n->ledger, now, tell_all, n);
+    tell_held_back(n, now);
+    for (struct sink *s = n->sinks; s != NULL; s = s->next)
+        if (s->ops->tick != NULL)
+            s->ops->tick(s, now, vitals);
+}
+
+int notify_fd(const struct notifier *n)
+{
+    return n->epoll;
+}
+
+struct notify_wish notify_wants(const struct notifier *n)
+{
+    struct notify_wish wish = {0};
+
+    for (const struct sink *s = n->sinks; s != NULL; s = s->next)
+        if (s->ops->wants != NULL)
+            s->ops->wants(s, &wish);
+    return wish;
+}
+
+struct notify_counts notify_counts(const struct notifier *n)
+{
+    struct notify_counts counts = {.held_back = ledger_held_back(n->ledger)};
+
+    for (const struct sink *s = n->sinks; s != NULL; s = s->next) {
+        counts.told += s->told;
+        counts.lost += s->lost;
+    }
+    return counts;
+}
