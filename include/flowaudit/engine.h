@@ -44,6 +44,11 @@ struct engine_options {
     const volatile sig_atomic_t *stop; /* non-zero: stop reading, record what there is; or NULL */
     engine_progress_fn *progress;   /* called now and then from the calling thread, or NULL */
     void              *progress_aux;
+    /* A packet held the classifier for longer than 'stuck_ns' of a worker's time (default 5 s): called from a thread of the engine's, and
+     * must end the process, for the worker cannot be brought back.  NULL: nobody watches. */
+    void             (*stuck)(void *aux, const char *input, uint64_t packet);
+    void              *stuck_aux;
+    int64_t            stuck_ns;
 };
 void engine_options_default(struct engine_options *ret);
 

@@ -44,6 +44,10 @@ char *find_site(const char *given);
 struct policy_options cli_policy_options(void);
 int parse_policy_format(const char *name, enum policy_format *ret); /* prints what is wrong */
 
+/* Ends the process in order where libndpi runs out of memory or does not return from a packet.  Before engine_check(). */
+struct engine_options;
+void guard_engine(struct engine_options *);
+
 /* Now, or SOURCE_DATE_EPOCH where that is set. */
 int64_t run_time_ns(void);
 bool    wants_color(FILE *);

@@ -9,7 +9,6 @@
 
 #include "cli.h"
 #include "describe.h"
-#include "flowaudit/classify.h"
 #include "flowaudit/engine.h"
 #include "flowaudit/report.h"
 #include "flowaudit/store.h"
@@ -305,17 +304,6 @@ static int audit(const struct request *r, const struct rulebook *book, struct en
     return rc == 0 ? 0 : failed(rc, &err);
 }
 
-/* libndpi does not survive an allocation that fails: the run ends in order instead, its record not complete. */
-static void *allocate_or_end(size_t size)
-{
-    static const char message[] = "flowaudit: no memory for the classification of flows; the run is not complete\n";
-    void             *p = malloc(size);
-
-    if (p == NULL && write(STDERR_FILENO, message, sizeof(message) - 1) != 0)
-        _exit(EXIT_INCOMPLETE);
-    return p;
-}
-
 static int run(struct request *r)
 {
     struct rulebook      book;
@@ -327,7 +315,7 @@ static int run(struct request *r)
     if (rc != 0)
         return rc;
     catch_signals();
-    classify_set_allocator(allocate_or_end, free);
+    guard_engine(&r->engine);
     r->engine.stop = &stop_requested;
     r->engine.now = run_time_ns;
     r->engine.progress = isatty(STDERR_FILENO) && !r->quiet ? show_progress : NULL;

@@ -500,6 +500,7 @@ int cmd_learn(int argc, char **argv)
     if (rc == 0 && r.engine.n_inputs == 0)
         rc = complain("no capture file named");
     signal(SIGPIPE, SIG_IGN);
+    guard_engine(&r.engine);
     rc = rc != 0 ? misuse("learn") : finish_output(run(&r));
     free(r.inputs);
     return rc;

@@ -30,6 +30,7 @@ struct audit {
     struct conversation_limits   limits;
     struct shard               **shards;
     size_t                       n_shards;
+    struct watchdog             *watchdog;      /* or NULL */
     struct conversation        **conversations; /* all of all shards, in order of their first packet */
     size_t                       n_conversations;
     struct shard_host           *hosts;         /* merged, by address */

@@ -19,7 +19,7 @@
 
 void engine_options_default(struct engine_options *ret)
 {
-    *ret = (struct engine_options){.n_workers = 1, .flows_kept = 20, .peers_kept = 1000};
+    *ret = (struct engine_options){.n_workers = 1, .flows_kept = 20, .peers_kept = 1000, .stuck_ns = INT64_C(5000000000)};
     flow_options_default(&ret->flow);
 }
 
@@ -139,7 +139,7 @@ static int start_threads(struct crew *crew, struct worker *workers, struct err *
         if (rc != 0)
             err_set(reterr, -rc, "cannot start worker %zu of %zu: %s", i + 1, n, strerror(rc));
         else
-            crew->n_threads++;
+            watchdog_sit(crew->audit->watchdog, i, crew->threads[crew->n_threads++]);
     }
     crew->failed = rc != 0;
     pthread_mutex_unlock(&crew->gate);
@@ -155,6 +155,13 @@ static void end_threads(struct crew *crew)
     crew->over = true;
     pthread_barrier_wait(&crew->ready);
     join_threads(crew);
+}
+
+static void on_stuck(void *aux, uint16_t input, uint64_t number)
+{
+    const struct audit *a = aux;
+
+    a->options->stuck(a->options->stuck_aux, inputs_path(a->inputs, input), number);
 }
 
 static int make_shards(struct audit *a, bool survey, struct err *reterr)
@@ -180,8 +187,15 @@ static int make_shards(struct audit *a, bool survey, struct err *reterr)
     a->shards = calloc(o->n_workers, sizeof(struct shard *));
     if (a->shards == NULL)
         return err_set(reterr, -ENOMEM, "no memory for the workers");
+    if (o->stuck != NULL) {
+        rc = watchdog_new(o->n_workers, o->stuck_ns, on_stuck, a, &a->watchdog, reterr);
+        if (rc != 0)
+            return rc;
+        watchdog_sit(a->watchdog, 0, pthread_self());
+    }
     for (; a->n_shards < o->n_workers; a->n_shards++) {
         so.index = (unsigned)a->n_shards;
+        so.seat = watchdog_seat(a->watchdog, a->n_shards);
         rc = shard_new(&so, a->policy, &a->shards[a->n_shards], reterr);
         if (rc != 0)
             return rc;
@@ -314,6 +328,7 @@ static void sum_up(struct audit *a)
 
 static void release(struct audit *a)
 {
+    watchdog_free(a->watchdog);
     audit_free_findings(a);
     for (size_t i = 0; i < a->n_shards; i++)
         shard_free(a->shards[i]);

@@ -456,8 +456,11 @@ static void handle_packet(struct shard *s, enum packet_result result, uint64_t h
         results[step.result]++;
         if ((p->flags & PACKET_GROUP) != 0 && p->transport == IPPROTO_UDP)
             note_group_query(s, p);
-        if (step.result == PACKET_OK && step.flow->watch != 0 && p->payload_len > 0)
+        if (step.result == PACKET_OK && step.flow->watch != 0 && p->payload_len > 0) {
+            watchdog_enter(s->options.seat, p->input, p->number);
             look_inside(s, &step, p);
+            watchdog_leave(s->options.seat);
+        }
         return;
     }
     if (result == PACKET_ICMP_ERROR)

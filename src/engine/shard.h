@@ -13,6 +13,7 @@
 #include "flowaudit/flow.h"
 #include "flowaudit/packet.h"
 #include "inputs.h"
+#include "watchdog.h"
 
 struct shard_options {
     unsigned index, n_shards;
@@ -22,6 +23,7 @@ struct shard_options {
     struct conversation_limits limits;
     struct app_list *apps;    /* all shards' */
     bool     survey;          /* the policy knows nobody: rows are looked for by port alone, and nothing is judged */
+    struct watchdog_seat *seat; /* this shard's, or NULL */
 };
 
 /* What was seen of one address that the site names. */
