@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "flowaudit/flow.h"
+#include "flow_twin.h"
 
 #define SECOND INT64_C(1000000000)
 #define N_PACKETS 30000
@@ -113,213 +114,6 @@ static void foretell(const struct flow_table *table, const struct packet *batch,
     }
 }
 
-/* ---- the twin ---- */
-
-struct twin_flow {
-    struct packet *packets;
-    size_t         n, size;
-    bool           ended;
-    enum flow_end  end;
-};
-
-struct twin {
-    struct twin_flow *flows;
-    size_t            n, size;
-};
-
-static bool same_ends(const struct packet *a, const struct packet *b, bool *ret_back)
-{
-    bool there = addr_compare(&a->src, &b->src) == 0 && addr_compare(&a->dst, &b->dst) == 0 && a->sport == b->sport &&
-                 a->dport == b->dport;
-    bool back = addr_compare(&a->src, &b->dst) == 0 && addr_compare(&a->dst, &b->src) == 0 && a->sport == b->dport &&
-                a->dport == b->sport;
-
-    *ret_back = !there;
-    return a->transport == b->transport && (there || back);
-}
-
-static int64_t twin_last(const struct twin_flow *f)
-{
-    int64_t last = f->packets[0].ts_ns;
-
-    for (size_t i = 1; i < f->n; i++)
-        if (f->packets[i].ts_ns > last)
-            last = f->packets[i].ts_ns;
-    return last;
-}
-
-/* What initial number the sender of 'p' (or the other end) is known to have used. */
-static bool twin_base(const struct twin_flow *f, const struct packet *p, bool other, uint32_t *ret)
-{
-    for (size_t i = 0; i < f->n; i++) {
-        const struct packet *q = &f->packets[i];
-        bool                 back;
-
-        if ((q->flags & PACKET_FLAGS_CUT) != 0)
-            continue;
-        same_ends(q, p, &back);
-        if (back == other) {
-            *ret = (q->tcp_flags & TCP_SYN) != 0 ? q->tcp_seq : q->tcp_seq - 1;
-            return true;
-        }
-        if ((q->tcp_flags & TCP_ACK) != 0) {
-            *ret = q->tcp_ack - 1;
-            return true;
-        }
-    }
-    return false;
-}
-
-static unsigned count_flag(const struct twin_flow *f, const struct packet *as, bool back, uint8_t mask, uint8_t value)
-{
-    unsigned n = 0;
-
-    for (size_t i = 0; i < f->n; i++) {
-        bool is_back;
-
-        same_ends(&f->packets[i], as, &is_back);
-        if (is_back == back && (f->packets[i].flags & PACKET_FLAGS_CUT) == 0)
-            n += (f->packets[i].tcp_flags & mask) == value;
-    }
-    return n;
-}
-
-static bool twin_is_over(const struct twin_flow *f, const struct packet *p, enum flow_end *ret)
-{
-    int64_t  idle = (p->transport == IPPROTO_TCP ? 3600 : 900) * SECOND;
-    uint32_t base, peer;
-
-    *ret = FLOW_END_IDLE;
-    if (p->ts_ns - twin_last(f) > idle)
-        return true;
-    *ret = FLOW_END_CLOSED;
-    if (p->transport != IPPROTO_TCP || (p->tcp_flags & TCP_SYN) == 0)
-        return false;
-    if (!twin_base(f, p, false, &base) || base == p->tcp_seq)
-        return false;
-    if ((p->tcp_flags & TCP_ACK) == 0)
-        return true;
-    bool reset = count_flag(f, p, false, TCP_RST, TCP_RST) + count_flag(f, p, true, TCP_RST, TCP_RST) > 0;
-    bool finished = count_flag(f, p, false, TCP_FIN, TCP_FIN) > 0 && count_flag(f, p, true, TCP_FIN, TCP_FIN) > 0;
-    return (reset || finished) && twin_base(f, p, true, &peer) && peer != p->tcp_ack - 1;
-}
-
-static void *grow(void *array, size_t *size, size_t n, size_t item)
-{
-    if (n < *size)
-        return array;
-    *size = *size > 0 ? 2 * *size : 4;
-    array = realloc(array, *size * item);
-    ck_assert_ptr_nonnull(array);
-    return array;
-}
-
-static void twin_track(struct twin *t, const struct packet *p)
-{
-    struct twin_flow *f = NULL;
-    enum flow_end     end;
-    bool              back;
-
-    for (size_t i = 0; i < t->n && f == NULL; i++)
-        if (!t->flows[i].ended && same_ends(&t->flows[i].packets[0], p, &back))
-            f = &t->flows[i];
-    if (f != NULL && twin_is_over(f, p, &end)) {
-        f->ended = true;
-        f->end = end;
-        f = NULL;
-    }
-    if (f == NULL) {
-        t->flows = grow(t->flows, &t->size, t->n, sizeof(*t->flows));
-        f = &t->flows[t->n++];
-        *f = (struct twin_flow){.end = FLOW_END_FORCED};
-    }
-    f->packets = grow(f->packets, &f->size, f->n, sizeof(*f->packets));
-    f->packets[f->n++] = *p;
-}
-
-/* The first packet that decides who the client is, as if sent by the client; NULL: the first of all, as it is. */
-static const struct packet *twin_decider(const struct twin_flow *f, enum direction_basis *ret, bool *ret_turn)
-{
-    static const uint8_t wanted[] = {TCP_SYN, TCP_SYN | TCP_ACK};
-
-    for (unsigned w = 0; w < 2 && f->packets[0].transport == IPPROTO_TCP; w++)
-        for (size_t i = 0; i < f->n; i++)
-            if ((f->packets[i].tcp_flags & (TCP_SYN | TCP_ACK)) == wanted[w]) {
-                *ret = w == 0 ? DIRECTION_SYN : DIRECTION_SYN_ACK;
-                *ret_turn = w == 1;
-                return &f->packets[i];
-            }
-    *ret = f->packets[0].transport == IPPROTO_TCP ? DIRECTION_UNKNOWN : DIRECTION_FIRST;
-    *ret_turn = false;
-    return &f->packets[0];
-}
-
-static enum tcp_state twin_state(const struct twin_flow *f, const struct packet *client)
-{
-    unsigned n_flags = count_flag(f, client, false, 0, 0) + count_flag(f, client, true, 0, 0);
-    bool     syn = count_flag(f, client, false, TCP_SYN | TCP_ACK, TCP_SYN) > 0;
-    bool     syn_ack = count_flag(f, client, true, TCP_SYN | TCP_ACK, TCP_SYN | TCP_ACK) > 0;
-    bool     more = count_flag(f, client, false, TCP_SYN | TCP_RST, 0) > 0;
-    bool     server_more = count_flag(f, client, true, TCP_SYN | TCP_RST, 0) > 0;
-
-    if (n_flags == 0)
-        return TCP_STATE_FLAGS_CUT;
-    if (!syn)
-        return syn_ack ? TCP_STATE_SYN_ACK_ONLY : TCP_STATE_MIDSTREAM;
-    if (syn_ack)
-        return more ? TCP_STATE_ESTABLISHED : TCP_STATE_HALF_OPEN;
-    if (more || server_more)
-        return TCP_STATE_NO_SYN_ACK;
-    return count_flag(f, client, true, TCP_RST, TCP_RST) > 0 ? TCP_STATE_REFUSED : TCP_STATE_SYN;
-}
-
-static void twin_record(const struct twin_flow *f, struct flow_record *r)
-{
-    bool                 turn, back;
-    const struct packet *decider = twin_decider(f, &r->direction, &turn);
-    struct packet        client = *decider;
-
-    if (turn) {
-        client.src = decider->dst;
-        client.dst = decider->src;
-        client.sport = decider->dport;
-        client.dport = decider->sport;
-    }
-    r->tuple = (struct tuple){client.src, client.dst, client.sport, client.dport, client.transport};
-    r->end = f->end;
-    r->first_ns = f->packets[0].ts_ns;
-    r->last_ns = twin_last(f);
-    r->input = f->packets[0].input;
-    r->first_packet = f->packets[0].number;
-    for (size_t i = 0; i < f->n; i++) {
-        const struct packet *p = &f->packets[i];
-
-        same_ends(p, &client, &back);
-        if (p->ts_ns < r->first_ns)
-            r->first_ns = p->ts_ns;
-        if (r->packets[back]++ == 0) {
-            r->vlan[back] = p->vlan;
-            r->ttl_min[back] = p->ttl;
-        }
-        r->bytes[back] += p->wire_len;
-        r->payload[back] += p->payload_wire_len;
-        r->tcp_flags[back] |= p->tcp_flags;
-        r->ttl_min[back] = p->ttl < r->ttl_min[back] ? p->ttl : r->ttl_min[back];
-        r->ttl_max[back] = p->ttl > r->ttl_max[back] ? p->ttl : r->ttl_max[back];
-        if (r->closed == FLOW_CLOSED_NONE && (p->tcp_flags & (TCP_FIN | TCP_RST)) != 0)
-            r->closed_by_server = back;
-        if ((p->tcp_flags & TCP_RST) != 0 && r->closed != FLOW_CLOSED_RST) {
-            r->rst_ttl = p->ttl;
-            r->rst_from_server_side = back;
-            r->closed = FLOW_CLOSED_RST;
-        }
-        if ((p->tcp_flags & TCP_FIN) != 0 && r->closed == FLOW_CLOSED_NONE)
-            r->closed = FLOW_CLOSED_FIN;
-    }
-    if (client.transport == IPPROTO_TCP)
-        r->tcp_state = twin_state(f, &client);
-}
-
 static int by_first_packet(const void *a, const void *b)
 {
     const struct flow_record *x = a, *y = b;
@@ -383,9 +177,8 @@ START_TEST(the_table_and_its_twin_agree)
         memset(&r, 0, sizeof(r));
         twin_record(&twin.flows[i], &r);
         compare(&list.records[i], &r, seed);
-        free(twin.flows[i].packets);
     }
-    free(twin.flows);
+    twin_clear(&twin);
     free(list.records);
     flow_table_free(table);
 }

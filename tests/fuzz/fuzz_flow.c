@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The flow table under operations: against its dumb twin without a bound, and against itself with another hash key and a bound that it reaches
+ * at once.  Input: one byte for the mode, then operations of twelve bytes.
+ */
+#include "fuzz.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flowaudit/flow.h"
+#include "oracle/flow_twin.h"
+
+#define SECOND INT64_C(1000000000)
+#define MAX_PACKETS 2000
+
+struct list {
+    struct flow_record *records;
+    size_t              n, size;
+};
+
+static void keep(void *aux, struct flow_record *record, void *ext)
+{
+    struct list *list = aux;
+
+    (void)ext;
+    if (list->n == list->size) {
+        list->size = list->size > 0 ? 2 * list->size : 64;
+        list->records = realloc(list->records, list->size * sizeof(*list->records));
+        fuzz_must(list->records != NULL);
+    }
+    list->records[list->n++] = *record;
+}
+
+static struct addr host(unsigned n)
+{
+    uint8_t bytes[16] = {0xfd, [15] = (uint8_t)n};
+
+    return n & 4 ? addr_from_ipv6(bytes) : addr_from_ipv4((uint8_t[]){10, 0, 0, (uint8_t)n});
+}
+
+struct op {
+    struct packet packet;
+    uint8_t       kind; /* 0-5 packet, 6 fragment, 7 ICMP error */
+};
+
+static struct op next_op(struct fuzz *in, uint64_t number, int64_t *now)
+{
+    static const int64_t jumps[] = {1, 1000000, SECOND, 899 * SECOND, 901 * SECOND, 3601 * SECOND, -5 * SECOND, -4000 * SECOND};
+    uint8_t   what = fuzz_u8(in), ends = fuzz_u8(in), ports = fuzz_u8(in);
+    struct op op = {.kind = what & 7};
+    struct packet *p = &op.packet;
+
+    *now += jumps[what >> 3 & 7];
+    *now = *now > 0 ? *now : SECOND;
+    p->ts_ns = *now;
+    p->number = number;
+    p->transport = what & 0x40 ? IPPROTO_UDP : IPPROTO_TCP;
+    unsigned family = ends & 0x80 ? 4 : 0;
+    p->flags = family != 0 ? PACKET_IS_IPV6 : 0;
+    p->src = host(family + (ends & 3));
+    p->dst = host(family + (ends >> 2 & 3));
+    p->sport = (uint16_t)(1 + (ports & 3));
+    p->dport = (uint16_t)(1 + (ports >> 2 & 3));
+    if (addr_compare(&p->src, &p->dst) == 0 && p->sport == p->dport)
+        p->sport = 1000;
+    p->input = ports >> 4 & 1;
+    p->vlan = ports >> 5 & 1;
+    p->ttl = (uint8_t)(60 + (ports >> 6));
+    p->tcp_flags = p->transport == IPPROTO_TCP ? fuzz_u8(in) & 0x3f : (uint8_t)(fuzz_u8(in) & 0);
+    p->ip_id = fuzz_u8(in) & 3;
+    p->payload_wire_len = fuzz_u16(in) % 1461;
+    p->wire_len = 60 + p->payload_wire_len;
+    p->tcp_seq = p->transport == IPPROTO_TCP ? fuzz_u16(in) : 0;
+    p->tcp_ack = p->transport == IPPROTO_TCP ? fuzz_u16(in) : 0;
+    p->fragment_id = fuzz_u8(in) & 7;
+    return op;
+}
+
+static void compare(const struct flow_record *ours, const struct flow_record *twin)
+{
+    struct flow_record r = *ours;
+
+    r.duplicates = r.retransmissions = r.unseen_bytes[0] = r.unseen_bytes[1] = 0;
+    fuzz_must(r.end == twin->end || (r.end == FLOW_END_IDLE && twin->end == FLOW_END_FORCED));
+    r.end = twin->end;
+    fuzz_must(memcmp(&r, twin, sizeof(r)) == 0);
+}
+
+static int by_first_packet(const void *a, const void *b)
+{
+    const struct flow_record *x = a, *y = b;
+
+    return (x->first_packet > y->first_packet) - (x->first_packet < y->first_packet);
+}
+
+static void against_twin(struct fuzz *in)
+{
+    struct flow_options o;
+    struct flow_table  *table;
+    struct list         list = {0};
+    struct twin         twin = {0};
+    int64_t             now = 1000000 * SECOND, latest = now;
+
+    flow_options_default(&o);
+    fuzz_must(flow_table_new(&o, keep, &list, &table, NULL) == 0);
+    for (uint64_t number = 1; in->size >= 4 && number < MAX_PACKETS; number++) {
+        struct op        op = next_op(in, number, &now);
+        struct flow_step step;
+
+        latest = now > latest ? now : latest;
+        flow_table_track(table, flow_table_hash(table, &op.packet), &op.packet, &step);
+        fuzz_must(step.result == PACKET_OK);
+        twin_track(&twin, &op.packet);
+    }
+    flow_table_drain(table, latest);
+    fuzz_must(list.n == twin.n);
+    if (list.n > 0)
+        qsort(list.records, list.n, sizeof(*list.records), by_first_packet);
+    for (size_t i = 0; i < twin.n; i++) {
+        struct flow_record r;
+
+        memset(&r, 0, sizeof(r));
+        twin_record(&twin.flows[i], &r);
+        compare(&list.records[i], &r);
+    }
+    twin_clear(&twin);
+    free(list.records);
+    flow_table_free(table);
+}
+
+struct account {
+    uint64_t n_tracked, n_held;
+};
+
+static void do_op(struct flow_table *table, struct op *op, struct account *account)
+{
+    struct packet   *p = &op->packet;
+    struct flow_step step;
+
+    if (op->kind == 6) {
+        enum flow_fragment f = flow_table_fragment(table, p);
+        account->n_tracked += f == FLOW_FRAGMENT_JOINED;
+        account->n_held += f == FLOW_FRAGMENT_HELD;
+        return;
+    }
+    if (op->kind == 7) {
+        p->quote = (struct packet_quote){p->src, p->dst, p->sport, p->dport, p->transport, 3, p->ip_id, p->tcp_flags & 1, p->tcp_seq};
+        p->transport = IPPROTO_ICMP;
+        flow_table_icmp_error(table, p);
+        return;
+    }
+    if (op->kind == 5) {
+        p->flags |= PACKET_FIRST_FRAGMENT;
+        p->fragment_more = true;
+    }
+    flow_table_track(table, flow_table_hash(table, p), p, &step);
+    account->n_tracked += step.result == PACKET_OK;
+    void *ext = step.result == PACKET_OK && p->payload_wire_len > 700 ? flow_ext(table, step.flow) : NULL;
+    if (ext != NULL)
+        memset(ext, 0xee, 4000);
+    if (p->payload_wire_len % 64 == 63)
+        flow_table_sweep(table, p->ts_ns, 50);
+}
+
+/* Returns the list; every packet is in a record, or was refused, or is an orphan. */
+static struct list bounded(struct fuzz in, const struct hash_key *key, bool active)
+{
+    struct flow_options o;
+    struct flow_table  *table;
+    struct list         list = {0};
+    struct account      account = {0};
+    int64_t             now = 1000000 * SECOND;
+    uint64_t            n = 0, n_held = 0;
+
+    flow_options_default(&o);
+    o.memory_limit = 1;
+    o.ext_size = 4000;
+    o.max_fragments = 4;
+    o.hash_key = key;
+    o.active_ns = active ? 40 * SECOND : 0;
+    fuzz_must(flow_table_new(&o, keep, &list, &table, NULL) == 0);
+    for (uint64_t number = 1; in.size >= 4 && number < MAX_PACKETS; number++) {
+        struct op op = next_op(&in, number, &now);
+
+        do_op(table, &op, &account);
+    }
+    flow_table_drain(table, now);
+    for (size_t i = 0; i < list.n; i++)
+        n += list.records[i].packets[0] + list.records[i].packets[1];
+    for (uint16_t input = 0; input < 2; input++) {
+        struct flow_held held;
+
+        flow_table_held(table, input, &held);
+        account.n_tracked += held.n_joined;
+        n_held += held.n_joined + held.n_orphans;
+    }
+    fuzz_must(n == account.n_tracked && n_held == account.n_held);
+    flow_table_free(table);
+    return list;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct hash_key keys[2] = {{1, 2}, {UINT64_C(0x9e3779b97f4a7c15), 77}};
+    struct fuzz in = {data, size};
+    uint8_t     mode = fuzz_u8(&in);
+
+    if (mode % 2 == 0) {
+        against_twin(&in);
+        return 0;
+    }
+    struct list a = bounded(in, &keys[0], mode & 2), b = bounded(in, &keys[1], mode & 2);
+    fuzz_must(a.n == b.n && (a.n == 0 || memcmp(a.records, b.records, a.n * sizeof(*a.records)) == 0));
+    free(a.records);
+    free(b.records);
+    return 0;
+}
