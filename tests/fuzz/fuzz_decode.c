@@ -25,7 +25,7 @@ static void check_packet(const struct frame *f, const struct packet *p, enum pac
     }
     if (p->payload_len > 0)
         must_lie_in(f, p->payload, p->payload_len);
-    fuzz_must(p->n_tunnels < PACKET_MAX_TUNNELS);
+    fuzz_must(p->n_tunnels <= PACKET_MAX_TUNNELS);
     if (result == PACKET_OK)
         fuzz_must((p->transport == IPPROTO_TCP || p->transport == IPPROTO_UDP) && p->payload_len <= p->l3_len);
 }
