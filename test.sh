@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing (Debian packages), builds with gcc, and with clang under the address and undefined-behaviour
-# sanitizers, and runs all tests in both.  The last lines are the test runner's own counts.
+# sanitizers, runs all tests in both, and fuzzes each parser for half a minute.  The last lines are the test runner's own counts.
 set -eu
 cd "$(dirname "$0")"
 . tools/setup.sh
@@ -15,6 +15,9 @@ CC=clang build_in build-asan -Dtests=enabled -Db_sanitize=address,undefined -Db_
 # What looks for faults runs under the sanitizers; what compares results runs once, in the build that is shipped.
 say "Tests, clang with sanitizers"
 meson test -C build-asan --no-rebuild --print-errorlogs unit samples robust errors
+meson test -C build-asan --no-rebuild --print-errorlogs --suite fuzz
+say "Fuzzing"
+tools/fuzz.sh 30
 say "Tests, gcc"
 meson test -C build-test --no-rebuild --print-errorlogs --no-suite unit
 build-test/tests/check_all
