@@ -58,6 +58,8 @@ int report_summary(struct report *, int64_t run_id, struct report_summary *ret, 
 bool report_incomplete(const struct report_summary *);
 /* One sentence: "Not compliant: 7 findings (2 high, 5 medium)".  Returns 'buf'. */
 const char *report_verdict(const struct report_summary *, char *buf, size_t size);
+/* Any text on one line of a terminal: controls and overrides of the reading direction are shown as \xNN or \u{NNNN}. */
+void report_put_safe(FILE *, const char *text);
 void report_free(struct report *);
 
 #endif

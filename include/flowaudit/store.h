@@ -111,6 +111,11 @@ int  store_put_finding(struct store *, const struct store_finding *, struct err 
 int  store_put_expectation(struct store *, const struct store_expectation *, struct err *reterr);
 /* Rows are committed by the ten thousand; this commits the ones so far, so that others see them ('watch': every second or so). */
 int  store_commit(struct store *, struct err *reterr);
+/* Removes the rows of an older run.  Its seal stays, and a row of 'removal', sealed with the run at work, says that the program
+ * removed it: see seal.h.  -ENOENT: there is no such run; -EINVAL: it is the run at work. */
+int  store_remove_run(struct store *, int64_t run_id, int64_t removed_ns, const char *reason, struct err *reterr);
+/* The same for the oldest, so that with the run at work 'keep' (1 or more) are left.  Runs that others are writing must not be among them. */
+int  store_keep_runs(struct store *, unsigned keep, int64_t removed_ns, struct err *reterr);
 /* Sets ended and 'complete' (1 only where every input was read to its end without a fault), commits; the file then is a single one in
  * rollback-journal mode, fit to be copied (unless another program is just reading it: then its log is emptied, and goes with the last reader).
  * Another run may begin after this. */

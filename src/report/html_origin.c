@@ -108,6 +108,29 @@ static void put_texts(void *aux, struct cursor *c)
     html_put(h, "</pre>\n");
 }
 
+static void put_seal(void *aux, struct cursor *c)
+{
+    struct html *h = aux;
+
+    html_put(h, "<dt>Seal of the run<dd><code>");
+    html_text(h, cursor_text(c, 0, NULL));
+    html_put(h, "</code>");
+}
+
+/* What flowaudit-db(5), INTEGRITY, tells how to compute. */
+static int put_integrity(struct html *h, struct err *reterr)
+{
+    char sha256[DIGEST_TEXT_SIZE];
+    int rc = seal_findings(h->job->report->reader, h->job->run_id, sha256, reterr);
+
+    if (rc != 0)
+        return rc;
+    html_put(h, "<h3>Digests of the result</h3>\n<dl><dt>Findings (flowaudit-findings-1)<dd><code>%s</code>", sha256);
+    rc = report_each(h->job, "SELECT sha256 FROM seals WHERE run_id = ?1", put_seal, h, reterr);
+    html_put(h, "</dl>\n<p><code>flowaudit verify</code> recomputes them; flowaudit-db(5) says how.</p>\n");
+    return rc;
+}
+
 int html_reproduction(struct html *h, struct err *reterr)
 {
     static const char sql[] =
@@ -121,5 +144,7 @@ int html_reproduction(struct html *h, struct err *reterr)
                          "SELECT sha256, coalesce(path, name, '') FROM inputs WHERE run_id = ?1 AND sha256 IS NOT NULL "
                          "ORDER BY input_id",
                          put_input_sum, h, reterr);
-    return rc == 0 ? report_each(h->job, sql, put_texts, h, reterr) : rc;
+    if (rc == 0)
+        rc = report_each(h->job, sql, put_texts, h, reterr);
+    return rc == 0 ? put_integrity(h, reterr) : rc;
 }

@@ -103,6 +103,16 @@ static void put_run(void *aux, struct cursor *c)
     putc('}', rows->out);
 }
 
+static int put_findings_digest(const struct report_job *job, struct err *reterr)
+{
+    char sha256[DIGEST_TEXT_SIZE];
+    int rc = seal_findings(job->report->reader, job->run_id, sha256, reterr);
+
+    if (rc == 0)
+        fprintf(job->out, ",\n  \"findings_digest\": {\"algorithm\": \"flowaudit-findings-1\", \"sha256\": \"%s\"}", sha256);
+    return rc;
+}
+
 int report_write_json(const struct report_job *job, struct err *reterr)
 {
     struct rows rows = {.out = job->out};
@@ -110,6 +120,8 @@ int report_write_json(const struct report_job *job, struct err *reterr)
     fprintf(job->out, "{\n  \"flowaudit\": {\"format\": %d, \"schema\": %d}", JSON_FORMAT_VERSION,
             STORE_SCHEMA_VERSION);
     int rc = report_each(job, report_tables[0].sql, put_run, &rows, reterr);
+    if (rc == 0)
+        rc = put_findings_digest(job, reterr);
     for (const struct report_table *t = report_tables + 1; rc == 0 && t->name != NULL; t++)
         if (job->table == NULL || job->table == t)
             rc = put_array(job, t, reterr);

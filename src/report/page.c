@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "page.h"
+#include "flowaudit/report.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -209,4 +210,17 @@ void page_heading(struct page *p, const char *text)
 {
     putc('\n', p->out);
     page_par(p, STYLE_BOLD, 0, 0, "%s", text);
+}
+
+void report_put_safe(FILE *out, const char *text)
+{
+    struct glyph g;
+
+    for (size_t left = strlen(text); left > 0;) {
+        size_t used = page_glyph(text, left, &g);
+
+        fwrite(g.text, 1, g.len, out);
+        text += used;
+        left -= used;
+    }
 }

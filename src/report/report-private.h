@@ -5,6 +5,7 @@
 
 #include "flowaudit/reader.h"
 #include "flowaudit/report.h"
+#include "flowaudit/seal.h"
 
 struct report {
     struct reader *reader;

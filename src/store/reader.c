@@ -161,11 +161,13 @@ static int check_content(struct reader *r, struct err *reterr)
 
     if (rc != 0)
         return rc;
-    if (version != STORE_SCHEMA_VERSION)
-        return err_set(reterr, -EINVAL, "%s: has schema version %lld; this flowaudit knows version %d", r->path,
+    if (version < 1 || version > STORE_SCHEMA_VERSION)
+        return err_set(reterr, -EINVAL, "%s: has schema version %lld; this flowaudit knows versions up to %d", r->path,
                        (long long)version, STORE_SCHEMA_VERSION);
     rc = check_pages(r, reterr);
-    if (rc == 0 && (rc = schema_verify(r->db, STORE_SCHEMA_VERSION, reterr)) != 0)
+    if (rc == 0 && (rc = schema_verify(r->db, (int)version, reterr)) == 0 && version < STORE_SCHEMA_VERSION)
+        rc = schema_overlay(r->db, (int)version, reterr);
+    if (rc != 0 && reterr != NULL && strncmp(reterr->msg, r->path, strlen(r->path)) != 0)
         err_prefix(reterr, "%s: ", r->path);
     return rc;
 }
@@ -211,6 +213,17 @@ void reader_free(struct reader *r)
     sqlite3_close(r->db);
     free(r->path);
     free(r);
+}
+
+sqlite3 *reader_connection(struct reader *r)
+{
+    r->n_ticks = 0;
+    return r->db;
+}
+
+const char *reader_path(const struct reader *r)
+{
+    return r->path;
 }
 
 /* --- queries ------------------------------------------------------------------------------------------- */

@@ -137,6 +137,14 @@ static const char *const step_1[] = {
 
 /* The second version: see flowaudit-db(5), HISTORY. */
 static const char *const step_2[] = {
+    /* Integrity: a seal for each run that came to its end, chained; and which runs were removed, by which run.  Without a
+     * row of 'seal' a run is unprotected.  Both outlive the runs that they speak of. */
+    "CREATE TABLE seal(seal_id INTEGER PRIMARY KEY, run_id INTEGER NOT NULL UNIQUE, previous TEXT, sha256 TEXT NOT"
+    " NULL, manifest TEXT NOT NULL) STRICT;",
+    "CREATE TABLE removal(run_id INTEGER NOT NULL, removed_run INTEGER NOT NULL, removed_ns INTEGER, seal TEXT, reason"
+    " TEXT, PRIMARY KEY (run_id, removed_run)) STRICT, WITHOUT ROWID;",
+    "CREATE VIEW seals AS SELECT seal_id, run_id, previous, sha256, manifest FROM seal;",
+    "CREATE VIEW removals AS SELECT run_id, removed_run, " ISO("removed_ns") " AS removed, seal, reason FROM removal;",
     NULL,
 };
 
@@ -183,7 +191,8 @@ static int compare_objects(sqlite3 *db, sqlite3 *reference, struct err *reterr)
     int code = 0;
 
     if (rc == SQLITE_OK && sqlite3_prepare_v2(db,
-                                              "SELECT type = ?1 AND sql = ?3 FROM sqlite_schema WHERE name = ?2",
+                                              "SELECT coalesce(min(type = ?1 AND sql = ?3), 0) FROM sqlite_schema"
+                                              " WHERE name = ?2 COLLATE NOCASE",
                                               -1, &have, NULL) != SQLITE_OK)
         code = store_sql_error(db, "cannot read the schema", reterr);
     while (code == 0 && have != NULL && (rc = sqlite3_step(want)) == SQLITE_ROW) {
@@ -205,7 +214,7 @@ static int compare_objects(sqlite3 *db, sqlite3 *reference, struct err *reterr)
     return code;
 }
 
-int schema_verify(sqlite3 *db, int version, struct err *reterr)
+int schema_reference(int version, sqlite3 **ret, struct err *reterr)
 {
     sqlite3 *reference = NULL;
     int rc = sqlite3_open_v2(":memory:", &reference, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
@@ -214,8 +223,21 @@ int schema_verify(sqlite3 *db, int version, struct err *reterr)
         rc = store_sql_error(reference, "cannot make the schema to compare with", reterr);
     for (int v = 0; rc == 0 && v < version; v++)
         rc = run_step(reference, v, reterr);
-    if (rc == 0)
-        rc = compare_objects(db, reference, reterr);
+    if (rc != 0)
+        sqlite3_close(reference);
+    else
+        *ret = reference;
+    return rc;
+}
+
+int schema_verify(sqlite3 *db, int version, struct err *reterr)
+{
+    sqlite3 *reference;
+    int rc = schema_reference(version, &reference, reterr);
+
+    if (rc != 0)
+        return rc;
+    rc = compare_objects(db, reference, reterr);
     sqlite3_close(reference);
     return rc;
 }

@@ -14,4 +14,11 @@ int schema_migrate(sqlite3 *, int version, struct err *reterr);
  * of the first that is not.  Further objects (somebody's own views, statistics) are none of our business. */
 int schema_verify(sqlite3 *, int version, struct err *reterr);
 
+/* Shows an older file as the present version would: the views of this version as temporary ones, over temporary tables for
+ * those that the file lacks.  The file itself is not written. */
+int schema_overlay(sqlite3 *, int version, struct err *reterr);
+
+/* An empty database in memory with the tables and views of 'version'; to be closed. */
+int schema_reference(int version, sqlite3 **ret, struct err *reterr);
+
 #endif

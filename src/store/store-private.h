@@ -38,6 +38,8 @@ struct store {
 
 /* 'code' and 'failed' of a store after a statement failed: says so, rolls back, and keeps the sentence. */
 int store_fail(struct store *, const char *what, struct err *reterr);
+/* The same with the reason given. */
+int store_fail_as(struct store *, const struct err *why, struct err *reterr);
 /* Opens a transaction where none is; 0 or the failure. */
 int store_ready(struct store *, struct err *reterr);
 /* After a row: counts it, and commits a full batch. */
@@ -60,5 +62,10 @@ bool text_is_plain(const char *text, size_t limit, size_t *ret_len);
 /* A copy in valid UTF-8 without control characters (shown as \xNN), cut at a character's end with an ellipsis where
  * longer than 'limit'. 'lines': tabs and line ends stay.  To be freed; NULL = no memory. */
 char *text_clean(const char *text, size_t limit, bool lines, size_t *ret_len);
+
+struct reader;
+/* For queries of this module beside reader_query(): the budget of work begins anew. */
+sqlite3 *reader_connection(struct reader *);
+const char *reader_path(const struct reader *);
 
 #endif

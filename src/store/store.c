@@ -3,7 +3,7 @@
  * The writer's connection: opening, runs and transactions.
  *
  * Life of a run: begin_run puts the file into WAL mode, so that others can read while rows come in, and commits the run
- * row; rows follow in transactions of BATCH_ROWS; end_run marks the run, empties the log and goes back to a rollback
+ * row; rows follow in transactions of BATCH_ROWS; end_run marks the run, seals it, empties the log and goes back to a rollback
  * journal, after which the record is one file again.
  *
  * A failure is final for its run: the open transaction is rolled back, every later call returns the same sentence, and
@@ -20,6 +20,7 @@
 
 #include "store-private.h"
 #include "schema.h"
+#include "seal.h"
 
 #define BATCH_ROWS 10000
 #define BUSY_MS    10000 /* another writer's batch takes far less */
@@ -153,6 +154,16 @@ int store_fail(struct store *s, const char *what, struct err *reterr)
         store_sql_error(s->db, what, &s->failed);
         err_prefix(&s->failed, "%s: ", s->path);
     }
+    if (!sqlite3_get_autocommit(s->db))
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    s->in_transaction = false;
+    return err_set(reterr, s->failed.code, "%s", s->failed.msg);
+}
+
+int store_fail_as(struct store *s, const struct err *why, struct err *reterr)
+{
+    if (s->failed.code == 0)
+        err_set(&s->failed, why->code, "%s: %s", s->path, why->msg);
     if (!sqlite3_get_autocommit(s->db))
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     s->in_transaction = false;
@@ -295,9 +306,12 @@ static void make_single(struct store *s)
 int store_end_run(struct store *s, int64_t ended_ns, bool complete, struct err *reterr)
 {
     assert(s->run_id != 0);
+    struct err why = {0};
     int rc = store_ready(s, reterr);
     if (rc == 0 && mark_ended(s, ended_ns, complete) != SQLITE_OK)
         rc = store_fail(s, "cannot write", reterr);
+    if (rc == 0 && seal_write(s->db, s->run_id, &why) != 0)
+        rc = store_fail_as(s, &why, reterr);
     if (rc == 0)
         rc = store_commit(s, reterr);
     if (rc != 0)

@@ -28,7 +28,7 @@ MAY = {
     'cli': {'capture', 'evidence', 'notify', 'classify', 'engine', 'flow', 'learn', 'policy', 'report', 'rules', 'store'},
 }
 OWN = {  # folder: its public headers, where they are not named after it
-    'store': {'store', 'reader'},
+    'store': {'store', 'reader', 'seal'},
     'capture': {'capture', 'live', 'confine'},
     'notify': {'notify'},
     'evidence': {'evidence'},
@@ -36,7 +36,7 @@ OWN = {  # folder: its public headers, where they are not named after it
     'policy': {'policy', 'learn'},
     'base': BASE,
 }
-OF = {'live': 'capture', 'confine': 'capture', 'watch': 'engine'}  # whose a public header is that has another name
+OF = {'seal': 'store', 'live': 'capture', 'confine': 'capture', 'watch': 'engine'}  # whose a public header is that has another name
 LIBRARIES = {  # a system header, and the one folder that may include it
     r'pcap(/.*)?\.h': 'capture', r'zlib\.h': 'capture', r'zstd\.h': 'capture', r'ndpi_.*\.h': 'classify', r'sqlite3\.h': 'store',
     r'libfyaml\.h': 'rules', r'pthread\.h': 'engine', r'xlsxwriter\.h': 'report',

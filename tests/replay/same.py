@@ -20,7 +20,8 @@ sys.path.insert(0, os.path.dirname(__file__))
 import flowdb
 
 FORMATS = [('text',), ('text', '-v'), ('csv', '--table', 'findings'), ('csv', '--table', 'conversations'), ('json',), ('ndjson',)]
-OF_THE_FILE = {('inputs', 'path'), ('inputs', 'sha256'), ('inputs', 'bytes')}
+OF_THE_FILE = {('inputs', 'path'), ('inputs', 'sha256'), ('inputs', 'bytes'),
+               ('seals', 'sha256'), ('seals', 'manifest')}
 
 
 def reports(program, audit):

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "flowaudit/seal.h"
+#include "flowaudit/store.h"
+#include "unit/store/scratch.h"
+
+static struct scratch scratch;
+
+static void setup(void)
+{
+    scratch_make(&scratch);
+}
+
+static void teardown(void)
+{
+    scratch_remove(&scratch);
+}
+
+struct told {
+    unsigned n[SEAL_UNKNOWN + 1];
+    char text[8192];
+};
+
+static void hear(void *aux, enum seal_word word, int64_t run_id, const char *sentence)
+{
+    struct told *t = aux;
+    size_t len = strlen(t->text);
+
+    if (strstr(sentence, "lacks the") != NULL) /* these runs have neither site nor matrix */
+        return;
+    t->n[word]++;
+    snprintf(t->text + len, sizeof(t->text) - len, "%d run %lld: %s\n", word, (long long)run_id, sentence);
+}
+
+static struct told verify(void)
+{
+    struct told t = {0};
+    struct reader *r;
+    struct err e = {0};
+
+    ck_assert_msg(reader_open(scratch.path, &r, &e) == 0, "%s", e.msg);
+    ck_assert_msg(seal_verify(r, NULL, hear, &t, &e) == 0, "%s", e.msg);
+    reader_free(r);
+    return t;
+}
+
+static void expect(unsigned holds, unsigned altered, unsigned unknown, const char *words)
+{
+    struct told t = verify();
+
+    ck_assert_msg(t.n[SEAL_HOLDS] == holds && t.n[SEAL_ALTERED] == altered && t.n[SEAL_UNKNOWN] == unknown && strstr(t.text, words) != NULL,
+                  "meant %u %u %u with '%s':\n%s", holds, altered, unknown, words, t.text);
+}
+
+/* A run with rows; 'keep' > 0: so many are to be left when it ends. */
+static void add_run(unsigned keep)
+{
+    struct err e = {0};
+    int64_t run;
+    struct store *s = scratch_begin(scratch.path, &run);
+
+    scratch_conversation(s, 1);
+    scratch_conversation(s, 2);
+    if (keep > 0)
+        ck_assert_msg(store_keep_runs(s, keep, 1700000000000000000, &e) == 0, "%s", e.msg);
+    ck_assert_msg(store_end_run(s, 1, true, &e) == 0, "%s", e.msg);
+    store_close(s);
+}
+
+START_TEST(each_run_that_ends_is_sealed)
+{
+    add_run(0);
+    add_run(0);
+    ck_assert_int_eq(scratch_number(scratch.path, "SELECT count(*) FROM seals"), 2);
+    ck_assert_int_eq(scratch_number(scratch.path, "SELECT a.sha256 = b.previous FROM seals a, seals b WHERE a.seal_id = 1 AND b.seal_id = 2"),
+                     1);
+    expect(2, 0, 0, "all tables are as sealed");
+}
+END_TEST
+
+START_TEST(a_run_that_died_has_no_seal_and_must_stay)
+{
+    struct err e = {0};
+    int64_t run;
+    struct store *s = scratch_begin(scratch.path, &run);
+
+    scratch_conversation(s, 1);
+    ck_assert_int_eq(store_commit(s, &e), 0);
+    store_close(s);
+    add_run(0);
+    expect(1, 0, 1, "run 1: has no seal");
+    scratch_sql(scratch.path, "DELETE FROM run WHERE run_id = 1; DELETE FROM conversation WHERE run_id = 1");
+    expect(0, 1, 0, "run 1: run 1, which seal 1 speaks of, was removed");
+}
+END_TEST
+
+START_TEST(a_run_added_before_a_sealed_one_is_found)
+{
+    add_run(0);
+    add_run(0);
+    scratch_sql(scratch.path, "INSERT INTO run(run_id, complete) VALUES (-5, 1)");
+    expect(2, 1, 0, "run -5: a seal is missing, or the run was added");
+}
+END_TEST
+
+START_TEST(runs_that_the_program_removes_leave_the_chain_whole)
+{
+    for (int i = 0; i < 5; i++)
+        add_run(2);
+    ck_assert_int_eq(scratch_number(scratch.path, "SELECT count(*) FROM runs"), 2);
+    ck_assert_int_eq(scratch_number(scratch.path, "SELECT min(run_id) FROM conversations"), 4);
+    ck_assert_int_eq(scratch_number(scratch.path, "SELECT count(*) FROM removals WHERE removed = '2023-11-14T22:13:20.000000Z'"), 3);
+    expect(5, 0, 0, "run 1: was removed by flowaudit in run 3");
+}
+END_TEST
+
+START_TEST(the_note_of_a_removal_is_sealed_and_outlives_its_run)
+{
+    for (int i = 0; i < 5; i++)
+        add_run(1);
+    expect(5, 0, 0, "was removed by flowaudit in run 2");
+    scratch_sql(scratch.path, "UPDATE removal SET removed_ns = 5 WHERE run_id = 2");
+    expect(4, 1, 0, "run 2: table removal was altered");
+}
+END_TEST
+
+START_TEST(the_run_at_work_and_none_cannot_be_removed)
+{
+    struct err e = {0};
+    int64_t run;
+    struct store *s = scratch_begin(scratch.path, &run);
+
+    ck_assert_int_eq(store_remove_run(s, run, 0, "test", &e), -EINVAL);
+    ck_assert_int_eq(store_remove_run(s, 99, 0, "test", &e), -ENOENT);
+    ck_assert_int_eq(store_end_run(s, 1, true, &e), 0);
+    store_close(s);
+    expect(1, 0, 0, "");
+}
+END_TEST
+
+START_TEST(a_manifest_that_names_what_no_record_has_is_refused)
+{
+    add_run(0);
+    scratch_sql(scratch.path, "UPDATE seal SET manifest = replace(manifest, 'table host', 'table sqlite_schema')");
+    expect(0, 2, 0, "no record has");
+    scratch_sql(scratch.path, "UPDATE seal SET manifest = replace(manifest, 'sqlite_schema', 'host'); UPDATE seal SET manifest ="
+                              " replace(manifest, 'run_id,host_id', 'run_id,host_id\", (SELECT 1) \"')");
+    expect(0, 2, 0, "no record has");
+    scratch_sql(scratch.path, "UPDATE seal SET manifest = 'flowaudit-seal-1'");
+    expect(0, 2, 0, "cannot be read");
+}
+END_TEST
+
+Suite *suite_seal(void);
+Suite *suite_seal(void)
+{
+    Suite *suite = suite_create("seal");
+    TCase *tc = tcase_create("seal");
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, each_run_that_ends_is_sealed);
+    tcase_add_test(tc, a_run_that_died_has_no_seal_and_must_stay);
+    tcase_add_test(tc, a_run_added_before_a_sealed_one_is_found);
+    tcase_add_test(tc, runs_that_the_program_removes_leave_the_chain_whole);
+    tcase_add_test(tc, the_note_of_a_removal_is_sealed_and_outlives_its_run);
+    tcase_add_test(tc, the_run_at_work_and_none_cannot_be_removed);
+    tcase_add_test(tc, a_manifest_that_names_what_no_record_has_is_refused);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
