@@ -119,9 +119,9 @@ int report_write_json(const struct report_job *job, struct err *reterr)
 
     fprintf(job->out, "{\n  \"flowaudit\": {\"format\": %d, \"schema\": %d}", JSON_FORMAT_VERSION,
             STORE_SCHEMA_VERSION);
-    int rc = report_each(job, report_tables[0].sql, put_run, &rows, reterr);
+    int rc = put_findings_digest(job, reterr);
     if (rc == 0)
-        rc = put_findings_digest(job, reterr);
+        rc = report_each(job, report_tables[0].sql, put_run, &rows, reterr);
     for (const struct report_table *t = report_tables + 1; rc == 0 && t->name != NULL; t++)
         if (job->table == NULL || job->table == t)
             rc = put_array(job, t, reterr);

@@ -318,13 +318,6 @@ static void put_origin(void *aux, struct cursor *c)
             page_par(&t->page, STYLE_PLAIN, 2, 18, "%-15s %s", labels[i], cursor_text(c, i, NULL));
 }
 
-static void put_seal(void *aux, struct cursor *c)
-{
-    struct text *t = aux;
-
-    page_par(&t->page, STYLE_PLAIN, 2, 18, "%-15s %s", "seal", cursor_text(c, 0, NULL));
-}
-
 static int text_origin(struct text *t, struct err *reterr)
 {
     char sha256[DIGEST_TEXT_SIZE];
@@ -333,8 +326,6 @@ static int text_origin(struct text *t, struct err *reterr)
                          " WHERE run_id = ?1",
                          put_origin, t, reterr);
 
-    if (rc == 0)
-        rc = report_each(t->job, "SELECT sha256 FROM seals WHERE run_id = ?1", put_seal, t, reterr);
     if (rc == 0 && (rc = seal_findings(t->job->report->reader, t->job->run_id, sha256, reterr)) == 0)
         page_par(&t->page, STYLE_PLAIN, 2, 18, "findings sha256 %s (flowaudit-findings-1)", sha256);
     return rc;

@@ -288,6 +288,16 @@ static void json_check_array(const char **at, int table)
     view_close(&v);
 }
 
+static void json_digest(const char **at)
+{
+    char sha256[100];
+
+    json_expect(at, "\"findings_digest\": {\"algorithm\": \"flowaudit-findings-1\", \"sha256\":");
+    json_string(at, sha256, sizeof(sha256));
+    ck_assert_uint_eq(strspn(sha256, "0123456789abcdef"), 64);
+    json_expect(at, "},");
+}
+
 START_TEST(json_is_one_document_of_all_views)
 {
     struct view v;
@@ -296,6 +306,7 @@ START_TEST(json_is_one_document_of_all_views)
 
     json_expect(&at, "{");
     json_expect(&at, "\"flowaudit\": {\"format\": 1, \"schema\": 2},");
+    json_digest(&at);
     json_expect(&at, "\"run\":");
     json_expect(&at, "{");
     view_open(&v, 0);
@@ -318,6 +329,7 @@ START_TEST(json_of_one_table_has_the_run_and_that_table)
 
     json_expect(&at, "{");
     json_expect(&at, "\"flowaudit\": {\"format\": 1, \"schema\": 2},");
+    json_digest(&at);
     json_expect(&at, "\"run\":");
     json_expect(&at, "{");
     view_open(&v, 0);
