@@ -44,7 +44,7 @@ _flowaudit()
 	if [[ $cur == -* ]]; then
 		local options='--help'
 		case $command in
-		check) options='-s --site -o --output -f --filter -r --read -n -j --workers --flows --fail-on --memory --tcp-idle --udp-idle --no-digest -q --quiet -v --verbose --help' ;;
+		check) options='-s --site -o --output -f --filter -r --read -n -j --workers --flows --fail-on --window --memory --tcp-idle --udp-idle --no-digest -q --quiet -v --verbose --help' ;;
 		report) options='--format --table --run -o --out -v --verbose --help' ;;
 		verify) options='--inputs --seal -q --quiet --help' ;;
 		explain) options='-s --site --protocol --client-port --both --format --help' ;;

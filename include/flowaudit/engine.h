@@ -39,6 +39,7 @@ struct engine_options {
     size_t             flows_kept;  /* flow rows for each conversation of a violation; default 20 */
     bool               flows_all;   /* flow rows of every conversation, all of them */
     size_t             peers_kept;  /* distinct unknown peers for one server port, and distinct ports of one pair of hosts, beyond which they are summed up; default 1000 */
+    int64_t            window_ns;   /* expected flows are evaluated for each window of this length; 0: the whole observation is one */
     bool               no_digest;
     int64_t          (*now)(void);  /* the caller's clock, for the time at which the run ended; or NULL: store_run.ended_ns */
     const volatile sig_atomic_t *stop; /* non-zero: stop reading, record what there is; or NULL */

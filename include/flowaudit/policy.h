@@ -206,6 +206,8 @@ struct coverage {
     bool     has_holes;         /* between inputs */
     int64_t  longest_ns;        /* the longest stretch without a hole between inputs; 0: there is no hole */
     uint64_t sessions, one_sided; /* TCP flows beyond the first SYN, and those of which one direction is not in the capture */
+    int64_t  heard_ns;  /* answers could be seen until then, where that is beyond 'last_ns': of a window that others follow; else 0 */
+    bool     shared;    /* of a window: the counts are those of the whole run, for nobody knows which window they belong to */
 };
 
 /* One conversation's contribution; fed once for each conversation of the run (any order), allowed or not: all tell which ways the
@@ -222,7 +224,12 @@ struct expect_fact {
     uint16_t input;
     struct ttl_range rst, own;  /* as in policy_facts */
 };
-struct expect_host { struct addr addr; int64_t first_ns, last_ns; uint64_t sent, received; };
+struct expect_host {
+    struct addr addr;
+    int64_t  first_ns, last_ns;   /* of its own packets, in the window */
+    int64_t  before_ns, after_ns; /* its last packet before the window, its first after it, as far as that is known yet; else 0 */
+    uint64_t sent, received;      /* in the window */
+};
 
 struct expectation {
     uint32_t row, client_host;
@@ -234,6 +241,7 @@ struct expectation {
     struct flow_icmp icmp;
     struct ttl_range rst, own;  /* of an attempt that a RST of another sender ended */
     const char *reason;         /* one sentence, with what is missing to conclude where not covered; the expector's */
+    int64_t  window_start_ns, window_end_ns; /* over which it was evaluated: [start, end) */
 };
 
 struct expector; /* one thread */
@@ -242,6 +250,28 @@ void expector_conversation(struct expector *, const struct expect_fact *);
 void expector_host(struct expector *, const struct expect_host *);
 /* Results in document order of the rows, then host order of the site file.  'ret' is owned by the expector. */
 int  expector_finish(struct expector *, const struct coverage *, const struct expectation **ret, size_t *ret_n, struct err *reterr);
+/*
+ * Windows, for observations that go on: each row and client is evaluated anew for every window of packet time, or, where the row's 'within'
+ * is longer, for as many windows as it takes.  Called once, before the first fact:
+ */
+int  expector_windows(struct expector *, int64_t window_ns, struct err *reterr);
+struct expect_window {
+    int64_t start_ns, end_ns; /* [start, end); starts are multiples of the window's length (10:00, 11:00 ...) */
+    bool    last;             /* nothing follows: what is not complete is concluded as it stands */
+};
+/*
+ * The facts fed so far were all of this window (a flow that goes on belongs to every window that it touches); 'coverage' is of this window.
+ * Gives the rows whose time ends with it, none where none does, and forgets what it needs no more: the memory taken does not
+ * grow with the number of windows.  Windows come in the order of time, also those in which nothing was seen.  Results as of
+ * expector_finish(), valid until the next call.
+ */
+int  expector_close(struct expector *, const struct expect_window *, const struct coverage *, const struct expectation **ret, size_t *ret_n,
+                    struct err *reterr);
+/* The results of all windows, in the order of time, as one for each row, client and (with 'every') server that was missing, and one for those
+ * that failed: in how many windows, which was the first, and what was seen in it.  'ret' is the caller's: expectations_free().
+ * 0, or -ENOMEM. */
+int  expectations_sum_up(const struct policy *, const struct expectation *all, size_t n, struct expectation **ret, size_t *ret_n);
+void expectations_free(struct expectation *, size_t n); /* with their reasons */
 void expector_free(struct expector *);
 /* Does loss, as far as it is known, forbid conclusions from silence? */
 bool coverage_is_lossy(const struct coverage *);

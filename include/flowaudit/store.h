@@ -85,6 +85,7 @@ struct store_expectation {
     int64_t     first_ns;
     uint64_t    attempts;
     const char *reason;
+    int64_t     window_start_ns, window_end_ns; /* 0: the whole observation */
 };
 
 struct store;

@@ -50,6 +50,8 @@ void guard_engine(struct engine_options *);
 
 /* Now, or SOURCE_DATE_EPOCH where that is set. */
 int64_t run_time_ns(void);
+/* "90m", "1h", "2d" as in site files, to nanoseconds.  0, or -EINVAL. */
+int     duration_parse(const char *text, int64_t *ret_ns);
 bool    wants_color(FILE *);
 unsigned terminal_width(void);
 

@@ -25,6 +25,7 @@ static const char help[] =
     "  -j, --workers N       threads (default 1); the result is the same\n"
     "      --flows WHICH     flows to record: violations (default), all\n"
     "      --fail-on KIND,.. the kinds of finding that make the exit status 1\n"
+    "      --window TIME     expect required flows anew in each hour (1h), day (1d) ...\n"
     "      --memory MIB      bound on memory for flows (default 512; 0: none)\n"
     "      --tcp-idle SEC    a TCP flow silent for longer has ended (default 3600)\n"
     "      --udp-idle SEC    the same for UDP (default 900)\n"
@@ -113,7 +114,14 @@ static int parse_seconds(const char *option, const char *text, int64_t *ret)
     return rc;
 }
 
-enum { OPT_FLOWS = 256, OPT_FAIL_ON, OPT_MEMORY, OPT_TCP_IDLE, OPT_UDP_IDLE, OPT_NO_DIGEST };
+static int parse_window(const char *text, int64_t *ret)
+{
+    return duration_parse(text, ret) == 0 && *ret >= 60 * INT64_C(1000000000)
+               ? 0
+               : complain("--window %s: a duration of a minute or more is wanted, as 90m, 1h or 1d", text);
+}
+
+enum { OPT_FLOWS = 256, OPT_FAIL_ON, OPT_MEMORY, OPT_TCP_IDLE, OPT_UDP_IDLE, OPT_NO_DIGEST, OPT_WINDOW };
 
 static const struct option long_options[] = {
     {"site", required_argument, NULL, 's'},          {"output", required_argument, NULL, 'o'},
@@ -121,7 +129,7 @@ static const struct option long_options[] = {
     {"workers", required_argument, NULL, 'j'},       {"flows", required_argument, NULL, OPT_FLOWS},
     {"fail-on", required_argument, NULL, OPT_FAIL_ON}, {"memory", required_argument, NULL, OPT_MEMORY},
     {"tcp-idle", required_argument, NULL, OPT_TCP_IDLE}, {"udp-idle", required_argument, NULL, OPT_UDP_IDLE},
-    {"no-digest", no_argument, NULL, OPT_NO_DIGEST}, {"quiet", no_argument, NULL, 'q'},
+    {"window", required_argument, NULL, OPT_WINDOW}, {"no-digest", no_argument, NULL, OPT_NO_DIGEST}, {"quiet", no_argument, NULL, 'q'},
     {"verbose", no_argument, NULL, 'v'},             {"help", no_argument, NULL, 'h'},
     {0}};
 
@@ -167,6 +175,8 @@ static int take_option(int c, const char *text, struct request *r)
         return parse_flows(text, r);
     case OPT_FAIL_ON:
         return parse_fail_on(text, r);
+    case OPT_WINDOW:
+        return parse_window(text, &r->engine.window_ns);
     case OPT_NO_DIGEST:
         r->engine.no_digest = true;
         return 0;

@@ -38,6 +38,22 @@ int finish_output(int status)
     return EXIT_INCOMPLETE;
 }
 
+int duration_parse(const char *text, int64_t *ret_ns)
+{
+    static const char    units[] = "smhd";
+    static const int64_t seconds[] = {1, 60, 3600, 86400};
+    const int64_t        longest = INT64_C(36500) * 86400;
+    char                *end;
+
+    errno = 0;
+    unsigned long long n = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+    const char        *unit = n > 0 && errno == 0 && *end != '\0' ? strchr(units, *end) : NULL;
+    if (unit == NULL || end[1] != '\0' || n > (unsigned long long)(longest / seconds[unit - units]))
+        return -EINVAL;
+    *ret_ns = (int64_t)n * seconds[unit - units] * 1000000000;
+    return 0;
+}
+
 int64_t run_time_ns(void)
 {
     const char     *epoch = getenv("SOURCE_DATE_EPOCH");

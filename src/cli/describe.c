@@ -38,9 +38,10 @@ static void put_settings(FILE *out, const struct engine_options *o)
     put_member(out, "filter", o->filter);
     fprintf(out,
             ",\"tcp_idle_s\":%lld,\"udp_idle_s\":%lld,\"memory_bytes\":%zu,\"flows\":\"%s\",\"flows_kept\":%zu,\"peers_"
-            "kept\":%zu",
+            "kept\":%zu,\"window_s\":%lld",
             (long long)(o->flow.tcp_idle_ns / 1000000000), (long long)(o->flow.udp_idle_ns / 1000000000),
-            o->flow.memory_limit, o->flows_all ? "all" : "violations", o->flows_kept, o->peers_kept);
+            o->flow.memory_limit, o->flows_all ? "all" : "violations", o->flows_kept, o->peers_kept,
+            (long long)(o->window_ns / 1000000000));
 }
 
 static void put_port(FILE *out, const struct site_exception *e)
@@ -163,6 +164,8 @@ char *describe_command(const struct engine_options *o, const struct rulebook *bo
         fprintf(out, " -f '%s'", o->filter);
     if (o->flows_all)
         fputs(" --flows all", out);
+    if (o->window_ns > 0)
+        fprintf(out, " --window %llds", (long long)(o->window_ns / 1000000000));
     fputs(" FILE...", out);
     return fclose(out) == 0 ? text : NULL;
 }

@@ -21,6 +21,9 @@ struct finding {
     int64_t               first_ns;
 };
 
+/* Inputs that follow each other without a hole. */
+struct stretch { int64_t first_ns, last_ns; };
+
 struct audit {
     const struct engine_options *options;
     const struct policy         *policy;
@@ -33,14 +36,18 @@ struct audit {
     struct watchdog             *watchdog;      /* or NULL */
     struct conversation        **conversations; /* all of all shards, in order of their first packet */
     size_t                       n_conversations;
-    struct shard_host           *hosts;         /* merged, by address */
+    struct shard_host           *hosts;         /* merged, by address, then window */
     size_t                       n_hosts;
     struct shard_totals          totals;
     struct announcements         announcements; /* merged, sorted */
     struct coverage              coverage;
-    struct expector             *expector;
-    const struct expectation    *expectations;
-    size_t                       n_expectations;
+    struct stretch              *stretches;     /* in order */
+    size_t                       n_stretches;
+    struct expectation          *expectations;  /* of all windows in order; owned, as is 'concluded' */
+    size_t                       n_expectations, n_expectations_allocated;
+    struct expectation          *concluded;     /* one for each finding: the same, or with windows what they have in common */
+    size_t                       n_concluded;
+    uint64_t                     n_windows_left; /* beyond the bound on their number: not evaluated */
     struct separator            *separator;
     const struct separation     *separations;
     size_t                       n_separations;
@@ -62,6 +69,9 @@ int  audit_order(struct audit *, struct err *reterr);
 /* Ports that were negotiated outside the documented range, and that no conversation used. */
 typedef int promise_fn(struct audit *, const struct pinhole *, const struct judgement *);
 int audit_unused_promises(struct audit *, promise_fn *, struct err *reterr);
+/* expectations.c: what the document requires, by window or for all of the observation. */
+int  audit_expect(struct audit *, struct err *reterr);
+void audit_free_expectations(struct audit *);
 /* findings.c: expectations and findings from the merged conversations. */
 int  audit_conclude(struct audit *, struct err *reterr);
 void audit_free_findings(struct audit *);

@@ -23,6 +23,7 @@ _Static_assert(sizeof(struct conversation_key) == 64, "the key is compared as by
 
 #define CHUNK 256       /* conversations allocated at once */
 #define N_SUMS_AT_HAND 64
+#define MOST_WINDOW_USES 4096 /* of one conversation; beyond it flows are said to touch more windows than they did */
 
 struct conversation_table {
     struct conversation_limits limits;
@@ -61,6 +62,7 @@ void conversation_table_free(struct conversation_table *t)
     for (size_t i = 0; i < t->n; i++) {
         free(conversation_at(t, i)->kept);
         free(conversation_at(t, i)->icmp);
+        free(conversation_at(t, i)->windows);
     }
     for (size_t i = 0; i < t->n_chunks; i++)
         free(t->chunks[i]);
@@ -481,6 +483,63 @@ static int keep(const struct conversation_limits *limits, struct conversation *c
     return 0;
 }
 
+/* --- windows ----------------------------------------------------------------------------------------------- */
+
+static int compare_use(const struct window_use *a, const struct window_use *b)
+{
+    if (a->first != b->first)
+        return a->first < b->first ? -1 : 1;
+    return a->last < b->last ? -1 : a->last > b->last;
+}
+
+static void join_use(struct window_use *a, const struct window_use *b)
+{
+    a->first = b->first < a->first ? b->first : a->first;
+    a->last = b->last > a->last ? b->last : a->last;
+    a->first_ns = b->first_ns < a->first_ns ? b->first_ns : a->first_ns;
+    a->flows += b->flows;
+}
+
+/* Most flows are of the latest window. */
+static int add_use(struct conversation *c, const struct window_use *use)
+{
+    struct window_uses *uses = c->windows;
+    size_t              at = uses != NULL ? uses->n : 0, n_allocated = uses != NULL ? uses->n_allocated : 0;
+    bool                full = at == MOST_WINDOW_USES;
+
+    while (at > 0 && compare_use(&uses->items[at - 1], use) > 0)
+        at--;
+    if (at > 0 && (compare_use(&uses->items[at - 1], use) == 0 || full)) {
+        join_use(&uses->items[at - 1], use);
+        return 0;
+    }
+    if (full) {
+        join_use(&uses->items[0], use);
+        return 0;
+    }
+    if (uses == NULL || uses->n == n_allocated) {
+        n_allocated = n_allocated == 0 ? 1 : 2 * n_allocated;
+        uses = realloc(c->windows, sizeof(*uses) + n_allocated * sizeof(uses->items[0]));
+        if (uses == NULL)
+            return -ENOMEM;
+        uses->n = c->windows != NULL ? uses->n : 0;
+        uses->n_allocated = (uint32_t)n_allocated;
+        c->windows = uses;
+    }
+    memmove(&uses->items[at + 1], &uses->items[at], (uses->n - at) * sizeof(uses->items[0]));
+    uses->items[at] = *use;
+    uses->n++;
+    return 0;
+}
+
+static int note_windows(const struct conversation_limits *limits, struct conversation *c, const struct flow_record *r)
+{
+    struct window_use use = {
+        .first = window_of(r->first_ns, limits->window_ns), .last = window_of(r->last_ns, limits->window_ns), .first_ns = r->first_ns, .flows = 1};
+
+    return limits->window_ns > 0 ? add_use(c, &use) : 0;
+}
+
 /* What is said of the conversation is said of its earliest flow; which sides sent, of all. */
 static void describe(struct conversation *c, const struct flow_record *r, const struct policy_query *q, const struct app_entry *app,
                      const struct judgement *j, bool is_reply)
@@ -590,6 +649,8 @@ int conversation_fold(struct conversation_table *t, const struct flow_record *r,
     add_ttls(c, r, outcome, 1);
     c->n_summed += key.summed != SUM_NONE;
     int rc = add_icmp(c, &r->icmp);
+    if (rc == 0)
+        rc = note_windows(&t->limits, c, r);
     return rc == 0 ? keep(&t->limits, c, r) : rc;
 }
 
@@ -650,10 +711,14 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     rc = add_icmp(a, conversation_icmp(b));
     for (size_t i = 0; rc == 0 && i < b->n_kept; i++)
         rc = keep(limits, a, &b->kept[i]);
+    for (size_t i = 0; rc == 0 && b->windows != NULL && i < b->windows->n; i++)
+        rc = add_use(a, &b->windows->items[i]);
     free(b->kept);
     free(b->icmp);
     b->kept = NULL;
     b->icmp = NULL;
     b->n_kept = b->n_kept_allocated = 0;
+    free(b->windows);
+    b->windows = NULL;
     return rc;
 }

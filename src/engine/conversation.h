@@ -31,6 +31,22 @@ struct conversation_key {
 /* SUM_PORTS: many ports of one pair; SUM_CLIENTS: many clients of one port; SUM_PEERS: all that goes beyond the bound on the table. */
 enum conversation_sum { SUM_NONE, SUM_PORTS, SUM_CLIENTS, SUM_PEERS };
 
+/* Flows of a conversation that all touch the windows from 'first' to 'last' and no others. */
+struct window_use {
+    int64_t  first, last, first_ns;
+    uint64_t flows;
+};
+struct window_uses {
+    uint32_t          n, n_allocated;
+    struct window_use items[];
+};
+
+/* The window, of those that begin with 1970, that holds this time. */
+static inline int64_t window_of(int64_t ns, int64_t window_ns)
+{
+    return window_ns <= 0 ? 0 : ns / window_ns - (ns % window_ns < 0);
+}
+
 /* Kept small: there may be a million.  The rest of what a policy asks is made by conversation_query(). */
 struct conversation {
     struct conversation_key key;
@@ -61,6 +77,7 @@ struct conversation {
     struct flow_record *kept;  /* evidence: the earliest flows, sorted at the end */
     uint32_t n_kept, n_kept_allocated;
     uint32_t latest_kept;      /* which of them is the last to go, where there is no room for more */
+    struct window_uses *windows; /* sorted; NULL where the run has no windows */
 };
 
 /* What the policy is asked about it. */
@@ -89,6 +106,7 @@ struct conversation_limits {
     bool   flows_all;
     size_t peers_kept;
     bool   survey;
+    int64_t window_ns;  /* conversations know in which windows of this length they were seen; 0: not */
 };
 size_t conversation_limit(const struct conversation_limits *, enum conversation_class);
 

@@ -171,11 +171,12 @@ static int make_shards(struct audit *a, bool survey, struct err *reterr)
                 .n_shards = o->n_workers,
                 .n_inputs = inputs_count(a->inputs),
                 .flow = o->flow,
+                .window_ns = o->window_ns,
                 .survey = survey,
     };
     int rc;
 
-    a->limits = (struct conversation_limits){o->flows_kept, o->flows_all, o->peers_kept, survey};
+    a->limits = (struct conversation_limits){o->flows_kept, o->flows_all, o->peers_kept, survey, o->window_ns};
     so.limits = a->limits;
     rc = app_list_new(&a->apps, reterr);
     if (rc != 0)
@@ -267,23 +268,36 @@ static uint64_t unjudged_of(const uint64_t results[static PACKET_N_RESULTS])
 /* Files of one rotation follow each other with a pause of traffic between; a longer one is a hole. */
 #define HOLE_NS (60 * INT64_C(1000000000))
 
-/* Inputs come in the order of their first packets: 'begun' is where the stretch that 'stats' goes on with, or begins, began. */
-static void note_stretch(struct coverage *c, const struct capture_stats *stats, int64_t *begun, int64_t *ended, int64_t *longest)
+/* Inputs come in the order of their first packets: each goes on with the last stretch, or begins one after a hole. */
+static void note_stretch(struct audit *a, const struct capture_stats *stats)
 {
-    if (*ended == INT64_MIN || stats->first_ns > *ended + HOLE_NS) {
-        c->has_holes |= *ended != INT64_MIN;
-        *begun = stats->first_ns;
-    }
-    *ended = stats->last_ns > *ended ? stats->last_ns : *ended;
-    *longest = *ended - *begun > *longest ? *ended - *begun : *longest;
+    struct stretch *last = a->n_stretches > 0 ? &a->stretches[a->n_stretches - 1] : NULL;
+
+    if (last == NULL || stats->first_ns > last->last_ns + HOLE_NS)
+        a->stretches[a->n_stretches++] = (struct stretch){stats->first_ns, stats->last_ns};
+    else if (stats->last_ns > last->last_ns)
+        last->last_ns = stats->last_ns;
 }
 
-static void sum_up(struct audit *a)
+static int64_t longest_stretch(const struct audit *a)
 {
-    int64_t begun = 0, ended = INT64_MIN, longest = 0;
+    int64_t longest = 0;
 
+    for (size_t i = 0; i < a->n_stretches; i++) {
+        int64_t length = a->stretches[i].last_ns - a->stretches[i].first_ns;
+
+        longest = length > longest ? length : longest;
+    }
+    return longest;
+}
+
+static int sum_up(struct audit *a, struct err *reterr)
+{
     struct engine_result *r = a->result;
 
+    a->stretches = calloc(inputs_count(a->inputs) + 1, sizeof(*a->stretches));
+    if (a->stretches == NULL)
+        return err_set(reterr, -ENOMEM, "no memory for the times of %zu inputs", inputs_count(a->inputs));
     r->complete = !r->faulted && !r->stopped;
     a->coverage.first_ns = INT64_MAX;
     a->coverage.last_ns = INT64_MIN;
@@ -307,7 +321,7 @@ static void sum_up(struct audit *a)
         a->coverage.filtered += results[PACKET_FILTERED] + stats.n_filtered;
         a->coverage.unjudged += unjudged_of(results);
         if (stats.last_ns != 0) { /* some packet of it has a time */
-            note_stretch(&a->coverage, &stats, &begun, &ended, &longest);
+            note_stretch(a, &stats);
             a->coverage.first_ns = stats.first_ns < a->coverage.first_ns ? stats.first_ns : a->coverage.first_ns;
             a->coverage.last_ns = stats.last_ns > a->coverage.last_ns ? stats.last_ns : a->coverage.last_ns;
         }
@@ -318,12 +332,14 @@ static void sum_up(struct audit *a)
     for (size_t i = 0; i < a->n_conversations; i++)
         a->coverage.bytes += a->conversations[i]->bytes[0] + a->conversations[i]->bytes[1];
     a->coverage.unseen_bytes = a->totals.n_unseen_bytes;
-    a->coverage.longest_ns = a->coverage.has_holes ? longest : 0;
+    a->coverage.has_holes = a->n_stretches > 1;
+    a->coverage.longest_ns = a->coverage.has_holes ? longest_stretch(a) : 0;
     a->coverage.unjudged += a->totals.n_evicted + a->totals.n_flow_memory_lost;
     if (a->totals.n_flow_memory_lost > 0)
         r->complete = false;
     if (a->coverage.first_ns > a->coverage.last_ns)
         a->coverage.first_ns = a->coverage.last_ns = 0;
+    return 0;
 }
 
 static void release(struct audit *a)
@@ -336,6 +352,7 @@ static void release(struct audit *a)
     free(a->conversations);
     free(a->hosts);
     app_list_free(a->apps);
+    free(a->stretches);
     announcements_clear(&a->announcements);
     inputs_free(a->inputs);
 }
@@ -360,10 +377,10 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
         rc = audit_join_parents(&a, reterr);
     if (rc == 0)
         rc = audit_order(&a, reterr);
-    if (rc == 0) {
-        sum_up(&a);
+    if (rc == 0)
+        rc = sum_up(&a, reterr);
+    if (rc == 0)
         rc = audit_conclude(&a, reterr);
-    }
     if (rc == 0)
         rc = audit_record(&a, store, reterr);
     if (rc == 0)
@@ -404,8 +421,9 @@ int engine_survey(const struct engine_options *o, const struct policy *policy, e
         rc = run_crew(&a, reterr);
     if (rc == 0)
         rc = audit_merge(&a, reterr);
+    if (rc == 0)
+        rc = sum_up(&a, reterr);
     if (rc == 0) {
-        sum_up(&a);
         survey.coverage = a.coverage;
         for (size_t i = 0; i < a.n_conversations; i++) {
             const struct conversation *c = a.conversations[i];

@@ -157,44 +157,6 @@ static int by_rank(const void *pa, const void *pb)
     return strcmp(a->sentence != NULL ? a->sentence : "", b->sentence != NULL ? b->sentence : "");
 }
 
-static int evaluate_expectations(struct audit *a, struct err *reterr)
-{
-    int rc = expector_new(a->policy, &a->expector, reterr);
-
-    if (rc != 0)
-        return rc;
-    for (size_t i = 0; i < a->n_conversations; i++) {
-        const struct conversation *c = a->conversations[i];
-        struct expect_fact         fact = {
-                    .outcome = (enum outcome)c->key.outcome,
-                    .packets = {c->packets[0], c->packets[1]},
-                    .one_sided = c->one_sided,
-                    .first_ns = c->first_ns,
-                    .flows = c->flows,
-                    .icmp = *conversation_icmp(c),
-                    .first_packet = c->first_packet,
-                    .input = c->first_input,
-                    .rst = c->rst[1],
-                    .own = c->own,
-        };
-
-        /* A sum of what is allowed has one row and one pair of entries; whether its answers could have been seen is not known. */
-        if (c->key.summed != SUM_NONE && c->key.verdict != VERDICT_ALLOWED)
-            continue;
-        if (c->key.summed != SUM_NONE && fact.outcome == OUTCOME_UNANSWERED)
-            fact.outcome = OUTCOME_ONE_WAY;
-        conversation_query(c, &fact.query);
-        expector_conversation(a->expector, &fact);
-    }
-    for (size_t i = 0; i < a->n_hosts; i++) {
-        const struct shard_host *h = &a->hosts[i];
-        struct expect_host       host = {h->addr, h->first_ns, h->last_ns, h->sent, h->received};
-
-        expector_host(a->expector, &host);
-    }
-    return expector_finish(a->expector, &a->coverage, &a->expectations, &a->n_expectations, reterr);
-}
-
 static int evaluate_separations(struct audit *a, struct err *reterr)
 {
     int rc = separator_new(a->policy, &a->separator, reterr);
@@ -245,7 +207,7 @@ static void count_findings(struct audit *a)
 int audit_conclude(struct audit *a, struct err *reterr)
 {
     struct lint_aux lint = {a, 0};
-    int             rc = evaluate_expectations(a, reterr);
+    int             rc = audit_expect(a, reterr);
 
     if (rc == 0)
         rc = evaluate_separations(a, reterr);
@@ -256,8 +218,8 @@ int audit_conclude(struct audit *a, struct err *reterr)
         rc = -ENOMEM;
     for (size_t i = 0; rc == 0 && i < a->n_conversations; i++)
         rc = conversation_finding(a, a->conversations[i]);
-    for (size_t i = 0; rc == 0 && i < a->n_expectations; i++)
-        rc = expectation_finding(a, &a->expectations[i]);
+    for (size_t i = 0; rc == 0 && i < a->n_concluded; i++)
+        rc = expectation_finding(a, &a->concluded[i]);
     for (size_t i = 0; rc == 0 && i < a->n_separations; i++)
         rc = separation_finding(a, &a->separations[i]);
     if (rc == 0)
@@ -283,6 +245,6 @@ void audit_free_findings(struct audit *a)
     }
     free(a->findings);
     free(a->exception_uses);
-    expector_free(a->expector);
+    audit_free_expectations(a);
     separator_free(a->separator);
 }

@@ -316,17 +316,20 @@ static int mark_answers(struct audit *a, struct err *reterr)
 
 /* --- hosts --------------------------------------------------------------------------------------------- */
 
-static int by_addr(const void *pa, const void *pb)
+static int by_addr_and_window(const void *pa, const void *pb)
 {
     const struct shard_host *a = pa, *b = pb;
+    int                      c = addr_compare(&a->addr, &b->addr);
 
-    return addr_compare(&a->addr, &b->addr);
+    return c != 0 ? c : (a->window > b->window) - (a->window < b->window);
 }
 
 static void absorb_host(struct shard_host *a, const struct shard_host *b)
 {
     a->first_ns = b->first_ns < a->first_ns ? b->first_ns : a->first_ns;
     a->last_ns = b->last_ns > a->last_ns ? b->last_ns : a->last_ns;
+    a->sent_first_ns = b->sent_first_ns < a->sent_first_ns ? b->sent_first_ns : a->sent_first_ns;
+    a->sent_last_ns = b->sent_last_ns > a->sent_last_ns ? b->sent_last_ns : a->sent_last_ns;
     a->sent += b->sent;
     a->received += b->received;
 }
@@ -349,12 +352,12 @@ static int merge_hosts(struct audit *a, struct err *reterr)
         const struct shard_host *h = shard_hosts(a->shards[i], &slots);
 
         for (size_t k = 0; k < slots; k++)
-            if (h[k].sent + h[k].received > 0)
+            if (h[k].used)
                 a->hosts[a->n_hosts++] = h[k];
     }
-    qsort(a->hosts, a->n_hosts, sizeof(*a->hosts), by_addr);
+    qsort(a->hosts, a->n_hosts, sizeof(*a->hosts), by_addr_and_window);
     for (size_t i = 0; i < a->n_hosts; i++) {
-        if (kept > 0 && by_addr(&a->hosts[kept - 1], &a->hosts[i]) == 0)
+        if (kept > 0 && by_addr_and_window(&a->hosts[kept - 1], &a->hosts[i]) == 0)
             absorb_host(&a->hosts[kept - 1], &a->hosts[i]);
         else
             a->hosts[kept++] = a->hosts[i];

@@ -183,17 +183,24 @@ static int record_hosts(struct audit *a, struct store *store, struct err *reterr
 {
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < a->n_hosts; i++) {
+    for (size_t i = 0, next; rc == 0 && i < a->n_hosts; i = next) {
         const struct shard_host *h = &a->hosts[i];
         char                     text[ADDR_TEXT_SIZE];
         uint32_t                 host = policy_host(a->policy, &h->addr);
+        int64_t                  last_ns = h->last_ns;
+        uint64_t                 packets = 0;
+
+        for (next = i; next < a->n_hosts && addr_compare(&a->hosts[next].addr, &h->addr) == 0; next++) { /* its windows */
+            last_ns = a->hosts[next].last_ns;
+            packets += a->hosts[next].sent + a->hosts[next].received;
+        }
         struct store_host        s = {
                    .address = addr_text(&h->addr, text),
                    .name = policy_host_name(a->policy, host),
                    .roles = policy_host_roles(a->policy, host),
                    .first_ns = h->first_ns,
-                   .last_ns = h->last_ns,
-                   .packets = h->sent + h->received,
+                   .last_ns = last_ns,
+                   .packets = packets,
         };
 
         rc = store_put_host(store, &s, reterr);
@@ -213,6 +220,7 @@ static int record_counters(struct audit *a, struct store *store, struct err *ret
         {"flows-not-recorded", t->n_flow_memory_lost, "flows that could not be recorded for want of memory"},
         {"group-queries-not-kept", t->n_group_queries_lost, "queries to broadcast or multicast addresses beyond the bound"},
         {"hosts-not-kept", t->n_hosts_lost, "observations of hosts beyond the bound"},
+        {"windows-not-evaluated", a->n_windows_left, "windows beyond the bound on their number: nothing was expected in them"},
         {"negotiated-ports-not-kept", a->announcements.n_lost, "messages that negotiate ports, beyond the bound"},
     };
     int rc = 0;
@@ -543,6 +551,8 @@ static int record_expectations(struct audit *a, struct store *store, struct err 
              .first_ns = e->first_ns,
              .attempts = e->attempts,
              .reason = e->reason,
+             .window_start_ns = a->options->window_ns > 0 ? e->window_start_ns : 0,
+             .window_end_ns = a->options->window_ns > 0 ? e->window_end_ns : 0,
         };
 
         rc = store_put_expectation(store, &s, reterr);

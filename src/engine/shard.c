@@ -58,12 +58,14 @@ struct shard {
 
 /* --- what was seen of hosts, and of queries to groups --------------------------------------------- */
 
-static struct shard_host *host_slot(const struct shard *s, struct shard_host *slots, size_t n_slots, const struct addr *a)
+static struct shard_host *host_slot(const struct shard *s, struct shard_host *slots, size_t n_slots, const struct addr *a, int64_t window)
 {
-    for (size_t at = hash_bytes(&s->hash_key, a, sizeof(*a)) & (n_slots - 1);; at = (at + 1) & (n_slots - 1)) {
+    uint64_t hash = hash_bytes(&s->hash_key, a, sizeof(*a)) + (uint64_t)window * UINT64_C(0x9e3779b97f4a7c15);
+
+    for (size_t at = (hash ^ hash >> 32) & (n_slots - 1);; at = (at + 1) & (n_slots - 1)) {
         struct shard_host *h = &slots[at];
 
-        if (h->sent + h->received == 0 || addr_compare(&h->addr, a) == 0)
+        if (!h->used || (h->window == window && addr_compare(&h->addr, a) == 0))
             return h;
     }
 }
@@ -76,31 +78,57 @@ static int grow_hosts(struct shard *s)
     if (slots == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < s->n_host_slots; i++)
-        if (s->hosts[i].sent + s->hosts[i].received > 0)
-            *host_slot(s, slots, n, &s->hosts[i].addr) = s->hosts[i];
+        if (s->hosts[i].used)
+            *host_slot(s, slots, n, &s->hosts[i].addr, s->hosts[i].window) = s->hosts[i];
     free(s->hosts);
     s->hosts = slots;
     s->n_host_slots = n;
     return 0;
 }
 
-static void note_host(struct shard *s, const struct addr *a, const struct flow_record *r, uint64_t sent, uint64_t received)
+/* A host in one window: from 'first_ns' to 'last_ns' a flow of it was seen there, in which it sent packets, or not. */
+struct host_sight {
+    int64_t  window, first_ns, last_ns;
+    uint64_t sent, received;
+    bool     sends;
+};
+
+static void note_sight(struct shard *s, const struct addr *a, const struct host_sight *w)
 {
-    if (sent + received == 0)
-        return;
     if (2 * (s->n_hosts + 1) > s->n_host_slots && (s->n_hosts >= MAX_HOSTS || grow_hosts(s) != 0)) {
         s->totals.n_hosts_lost++;
         return;
     }
-    struct shard_host *h = host_slot(s, s->hosts, s->n_host_slots, a);
-    if (h->sent + h->received == 0) {
-        *h = (struct shard_host){.addr = *a, .first_ns = r->first_ns, .last_ns = r->last_ns};
+    struct shard_host *h = host_slot(s, s->hosts, s->n_host_slots, a, w->window);
+    if (!h->used) {
+        *h = (struct shard_host){.addr = *a, .window = w->window, .first_ns = w->first_ns, .last_ns = w->last_ns,
+                                 .sent_first_ns = INT64_MAX, .sent_last_ns = INT64_MIN, .used = true};
         s->n_hosts++;
     }
-    h->first_ns = r->first_ns < h->first_ns ? r->first_ns : h->first_ns;
-    h->last_ns = r->last_ns > h->last_ns ? r->last_ns : h->last_ns;
-    h->sent += sent;
-    h->received += received;
+    h->first_ns = w->first_ns < h->first_ns ? w->first_ns : h->first_ns;
+    h->last_ns = w->last_ns > h->last_ns ? w->last_ns : h->last_ns;
+    if (w->sends) {
+        h->sent_first_ns = w->first_ns < h->sent_first_ns ? w->first_ns : h->sent_first_ns;
+        h->sent_last_ns = w->last_ns > h->sent_last_ns ? w->last_ns : h->sent_last_ns;
+    }
+    h->sent += w->sent;
+    h->received += w->received;
+}
+
+static void note_host(struct shard *s, const struct addr *a, const struct flow_record *r, uint64_t sent, uint64_t received)
+{
+    int64_t           first = window_of(r->first_ns, s->options.window_ns), last = window_of(r->last_ns, s->options.window_ns);
+    struct host_sight w = {.window = first, .first_ns = r->first_ns, .last_ns = r->last_ns, .sent = sent, .received = received, .sends = sent > 0};
+
+    if (sent + received == 0)
+        return;
+    if (first != last)
+        w.last_ns = r->first_ns;
+    note_sight(s, a, &w);
+    if (first != last) {
+        w = (struct host_sight){.window = last, .first_ns = r->last_ns, .last_ns = r->last_ns, .sends = sent > 0};
+        note_sight(s, a, &w);
+    }
 }
 
 static struct shard_group_query *query_slot(const struct shard *s, struct shard_group_query *slots, size_t n_slots,

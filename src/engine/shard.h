@@ -22,15 +22,20 @@ struct shard_options {
     struct flow_options flow;
     struct conversation_limits limits;
     struct app_list *apps;    /* all shards' */
+    int64_t  window_ns;       /* hosts and conversations are told apart by windows of this length; 0: not */
     bool     survey;          /* the policy knows nobody: rows are looked for by port alone, and nothing is judged */
     struct watchdog_seat *seat; /* this shard's, or NULL */
 };
 
-/* What was seen of one address that the site names. */
+/* What was seen of one address that the site names, in one window.  Flows tell their beginning and end: of one that spans
+ * windows the first and the last know, and the first has its packets. */
 struct shard_host {
     struct addr addr;
+    int64_t     window;                       /* its number, from 1970 on; 0 where there are none */
     int64_t     first_ns, last_ns;
+    int64_t     sent_first_ns, sent_last_ns;  /* of flows in which it sent something; INT64_MAX, INT64_MIN: of none */
     uint64_t    sent, received;
+    bool        used;
 };
 
 /* A query to a broadcast or multicast address: its answers come from elsewhere, unicast. */

@@ -7,50 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "private.h"
-
-#define MOST_SERVERS_NAMED 4
-#define REASON_SIZE 1024 /* a sentence; longer ones are cut */
-
-/* One expectation and what became of it. */
-struct tally {
-    uint32_t         row, client;
-    uint32_t         server;       /* with 'every', else POLICY_NONE */
-    uint32_t         seen_server, tried_server;
-    bool             seen, tried_others;     /* attempts at more than 'tried_server' */
-    uint64_t         n[OUTCOME_ONE_WAY + 1]; /* attempts by outcome */
-    uint64_t         attempts;
-    uint64_t         last_fact;    /* by its number: a row that fits in two ways is counted once */
-    int64_t          first_ns;
-    int64_t          silent_ns;    /* of the first attempt without an answer */
-    struct flow_icmp icmp;
-    struct ttl_range rst, own;
-};
-
-struct life {
-    int64_t  first_ns, last_ns;
-    uint64_t sent, received;
-};
-
-/* Hosts in the order of the site file, those of one group together. */
-struct group_hosts {
-    uint32_t *hosts;
-    size_t   *starts; /* by group, and one past the end */
-};
-
-struct expector {
-    const struct policy *p;
-    struct group_hosts   by_group;
-    struct tally        *tallies;    /* in order of row, client, server */
-    size_t               n_tallies, n_allocated;
-    size_t              *row_starts; /* by row, and one past the end */
-    struct life         *lives;      /* by host entry */
-    struct passages      passages;
-    bool                 failed;     /* for want of memory, while facts came: told by expector_finish() */
-    uint64_t             n_facts;
-    struct expectation  *results;
-    char               **reasons;    /* of the results */
-};
+#include "expect-private.h"
 
 /* --- which hosts ---------------------------------------------------------------------------------------- */
 
@@ -104,6 +61,13 @@ static uint32_t *hosts_with(const struct expector *x, const struct set256 *roles
 
 /* --- what is expected ------------------------------------------------------------------------------------ */
 
+static struct tally empty_tally(uint32_t row, uint32_t client, uint32_t server)
+{
+    return (struct tally){
+        .row = row, .client = client, .server = server, .seen_server = POLICY_NONE, .tried_server = POLICY_NONE, .silent_ns = INT64_MAX,
+    };
+}
+
 static int add_tally(struct expector *x, uint32_t row, uint32_t client, uint32_t server)
 {
     if (x->n_tallies == x->n_allocated) {
@@ -115,10 +79,7 @@ static int add_tally(struct expector *x, uint32_t row, uint32_t client, uint32_t
         x->tallies = tallies;
         x->n_allocated = n;
     }
-    x->tallies[x->n_tallies++] = (struct tally){
-        .row = row, .client = client, .server = server, .seen_server = POLICY_NONE, .tried_server = POLICY_NONE,
-        .silent_ns = INT64_MAX,
-    };
+    x->tallies[x->n_tallies++] = empty_tally(row, client, server);
     return 0;
 }
 
@@ -170,6 +131,20 @@ static int add_expectations(struct expector *x)
     return rc;
 }
 
+/* The span of this length: there are few, for sites give few different times. */
+static int add_span(struct expector *x, int64_t length_ns, uint32_t *ret)
+{
+    for (*ret = 0; *ret < x->n_spans; ++*ret)
+        if (x->spans[*ret].length_ns == length_ns)
+            return 0;
+    struct span *spans = realloc(x->spans, (x->n_spans + 1) * sizeof(*spans));
+    if (spans == NULL)
+        return -ENOMEM;
+    x->spans = spans;
+    spans[x->n_spans] = (struct span){.length_ns = length_ns, .lives = calloc(x->p->site->n_hosts + 1, sizeof(*spans->lives))};
+    return spans[x->n_spans++].lives != NULL ? 0 : -ENOMEM;
+}
+
 int expector_new(const struct policy *p, struct expector **ret, struct err *reterr)
 {
     struct expector *x = calloc(1, sizeof(*x));
@@ -178,11 +153,13 @@ int expector_new(const struct policy *p, struct expector **ret, struct err *rete
     if (x != NULL) {
         x->p = p;
         x->row_starts = calloc(p->matrix->n_rows + 1, sizeof(*x->row_starts));
-        x->lives = calloc(p->site->n_hosts + 1, sizeof(*x->lives));
-        if (x->row_starts != NULL && x->lives != NULL)
+        x->row_spans = calloc(p->matrix->n_rows + 1, sizeof(*x->row_spans));
+        if (x->row_starts != NULL && x->row_spans != NULL)
             rc = group_hosts(p, &x->by_group);
         if (rc == 0)
             rc = add_expectations(x);
+        if (rc == 0)
+            rc = add_span(x, 0, &x->row_spans[0]); /* all rows have the first */
     }
     if (rc != 0) {
         expector_free(x);
@@ -194,12 +171,20 @@ int expector_new(const struct policy *p, struct expector **ret, struct err *rete
 
 static void free_results(struct expector *x)
 {
-    for (size_t i = 0; x->reasons != NULL && i < x->n_tallies; i++)
-        free(x->reasons[i]);
-    free(x->reasons);
-    free(x->results);
-    x->reasons = NULL;
+    expectations_free(x->results, x->n_results);
     x->results = NULL;
+    x->n_results = 0;
+}
+
+static void free_spans(struct expector *x)
+{
+    for (size_t i = 0; i < x->n_spans; i++) {
+        free(x->spans[i].lives);
+        passages_free(&x->spans[i].passages);
+    }
+    free(x->spans);
+    x->spans = NULL;
+    x->n_spans = 0;
 }
 
 void expector_free(struct expector *x)
@@ -211,8 +196,8 @@ void expector_free(struct expector *x)
     free(x->by_group.starts);
     free(x->tallies);
     free(x->row_starts);
-    free(x->lives);
-    passages_free(&x->passages);
+    free(x->row_spans);
+    free_spans(x);
     free(x);
 }
 
@@ -283,229 +268,181 @@ void expector_conversation(struct expector *x, const struct expect_fact *fact)
     struct fact_of   f = {.x = x, .fact = fact};
     struct judgement j;
 
-    x->failed |= passages_note(&x->passages, x->p, fact) != 0;
+    for (size_t i = 0; i < x->n_spans; i++)
+        x->failed |= passages_note(&x->spans[i].passages, x->p, fact) != 0;
     policy_judge(x->p, &fact->query, &j);
     x->n_facts++;
     policy_each_row(x->p, &fact->query, &j, count_row, &f);
+}
+
+static void note_life(struct life *l, const struct expect_host *h)
+{
+    if (h->sent > 0) {
+        bool first = l->sent == 0;
+
+        if (first || h->first_ns < l->first_ns) {
+            l->first_ns = h->first_ns;
+            l->before_ns = h->before_ns;
+        }
+        if (first || h->last_ns > l->last_ns) {
+            l->last_ns = h->last_ns;
+            l->after_ns = h->after_ns;
+        }
+    }
+    l->sent += h->sent;
+    l->received += h->received;
 }
 
 void expector_host(struct expector *x, const struct expect_host *h)
 {
     uint32_t host = policy_host(x->p, &h->addr);
 
-    if (host == POLICY_NONE)
-        return;
-    struct life *l = &x->lives[host];
-    if (l->sent + l->received == 0 || h->first_ns < l->first_ns)
-        l->first_ns = h->first_ns;
-    if (l->sent + l->received == 0 || h->last_ns > l->last_ns)
-        l->last_ns = h->last_ns;
-    l->sent += h->sent;
-    l->received += h->received;
+    for (size_t i = 0; host != POLICY_NONE && i < x->n_spans; i++)
+        note_life(&x->spans[i].lives[host], h);
 }
 
-/* --- what follows --------------------------------------------------------------------------------------------- */
+/* --- windows ------------------------------------------------------------------------------------------------------ */
 
-/* Whole ones: an observation a little shorter than an hour does not last 3600. */
-static long long seconds(int64_t ns)
+/* The last multiple of 'unit' that is not after 'ns'. */
+static int64_t begin_of(int64_t ns, int64_t unit)
 {
-    return ns / 1000000000;
+    int64_t rest = ns % unit;
+
+    return ns - (rest < 0 ? rest + unit : rest);
 }
 
-/* Would this host do as the server? */
-static bool would_do(const struct expector *x, const struct tally *t, uint32_t server)
+int expector_windows(struct expector *x, int64_t window_ns, struct err *reterr)
 {
-    if (server == t->client)
-        return false;
-    return t->server != POLICY_NONE ? server == t->server : sets_meet(&host_group(x->p, server)->roles, &x->p->rows[t->row].to);
+    int rc = 0;
+
+    free_spans(x);
+    x->window_ns = window_ns;
+    for (uint32_t r = 0; rc == 0 && r < x->p->matrix->n_rows; r++) {
+        int64_t within = x->p->rows[r].within_ns, n = within > window_ns ? (within - 1) / window_ns + 1 : 1;
+
+        rc = add_span(x, n * window_ns, &x->row_spans[r]);
+    }
+    return rc == 0 ? 0 : err_set(reterr, rc, "no memory for the expected flows");
 }
 
-/* A server whose packets to this client are in the capture while the client's to it are not; or POLICY_NONE. */
-static uint32_t hidden_server(const struct expector *x, const struct tally *t)
+static int64_t length_of(const struct coverage *c)
 {
-    for (uint32_t s = 0; s < x->p->site->n_hosts; s++)
-        if (passages_hide(&x->passages, t->client, s) && would_do(x, t, s))
-            return s;
-    return POLICY_NONE;
+    return c->longest_ns > 0 ? c->longest_ns : c->last_ns - c->first_ns;
 }
 
-/* Why silence proves nothing, or NULL where it does prove something. */
-static const char *uncovered(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf, size_t size)
+static uint64_t join_counts(const struct coverage *b, uint64_t a, uint64_t of_b)
 {
-    const struct life *l = &x->lives[t->client];
-    const char        *client = policy_host_name(x->p, t->client);
-    uint32_t           hidden = hidden_server(x, t);
-    int64_t            within = x->p->rows[t->row].within_ns, length = c->longest_ns > 0 ? c->longest_ns : c->last_ns - c->first_ns;
-
-    if (l->sent == 0 && l->received > 0)
-        snprintf(buf, size, "packets to %s were captured and none from it, so its attempts could not have been seen", client);
-    else if (l->sent == 0)
-        snprintf(buf, size, "no packet of %s was seen", client);
-    else if (hidden != POLICY_NONE)
-        snprintf(buf, size, "packets of %s to %s were captured and none the other way, though %s acted on some",
-                 policy_host_name(x->p, hidden), client, policy_host_name(x->p, hidden));
-    else if (coverage_is_one_sided(c))
-        snprintf(buf, size, "of %llu of %llu TCP sessions one direction is not in the capture", (unsigned long long)c->one_sided,
-                 (unsigned long long)c->sessions);
-    else if (length < within)
-        snprintf(buf, size, "the observation lasts %lld s%s, and the flow has %lld s to happen", seconds(length),
-                 c->longest_ns > 0 ? " without a hole" : "", seconds(within));
-    else if (c->lost > 0)
-        snprintf(buf, size, "%llu packet%s known to be lost", (unsigned long long)c->lost, c->lost == 1 ? " is" : "s are");
-    else if (c->unjudged > 0)
-        snprintf(buf, size, "%llu packet%s could not be judged", (unsigned long long)c->unjudged, c->unjudged == 1 ? "" : "s");
-    else if (c->filtered > 0)
-        snprintf(buf, size, "the filter took %llu packet%s out", (unsigned long long)c->filtered, c->filtered == 1 ? "" : "s");
-    else if (c->damaged)
-        snprintf(buf, size, "an input could not be read to its end");
-    else if (coverage_is_lossy(c))
-        snprintf(buf, size, "acknowledgements show that %llu bytes passed which were not captured", (unsigned long long)c->unseen_bytes);
-    else
-        return NULL;
-    return buf;
+    if (!b->shared)
+        return a + of_b;
+    return a > of_b ? a : of_b;
 }
 
-/* The servers that would do: "dc1 (10.20.2.10) or dc2 (10.20.2.11)". */
-static void name_servers(const struct expector *x, const struct tally *t, char *buf, size_t size)
+/* 'b' follows 'a'. */
+static void join_coverage(struct coverage *a, const struct coverage *b)
 {
-    const struct policy *p = x->p;
-    size_t               len = 0;
-    unsigned             n = 0;
+    int64_t longest = length_of(a) > length_of(b) ? length_of(a) : length_of(b);
 
-    buf[0] = '\0';
-    for (uint32_t s = 0; s < p->site->n_hosts && len < size; s++) {
-        if (!would_do(x, t, s))
-            continue;
-        if (n++ == MOST_SERVERS_NAMED) {
-            snprintf(buf + len, size - len, " or others");
-            return;
+    a->last_ns = b->last_ns;
+    a->heard_ns = b->heard_ns;
+    a->packets = join_counts(b, a->packets, b->packets);
+    a->bytes = join_counts(b, a->bytes, b->bytes);
+    a->lost = join_counts(b, a->lost, b->lost);
+    a->filtered = join_counts(b, a->filtered, b->filtered);
+    a->unseen_bytes = join_counts(b, a->unseen_bytes, b->unseen_bytes);
+    a->unjudged = join_counts(b, a->unjudged, b->unjudged);
+    a->sessions = join_counts(b, a->sessions, b->sessions);
+    a->one_sided = join_counts(b, a->one_sided, b->one_sided);
+    a->damaged |= b->damaged;
+    a->has_holes |= b->has_holes;
+    a->longest_ns = a->has_holes ? (longest > 0 ? longest : 1) : 0;
+}
+
+static bool span_ends(const struct span *s, const struct expect_window *w)
+{
+    return w->last || (s->length_ns > 0 && w->end_ns >= s->start_ns + s->length_ns);
+}
+
+static void extend_spans(struct expector *x, const struct expect_window *w, const struct coverage *c)
+{
+    for (size_t i = 0; i < x->n_spans; i++) {
+        struct span *s = &x->spans[i];
+
+        if (s->begun && s->length_ns > 0) {
+            join_coverage(&s->coverage, c);
+        } else {
+            s->begun = true;
+            s->start_ns = s->length_ns > 0 ? begin_of(w->start_ns, s->length_ns) : w->start_ns;
+            s->coverage = *c;
         }
-        len += (size_t)snprintf(buf + len, size - len, "%s%s (%s)", n > 1 ? " or " : "", policy_host_name(p, s),
-                                policy_host_address(p, s));
+        if (span_ends(s, w))
+            passages_unite(&s->passages);
     }
 }
 
-static void say_failed(const struct expector *x, const struct tally *t, enum expectation_outcome outcome, const char *what,
-                       char *buf, size_t size)
+static int conclude_tally(struct expector *x, const struct tally *t, const struct expect_window *w, struct expectation *ret)
 {
-    const struct matrix_row *row = x->p->rows[t->row].row;
-    char                     servers[512], error[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE], why[ICMP_TEXT_SIZE + 16] = "";
+    const struct span       *s = expect_span(x, t->row);
+    char                     reason[EXPECT_REASON_SIZE];
+    enum expectation_outcome outcome = expect_conclude(x, t, reason, sizeof(reason));
 
-    if (t->tried_others)
-        name_servers(x, t, servers, sizeof(servers));
-    else
-        snprintf(servers, sizeof(servers), "%s (%s)", policy_host_name(x->p, t->tried_server), policy_host_address(x->p, t->tried_server));
-    if (outcome == EXPECT_PROHIBITED && t->icmp.n_errors > 0) {
-        snprintf(why, sizeof(why), "stopped by %s", icmp_text(x->p, &t->icmp, error, sizeof(error)));
-        what = "";
-    } else if (outcome == EXPECT_PROHIBITED && t->own.min != 0) {
-        snprintf(why, sizeof(why), ", RST with %s, where the server's own packets have %s", ttl_text(&t->rst, rst, sizeof(rst)),
-                 ttl_text(&t->own, own, sizeof(own)));
-    }
-    snprintf(buf, size, "%s (%s) tried %s to %s %llu time%s: %s%s. The document requires this flow (row %s, \"%s\").",
-             policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), row->service, servers,
-             (unsigned long long)t->attempts, t->attempts == 1 ? "" : "s", what, why, row->id.text, row->section);
-}
-
-static enum expectation_outcome say_silent(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf,
-                                           size_t size)
-{
-    const struct matrix_row *row = x->p->rows[t->row].row;
-    const char              *client = policy_host_name(x->p, t->client), *address = policy_host_address(x->p, t->client);
-    char                     servers[512], why[512];
-
-    name_servers(x, t, servers, sizeof(servers));
-    if (uncovered(x, t, c, why, sizeof(why)) != NULL) {
-        snprintf(buf, size, "No %s from %s (%s) to %s was seen (row %s), which proves nothing: %s.", row->service, client, address,
-                 servers, row->id.text, why);
-        return EXPECT_NOT_COVERED;
-    }
-    snprintf(buf, size,
-             "%s (%s) never tried %s to %s in %lld s, though it sent %llu packet%s and no loss is known. The document requires "
-             "this flow (row %s, \"%s\").",
-             client, address, row->service, servers, seconds(c->last_ns - c->first_ns), (unsigned long long)x->lives[t->client].sent,
-             x->lives[t->client].sent == 1 ? "" : "s", row->id.text, row->section);
-    return EXPECT_NEVER_ATTEMPTED;
-}
-
-/* Attempts without an answer: is the answer missing, or only missing from the capture? */
-static bool silence_unproven(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf, size_t size)
-{
-    const struct matrix_row *row = x->p->rows[t->row].row;
-    bool                     lossy = coverage_is_lossy(c);
-    char                     servers[512];
-
-    if (!lossy && !coverage_ends_before_answer(c, t->silent_ns))
-        return false;
-    name_servers(x, t, servers, sizeof(servers));
-    snprintf(buf, size, "%s (%s) tried %s to %s (row %s), and no answer was seen, which proves nothing: %s.",
-             policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), row->service, servers, row->id.text,
-             lossy ? "packets passed that were not captured" : "the capture ends too soon after it");
-    return true;
-}
-
-static enum expectation_outcome conclude(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf,
-                                         size_t size)
-{
-    static const struct {
-        enum outcome             outcome;
-        enum expectation_outcome result;
-        const char              *what;
-    } failures[] = {
-        {OUTCOME_PROHIBITED, EXPECT_PROHIBITED, "stopped by something other than the server"},
-        {OUTCOME_REFUSED, EXPECT_REFUSED, "refused by the server"},
-        {OUTCOME_UNANSWERED, EXPECT_UNANSWERED, "no answer was seen"},
-        {OUTCOME_ONE_WAY, EXPECT_ONE_WAY, "only one direction was captured, so whether it worked cannot be told"},
+    *ret = (struct expectation){
+        .row = t->row, .client_host = t->client, .outcome = outcome, .first_ns = t->first_ns, .attempts = t->attempts,
+        .within_ns = x->p->rows[t->row].within_ns, .icmp = t->icmp, .rst = t->rst, .own = t->own, .reason = strdup(reason),
+        .server_host = t->server != POLICY_NONE ? t->server : t->seen ? t->seen_server : t->tried_server,
+        .window_start_ns = s->start_ns,
+        .window_end_ns = s->length_ns > 0 ? s->start_ns + s->length_ns : w->end_ns,
     };
-
-    if (t->seen) {
-        const struct matrix_row *row = x->p->rows[t->row].row;
-
-        snprintf(buf, size, "%s from %s (%s) to %s (%s) was seen (row %s).", row->service, policy_host_name(x->p, t->client),
-                 policy_host_address(x->p, t->client), policy_host_name(x->p, t->seen_server),
-                 policy_host_address(x->p, t->seen_server), row->id.text);
-        return EXPECT_SEEN;
-    }
-    for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
-        if (t->n[failures[i].outcome] > 0) {
-            if (failures[i].outcome == OUTCOME_UNANSWERED && silence_unproven(x, t, c, buf, size))
-                return EXPECT_NOT_COVERED;
-            say_failed(x, t, failures[i].result, failures[i].what, buf, size);
-            return failures[i].result;
-        }
-    }
-    return say_silent(x, t, c, buf, size);
+    return ret->reason != NULL ? 0 : -ENOMEM;
 }
 
-static int conclude_all(struct expector *x, const struct coverage *c)
+static int conclude_all(struct expector *x, const struct expect_window *w)
 {
-    char reason[REASON_SIZE];
+    int rc = 0;
 
+    for (size_t i = 0; rc == 0 && i < x->n_tallies; i++)
+        if (span_ends(expect_span(x, x->tallies[i].row), w))
+            rc = conclude_tally(x, &x->tallies[i], w, &x->results[x->n_results++]);
+    return rc;
+}
+
+/* The next window finds the spans that ended, and the tallies of their rows, as they were at first. */
+static void begin_again(struct expector *x, const struct expect_window *w)
+{
     for (size_t i = 0; i < x->n_tallies; i++) {
-        const struct tally *t = &x->tallies[i];
+        struct tally *t = &x->tallies[i];
 
-        enum expectation_outcome outcome = conclude(x, t, c, reason, sizeof(reason));
-        x->reasons[i] = strdup(reason);
-        if (x->reasons[i] == NULL)
-            return -ENOMEM;
-        x->results[i] = (struct expectation){
-            .row = t->row, .client_host = t->client, .outcome = outcome, .first_ns = t->first_ns, .attempts = t->attempts,
-            .within_ns = x->p->rows[t->row].within_ns, .icmp = t->icmp, .rst = t->rst, .own = t->own, .reason = x->reasons[i],
-            .server_host = t->server != POLICY_NONE ? t->server : t->seen ? t->seen_server : t->tried_server,
-        };
+        if (span_ends(expect_span(x, t->row), w))
+            *t = empty_tally(t->row, t->client, t->server);
     }
+    for (size_t i = 0; i < x->n_spans; i++) {
+        struct span *s = &x->spans[i];
+
+        if (!span_ends(s, w))
+            continue;
+        memset(s->lives, 0, (x->p->site->n_hosts + 1) * sizeof(*s->lives));
+        s->passages.n = 0;
+        s->begun = false;
+    }
+}
+
+int expector_close(struct expector *x, const struct expect_window *w, const struct coverage *c, const struct expectation **ret, size_t *ret_n,
+                   struct err *reterr)
+{
+    free_results(x);
+    extend_spans(x, w, c);
+    x->results = calloc(x->n_tallies + 1, sizeof(*x->results));
+    if (x->failed || x->results == NULL || conclude_all(x, w) != 0)
+        return err_set(reterr, -ENOMEM, "no memory for the expected flows");
+    if (!w->last)
+        begin_again(x, w);
+    *ret = x->results;
+    *ret_n = x->n_results;
     return 0;
 }
 
 int expector_finish(struct expector *x, const struct coverage *c, const struct expectation **ret, size_t *ret_n, struct err *reterr)
 {
-    free_results(x);
-    passages_unite(&x->passages);
-    x->results = calloc(x->n_tallies + 1, sizeof(*x->results));
-    x->reasons = calloc(x->n_tallies + 1, sizeof(*x->reasons));
-    if (x->failed || x->results == NULL || x->reasons == NULL || conclude_all(x, c) != 0)
-        return err_set(reterr, -ENOMEM, "no memory for the expected flows");
-    *ret = x->results;
-    *ret_n = x->n_tallies;
-    return 0;
+    const struct expect_window whole = {.start_ns = c->first_ns, .end_ns = c->last_ns, .last = true};
+
+    return expector_close(x, &whole, c, ret, ret_n, reterr);
 }

@@ -22,7 +22,7 @@ bool coverage_is_one_sided(const struct coverage *c)
 
 bool coverage_ends_before_answer(const struct coverage *c, int64_t attempt_ns)
 {
-    return c->last_ns - attempt_ns < ANSWER_WITHIN_NS;
+    return (c->heard_ns != 0 ? c->heard_ns : c->last_ns) - attempt_ns < ANSWER_WITHIN_NS;
 }
 
 static int add_passage(struct passages *s, const struct passage *p)

@@ -266,7 +266,7 @@ static int put_counts(struct text *t, struct err *reterr)
          "SELECT count(*), 'by ' || waived_by FROM findings WHERE run_id = ?1 AND waived_by IS NOT NULL"
          " GROUP BY waived_by ORDER BY waived_by"},
         {"Expected flows of which nothing can be concluded: ",
-         "SELECT count(*), outcome FROM expectations WHERE run_id = ?1 AND outcome IN ('not-covered', 'one-way')"
+         "SELECT count(*), outcome FROM requirements WHERE run_id = ?1 AND outcome IN ('not-covered', 'one-way')"
          " GROUP BY outcome ORDER BY outcome"},
         {"Allowed on demand, tried and not answered: ",
          "SELECT count(*), 'of row ' || r.row_id FROM conversations c"

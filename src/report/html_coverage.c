@@ -25,7 +25,7 @@
     " LEFT JOIN r ON r.row_id = v.row_id WHERE v.run_id = ?1 AND v.disposition <> ''"                                  \
     " UNION ALL SELECT r.position, coalesce(x.client_name, x.client, '(any)'), coalesce(x.server_name, x.server,"      \
     " '(any)'), 0, 0, 0, x.outcome IN ('refused', 'prohibited', 'unanswered'), x.outcome = 'never-attempted',"         \
-    " x.outcome IN ('not-covered', 'one-way') FROM expectations x JOIN r ON r.row_id = x.row_id WHERE x.run_id = ?1"   \
+    " x.outcome IN ('not-covered', 'one-way') FROM requirements x JOIN r ON r.row_id = x.row_id WHERE x.run_id = ?1"   \
     " AND x.outcome <> 'seen'),"                                                                                       \
     " cell AS MATERIALIZED (SELECT position, c, s, total(p) AS p, total(e) AS e, total(j) AS j, total(d) AS d,"        \
     " total(m) AS m, total(n) AS n FROM raw GROUP BY position, c, s),"                                                 \

@@ -14,7 +14,7 @@ const char section_sql[] =
     "  WHERE v.run_id = ?1 AND v.disposition = 'permitted' GROUP BY r.section),"
     " e AS (SELECT r.section, sum(x.outcome = 'seen') AS seen, sum(x.outcome = 'never-attempted') AS missing,"
     "  sum(x.outcome IN ('refused', 'prohibited', 'unanswered')) AS misdropped,"
-    "  sum(x.outcome IN ('not-covered', 'one-way')) AS open FROM expectations x JOIN r ON r.row_id = x.row_id"
+    "  sum(x.outcome IN ('not-covered', 'one-way')) AS open FROM requirements x JOIN r ON r.row_id = x.row_id"
     "  WHERE x.run_id = ?1 GROUP BY r.section),"
     " f AS (SELECT coalesce(section, '') AS section, count(*) AS findings, sum(disposition IS 'escaped') AS escaped,"
     "  sum(disposition IS 'rejected') AS rejected FROM findings"

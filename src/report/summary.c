@@ -80,7 +80,7 @@ static int count_evidence(struct reader *r, struct report_summary *s, struct err
         " (SELECT count(*) FROM inputs WHERE run_id = ?1), (SELECT total(damaged) FROM inputs WHERE run_id = ?1),"
         " (SELECT total(packets) FROM inputs WHERE run_id = ?1), (SELECT count(*) FROM losses WHERE run_id = ?1),"
         " (SELECT total(packets) FROM losses WHERE run_id = ?1),"
-        " (SELECT count(*) FROM expectations WHERE run_id = ?1 AND outcome IN ('not-covered', 'one-way'))";
+        " (SELECT count(*) FROM requirements WHERE run_id = ?1 AND outcome IN ('not-covered', 'one-way'))";
     struct cursor *c;
     int rc = reader_query(r, sql, &s->run_id, 1, &c, reterr);
 

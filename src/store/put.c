@@ -50,7 +50,7 @@ static const char *const sql[STORE_N_STMTS] = {
         " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STMT_EXPECTATION] =
         "INSERT INTO expectation(run_id, expectation_id, row_id, client, server, outcome, first_ns, attempts,"
-        " reason, client_name, server_name) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        " reason, client_name, server_name, window_start_ns, window_end_ns) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
 };
 
 /* --- binding ------------------------------------------------------------------------------------------- */
@@ -439,5 +439,7 @@ int store_put_expectation(struct store *s, const struct store_expectation *e, st
     bind_text(&b, e->reason);
     bind_text(&b, e->client_name);
     bind_text(&b, e->server_name);
+    bind_nonzero(&b, e->window_start_ns);
+    bind_nonzero(&b, e->window_end_ns);
     return end(&b, reterr);
 }

@@ -145,6 +145,22 @@ static const char *const step_2[] = {
     " TEXT, PRIMARY KEY (run_id, removed_run)) STRICT, WITHOUT ROWID;",
     "CREATE VIEW seals AS SELECT seal_id, run_id, previous, sha256, manifest FROM seal;",
     "CREATE VIEW removals AS SELECT run_id, removed_run, " ISO("removed_ns") " AS removed, seal, reason FROM removal;",
+    /* Expected flows by window; 'requirements' has one line for each, whatever the number of windows. */
+    "ALTER TABLE expectation ADD COLUMN window_start_ns INTEGER;",
+    "ALTER TABLE expectation ADD COLUMN window_end_ns INTEGER;",
+    "DROP VIEW expectations;",
+    "CREATE VIEW expectations AS SELECT run_id, row_id, client, server, outcome, " ISO(
+        "first_ns") " AS first_seen,"
+                    " attempts, reason, client_name, server_name, expectation_id, " ISO(
+        "window_start_ns") " AS window_start, " ISO("window_end_ns") " AS window_end FROM expectation;",
+    "CREATE VIEW requirements AS SELECT run_id, row_id, client, client_name, server, server_name, outcome, 1 AS windows,"
+    " expectation_id FROM expectation WHERE window_start_ns IS NULL"
+    " UNION ALL SELECT run_id, row_id, client, client_name, NULL, NULL, CASE"
+    " WHEN total(outcome = 'never-attempted') > 0 THEN 'never-attempted'"
+    " WHEN total(outcome IN ('refused', 'prohibited', 'unanswered')) > 0 THEN max(CASE WHEN outcome IN ('refused',"
+    " 'prohibited', 'unanswered') THEN outcome END)"
+    " WHEN total(outcome = 'seen') > 0 THEN 'seen' ELSE min(outcome) END, count(*), min(expectation_id)"
+    " FROM expectation WHERE window_start_ns IS NOT NULL GROUP BY run_id, row_id, client_name, client;",
     NULL,
 };
 

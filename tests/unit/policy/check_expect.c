@@ -57,7 +57,7 @@ static void close_scene(struct scene *s)
 static void alive(struct scene *s, const char *host, uint64_t sent, uint64_t received)
 {
     struct policy_query q = policy_query_of(&s->bed, host, host, "tcp/1", NULL);
-    struct expect_host  h = {.addr = q.tuple.client, .first_ns = SECOND, .last_ns = 100 * SECOND, .sent = sent, .received = received};
+    struct expect_host  h = {.addr = q.tuple.client, .first_ns = 0, .last_ns = 8000 * SECOND, .sent = sent, .received = received};
 
     expector_host(s->x, &h);
 }
@@ -206,33 +206,33 @@ static const struct {
     struct coverage coverage;
     const char     *word, *reason;
 } silences[] = {
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 100, false, 0, false, 0, 0, 0}, "never-attempted",
-     "a1 (10.0.0.1) never tried web to b1 (10.0.0.2) or b2 (10.0.0.3) in 60 s, though it sent 10 packets and no loss is known. "
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 100, false, 0, false, 0, 0, 0, 0, false}, "never-attempted",
+     "a1 (10.0.0.1) never tried web to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s in which it was seen, though it sent 10 packets and no loss is known. "
      "The document requires this flow (row web, \"S\")."},
-    {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0}, "not-covered",
+    {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: no packet of a1 was seen."},
-    {0, 9, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0}, "not-covered",
+    {0, 9, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: packets to a1 were "
      "captured and none from it, so its attempts could not have been seen."},
-    {10, 10, {0, 60 * SECOND - 1, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND - 1, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: the observation lasts "
      "59 s, and the flow has 60 s to happen."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 1, 0, 0, false, 0, false, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 1, 0, 0, false, 0, false, 0, 0, 0, 0, false}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: 1 packet is known to be lost."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 3, 0, false, 0, false, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 3, 0, false, 0, false, 0, 0, 0, 0, false}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: the filter took 3 packets out."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 101, false, 0, false, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 101, false, 0, false, 0, 0, 0, 0, false}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: acknowledgements show that "
      "101 bytes passed which were not captured."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, true, 0, false, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, true, 0, false, 0, 0, 0, 0, false}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: an input could not be read to "
      "its end."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 10, 2}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 10, 2, 0, false}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: of 2 of 10 TCP sessions one "
      "direction is not in the capture."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 2, false, 0, 10, 1}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 2, false, 0, 10, 1, 0, false}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: 2 packets could not be judged."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, true, 30 * SECOND, 10, 1}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, true, 30 * SECOND, 10, 1, 0, false}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: the observation lasts 30 s "
      "without a hole, and the flow has 60 s to happen."},
 };
@@ -354,6 +354,156 @@ START_TEST(the_laboratory_expects_the_same)
 }
 END_TEST
 
+/* --- windows --------------------------------------------------------------------------------------------------- */
+
+#define MINUTE (60 * SECOND)
+
+static void there(struct scene *s, const char *host, int64_t first_ns, int64_t last_ns, int64_t before_ns, int64_t after_ns)
+{
+    struct policy_query q = policy_query_of(&s->bed, host, host, "tcp/1", NULL);
+    struct expect_host  h = {q.tuple.client, first_ns, last_ns, before_ns, after_ns, 7, 7};
+
+    expector_host(s->x, &h);
+}
+
+/* Closes the window that begins with this minute. */
+static void close_minute(struct scene *s, int64_t minute, bool last)
+{
+    struct expect_window w = {minute * MINUTE, (minute + 1) * MINUTE, last};
+    struct coverage      c = {.first_ns = w.start_ns, .last_ns = w.end_ns, .packets = 10, .bytes = 1000};
+
+    ck_assert_int_eq(expector_close(s->x, &w, &c, &s->results, &s->n, NULL), 0);
+}
+
+static const struct expectation *of_row(const struct scene *s, const char *row)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(policy_row_id(&s->bed, s->results[i].row), row) == 0)
+            return &s->results[i];
+    return NULL;
+}
+
+static const char *word_of(const struct scene *s, const char *row)
+{
+    const struct expectation *e = of_row(s, row);
+
+    return e != NULL ? expectation_outcome_name(e->outcome) : "none";
+}
+
+START_TEST(each_window_is_judged_by_what_was_seen_in_it)
+{
+    struct scene s = open_scene(SITE);
+
+    ck_assert_int_eq(expector_windows(s.x, MINUTE, NULL), 0);
+    there(&s, "a1", 10 * MINUTE + 1, 11 * MINUTE - 1, 9 * MINUTE + 59 * SECOND, 11 * MINUTE + 1);
+    tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_ESTABLISHED);
+    close_minute(&s, 10, false);
+    ck_assert_str_eq(word_of(&s, "web"), "seen");
+    there(&s, "a1", 11 * MINUTE + 1, 12 * MINUTE - 1, 11 * MINUTE - 1, 12 * MINUTE + 1);
+    close_minute(&s, 11, false);
+    ck_assert_str_eq(word_of(&s, "web"), "never-attempted");
+    ck_assert_int_eq(of_row(&s, "web")->window_start_ns, 11 * MINUTE);
+    ck_assert_int_eq(of_row(&s, "web")->window_end_ns, 12 * MINUTE);
+    close_minute(&s, 12, false); /* nobody was seen at all */
+    ck_assert_str_eq(word_of(&s, "web"), "not-covered");
+    tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_REFUSED);
+    close_minute(&s, 13, true);
+    ck_assert_str_eq(word_of(&s, "web"), "refused");
+    close_scene(&s);
+}
+END_TEST
+
+/* Was the client there for the whole window?  Only where it was seen near both edges, or before and after. */
+static const struct {
+    int64_t     first_s, last_s, before_s, after_s;
+    const char *word;
+} presences[] = {
+    {601, 659, 599, 661, "never-attempted"}, {601, 659, 541, 719, "never-attempted"}, {601, 659, 500, 661, "not-covered"},
+    {601, 659, 599, 720, "not-covered"},     {601, 659, 0, 661, "not-covered"},       {601, 659, 599, 0, "not-covered"},
+    {600, 660, 0, 0, "never-attempted"},     {659, 659, 598, 661, "not-covered"},     {659, 659, 599, 661, "never-attempted"},
+};
+
+START_TEST(a_client_seen_at_one_edge_proves_nothing)
+{
+    struct scene s = open_scene(SITE);
+
+    ck_assert_int_eq(expector_windows(s.x, MINUTE, NULL), 0);
+    there(&s, "a1", presences[_i].first_s * SECOND, presences[_i].last_s * SECOND, presences[_i].before_s * SECOND,
+          presences[_i].after_s * SECOND);
+    close_minute(&s, 10, true);
+    ck_assert_str_eq(word_of(&s, "web"), presences[_i].word);
+    close_scene(&s);
+}
+END_TEST
+
+/* 150 seconds take three windows, those from a multiple of three on. */
+START_TEST(a_longer_time_takes_several_windows)
+{
+    struct scene s = open_scene(SITE "expect:\n  web: {within: 150s}\n");
+
+    ck_assert_int_eq(expector_windows(s.x, MINUTE, NULL), 0);
+    for (int64_t minute = 9; minute < 15; minute++) {
+        there(&s, "a1", minute * MINUTE, (minute + 1) * MINUTE, 0, 0);
+        if (minute == 10)
+            tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_ESTABLISHED);
+        close_minute(&s, minute, minute == 14);
+        ck_assert_str_eq(word_of(&s, "notify"), "not-covered");
+        ck_assert_str_eq(word_of(&s, "web"), minute == 11 ? "seen" : minute == 14 ? "never-attempted" : "none");
+    }
+    ck_assert_int_eq(of_row(&s, "web")->window_start_ns, 12 * MINUTE);
+    ck_assert_int_eq(of_row(&s, "web")->window_end_ns, 15 * MINUTE);
+    close_scene(&s);
+}
+END_TEST
+
+/* What is left over at the end is too short. */
+START_TEST(the_last_windows_may_be_too_few)
+{
+    struct scene s = open_scene(SITE "expect:\n  web: {within: 150s}\n");
+
+    ck_assert_int_eq(expector_windows(s.x, MINUTE, NULL), 0);
+    there(&s, "a1", 9 * MINUTE, 10 * MINUTE, 0, 10 * MINUTE + 1);
+    close_minute(&s, 9, false);
+    there(&s, "a1", 10 * MINUTE + 1, 11 * MINUTE, 0, 0);
+    close_minute(&s, 10, true);
+    ck_assert_str_eq(word_of(&s, "web"), "not-covered");
+    ck_assert_ptr_nonnull(strstr(of_row(&s, "web")->reason, "the observed part of the window lasts 120 s, and the flow has 150 s to happen"));
+    close_scene(&s);
+}
+END_TEST
+
+START_TEST(windows_are_summed_up)
+{
+    struct scene        s = open_scene(SITE);
+    struct expectation *sums, all[] = {
+        {.row = 0, .client_host = 0, .server_host = POLICY_NONE, .outcome = EXPECT_NEVER_ATTEMPTED, .reason = "First.", .window_start_ns = 600 * MINUTE,
+         .window_end_ns = 660 * MINUTE},
+        {.row = 0, .client_host = 0, .server_host = 1, .outcome = EXPECT_SEEN, .reason = "x", .window_start_ns = 660 * MINUTE, .window_end_ns = 720 * MINUTE},
+        {.row = 0, .client_host = 0, .server_host = 2, .outcome = EXPECT_REFUSED, .reason = "Second.", .attempts = 3, .window_start_ns = 1380 * MINUTE,
+         .window_end_ns = 1440 * MINUTE},
+        {.row = 0, .client_host = 0, .server_host = POLICY_NONE, .outcome = EXPECT_NEVER_ATTEMPTED, .reason = "x", .window_start_ns = 780 * MINUTE,
+         .window_end_ns = 840 * MINUTE},
+        {.row = 0, .client_host = 0, .server_host = POLICY_NONE, .outcome = EXPECT_NOT_COVERED, .reason = "x", .window_start_ns = 840 * MINUTE,
+         .window_end_ns = 900 * MINUTE},
+        {.row = 4, .client_host = 1, .server_host = POLICY_NONE, .outcome = EXPECT_SEEN, .reason = "x", .window_start_ns = 840 * MINUTE,
+         .window_end_ns = 900 * MINUTE},
+    };
+    size_t n;
+
+    ck_assert_int_eq(expectations_sum_up(s.bed.policy, all, sizeof(all) / sizeof(all[0]), &sums, &n), 0);
+    ck_assert_uint_eq(n, 2);
+    ck_assert_int_eq(sums[0].outcome, EXPECT_NEVER_ATTEMPTED);
+    ck_assert_str_eq(sums[0].reason, "In 2 of 5 windows of 1 h, first 1970-01-01 10:00 to 11:00 UTC: First. Of the other windows 1 shows the flow, "
+                                     "1 failed, 1 proves nothing.");
+    ck_assert_int_eq(sums[1].outcome, EXPECT_REFUSED);
+    ck_assert_uint_eq(sums[1].attempts, 3);
+    ck_assert_str_eq(sums[1].reason, "In 1 of 5 windows of 1 h, first 1970-01-01 23:00 to 1970-01-02 00:00 UTC: Second. Of the other windows 1 shows "
+                                     "the flow, 2 had no attempt, 1 proves nothing.");
+    expectations_free(sums, n);
+    close_scene(&s);
+}
+END_TEST
+
 Suite *suite_policy_expect(void);
 
 Suite *suite_policy_expect(void)
@@ -373,6 +523,11 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, attempts_without_an_answer);
     tcase_add_test(t, reasons);
     tcase_add_test(t, the_laboratory_expects_the_same);
+    tcase_add_test(t, each_window_is_judged_by_what_was_seen_in_it);
+    tcase_add_loop_test(t, a_client_seen_at_one_edge_proves_nothing, 0, sizeof(presences) / sizeof(presences[0]));
+    tcase_add_test(t, a_longer_time_takes_several_windows);
+    tcase_add_test(t, the_last_windows_may_be_too_few);
+    tcase_add_test(t, windows_are_summed_up);
     suite_add_tcase(s, t);
     return s;
 }

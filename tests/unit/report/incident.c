@@ -275,13 +275,13 @@ static void put_findings(struct store *s, struct err *e)
 }
 
 static const struct store_expectation expectations[] = {
-    {"unity-dc-kerberos", UNITY, DC, "seen", T0 + SECOND, 12, "first contact after 1 s"},
-    {"unity-dc-ldap", UNITY, DC, "refused", 0, 3, "RST from dc1 itself"},
-    {"unity-dc-ntp", UNITY, NULL, NULL, "never-attempted", 0, 0, "unity1 was seen for 1 h"},
-    {"unity-dns", UNITY, DC, "one-way", T0 + SECOND, 2, "only the questions are in the capture"},
-    {"unity-dc-kerberos", "10.20.1.11", "unity2", DC, "not-covered", 0, 0, "unity2 was never seen"},
-    {"unity-dc-ldap", "10.20.1.11", "unity2", DC, "prohibited", 0, 1, "ICMP administratively prohibited"},
-    {"snmp-unity", "10.20.3.3", "nms", UNITY, "unanswered", 0, 9, "no reply in 9 attempts"},
+    {"unity-dc-kerberos", UNITY, DC, "seen", T0 + SECOND, 12, "first contact after 1 s", 0, 0},
+    {"unity-dc-ldap", UNITY, DC, "refused", 0, 3, "RST from dc1 itself", 0, 0},
+    {"unity-dc-ntp", UNITY, NULL, NULL, "never-attempted", 0, 0, "unity1 was seen for 1 h", 0, 0},
+    {"unity-dns", UNITY, DC, "one-way", T0 + SECOND, 2, "only the questions are in the capture", 0, 0},
+    {"unity-dc-kerberos", "10.20.1.11", "unity2", DC, "not-covered", 0, 0, "unity2 was never seen", 0, 0},
+    {"unity-dc-ldap", "10.20.1.11", "unity2", DC, "prohibited", 0, 1, "ICMP administratively prohibited", 0, 0},
+    {"snmp-unity", "10.20.3.3", "nms", UNITY, "unanswered", 0, 9, "no reply in 9 attempts", 0, 0},
 };
 
 static const char options[] =

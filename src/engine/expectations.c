@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the document requires, held against the merged conversations: all of them at once, or window by window.
+ *
+ * By window: a sweep over the conversations in the order in which they begin to be used, with a list of those that some window ahead
+ * still knows, so that a window costs what was seen in it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit.h"
+
+#define MOST_WINDOWS 10000 /* a capture whose clock jumps has any number of them */
+
+/* A sum of what is allowed has one row and one pair of entries; whether its answers could have been seen is not known. */
+static bool fact_of(const struct conversation *c, struct expect_fact *ret)
+{
+    if (c->key.summed != SUM_NONE && c->key.verdict != VERDICT_ALLOWED)
+        return false;
+    *ret = (struct expect_fact){
+        .outcome = (enum outcome)c->key.outcome,
+        .packets = {c->packets[0], c->packets[1]},
+        .one_sided = c->one_sided,
+        .first_ns = c->first_ns,
+        .flows = c->flows,
+        .icmp = *conversation_icmp(c),
+        .first_packet = c->first_packet,
+        .input = c->first_input,
+        .rst = c->rst[1],
+        .own = c->own,
+    };
+    if (c->key.summed != SUM_NONE && ret->outcome == OUTCOME_UNANSWERED)
+        ret->outcome = OUTCOME_ONE_WAY;
+    conversation_query(c, &ret->query);
+    return true;
+}
+
+/* The expector's results become the audit's own. */
+static int keep_results(struct audit *a, const struct expectation *results, size_t n)
+{
+    if (a->n_expectations + n > a->n_expectations_allocated) {
+        size_t              n_allocated = 2 * a->n_expectations_allocated + n;
+        struct expectation *all = realloc(a->expectations, n_allocated * sizeof(*all));
+
+        if (all == NULL)
+            return -ENOMEM;
+        a->expectations = all;
+        a->n_expectations_allocated = n_allocated;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct expectation *e = &a->expectations[a->n_expectations];
+
+        *e = results[i];
+        e->reason = strdup(e->reason);
+        if (e->reason == NULL)
+            return -ENOMEM;
+        a->n_expectations++;
+    }
+    return 0;
+}
+
+static int close_window(struct audit *a, struct expector *x, const struct expect_window *w, const struct coverage *c, struct err *reterr)
+{
+    const struct expectation *results = NULL;
+    size_t                    n = 0;
+    int                       rc = expector_close(x, w, c, &results, &n, reterr);
+
+    if (rc == 0 && keep_results(a, results, n) != 0)
+        rc = err_set(reterr, -ENOMEM, "no memory for the expected flows");
+    return rc;
+}
+
+/* --- all of it ------------------------------------------------------------------------------------------------ */
+
+static int expect_all(struct audit *a, struct expector *x, struct err *reterr)
+{
+    const struct expect_window whole = {.start_ns = a->coverage.first_ns, .end_ns = a->coverage.last_ns, .last = true};
+
+    for (size_t i = 0; i < a->n_conversations; i++) {
+        struct expect_fact fact;
+
+        if (fact_of(a->conversations[i], &fact))
+            expector_conversation(x, &fact);
+    }
+    for (size_t i = 0; i < a->n_hosts; i++) {
+        const struct shard_host *h = &a->hosts[i];
+        struct expect_host       host = {
+                  .addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = h->sent, .received = h->received};
+
+        expector_host(x, &host);
+    }
+    return close_window(a, x, &whole, &a->coverage, reterr);
+}
+
+/* --- window by window ------------------------------------------------------------------------------------------- */
+
+struct use {
+    const struct conversation *c;
+    const struct window_use   *w;
+};
+
+struct sighting {
+    int64_t            window;
+    struct expect_host host;
+};
+
+struct sweep {
+    struct use      *uses, *active; /* uses by their first window; those that the window in hand knows */
+    size_t           n_uses, n_active, next_use;
+    struct sighting *sightings;     /* by window */
+    size_t           n_sightings, next_sighting;
+};
+
+static int by_first(const void *pa, const void *pb)
+{
+    const struct use *a = pa, *b = pb;
+
+    if (a->w->first != b->w->first)
+        return a->w->first < b->w->first ? -1 : 1;
+    if (a->c->id != b->c->id)
+        return a->c->id < b->c->id ? -1 : 1;
+    return a->w->last < b->w->last ? -1 : a->w->last > b->w->last;
+}
+
+static int by_window(const void *pa, const void *pb)
+{
+    const struct sighting *a = pa, *b = pb;
+
+    if (a->window != b->window)
+        return a->window < b->window ? -1 : 1;
+    return addr_compare(&a->host.addr, &b->host.addr);
+}
+
+static int gather_uses(const struct audit *a, struct sweep *s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->n_conversations; i++)
+        n += a->conversations[i]->windows != NULL ? a->conversations[i]->windows->n : 0;
+    s->uses = calloc(n + 1, sizeof(*s->uses));
+    s->active = calloc(n + 1, sizeof(*s->active));
+    if (s->uses == NULL || s->active == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < a->n_conversations; i++) {
+        const struct conversation *c = a->conversations[i];
+
+        for (size_t k = 0; c->windows != NULL && k < c->windows->n; k++)
+            s->uses[s->n_uses++] = (struct use){c, &c->windows->items[k]};
+    }
+    qsort(s->uses, s->n_uses, sizeof(*s->uses), by_first);
+    return 0;
+}
+
+/* Hosts stand by address, then window: the neighbours of an entry are what was seen of it before and after. */
+static int gather_sightings(const struct audit *a, struct sweep *s)
+{
+    s->sightings = calloc(a->n_hosts + 1, sizeof(*s->sightings));
+    if (s->sightings == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < a->n_hosts; i++) {
+        const struct shard_host *h = &a->hosts[i], *before = i > 0 ? h - 1 : NULL, *after = i + 1 < a->n_hosts ? h + 1 : NULL;
+        struct expect_host       host = {.addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = h->sent,
+                                         .received = h->received};
+
+        if (h->sent_last_ns != INT64_MIN && host.sent == 0)
+            host.sent = 1; /* the last packets of a flow that began before */
+        if (before != NULL && addr_compare(&before->addr, &h->addr) == 0 && before->sent_last_ns != INT64_MIN)
+            host.before_ns = before->sent_last_ns;
+        if (after != NULL && addr_compare(&after->addr, &h->addr) == 0 && after->sent_last_ns != INT64_MIN)
+            host.after_ns = after->sent_first_ns;
+        s->sightings[s->n_sightings++] = (struct sighting){h->window, host};
+    }
+    qsort(s->sightings, s->n_sightings, sizeof(*s->sightings), by_window);
+    return 0;
+}
+
+static void feed_window(const struct audit *a, struct expector *x, struct sweep *s, int64_t window)
+{
+    int64_t start_ns = window * a->options->window_ns;
+    size_t  kept = 0;
+
+    while (s->next_use < s->n_uses && s->uses[s->next_use].w->first <= window)
+        s->active[s->n_active++] = s->uses[s->next_use++];
+    for (size_t i = 0; i < s->n_active; i++) {
+        const struct use   *u = &s->active[i];
+        struct expect_fact  fact;
+
+        if (fact_of(u->c, &fact)) {
+            fact.flows = u->w->flows;
+            fact.first_ns = u->w->first_ns > start_ns ? u->w->first_ns : start_ns;
+            expector_conversation(x, &fact);
+        }
+        if (u->w->last > window)
+            s->active[kept++] = *u;
+    }
+    s->n_active = kept;
+    for (; s->next_sighting < s->n_sightings && s->sightings[s->next_sighting].window <= window; s->next_sighting++)
+        expector_host(x, &s->sightings[s->next_sighting].host);
+}
+
+/* The whole run's, but for the times: nobody knows which window what was lost belonged to. */
+static struct coverage coverage_of(const struct audit *a, const struct expect_window *w)
+{
+    struct coverage c = a->coverage;
+    int64_t         longest = 0;
+
+    c.shared = true;
+    c.heard_ns = c.last_ns;
+    c.first_ns = w->start_ns > c.first_ns ? w->start_ns : c.first_ns;
+    c.last_ns = w->end_ns < c.last_ns ? w->end_ns : c.last_ns;
+    for (size_t i = 0; i < a->n_stretches; i++) {
+        const struct stretch *s = &a->stretches[i];
+        int64_t               from = s->first_ns > c.first_ns ? s->first_ns : c.first_ns, to = s->last_ns < c.last_ns ? s->last_ns : c.last_ns;
+
+        longest = to - from > longest ? to - from : longest;
+    }
+    c.has_holes = longest < c.last_ns - c.first_ns;
+    c.longest_ns = !c.has_holes ? 0 : longest > 0 ? longest : 1;
+    return c;
+}
+
+static int expect_windows(struct audit *a, struct expector *x, struct sweep *s, struct err *reterr)
+{
+    int64_t length = a->options->window_ns, first = window_of(a->coverage.first_ns, length), last = window_of(a->coverage.last_ns, length);
+    int     rc = expector_windows(x, length, reterr);
+
+    if (last - first >= MOST_WINDOWS) {
+        a->n_windows_left = (uint64_t)(last - first + 1 - MOST_WINDOWS);
+        last = first + MOST_WINDOWS - 1;
+    }
+    for (int64_t w = first; rc == 0 && w <= last; w++) {
+        struct expect_window window = {.start_ns = w * length, .end_ns = (w + 1) * length, .last = w == last};
+        struct coverage      c = coverage_of(a, &window);
+
+        feed_window(a, x, s, w);
+        rc = close_window(a, x, &window, &c, reterr);
+    }
+    return rc;
+}
+
+static int expect_by_window(struct audit *a, struct expector *x, struct err *reterr)
+{
+    struct sweep s = {0};
+    int          rc = gather_uses(a, &s);
+
+    if (rc == 0)
+        rc = gather_sightings(a, &s);
+    if (rc != 0)
+        rc = err_set(reterr, rc, "no memory for the windows");
+    else
+        rc = expect_windows(a, x, &s, reterr);
+    free(s.uses);
+    free(s.active);
+    free(s.sightings);
+    return rc;
+}
+
+int audit_expect(struct audit *a, struct err *reterr)
+{
+    struct expector *x = NULL;
+    int              rc = expector_new(a->policy, &x, reterr);
+
+    if (rc == 0)
+        rc = a->options->window_ns > 0 ? expect_by_window(a, x, reterr) : expect_all(a, x, reterr);
+    expector_free(x);
+    if (rc == 0 && a->options->window_ns == 0) {
+        a->concluded = a->expectations;
+        a->n_concluded = a->n_expectations;
+    } else if (rc == 0) {
+        rc = expectations_sum_up(a->policy, a->expectations, a->n_expectations, &a->concluded, &a->n_concluded);
+        if (rc != 0)
+            err_set(reterr, rc, "no memory for the expected flows");
+    }
+    return rc;
+}
+
+void audit_free_expectations(struct audit *a)
+{
+    if (a->concluded != a->expectations)
+        expectations_free(a->concluded, a->n_concluded);
+    expectations_free(a->expectations, a->n_expectations);
+}

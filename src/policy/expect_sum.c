@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One finding of many windows: in how many of them a required flow was missing or failed, and what was seen in the first. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "expect-private.h"
+
+#define SUM_SIZE (EXPECT_REASON_SIZE + 256)
+#define TIME_SIZE 40
+
+void expectations_free(struct expectation *all, size_t n)
+{
+    for (size_t i = 0; all != NULL && i < n; i++)
+        free((char *)(uintptr_t)all[i].reason);
+    free(all);
+}
+
+/* A result among those of other windows. */
+struct ranked {
+    const struct expectation *e;
+    uint32_t                  server; /* with 'every', else POLICY_NONE */
+};
+
+static int compare_group(const struct ranked *a, const struct ranked *b)
+{
+    if (a->e->row != b->e->row)
+        return a->e->row < b->e->row ? -1 : 1;
+    if (a->e->client_host != b->e->client_host)
+        return a->e->client_host < b->e->client_host ? -1 : 1;
+    return a->server < b->server ? -1 : a->server > b->server;
+}
+
+static int by_group(const void *pa, const void *pb)
+{
+    const struct ranked *a = pa, *b = pb;
+    int                  c = compare_group(a, b);
+
+    if (c != 0)
+        return c;
+    return a->e->window_start_ns < b->e->window_start_ns ? -1 : a->e->window_start_ns > b->e->window_start_ns;
+}
+
+/* What the windows of one group have in common. */
+enum { SUM_MISSING, SUM_FAILED, SUM_SEEN, SUM_OPEN, N_SUMS };
+
+static unsigned sum_of(enum expectation_outcome outcome)
+{
+    switch (outcome) {
+    case EXPECT_SEEN:
+        return SUM_SEEN;
+    case EXPECT_REFUSED:
+    case EXPECT_PROHIBITED:
+    case EXPECT_UNANSWERED:
+        return SUM_FAILED;
+    case EXPECT_NEVER_ATTEMPTED:
+        return SUM_MISSING;
+    default:
+        return SUM_OPEN;
+    }
+}
+
+/* "1 h", "90 s" */
+static const char *duration_text(int64_t ns, char *buf, size_t size)
+{
+    static const struct {
+        int64_t     seconds;
+        const char *unit;
+    } units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+    int64_t s = ns / 1000000000;
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        if (s % units[i].seconds == 0) {
+            snprintf(buf, size, "%lld %s", (long long)(s / units[i].seconds), units[i].unit);
+            break;
+        }
+    return buf;
+}
+
+/* "2026-03-02 10:00"; with 'near' on the same day, the time alone */
+static const char *time_text(int64_t ns, int64_t near, char *buf, size_t size)
+{
+    time_t    s = (time_t)(ns / 1000000000), near_s = (time_t)(near / 1000000000);
+    struct tm tm, near_tm;
+
+    if (gmtime_r(&s, &tm) == NULL || gmtime_r(&near_s, &near_tm) == NULL)
+        return "?";
+    bool same = near != 0 && tm.tm_year == near_tm.tm_year && tm.tm_yday == near_tm.tm_yday;
+    size_t len = same ? 0 : strftime(buf, size, "%Y-%m-%d ", &tm);
+    return strftime(buf + len, size - len, tm.tm_sec != 0 ? "%H:%M:%S" : "%H:%M", &tm) > 0 ? buf : "?";
+}
+
+static void add_count(char *buf, size_t size, uint64_t n, const char *what)
+{
+    size_t len = strlen(buf);
+
+    if (n > 0)
+        snprintf(buf + len, size - len, "%s%llu %s", len == 0 ? " Of the other windows " : ", ", (unsigned long long)n, what);
+}
+
+static char *sum_sentence(const struct expectation *first, const uint64_t n[static N_SUMS], uint64_t n_these, uint64_t n_all)
+{
+    char buf[SUM_SIZE], length[32], start[TIME_SIZE], end[TIME_SIZE], others[128] = "";
+
+    add_count(others, sizeof(others), n[SUM_SEEN], n[SUM_SEEN] == 1 ? "shows the flow" : "show the flow");
+    add_count(others, sizeof(others), n_all - n_these - n[SUM_SEEN] - n[SUM_OPEN], first->outcome == EXPECT_NEVER_ATTEMPTED ? "failed" : "had no attempt");
+    add_count(others, sizeof(others), n[SUM_OPEN], n[SUM_OPEN] == 1 ? "proves nothing" : "prove nothing");
+    snprintf(buf, sizeof(buf), "In %llu of %llu windows of %s, first %s to %s UTC: %s%s%s", (unsigned long long)n_these,
+             (unsigned long long)n_all, duration_text(first->window_end_ns - first->window_start_ns, length, sizeof(length)),
+             time_text(first->window_start_ns, 0, start, sizeof(start)),
+             time_text(first->window_end_ns, first->window_start_ns, end, sizeof(end)), first->reason, others, others[0] != '\0' ? "." : "");
+    return strdup(buf);
+}
+
+static int sum_group(const struct ranked *group, size_t n_group, struct expectation *ret, size_t *at)
+{
+    const struct expectation *first[N_SUMS] = {NULL};
+    uint64_t                  n[N_SUMS] = {0}, attempts = 0;
+
+    for (size_t i = 0; i < n_group; i++) {
+        unsigned k = sum_of(group[i].e->outcome);
+
+        first[k] = first[k] != NULL ? first[k] : group[i].e;
+        n[k]++;
+        attempts += k == SUM_FAILED ? group[i].e->attempts : 0;
+    }
+    for (unsigned k = SUM_MISSING; k <= SUM_FAILED; k++) {
+        if (n[k] == 0)
+            continue;
+        ret[*at] = *first[k];
+        ret[*at].attempts = k == SUM_FAILED ? attempts : 0;
+        ret[*at].reason = sum_sentence(first[k], n, n[k], n_group);
+        if (ret[(*at)++].reason == NULL)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int expectations_sum_up(const struct policy *p, const struct expectation *all, size_t n, struct expectation **ret, size_t *ret_n)
+{
+    struct ranked      *ranked = calloc(n + 1, sizeof(*ranked));
+    struct expectation *sums = calloc(n + 1, sizeof(*sums));
+    size_t              n_sums = 0;
+    int                 rc = ranked == NULL || sums == NULL ? -ENOMEM : 0;
+
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        ranked[i] = (struct ranked){&all[i], p->rows[all[i].row].every ? all[i].server_host : POLICY_NONE};
+    if (rc == 0 && n > 1)
+        qsort(ranked, n, sizeof(*ranked), by_group);
+    for (size_t begin = 0, end; rc == 0 && begin < n; begin = end) {
+        for (end = begin + 1; end < n && compare_group(&ranked[begin], &ranked[end]) == 0; end++)
+            ;
+        rc = sum_group(ranked + begin, end - begin, sums, &n_sums);
+    }
+    free(ranked);
+    if (rc != 0) {
+        expectations_free(sums, n_sums);
+        return rc;
+    }
+    *ret = sums;
+    *ret_n = n_sums;
+    return 0;
+}
