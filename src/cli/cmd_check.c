@@ -25,7 +25,7 @@ static const char help[] =
     "  -j, --workers N       threads (default 1); the result is the same\n"
     "      --flows WHICH     flows to record: violations (default), all\n"
     "      --fail-on KIND,.. the kinds of finding that make the exit status 1\n"
-    "      --window TIME     expect required flows anew in each hour (1h), day (1d) ...\n"
+    "      --window TIME     expect required flows anew every TIME: 1h, 1d ...\n"
     "      --memory MIB      bound on memory for flows (default 512; 0: none)\n"
     "      --tcp-idle SEC    a TCP flow silent for longer has ended (default 3600)\n"
     "      --udp-idle SEC    the same for UDP (default 900)\n"
