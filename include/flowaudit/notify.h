@@ -125,6 +125,21 @@ int notify_add_stderr(struct notifier *, const struct notify_stderr *, struct er
  * one, or is "unix:PATH".  "-" is standard output.  A socket that goes away is connected to again.  -ENOENT, -EACCES, ... */
 int notify_add_ndjson(struct notifier *, const char *target, struct err *reterr);
 
+/* The local syslog socket (usually /dev/log), facility daemon. */
+enum notify_header {
+    NOTIFY_HEADER_FIT,     /* RFC 5424, but the older header where the socket is the journal's: that knows no other */
+    NOTIFY_HEADER_RFC5424, /* with structured data */
+    NOTIFY_HEADER_LOCAL,   /* "<30>flowaudit[42]: ", as syslog(3) writes it; the structured data begins the text */
+};
+int notify_add_syslog(struct notifier *, const char *path, enum notify_header, struct err *reterr);
+
+/* The journal's native protocol: a finding's fields as FLOWAUDIT_...; 'path' NULL: its usual socket. */
+#define NOTIFY_JOURNAL_SOCKET "/run/systemd/journal/socket"
+int notify_add_journal(struct notifier *, const char *path, struct err *reterr);
+
+/* The service manager: 'path' is what $NOTIFY_SOCKET holds, 'watchdog_ns' what $WATCHDOG_USEC says (0: none). */
+int notify_add_supervisor(struct notifier *, const char *path, int64_t watchdog_ns, struct err *reterr);
+
 /* Metrics in Prometheus' text format for node_exporter's textfile collector: written beside 'path' and renamed, every 'interval_ns'
  * (0: 15 s). */
 int notify_add_metrics_file(struct notifier *, const char *path, int64_t interval_ns, struct err *reterr);
@@ -136,6 +151,10 @@ void notify_finding(struct notifier *, struct notify_time, const struct notify_f
 enum notify_level { NOTIFY_ERROR = 3, NOTIFY_WARNING = 4, NOTIFY_NOTICE = 5, NOTIFY_INFO = 6 }; /* syslog's numbers */
 /* Something about the run itself: an interface is down, packets are dropped, a site file has errors.  One sentence. */
 void notify_message(struct notifier *, struct notify_time, enum notify_level, const char *sentence);
+
+/* For the service manager.  'sentence' may be NULL. */
+enum notify_state { NOTIFY_READY, NOTIFY_RELOADING, NOTIFY_STOPPING };
+void notify_state(struct notifier *, struct notify_time, enum notify_state, const char *sentence);
 
 /* Every second or so, and after notify_fd() became readable.  'vitals' NULL: nothing new. */
 void notify_tick(struct notifier *, struct notify_time, const struct notify_vitals *);

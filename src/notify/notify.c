@@ -128,6 +128,13 @@ void notify_message(struct notifier *n, struct notify_time now, enum notify_leve
             s->ops->message(s, &m);
 }
 
+void notify_state(struct notifier *n, struct notify_time now, enum notify_state state, const char *sentence)
+{
+    for (struct sink *s = n->sinks; s != NULL; s = s->next)
+        if (s->ops->state != NULL)
+            s->ops->state(s, now, state, sentence);
+}
+
 /* That the limit holds something back is told at once, then once a minute. */
 static void tell_held_back(struct notifier *n, struct notify_time now)
 {

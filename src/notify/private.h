@@ -36,6 +36,7 @@ struct sink_ops {
     const char *name; /* for messages and metrics */
     void (*alert)(struct sink *, const struct alert *);
     void (*message)(struct sink *, const struct message *);
+    void (*state)(struct sink *, struct notify_time, enum notify_state, const char *sentence);
     void (*tick)(struct sink *, struct notify_time, const struct notify_vitals *); /* vitals may be NULL */
     int (*fd)(const struct sink *);                    /* to be watched for reading; -1: none */
     void (*wants)(const struct sink *, struct notify_wish *);

@@ -57,12 +57,7 @@ static void tell_alert(struct sink *sink, const struct alert *a)
     if (s->options.color)
         out_text(out, "\033[m");
     out_text(out, a->nth > 1 ? " (more): " : ": ");
-    out_plain(out, f->reason);
-    if (a->nth > 1) {
-        out_text(out, " [");
-        put_counts(out, f);
-        out_text(out, " by now]");
-    }
+    put_sentence(out, f, a->nth);
     out_text(out, "\n");
     put_ready(s, a->now);
 }

@@ -59,6 +59,16 @@ char *folder_of(const char *path)
     return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
+void put_sentence(struct out *out, const struct store_finding *f, unsigned nth)
+{
+    out_plain(out, f->reason);
+    if (nth < 2)
+        return;
+    out_text(out, " [");
+    put_counts(out, f);
+    out_text(out, " by now]");
+}
+
 void put_clock(struct out *out, int64_t ns)
 {
     struct tm tm;

@@ -17,6 +17,8 @@ int               level_of(enum severity);                   /* syslog's severit
 void put_end(struct out *, const char *name, const char *address);
 /* "12 flows, 34 packets, 5.6 kB" */
 void put_counts(struct out *, const struct store_finding *);
+/* The finding's sentence; from the second telling on with the counts as they stand. */
+void put_sentence(struct out *, const struct store_finding *, unsigned nth);
 /* "10:00:00 " of that time, UTC. */
 void put_clock(struct out *, int64_t ns);
 /* "12,345 packets, 0 lost, 67 flows, 3 findings": the run in one line of ASCII. */
