@@ -137,6 +137,21 @@ int notify_add_syslog(struct notifier *, const char *path, enum notify_header, s
 #define NOTIFY_JOURNAL_SOCKET "/run/systemd/journal/socket"
 int notify_add_journal(struct notifier *, const char *path, struct err *reterr);
 
+/*
+ * A command for each telling, with the finding (the NDJSON line) on its standard input.  No shell; its environment is PATH and LANG alone,
+ * its standard output goes nowhere.  A process forked here, before rights are given up, runs it; it has no capabilities that the command
+ * could inherit unless it is root's.  Call before there are threads.
+ */
+struct notify_hook {
+    const char *const *argv;     /* argv[0] is a path with a '/'; ends in NULL; borrowed for the call */
+    unsigned           most;     /* that run at once; 0: 4; at most 64.  The others wait, and when too many wait they are lost and counted */
+    int64_t            limit_ns; /* it is ended after so long; 0: 30 s */
+    bool               silent;   /* its standard error goes nowhere too */
+    bool               drops;    /* it runs as this user and group, without others */
+    unsigned           uid, gid;
+};
+int notify_add_hook(struct notifier *, const struct notify_hook *, struct err *reterr);
+
 /* The service manager: 'path' is what $NOTIFY_SOCKET holds, 'watchdog_ns' what $WATCHDOG_USEC says (0: none). */
 int notify_add_supervisor(struct notifier *, const char *path, int64_t watchdog_ns, struct err *reterr);
 

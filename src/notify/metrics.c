@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "hook.h"
 #include "private.h"
 #include "words.h"
 
@@ -130,6 +131,8 @@ struct totals {
     size_t      n;
     const char *names[MAX_NAMES];
     uint64_t    told[MAX_NAMES], lost[MAX_NAMES];
+    bool               has_hook;
+    struct hook_counts hook;
 };
 
 static void add_up(void *aux, const struct sink *s)
@@ -137,6 +140,10 @@ static void add_up(void *aux, const struct sink *s)
     struct totals *t = aux;
     size_t         i = 0;
 
+    if (s->ops->hook != NULL) {
+        t->has_hook = true;
+        s->ops->hook(s, &t->hook);
+    }
     if (s->ops->alert == NULL)
         return;
     while (i < t->n && strcmp(t->names[i], s->ops->name) != 0)
@@ -149,6 +156,17 @@ static void add_up(void *aux, const struct sink *s)
     }
     t->told[i] += s->told;
     t->lost[i] += s->lost;
+}
+
+static void put_hook(struct out *out, const struct hook_counts *c)
+{
+    const struct { const char *result; uint64_t n; } results[] = {{"succeeded", c->succeeded}, {"failed", c->failed}, {"timed-out", c->timed_out}};
+
+    put_head(out, "hook_runs_total", COUNTER, "Runs of the hook's command, by what became of them.");
+    for (unsigned i = 0; i < 3; i++) {
+        put_labelled(out, "hook_runs_total", "result", results[i].result);
+        put_end_of_series(out, results[i].n);
+    }
 }
 
 static void put_notifier(struct out *out, const struct notifier *n)
@@ -166,6 +184,8 @@ static void put_notifier(struct out *out, const struct notifier *n)
         put_labelled(out, "alerts_lost_total", "output", t.names[i]);
         put_end_of_series(out, t.lost[i]);
     }
+    if (t.has_hook)
+        put_hook(out, &t.hook);
     put_value(out, "alerts_held_back_total", COUNTER, "Alerts that the rate limit held back.", notify_counts(n).held_back);
 }
 

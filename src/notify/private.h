@@ -31,6 +31,8 @@ struct sink {
     uint64_t               told, lost; /* tellings that went out; that a reader did not take */
 };
 
+struct hook_counts;
+
 /* Calls that a place has no use for are NULL.  None may block. */
 struct sink_ops {
     const char *name; /* for messages and metrics */
@@ -38,6 +40,7 @@ struct sink_ops {
     void (*message)(struct sink *, const struct message *);
     void (*state)(struct sink *, struct notify_time, enum notify_state, const char *sentence);
     void (*tick)(struct sink *, struct notify_time, const struct notify_vitals *); /* vitals may be NULL */
+    void (*hook)(const struct sink *, struct hook_counts *sum); /* adds what became of the commands run */
     int (*fd)(const struct sink *);                    /* to be watched for reading; -1: none */
     void (*wants)(const struct sink *, struct notify_wish *);
     void (*free)(struct sink *);                       /* also what is half made */
