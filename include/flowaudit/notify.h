@@ -159,6 +159,10 @@ int notify_add_supervisor(struct notifier *, const char *path, int64_t watchdog_
  * (0: 15 s). */
 int notify_add_metrics_file(struct notifier *, const char *path, int64_t interval_ns, struct err *reterr);
 
+/* The same at http://ADDRESS:PORT/metrics.  'where': "127.0.0.1:9464", "[::1]:9464", "9464", or "unix:PATH" (created, mode 0660, and taken
+ * away at the end); -EINVAL for what is no loopback address. */
+int notify_add_metrics_http(struct notifier *, const char *where, struct err *reterr);
+
 /* --- the run ----------------------------------------------------------------------------------------------------------- */
 /* Whenever a finding is known or has grown.  Waived findings are not told. */
 void notify_finding(struct notifier *, struct notify_time, const struct notify_finding *);

@@ -14,8 +14,8 @@ struct hook_counts {
     int      last_status; /* of the last that failed: as waitpid(2) has it */
 };
 
-/* Serves requests from 'fd' until its other end is closed, and the commands then running until they end or their time is over.
- * Does not return. */
+/* Serves requests from 'fd' until its other end is closed, then those that wait for as long as one command may take, and what is
+ * running to its end or its limit.  Does not return. */
 void hook_serve(int fd, const struct notify_hook *) __attribute__((noreturn));
 
 #endif

@@ -35,6 +35,7 @@ struct helper {
     struct command            running[HOOK_MAX_RUNNING];
     unsigned                  n_running, most;
     int64_t                   limit_ns;
+    int64_t                   over_ns; /* the run is over: what waits is served until then; 0: it is not */
     struct hook_counts        counts;
     char                      buf[HOOK_REQUEST_SIZE];
 };
@@ -151,9 +152,13 @@ static int enforce_limits(struct helper *h)
 
 /* --- the helper ------------------------------------------------------------------------------------------------------- */
 
-/* False: nobody asks any more. */
-static bool take_request(struct helper *h)
+/* False: nobody asks any more, or what is left has waited too long since the end of the run. */
+static bool take_request(struct helper *h, bool is_over)
 {
+    if (is_over && h->over_ns == 0)
+        h->over_ns = now_ns() + h->limit_ns;
+    if (is_over && now_ns() >= h->over_ns)
+        return false;
     ssize_t n = recv(h->requests, h->buf, sizeof(h->buf), MSG_DONTWAIT);
 
     if (n > 0)
@@ -178,7 +183,7 @@ static void serve(struct helper *h)
             ;
         reap(h);
         if (p[1].revents != 0)
-            is_open = take_request(h);
+            is_open = take_request(h, (p[1].revents & POLLHUP) != 0);
         if (memcmp(&before, &h->counts, sizeof(before)) != 0)
             tell_counts(h);
     }
