@@ -79,10 +79,10 @@ struct notify_conversation {
     int64_t          last_ns;
 };
 
-/* Which conversations the table on the terminal wants at the next tick: the first 'n' in descending order of 'sort'; n is 0 where
- * there is no table (or it is paused): the caller need not look for them then. */
+/* What the table on the terminal wants: at the next tick the first 'n' conversations in descending order of 'sort' (n is 0 where there is
+ * no table, or it is paused: the caller need not look for them then); 'quit': the end of the run, as SIGINT would. */
 enum notify_sort { NOTIFY_BY_BYTES, NOTIFY_BY_PACKETS, NOTIFY_BY_FLOWS, NOTIFY_BY_LAST };
-struct notify_wish { enum notify_sort sort; size_t n; };
+struct notify_wish { enum notify_sort sort; size_t n; bool quit; };
 
 /* The time of a call.  'steady' never steps (CLOCK_MONOTONIC): intervals and limits; 'wall' (CLOCK_REALTIME) is what is told. */
 struct notify_time { int64_t wall_ns, steady_ns; };
@@ -162,6 +162,10 @@ int notify_add_metrics_file(struct notifier *, const char *path, int64_t interva
 /* The same at http://ADDRESS:PORT/metrics.  'where': "127.0.0.1:9464", "[::1]:9464", "9464", or "unix:PATH" (created, mode 0660, and taken
  * away at the end); -EINVAL for what is no loopback address. */
 int notify_add_metrics_http(struct notifier *, const char *where, struct err *reterr);
+
+/* The live table: takes the terminal over (its other screen) until notify_free(), and gives it back even where the process is killed.
+ * -ENOTTY.  Call before there are threads. */
+int notify_add_terminal(struct notifier *, int in, int out, bool color, struct err *reterr);
 
 /* --- the run ----------------------------------------------------------------------------------------------------------- */
 /* Whenever a finding is known or has grown.  Waived findings are not told. */
