@@ -42,6 +42,8 @@ struct capture_options {
                               counted in capture_stats.n_filtered */
     bool        no_digest; /* do not compute SHA-256 while reading */
     size_t      block_size; /* bytes read at once; 0 = default (512 KiB) */
+    bool        has_fd;    /* read 'fd', a regular file, from its beginning; 'path' is its name alone.  It stays the caller's */
+    int         fd;
 };
 
 /* What the input says of itself, and what reading found.  Valid at any time; final after the end. */

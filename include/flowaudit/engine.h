@@ -50,6 +50,10 @@ struct engine_options {
     void             (*stuck)(void *aux, const char *input, uint64_t packet);
     void              *stuck_aux;
     int64_t            stuck_ns;
+    /* Called once, when the inputs and the record are open, before a packet is judged and before a thread is started: the place to give up
+     * rights.  Negative ends the run with its error.  NULL: not called. */
+    int              (*ready)(void *aux, struct err *reterr);
+    void              *ready_aux;
 };
 void engine_options_default(struct engine_options *ret);
 

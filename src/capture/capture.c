@@ -211,7 +211,7 @@ static int open_file(struct capture *c, const char *path, const struct capture_o
         return err_set(reterr, -ENOMEM, "no memory to read");
     if (options->filter != NULL && filter_new(options->filter, &c->filter) < 0)
         return err_set(reterr, -ENOMEM, "no memory for the filter");
-    int rc = source_open(path, !options->no_digest, &c->source, reterr);
+    int rc = source_open(path, options->has_fd ? &options->fd : NULL, !options->no_digest, &c->source, reterr);
     if (rc == 0)
         rc = window_init(&c->window, c->source, options->block_size, reterr);
     if (rc == 0)

@@ -54,11 +54,13 @@ static ssize_t read_stored(struct source *s, void *buf, size_t size, struct err 
     return n;
 }
 
-static int open_descriptor(struct source *s, const char *path, struct err *reterr)
+static int open_descriptor(struct source *s, const char *path, const int *fd, struct err *reterr)
 {
     struct stat st;
 
-    if (strcmp(path, "-") == 0) {
+    if (fd != NULL) {
+        s->fd = lseek(*fd, 0, SEEK_SET) == 0 ? *fd : -1;
+    } else if (strcmp(path, "-") == 0) {
         s->fd = STDIN_FILENO;
     } else {
         s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -96,7 +98,7 @@ static int read_beginning(struct source *s, struct err *reterr)
     return decompressor_new(s->stored, s->in.size, &s->decompressor, reterr);
 }
 
-int source_open(const char *path, bool with_digest, struct source **ret, struct err *reterr)
+int source_open(const char *path, const int *fd, bool with_digest, struct source **ret, struct err *reterr)
 {
     struct source *s = malloc(sizeof(*s));
     int rc;
@@ -105,7 +107,7 @@ int source_open(const char *path, bool with_digest, struct source **ret, struct 
         return err_set(reterr, -ENOMEM, "no memory to read");
     memset(s, 0, offsetof(struct source, stored));
     s->fd = -1;
-    rc = open_descriptor(s, path, reterr);
+    rc = open_descriptor(s, path, fd, reterr);
     if (rc == 0 && with_digest)
         rc = digest_new(&s->digest, reterr);
     if (rc == 0)

@@ -18,7 +18,8 @@
 
 struct source;
 
-int source_open(const char *path, bool with_digest, struct source **ret, struct err *reterr);
+/* 'fd', where not NULL: a regular file of that name that is open already, and stays so. */
+int source_open(const char *path, const int *fd, bool with_digest, struct source **ret, struct err *reterr);
 
 /* > 0: bytes (decompressed), as many as one read gave; 0: the end; negative: a fault of the machine, or -EINTR. */
 ssize_t source_read(struct source *, void *buf, size_t size, struct err *reterr);

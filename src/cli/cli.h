@@ -48,6 +48,16 @@ int parse_policy_format(const char *name, enum policy_format *ret); /* prints wh
 struct engine_options;
 void guard_engine(struct engine_options *);
 
+/* Has engine_check() give up rights before it looks at a packet: 'db' (NULL: none) names the one folder in which files may be made.
+ * 'confined' has to last as long as the engine's options. */
+struct confined {
+    const char        *db;
+    const char *const *inputs;
+    size_t             n_inputs;
+    bool               verbose; /* say what this machine cannot do */
+};
+void confine_engine(struct engine_options *, struct confined *confined);
+
 /* Now, or SOURCE_DATE_EPOCH where that is set. */
 int64_t run_time_ns(void);
 /* "90m", "1h", "2d" as in site files, to nanoseconds.  0, or -EINVAL. */

@@ -318,6 +318,7 @@ static int run(struct request *r)
 {
     struct rulebook      book;
     struct engine_result result;
+    struct confined      confined = {.db = r->db, .inputs = r->engine.inputs, .n_inputs = r->engine.n_inputs, .verbose = r->verbose};
     int                  rc = check_inputs(&r->engine);
 
     if (rc == 0)
@@ -329,6 +330,7 @@ static int run(struct request *r)
     r->engine.stop = &stop_requested;
     r->engine.now = run_time_ns;
     r->engine.progress = isatty(STDERR_FILENO) && !r->quiet ? show_progress : NULL;
+    confine_engine(&r->engine, &confined);
     rc = audit(r, &book, &result);
     rulebook_free(&book);
     if (rc != 0)

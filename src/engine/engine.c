@@ -365,6 +365,8 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
     struct capture_options co = {.filter = o->filter, .no_digest = o->no_digest};
     int                    rc = inputs_open(o->inputs, o->n_inputs, &co, &a.inputs, reterr);
 
+    if (rc == 0 && o->ready != NULL)
+        rc = o->ready(o->ready_aux, reterr);
     if (rc == 0)
         rc = make_shards(&a, false, reterr);
     if (rc == 0)
@@ -415,6 +417,8 @@ int engine_survey(const struct engine_options *o, const struct policy *policy, e
     struct capture_options co = {.filter = o->filter, .no_digest = true};
     int                    rc = inputs_open(o->inputs, o->n_inputs, &co, &a.inputs, reterr);
 
+    if (rc == 0 && o->ready != NULL)
+        rc = o->ready(o->ready_aux, reterr);
     if (rc == 0)
         rc = make_shards(&a, true, reterr);
     if (rc == 0)

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Overview: every input is opened once at the start to learn the time of its first packet, and closed again
- * (standard input and pipes cannot be opened twice and stay open).  In the run an input is opened when the
- * observation's time reaches its first packet, and closed at its end, so that a month of hourly files needs one descriptor.
+ * Overview: every input is opened once at the start, to learn the time of its first packet.  Its reader is made anew when
+ * the observation's time reaches that packet, so that a month of hourly files needs the memory of one.  The descriptor of a file
+ * stays open meanwhile: what is read later is the file that was there at the start, and nothing is opened any more once
+ * packets are looked at.  Where descriptors run out, a file is opened again by its name.
  *
  * Frames are borrowed from their capture until it refills; so a batch ends where an input has to refill.
  */
 #include "inputs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define AHEAD 256 /* frames taken from one input at once */
 
 struct input {
     const char          *path;
     struct capture      *capture; /* NULL: not open now */
+    int                  fd;      /* of a regular file, until it is done; -1: none */
     struct capture_stats stats;   /* of a closed one: what it had when it was closed */
     char                *name;
     int64_t              first_ns;
@@ -43,6 +47,22 @@ static bool can_reopen(const char *path)
     return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+static int open_capture(const struct inputs *set, struct input *in, struct err *reterr)
+{
+    struct capture_options o = set->options;
+
+    o.has_fd = in->fd >= 0;
+    o.fd = in->fd;
+    return capture_open_file(in->path, &o, &in->capture, reterr);
+}
+
+static void close_descriptor(struct input *in)
+{
+    if (in->fd >= 0)
+        close(in->fd);
+    in->fd = -1;
+}
+
 static void close_capture(struct input *in)
 {
     capture_stats(in->capture, &in->stats);
@@ -53,8 +73,10 @@ static void close_capture(struct input *in)
 /* Opens an input and learns its name and the time of its first packet. */
 static int survey(const struct inputs *set, struct input *in, struct err *reterr)
 {
-    int rc = capture_open_file(in->path, &set->options, &in->capture, reterr);
+    bool reopen = can_reopen(in->path);
 
+    in->fd = reopen ? open(in->path, O_RDONLY | O_CLOEXEC | O_NOCTTY) : -1;
+    int rc = open_capture(set, in, reterr);
     if (rc != 0)
         return rc;
     in->name = strdup(capture_name(in->capture));
@@ -64,7 +86,7 @@ static int survey(const struct inputs *set, struct input *in, struct err *reterr
     if (rc < 0 && rc != -ENODATA)
         return rc;
     in->has_packets = rc == 0;
-    if (can_reopen(in->path))
+    if (reopen)
         close_capture(in);
     return 0;
 }
@@ -89,6 +111,7 @@ static int add_input(struct inputs *set, const char *path, struct err *reterr)
     if (in == NULL)
         return err_set(reterr, -ENOMEM, "no memory for the list of inputs");
     in->path = path;
+    in->fd = -1;
     set->items[set->n_items++] = in;
     return survey(set, in, reterr);
 }
@@ -122,6 +145,7 @@ void inputs_free(struct inputs *set)
         return;
     for (size_t i = 0; i < set->n_items; i++) {
         capture_free(set->items[i]->capture);
+        close_descriptor(set->items[i]);
         free(set->items[i]->name);
         free(set->items[i]);
     }
@@ -136,6 +160,7 @@ static void retire(struct inputs *set, size_t at, bool finished)
     struct input *in = set->items[set->active[at]];
 
     close_capture(in);
+    close_descriptor(in);
     in->finished = finished;
     set->active[at] = set->active[--set->n_active];
 }
@@ -201,7 +226,7 @@ static bool is_due(const struct inputs *set)
 static int begin_next(struct inputs *set, struct err *reterr)
 {
     struct input *in = set->items[set->n_begun];
-    int           rc = in->capture == NULL ? capture_open_file(in->path, &set->options, &in->capture, reterr) : 0;
+    int           rc = in->capture == NULL ? open_capture(set, in, reterr) : 0;
 
     if (rc != 0)
         return rc;
