@@ -10,19 +10,20 @@ _flowaudit()
 	command=
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		check|report|verify|explain|learn|lint|matrix)
+		check|report|diff|verify|explain|learn|lint|matrix)
 			command=${COMP_WORDS[i]}
 			break
 			;;
 		esac
 	done
 	if [[ -z $command ]]; then
-		mapfile -t COMPREPLY < <(compgen -W 'check report verify explain learn lint matrix --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'check report diff verify explain learn lint matrix --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
 	--format)
 		local formats='text csv json ndjson html'
+		[[ $command == diff ]] && formats='text json'
 		[[ $command == matrix ]] && formats='text tsv json'
 		[[ $command == explain ]] && formats='text json'
 		mapfile -t COMPREPLY < <(compgen -W "$formats" -- "$cur")
@@ -46,6 +47,7 @@ _flowaudit()
 		case $command in
 		check) options='-s --site -o --output -f --filter -r --read -n -j --workers --flows --fail-on --window --memory --tcp-idle --udp-idle --no-digest -q --quiet -v --verbose --help' ;;
 		report) options='--format --table --run -o --out -v --verbose --help' ;;
+		diff) options='--format --old-run --new-run -v --verbose --help' ;;
 		verify) options='--inputs --seal -q --quiet --help' ;;
 		explain) options='-s --site --protocol --client-port --both --format --help' ;;
 		learn) options='-m --matrix -f --filter -r --read -j --workers --help' ;;

@@ -58,6 +58,14 @@ int report_summary(struct report *, int64_t run_id, struct report_summary *ret, 
 bool report_incomplete(const struct report_summary *);
 /* One sentence: "Not compliant: 7 findings (2 high, 5 medium)".  Returns 'buf'. */
 const char *report_verdict(const struct report_summary *, char *buf, size_t size);
+/* Two audits compared: what is new, gone, changed, and why.  Both reports must outlive it.  'old_run', 'new_run': 0 = the last. */
+struct report_diff;
+int report_diff_new(struct report *old, int64_t old_run, struct report *new, int64_t new_run, struct report_diff **ret, struct err *reterr);
+bool report_diff_same(const struct report_diff *);
+/* As text or JSON; of the query 'color', 'width' and 'verbose' count. */
+int report_diff_write(const struct report_diff *, enum report_format, const struct report_query *, FILE *, struct err *reterr);
+void report_diff_free(struct report_diff *);
+
 /* Any text on one line of a terminal: controls and overrides of the reading direction are shown as \xNN or \u{NNNN}. */
 void report_put_safe(FILE *, const char *text);
 void report_free(struct report *);

@@ -19,7 +19,7 @@ enum {
 };
 
 typedef int command_fn(int argc, char **argv);
-command_fn cmd_check, cmd_report, cmd_explain, cmd_learn, cmd_lint, cmd_matrix, cmd_verify;
+command_fn cmd_check, cmd_report, cmd_explain, cmd_learn, cmd_lint, cmd_matrix, cmd_verify, cmd_diff;
 
 /* A site with its matrix and the policy compiled from both.  Zeroed: nothing loaded. */
 struct rulebook {
@@ -67,6 +67,8 @@ unsigned terminal_width(void);
 
 /* "flowaudit: " and the sentence, to standard error; returns EXIT_UNUSABLE. */
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A number of a run: 0, or EXIT_UNUSABLE with the option named. */
+int parse_run(const char *option, const char *text, int64_t *ret);
 /* For wrong usage: says where help is to be had. */
 int misuse(const char *command);
 /* Flushes standard output; EXIT_INCOMPLETE with a message where the text did not get out, else 'status'. */

@@ -131,17 +131,6 @@ static int run(const char *path, struct request *r)
     return status == EXIT_NOTHING ? finish_output(status) : status;
 }
 
-static int parse_run(const char *text, int64_t *ret)
-{
-    char     *end;
-    long long n = strtoll(text, &end, 10);
-
-    if (*text == '\0' || *end != '\0' || n < 1)
-        return complain("--run %s: a number from 1 on is wanted", text);
-    *ret = n;
-    return 0;
-}
-
 int cmd_report(int argc, char **argv)
 {
     static const struct option options[] = {{"format", required_argument, NULL, 'F'}, {"table", required_argument, NULL, 't'},
@@ -162,7 +151,7 @@ int cmd_report(int argc, char **argv)
             r.query.table = optarg;
             break;
         case 'R':
-            if (parse_run(optarg, &r.query.run_id) != 0)
+            if (parse_run("--run", optarg, &r.query.run_id) != 0)
                 return misuse("report");
             break;
         case 'o':

@@ -104,6 +104,17 @@ int parse_policy_format(const char *name, enum policy_format *ret)
     return complain("unknown format '%s'; known are text, tsv and json", name);
 }
 
+int parse_run(const char *option, const char *text, int64_t *ret)
+{
+    char     *end;
+    long long n = strtoll(text, &end, 10);
+
+    if (*text == '\0' || *end != '\0' || n < 1)
+        return complain("%s %s: a number from 1 on is wanted", option, text);
+    *ret = n;
+    return 0;
+}
+
 /* --- finding files --------------------------------------------------------------------------------- */
 
 static bool exists(const char *path)

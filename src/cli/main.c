@@ -12,6 +12,7 @@ static const struct {
 } commands[] = {
     {"check", cmd_check, "judge capture files against the documented matrix"},
     {"report", cmd_report, "export a recorded audit as text, CSV, JSON or HTML"},
+    {"diff", cmd_diff, "compare two recorded audits"},
     {"verify", cmd_verify, "hold a record to its digests and seals"},
     {"explain", cmd_explain, "say what the matrix says of one flow, and why"},
     {"learn", cmd_learn, "propose a site file from captures"},

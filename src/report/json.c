@@ -18,7 +18,7 @@ static bool is_escaped(uint32_t c)
     return c < 0x20 || c == 0x7f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
-static void put_string(FILE *out, const char *text, size_t len)
+void json_string(FILE *out, const char *text, size_t len)
 {
     putc('"', out);
     while (len > 0) {
@@ -54,7 +54,7 @@ static void put_cell(FILE *out, struct cursor *c, int column)
         break;
     case CELL_TEXT:
         text = cursor_text(c, column, &len);
-        put_string(out, text, len);
+        json_string(out, text, len);
         break;
     }
 }

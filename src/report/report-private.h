@@ -33,6 +33,9 @@ typedef int report_write_fn(const struct report_job *, struct err *reterr);
 report_write_fn report_write_text, report_write_csv, report_write_json, report_write_ndjson,
     report_write_html;
 
+/* A JSON string with its quotes. */
+void json_string(FILE *, const char *text, size_t len);
+
 /* Rows of a query that takes the run as ?1, each given to 'each'. */
 typedef void report_row_fn(void *aux, struct cursor *);
 int report_each(const struct report_job *, const char *sql, report_row_fn *, void *aux, struct err *reterr);

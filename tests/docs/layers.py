@@ -21,7 +21,7 @@ MAY = {
     'rules': set(),
     'policy': {'rules'},
     'store': set(),
-    'report': {'reader', 'store', 'policy'},  # the schema's number; the names of kinds and severities
+    'report': {'reader', 'store', 'policy', 'rules'},  # the schema's number; the names of kinds and severities; site texts
     'notify': {'store', 'policy'},
     'evidence': {'capture', 'packet'},
     'engine': {'evidence', 'capture', 'packet', 'flow', 'classify', 'pinhole', 'rules', 'policy', 'learn', 'store'},
