@@ -46,7 +46,7 @@ _flowaudit()
 		local options='--help'
 		case $command in
 		check) options='-s --site -o --output -f --filter -r --read -n -j --workers --flows --fail-on --window --memory --tcp-idle --udp-idle --no-digest -q --quiet -v --verbose --help' ;;
-		report) options='--format --table --run -o --out -v --verbose --help' ;;
+		report) options='--earlier --format --table --run -o --out -v --verbose --help' ;;
 		diff) options='--format --old-run --new-run -v --verbose --help' ;;
 		verify) options='--inputs --seal -q --quiet --help' ;;
 		explain) options='-s --site --protocol --client-port --both --format --help' ;;

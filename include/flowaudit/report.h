@@ -20,12 +20,14 @@ enum report_format { REPORT_TEXT, REPORT_CSV, REPORT_JSON, REPORT_NDJSON, REPORT
 int report_format_parse(const char *name, enum report_format *ret); /* 0 or -EINVAL */
 
 struct report;
+struct report_diff;
 
 struct report_query {
     int64_t run_id;    /* 0 = the last */
     const char *table; /* findings, conversations, expectations, inputs, losses, discards, counters, hosts, rows, flows,
                         * runs; NULL: all (text, json, ndjson), findings (csv).  Text and html are
                         * always whole */
+    const struct report_diff *diff; /* html: an earlier audit (its 'old') to show the differences to; or NULL */
     bool color;        /* text: the stream is a terminal that takes colours */
     unsigned width;    /* text: columns of the terminal, 0 = 100 */
     bool brief;        /* text: what a person reads in half a minute */
@@ -59,7 +61,6 @@ bool report_incomplete(const struct report_summary *);
 /* One sentence: "Not compliant: 7 findings (2 high, 5 medium)".  Returns 'buf'. */
 const char *report_verdict(const struct report_summary *, char *buf, size_t size);
 /* Two audits compared: what is new, gone, changed, and why.  Both reports must outlive it.  'old_run', 'new_run': 0 = the last. */
-struct report_diff;
 int report_diff_new(struct report *old, int64_t old_run, struct report *new, int64_t new_run, struct report_diff **ret, struct err *reterr);
 bool report_diff_same(const struct report_diff *);
 /* As text or JSON; of the query 'color', 'width' and 'verbose' count. */

@@ -17,6 +17,7 @@ static const char help[] =
     "                       losses, discards, hosts, flows, rows, counters, runs\n"
     "                       (default: csv findings; json and ndjson all of them)\n"
     "      --run N          the run to report (default: the last)\n"
+    "      --earlier DB     html: also the differences to an earlier audit\n"
     "  -o, --out FILE       write FILE, which appears only when it is whole\n"
     "  -v, --verbose        text: every finding on its own\n"
     "  -h, --help           this text\n\n"
@@ -25,7 +26,7 @@ static const char help[] =
 struct request {
     struct report_query query;
     enum report_format  format;
-    const char         *out;
+    const char         *out, *earlier;
 };
 
 /* A table that does not exist is wrong usage, a full disk is not. */
@@ -115,18 +116,37 @@ static int write_out(struct report *report, const struct request *r, const char 
     return status;
 }
 
+/* The earlier audit and the comparison with it; 0, or EXIT_UNUSABLE. */
+static int compare(struct report *report, const struct request *r, struct report **ret, struct report_diff **ret_diff)
+{
+    struct err err = {0};
+
+    if (r->earlier == NULL)
+        return 0;
+    if (report_open(r->earlier, ret, &err) != 0 || report_diff_new(*ret, 0, report, r->query.run_id, ret_diff, &err) != 0)
+        return complain("%s", err.msg);
+    return 0;
+}
+
 static int run(const char *path, struct request *r)
 {
-    struct report *report;
-    struct err     err = {0};
-    int            status = EXIT_NOTHING, rc = 0;
+    struct report      *report, *earlier = NULL;
+    struct report_diff *diff = NULL;
+    struct err          err = {0};
+    int                 status, rc = 0;
 
     if (report_open(path, &report, &err) != 0)
         return complain("%s", err.msg);
-    if (r->out != NULL)
+    status = compare(report, r, &earlier, &diff);
+    r->query.diff = diff;
+    if (status != 0)
+        complain("no report is written");
+    else if (r->out != NULL)
         status = write_out(report, r, path);
     else if ((rc = report_write(report, r->format, &r->query, stdout, &err)) != 0)
         status = failed(rc, &err);
+    report_diff_free(diff);
+    report_free(earlier);
     report_free(report);
     return status == EXIT_NOTHING ? finish_output(status) : status;
 }
@@ -135,6 +155,7 @@ int cmd_report(int argc, char **argv)
 {
     static const struct option options[] = {{"format", required_argument, NULL, 'F'}, {"table", required_argument, NULL, 't'},
                                             {"run", required_argument, NULL, 'R'},    {"out", required_argument, NULL, 'o'},
+                                            {"earlier", required_argument, NULL, 'e'},
                                             {"verbose", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},
                                             {0}};
     struct request             r = {.format = REPORT_TEXT};
@@ -154,6 +175,9 @@ int cmd_report(int argc, char **argv)
             if (parse_run("--run", optarg, &r.query.run_id) != 0)
                 return misuse("report");
             break;
+        case 'e':
+            r.earlier = optarg;
+            break;
         case 'o':
             r.out = optarg;
             break;
@@ -169,6 +193,10 @@ int cmd_report(int argc, char **argv)
     }
     if (argc - optind != 1) {
         complain("report takes one database");
+        return misuse("report");
+    }
+    if (r.earlier != NULL && r.format != REPORT_HTML) {
+        complain("--earlier is for the format html; 'flowaudit diff' compares as text and JSON");
         return misuse("report");
     }
     r.query.color = r.out == NULL && wants_color(stdout);

@@ -24,7 +24,7 @@ static const char findings_sql[] =
 /* Where one server of many will do, the one that was tried is not part of what is required. */
 static const char expectations_sql[] =
     "WITH e AS (SELECT *, min(ifnull(server, '')) OVER w <> max(ifnull(server, '')) OVER w AS each FROM expectations"
-    " WHERE run_id = ?1 WINDOW w AS (PARTITION BY row_id, client, client_name))"
+    " WHERE run_id = ?1 WINDOW w AS (PARTITION BY row_id, client, client_name, window_start))"
     " SELECT 'expectation', row_id, coalesce(client, client_name, ''), CASE WHEN each THEN ifnull(server, '') ELSE '' END,"
     " '', '', '', '', ifnull(client_name, ''), CASE WHEN each THEN ifnull(server_name, '') ELSE '' END, '',"
     " group_concat(DISTINCT outcome), '', '', reason, min(expectation_id), count(*), sum(attempts)"

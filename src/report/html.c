@@ -157,6 +157,7 @@ static const struct {
     {"separation", "Evidence of separation", html_separation},
     {"rows", "Rows that are unused or too wide", html_row_use},
     {"exceptions", "Exceptions of the site", html_exceptions},
+    {"differences", "Differences to an earlier audit", html_differences},
     {"all-findings", "Table of all findings", html_finding_table},
     {"all-expectations", "Table of all expected flows", html_expectation_table},
     {"method", "Method and limits", html_method},
@@ -170,7 +171,8 @@ static void put_contents(struct html *h)
 {
     html_put(h, "<nav><ol>\n");
     for (size_t i = 0; i < N_PARTS; i++)
-        html_put(h, "<li><a href=\"#%s\">%s</a>\n", parts[i].id, parts[i].title);
+        if (parts[i].write != html_differences || h->job->query->diff != NULL)
+            html_put(h, "<li><a href=\"#%s\">%s</a>\n", parts[i].id, parts[i].title);
     html_put(h, "</ol></nav></header>\n");
 }
 

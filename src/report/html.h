@@ -52,6 +52,7 @@ html_part_fn html_timeline, html_roles;         /* html_charts.c */
 html_part_fn html_findings, html_finding_table; /* html_findings.c */
 html_part_fn html_expected, html_separation, html_row_use, html_exceptions,
     html_expectation_table;                        /* html_expected.c */
+html_part_fn html_differences;                     /* html_diff.c; nothing without an earlier audit */
 html_part_fn html_requirements, html_reproduction; /* html_origin.c */
 
 #endif

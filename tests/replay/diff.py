@@ -169,6 +169,13 @@ def check_all(bench):
         ('new', 'option-off', 'desks', 'unity1', '443', 'site')])
 
 
+    page = bench.run('report', '--format', 'html', '--earlier', bench.old, 'all.db').stdout
+    bench.expect('the section in html', [words in page for words in (
+        'id="differences"', '<td>option<td>https<td>on<td>off', 'the old audit has no such flow')], [True] * 3)
+    plain = bench.run('report', '--format', 'html', 'all.db').stdout
+    bench.expect('no section without an earlier audit', 'differences' in plain, False)
+
+
 def check_exception(bench):
     start = bench.site.index('exceptions:')
     status, d = bench.compare(bench.audit('exception', bench.site[:start], bench.capture))
