@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Holds what pinhole_print finds in captures against what tshark finds: pinholes.py PINHOLE_PRINT FOLDER...
+"""Holds what is negotiated in captures against what tshark finds: pinholes.py PINHOLE_PRINT FLOWAUDIT SOURCE_ROOT
 
 Endpoint-mapper towers (both answers), DCOM string bindings, session descriptions, SCCP media: the same (frame, port) both ways.
-Interfaces: the same (frame, UUID) for each accepted bind.  Exit 77: tshark or the captures are absent.
+Interfaces: the same (frame, UUID) for each accepted bind.  Flows: see parents.py.  Exit 77: tshark or the captures are absent.
 """
 import collections
 import os
@@ -12,19 +12,9 @@ import shutil
 import subprocess
 import sys
 
-SKIP = 77
-
-
-def fields(path, display_filter, names):
-    """Rows of tshark's fields, each a list of lists."""
-    # Port 5000 is a service of mobile networks to tshark.
-    command = ['tshark', '-n', '--disable-protocol', 'gsm_ipa', '-r', path, '-Y', display_filter, '-T', 'fields', '-E', 'occurrence=a', '-E', 'aggregator=|']
-    for name in ['frame.number'] + names:
-        command += ['-e', name]
-    out = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout
-    for line in out.decode('utf-8', 'replace').splitlines():
-        cells = (line.split('\t') + [''] * len(names))[:len(names) + 1]
-        yield int(cells[0]), [[v for v in c.split('|') if v] for c in cells[1:]]
+import parents
+from dissect import fields
+from flowdb import SKIP
 
 
 def towers(path):
@@ -112,13 +102,15 @@ def compare(program, path, known):
 
 
 def main():
-    program, folders = sys.argv[1], [f for f in sys.argv[2:] if os.path.isdir(f)]
-    if shutil.which('tshark') is None or not folders:
+    program, flowaudit, root = sys.argv[1:4]
+    folders = [os.path.join(root, *parts) for parts in (('..', 'shared', 'captures'), ('..', 'shared', 'captures-lab'), ('samples',))]
+    if shutil.which('tshark') is None or not os.path.isdir(folders[0]):
         print('skipped: no tshark, or no captures')
         return SKIP
     bad = total = n_files = 0
+    flows = collections.Counter()
     known = known_differences()
-    for folder in folders:
+    for folder in filter(os.path.isdir, folders):
         for name in sorted(os.listdir(folder)):
             if not re.search(r'\.(pcap|pcapng|cap)(\.gz)?$', name):
                 continue
@@ -129,8 +121,11 @@ def main():
             n_files += 1
             differ, same = compare(program, path, known)
             bad, total = bad + differ, total + same
-    print(f'{n_files} captures: {total} announcements the same, {bad} differ')
-    return 1 if bad or not total else 0
+            differ, same = parents.compare(flowaudit, path, {(k[2], k[3]) for k in known if (k[0], k[4]) == (name, 'flowaudit')})
+            bad, flows = bad + differ, flows + same
+    print(f'{n_files} captures: {total} announcements the same; {flows["media"]} media flows, {flows["rpc"]} DCE/RPC flows and {flows["other"]} others have '
+          f'the parent that tshark says; {bad} differ')
+    return 1 if bad or not total or not flows else 0
 
 
 if __name__ == '__main__':
