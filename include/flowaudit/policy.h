@@ -185,6 +185,12 @@ int matrix_print(const struct matrix *, enum policy_format, FILE *);
 typedef void policy_lint_fn(void *aux, enum severity, const char *section, const char *sentence);
 void policy_lint(const struct policy *, int64_t now_ns, policy_lint_fn *, void *aux); /* 'now_ns' decides which exceptions have expired */
 
+/* What traffic tells of a server's role where the site file says otherwise: the sign of the matrix that a client's use of an RPC interface
+ * is, or NULL (no sign, or the server has the role).  Borrowed. */
+const struct matrix_sign *policy_sign(const struct policy *, const char *interface, const struct addr *client, const struct addr *server);
+/* "dc2 (192.0.2.2) serves ... to ...": 't' has both ends and the server's port, 'where' names the packet.  Returns as snprintf. */
+int policy_sign_sentence(const struct policy *, const struct matrix_sign *, const struct tuple *t, const char *where, char *buf, size_t size);
+
 /* Runs a matrix's own tests, which name roles and stand by themselves.  0, or -EINVAL with the failures in 'diags'. */
 int matrix_selftest(const struct matrix *, const struct policy_options *, struct diag_list *diags);
 

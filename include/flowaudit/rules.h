@@ -124,6 +124,15 @@ struct matrix_separation {
     char             *text;
 };
 
+/* What a client's use of an RPC interface tells of the server: it has that role, unless it has one of 'unless', which serve it too. */
+struct matrix_sign {
+    struct rules_name  interface; /* by the name that pinholes give it */
+    struct rules_names from, unless;
+    struct rules_name  role;
+    char              *section;
+    char              *text;      /* why it tells, as a sentence's end: "Cisco Unity asks ..." */
+};
+
 /* A self-test: "allow unity-primary dc-monitored tcp/88", "deny a b tcp/443 as SSH with https=on failover=off". */
 struct matrix_test {
     struct rules_place place;
@@ -147,6 +156,7 @@ struct matrix {
     struct rules_names        sections;    /* in the source's order */
     struct matrix_row        *rows;        size_t n_rows;
     struct matrix_separation *separations; size_t n_separations;
+    struct matrix_sign       *signs;       size_t n_signs;
     struct matrix_test       *tests;       size_t n_tests;
 };
 

@@ -18,6 +18,8 @@ struct finding {
     const struct site_exception *exception;   /* that waives it, or NULL */
     const struct pinhole *promise;            /* a port that was negotiated and not used, with 'judgement', or NULL */
     struct judgement      judgement;
+    const struct pinhole *bind;               /* of an interface that tells of the server's role, or NULL ... */
+    const struct matrix_sign *sign;           /* ... and what it tells */
     int64_t               first_ns;
 };
 
@@ -72,6 +74,9 @@ int audit_unused_promises(struct audit *, promise_fn *, struct err *reterr);
 /* expectations.c: what the document requires, by window or for all of the observation. */
 int  audit_expect(struct audit *, struct err *reterr);
 void audit_free_expectations(struct audit *);
+/* signs.c: roles that the traffic betrays and the site file does not give; 'fn' adds the finding. */
+typedef int sign_fn(struct audit *, const struct pinhole *, const struct matrix_sign *);
+int audit_signs(struct audit *, sign_fn *);
 /* findings.c: expectations and findings from the merged conversations. */
 int  audit_conclude(struct audit *, struct err *reterr);
 void audit_free_findings(struct audit *);

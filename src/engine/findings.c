@@ -135,6 +135,20 @@ static int promise_finding(struct audit *a, const struct pinhole *p, const struc
     return 0;
 }
 
+static int sign_finding(struct audit *a, const struct pinhole *p, const struct matrix_sign *sign)
+{
+    struct finding *f = add_finding(a);
+
+    if (f == NULL)
+        return -ENOMEM;
+    f->kind = FINDING_SITE;
+    f->severity = SEVERITY_MEDIUM;
+    f->bind = p;
+    f->sign = sign;
+    f->first_ns = p->ts_ns;
+    return 0;
+}
+
 static int by_rank(const void *pa, const void *pb)
 {
     const struct finding *a = pa, *b = pb;
@@ -145,6 +159,10 @@ static int by_rank(const void *pa, const void *pb)
         return a->kind < b->kind ? -1 : 1;
     if (a->conversation != NULL && b->conversation != NULL)
         return a->conversation->id < b->conversation->id ? -1 : 1;
+    if (a->bind != NULL && b->bind != NULL)
+        return a->bind < b->bind ? -1 : a->bind > b->bind;
+    if ((a->bind != NULL) != (b->bind != NULL))
+        return a->bind != NULL ? -1 : 1;
     if (a->promise != NULL && b->promise != NULL)
         return a->promise < b->promise ? -1 : a->promise > b->promise;
     if ((a->conversation != NULL) != (b->conversation != NULL))
@@ -224,6 +242,8 @@ int audit_conclude(struct audit *a, struct err *reterr)
         rc = separation_finding(a, &a->separations[i]);
     if (rc == 0)
         rc = audit_unused_promises(a, promise_finding, reterr);
+    if (rc == 0)
+        rc = audit_signs(a, sign_finding);
     if (rc == 0) {
         policy_lint(a->policy, a->coverage.last_ns, site_finding, &lint);
         unused_exceptions(&lint);

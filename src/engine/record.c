@@ -489,6 +489,24 @@ static void describe_promise(const struct audit *a, const struct finding *f, str
     s->last_ns = p->ts_ns;
 }
 
+/* An interface that tells of the server's role. */
+static void describe_sign(const struct audit *a, const struct finding *f, struct store_finding *s, char *sentence)
+{
+    const struct pinhole *p = f->bind;
+    struct tuple          t = {.client = p->requester, .server = p->announcer, .server_port = p->port, .transport = p->transport};
+    char                  where[SENTENCE_SIZE];
+
+    snprintf(where, sizeof(where), "packet %llu of %s", (unsigned long long)p->packet_number, inputs_name(a->inputs, p->input));
+    policy_sign_sentence(a->policy, f->sign, &t, where, sentence, SENTENCE_SIZE);
+    s->section = f->sign->section;
+    s->transport = transport_name(p->transport);
+    s->server_port = p->port;
+    s->has_port = true;
+    s->last_ns = p->ts_ns;
+    s->client_name = policy_host_name(a->policy, policy_host(a->policy, &p->requester));
+    s->server_name = policy_host_name(a->policy, policy_host(a->policy, &p->announcer));
+}
+
 static int record_finding(struct audit *a, struct store *store, const struct finding *f, uint64_t id, struct err *reterr)
 {
     struct end from, to;
@@ -517,6 +535,10 @@ static int record_finding(struct audit *a, struct store *store, const struct fin
             audit_parent_text(a, c->parent, parent, sizeof(parent));
             s.parent = parent;
         }
+    } else if (f->bind != NULL) {
+        describe_sign(a, f, &s, sentence);
+        s.client = addr_text(&f->bind->requester, client);
+        s.server = addr_text(&f->bind->announcer, server);
     } else if (f->promise != NULL) {
         describe_promise(a, f, &s, sentence);
         s.client = addr_text(&f->promise->requester, client);

@@ -208,6 +208,29 @@ static void read_separations(struct parse *p, const struct node *n, void *field)
         read_keys(p, c, "a separation", KEYS(separation_keys), &m->separations[m->n_separations++]);
 }
 
+/* --- signs --------------------------------------------------------------------------------------- */
+
+static const struct key sign_keys[] = {
+    {"interface", read_name, offsetof(struct matrix_sign, interface), true},
+    {"from", read_names, offsetof(struct matrix_sign, from), true},
+    {"role", read_name, offsetof(struct matrix_sign, role), true},
+    {"unless", read_names, offsetof(struct matrix_sign, unless), false},
+    {"section", read_text, offsetof(struct matrix_sign, section), true},
+    {"text", read_text, offsetof(struct matrix_sign, text), true},
+};
+
+static void read_signs(struct parse *p, const struct node *n, void *field)
+{
+    struct matrix *m = field;
+    size_t count;
+
+    if (!expect_sequence(p, n, "'signs'", &count))
+        return;
+    m->signs = parse_alloc(p, count, sizeof(*m->signs));
+    for (const struct node *c = node_first(p, n); m->signs != NULL && c != NULL; c = node_next(p, c))
+        read_keys(p, c, "a sign", KEYS(sign_keys), &m->signs[m->n_signs++]);
+}
+
 /* --- the file ----------------------------------------------------------------------------------- */
 
 static void read_matrix_id(struct parse *p, const struct node *n, void *field)
@@ -228,6 +251,7 @@ static const struct key matrix_keys[] = {
     {"parameters", read_parameters, 0, false},
     {"sections", read_sections, 0, true},
     {"separations", read_separations, 0, false},
+    {"signs", read_signs, 0, false},
     {"tests", read_tests, 0, false},
 };
 

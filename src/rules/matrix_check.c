@@ -143,6 +143,13 @@ static void check_separation(struct checker *c, const struct matrix_separation *
     index_require(c->parse, &c->roles, &s->b, "role");
 }
 
+static void check_sign(struct checker *c, const struct matrix_sign *s)
+{
+    check_roles(c, &s->from);
+    check_roles(c, &s->unless);
+    index_require(c->parse, &c->roles, &s->role, "role");
+}
+
 void matrix_check(struct parse *p, struct matrix *m)
 {
     struct checker c = {.parse = p, .matrix = m};
@@ -155,6 +162,8 @@ void matrix_check(struct parse *p, struct matrix *m)
         check_option(&c, &m->options[i]);
     for (size_t i = 0; i < m->n_separations; i++)
         check_separation(&c, &m->separations[i]);
+    for (size_t i = 0; i < m->n_signs; i++)
+        check_sign(&c, &m->signs[i]);
     for (size_t i = 0; i < m->n_rows; i++)
         check_row(&c, &m->rows[i]);
     for (size_t i = 0; i < m->n_tests; i++)

@@ -8,7 +8,7 @@
 
 #define MATRIX \
     "matrix: m\n" \
-    "roles: {web: {governed: true, family: f}, db: {}, dba: {implies: db}}\n" \
+    "roles: {web: {governed: true, family: f}, db: {}, dba: {implies: db}, other: {}}\n" \
     "options: {tls: {values: [on, off, both]}, fast: {}}\n" \
     "parameters: {ports: {ports: [], minimum: {ports: 3, text: Fewer do not work., section: P}}, release: {version: \"5.0\"}}\n" \
     "sections:\n" \
@@ -32,7 +32,7 @@ static const struct {
      "s:3:20: error: unknown option 'quick'; matrix m has fast and tls\n"
      "s:4:14: error: unknown parameter 'port'; did you mean 'ports'?\n"
      "s:6:38: error: unknown role 'wbe'; did you mean 'web'?\n"
-     "s:6:43: error: unknown role 'nothing'; matrix m has db, dba and web\n"
+     "s:6:43: error: unknown role 'nothing'; matrix m has db, dba, other and web\n"
      "s:7:10: error: unknown row 'sqll'; did you mean 'sql'?\n"},
     {"values that are not possible", MATRIX,
      "site: t\nmatrix: m\n"
@@ -262,6 +262,41 @@ START_TEST(lint_of_a_site)
 }
 END_TEST
 
+/* Who serves an interface has a role: a finding where the site gives it another one. */
+static const struct {
+    const char *interface, *client, *server;
+    bool        tells;
+} signs[] = {
+    {"NSPI", "w", "b", true},     /* another role */
+    {"NSPI", "w", "a", false},    /* as the site says */
+    {"NSPI", "w", "x", false},    /* serves it for others */
+    {"NSPI", "b", "b", false},    /* a client whose use tells nothing */
+    {"MAPI", "w", "b", false},    /* another interface */
+    {"NSPI", "w", "9.9.9.9", true}, /* nobody knows it */
+    {"NSPI", "9.9.9.9", "b", false},
+};
+
+START_TEST(what_an_interface_tells_of_a_server)
+{
+    struct bed bed = bed_of_texts(MATRIX "signs:\n  - {interface: NSPI, from: web, role: dba, unless: other, section: S 1, text: It tells.}\n"
+                                         "  - {interface: NSPI, from: web, role: dba, section: S 2, text: x, unless: [db, other, web]}\n",
+                                  "site: t\nmatrix: m\nhosts:\n  w: {addresses: [10.0.0.1], roles: [web]}\n  a: {addresses: [10.0.0.2], roles: [dba]}\n"
+                                  "  b: {addresses: [10.0.0.3], roles: [db]}\n  x: {addresses: [10.0.0.4], roles: [other]}\n");
+    struct policy_query       q = policy_query_of(&bed, signs[_i].client, signs[_i].server, "tcp/1026", NULL);
+    const struct matrix_sign *sign = policy_sign(bed.policy, signs[_i].interface, &q.tuple.client, &q.tuple.server);
+    char                      buf[1024];
+
+    ck_assert_int_eq(sign != NULL, signs[_i].tells);
+    if (_i == 0) {
+        policy_sign_sentence(bed.policy, sign, &q.tuple, "packet 7 of x.pcap", buf, sizeof(buf));
+        ck_assert_str_eq(buf, "w (10.0.0.1) bound the RPC interface NSPI of b (10.0.0.3) on TCP 1026 (packet 7 of x.pcap). It tells. The site file gives the "
+                              "role dba (dba) to a (10.0.0.2), and not to this server. Correct the site file, or look at why the client uses this server.");
+        ck_assert_str_eq(sign->section, "S 1");
+    }
+    policy_bed_close(&bed);
+}
+END_TEST
+
 START_TEST(severities_and_dispositions)
 {
     struct judgement j = {.verdict = VERDICT_VIOLATION, .kind = FINDING_WRONG_PROTOCOL};
@@ -296,6 +331,7 @@ Suite *suite_policy_words(void)
     tcase_add_loop_test(t, sentence_of_a_flow, 0, sizeof(sentences) / sizeof(sentences[0]));
     tcase_add_loop_test(t, output, 0, sizeof(prints) / sizeof(prints[0]));
     tcase_add_test(t, lint_of_a_site);
+    tcase_add_loop_test(t, what_an_interface_tells_of_a_server, 0, sizeof(signs) / sizeof(signs[0]));
     tcase_add_test(t, severities_and_dispositions);
     suite_add_tcase(s, t);
     return s;

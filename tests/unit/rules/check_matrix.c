@@ -33,7 +33,7 @@ static const struct case_of bad[] = {
      "1:1: 'sections' is missing in a matrix\n"},
     {"an unknown key",
      ROLES ROWS ROW "vendor: x\n",
-     "7:1: unknown key 'vendor' in a matrix; known: matrix, title, source, roles, options, parameters, sections, separations and tests\n"},
+     "7:1: unknown key 'vendor' in a matrix; known: matrix, title, source, roles, options, parameters, sections, separations, signs and tests\n"},
     {"a name with a space",
      "matrix: my m\n"
      "roles: {a: {}, b: {}}\n"
@@ -211,6 +211,14 @@ static const struct case_of bad[] = {
      "  - {between: [a, b]}\n",
      "8:5: 'section' is missing in a separation\n"
      "8:5: 'text' is missing in a separation\n"},
+    {"a sign of nobody",
+     ROLES ROWS ROW "signs:\n"
+     "  - {interface: NSPI, from: a, role: c1, section: S, text: t}\n",
+     "8:38: unknown role 'c1'; known: a and b\n"},
+    {"a sign without its source",
+     ROLES ROWS ROW "signs:\n"
+     "  - {interface: NSPI, from: a, role: b, text: t}\n",
+     "8:5: 'section' is missing in a sign\n"},
     {"a test of few words",
      ROLES ROWS ROW "tests: [allow a b]\n",
      "7:9: this is no test; write 'allow|deny CLIENT-ROLE SERVER-ROLE tcp/PORT [as PROTOCOL] [with OPTION=VALUE ...]'\n"},
