@@ -67,6 +67,17 @@ bool report_diff_same(const struct report_diff *);
 int report_diff_write(const struct report_diff *, enum report_format, const struct report_query *, FILE *, struct err *reterr);
 void report_diff_free(struct report_diff *);
 
+/* A finding as an exception for the site file: 'owner' answers for it, 'until' is a date ("2027-01-31"). */
+struct report_waiver {
+    int64_t run_id; /* 0 = the last */
+    int64_t finding_id;
+    const char *id; /* NULL: made from what the finding is about */
+    const char *owner, *reason, *until;
+};
+/* Writes the YAML that flowaudit-site(5) takes.  -EINVAL: no such finding, one that no exception can cover, or texts that the site
+ * loader would not take. */
+int report_waive(struct report *, const struct report_waiver *, FILE *, struct err *reterr);
+
 /* Any text on one line of a terminal: controls and overrides of the reading direction are shown as \xNN or \u{NNNN}. */
 void report_put_safe(FILE *, const char *text);
 void report_free(struct report *);

@@ -13,6 +13,7 @@ static const struct {
     {"check", cmd_check, "judge capture files against the documented matrix"},
     {"report", cmd_report, "export a recorded audit as text, CSV, JSON or HTML"},
     {"diff", cmd_diff, "compare two recorded audits"},
+    {"waive", cmd_waive, "print the exception that covers a finding"},
     {"verify", cmd_verify, "hold a record to its digests and seals"},
     {"explain", cmd_explain, "say what the matrix says of one flow, and why"},
     {"learn", cmd_learn, "propose a site file from captures"},
