@@ -10,14 +10,14 @@ _flowaudit()
 	command=
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		check|report|diff|waive|verify|explain|learn|lint|matrix)
+		check|report|diff|waive|verify|carve|explain|learn|lint|matrix)
 			command=${COMP_WORDS[i]}
 			break
 			;;
 		esac
 	done
 	if [[ -z $command ]]; then
-		mapfile -t COMPREPLY < <(compgen -W 'check report diff waive verify explain learn lint matrix --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'check report diff waive verify carve explain learn lint matrix --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -49,6 +49,7 @@ _flowaudit()
 		report) options='--earlier --format --table --run -o --out -v --verbose --help' ;;
 		diff) options='--format --old-run --new-run -v --verbose --help' ;;
 		waive) options='--owner --reason --until --id --run --help' ;;
+		carve) options='--out --from --run -q --quiet --help' ;;
 		verify) options='--inputs --seal -q --quiet --help' ;;
 		explain) options='-s --site --protocol --client-port --both --format --help' ;;
 		learn) options='-m --matrix -f --filter -r --read -j --workers --help' ;;

@@ -19,7 +19,7 @@ enum {
 };
 
 typedef int command_fn(int argc, char **argv);
-command_fn cmd_check, cmd_report, cmd_explain, cmd_learn, cmd_lint, cmd_matrix, cmd_verify, cmd_diff, cmd_waive;
+command_fn cmd_check, cmd_report, cmd_explain, cmd_learn, cmd_lint, cmd_matrix, cmd_verify, cmd_carve, cmd_diff, cmd_waive;
 
 /* A site with its matrix and the policy compiled from both.  Zeroed: nothing loaded. */
 struct rulebook {
@@ -54,9 +54,14 @@ struct confined {
     const char        *db;
     const char *const *inputs;
     size_t             n_inputs;
-    bool               verbose; /* say what this machine cannot do */
+    bool               verbose;   /* say what this machine cannot do */
+    bool               any_owner; /* root has to get at files of whatever user below 'inputs' */
 };
 void confine_engine(struct engine_options *, struct confined *confined);
+struct err;
+int  confine_now(const struct confined *, struct err *reterr);
+/* The folder of a file that need not be there yet; to be freed.  NULL: no memory. */
+char *path_folder(const char *path);
 
 /* Now, or SOURCE_DATE_EPOCH where that is set. */
 int64_t run_time_ns(void);

@@ -12,8 +12,7 @@
 #include "flowaudit/confine.h"
 #include "flowaudit/engine.h"
 
-/* The folder of a file that need not be there yet; to be freed. */
-static char *folder_of(const char *path)
+char *path_folder(const char *path)
 {
     char *real = realpath(path, NULL), *copy = real != NULL ? real : strdup(path);
 
@@ -34,18 +33,19 @@ static bool is_of_another(const char *path)
 /* Root without capabilities has the rights of a user: enough, unless somebody else's files are to be opened again. */
 static bool needs_files_of_others(const struct confined *c, const char *folder)
 {
-    bool needs = folder != NULL && (is_of_another(folder) || is_of_another(c->db));
+    bool needs = c->any_owner;
+
+    needs |= folder != NULL && (is_of_another(folder) || is_of_another(c->db));
 
     for (size_t i = 0; !needs && i < c->n_inputs; i++)
         needs = is_of_another(c->inputs[i]);
     return needs;
 }
 
-static int give_up_rights(void *aux, struct err *reterr)
+int confine_now(const struct confined *c, struct err *reterr)
 {
-    const struct confined *c = aux;
     struct confine_result  result;
-    char                  *folder = c->db != NULL ? folder_of(c->db) : NULL;
+    char                  *folder = c->db != NULL ? path_folder(c->db) : NULL;
 
     if (c->db != NULL && folder == NULL)
         return err_set(reterr, -ENOMEM, "no memory");
@@ -62,6 +62,11 @@ static int give_up_rights(void *aux, struct err *reterr)
         complain("%s", result.missing);
     free(folder);
     return rc;
+}
+
+static int give_up_rights(void *aux, struct err *reterr)
+{
+    return confine_now(aux, reterr);
 }
 
 void confine_engine(struct engine_options *options, struct confined *confined)

@@ -15,6 +15,7 @@ static const struct {
     {"diff", cmd_diff, "compare two recorded audits"},
     {"waive", cmd_waive, "print the exception that covers a finding"},
     {"verify", cmd_verify, "hold a record to its digests and seals"},
+    {"carve", cmd_carve, "write the packets of a finding to a pcapng file"},
     {"explain", cmd_explain, "say what the matrix says of one flow, and why"},
     {"learn", cmd_learn, "propose a site file from captures"},
     {"lint", cmd_lint, "check site and matrix files without traffic"},

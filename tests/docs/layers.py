@@ -25,7 +25,7 @@ MAY = {
     'notify': {'store', 'policy'},
     'evidence': {'capture', 'packet'},
     'engine': {'evidence', 'capture', 'packet', 'flow', 'classify', 'pinhole', 'rules', 'policy', 'learn', 'store'},
-    'cli': {'capture', 'evidence', 'notify', 'classify', 'engine', 'flow', 'learn', 'policy', 'report', 'rules', 'store'},
+    'cli': {'capture', 'evidence', 'notify', 'classify', 'engine', 'flow', 'learn', 'policy', 'reader', 'report', 'rules', 'store'},
 }
 OWN = {  # folder: its public headers, where they are not named after it
     'store': {'store', 'reader', 'seal'},

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "carve_select.h"
+#include "cli.h"
+#include "flowaudit/report.h"
+#include "version.h"
+
+static const char help[] =
+    "usage: flowaudit carve DB FINDING --out FILE [--from DIR] [--run N]\n\n"
+    "Writes the packets of a finding to a pcapng file, whole and as captured,\n"
+    "with a comment on each that names the finding.  FINDING is its number in the\n"
+    "report.  The captures are those that were judged, known by their SHA-256.\n\n"
+    "With the packets of the finding's flows go the ICMP errors that quote them, and\n"
+    "later fragments.  'separated': all packets between the two hosts.  'missing' and\n"
+    "'site' have no packets.\n\n"
+    "      --out FILE     the file to write\n"
+    "      --from DIR     look here for captures that are not where they were\n"
+    "      --run N        a finding of this run (default: the last one)\n"
+    "  -q, --quiet        do not say what was written\n"
+    "  -h, --help         this text\n\n"
+    "Exit: 0 written, 2 wrong usage, no such finding, none of its packets, or a\n"
+    "capture that is not there.\n";
+
+struct carve_options {
+    const char *db, *out, *from;
+    int64_t     finding, run;
+    bool        quiet;
+};
+
+static int parse_id(const char *what, const char *text, int64_t *ret)
+{
+    char *end;
+
+    text += *text == '#'; /* as reports write it */
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || n < 1)
+        return complain("%s '%s': a number from 1 is wanted", what, text);
+    *ret = n;
+    return 0;
+}
+
+/* Text from the record and from traffic may be in it. */
+static int fail(const struct err *err)
+{
+    report_put_safe(stderr, "flowaudit: ");
+    report_put_safe(stderr, err->msg);
+    putc('\n', stderr);
+    return EXIT_UNUSABLE;
+}
+
+static void say(const struct carve_options *o, const struct selection *s, const struct evidence_result *e)
+{
+    report_put_safe(stdout, o->out);
+    printf(": %llu packets of finding %lld", (unsigned long long)e->n_packets, (long long)s->finding_id);
+    if (e->n_errors > 0)
+        printf(", %llu of them ICMP errors that quote it", (unsigned long long)e->n_errors);
+    if (e->n_fragments > 0)
+        printf(", %llu of them later fragments", (unsigned long long)e->n_fragments);
+    if (s->by_hosts)
+        printf(": all between the two hosts");
+    else if (s->packets > 0) /* an expected flow that failed counts attempts alone */
+        printf("; the record counts %lld", (long long)s->packets);
+    if (s->by_ends)
+        printf("; the record does not keep all flows: they were told by their ends");
+    putchar('\n');
+    if (e->n_unproven > 0)
+        complain("%zu of the captures are recorded without a digest: they were taken by name and size", e->n_unproven);
+}
+
+static int confine(const struct carve_options *o, const struct selection *s, struct err *reterr)
+{
+    const char **paths = calloc(2 * s->n_inputs + 3, sizeof(*paths));
+    size_t       n = 0;
+
+    if (paths == NULL)
+        return err_set(reterr, -ENOMEM, "no memory");
+    for (size_t i = 0; i < s->n_inputs; i++)
+        if (s->inputs[i].path != NULL)
+            paths[n++] = s->inputs[i].path;
+    if (o->from != NULL)
+        paths[n++] = o->from;
+    char *beside = path_folder(o->db);
+    if (beside != NULL)
+        paths[n++] = beside;
+    const struct confined c = {.db = o->out, .inputs = paths, .n_inputs = n, .any_owner = true};
+    int rc = confine_now(&c, reterr);
+    free(beside);
+    free(paths);
+    return rc;
+}
+
+static int carve(const struct carve_options *o, const struct selection *s, struct err *reterr)
+{
+    char   title[256], *comment = NULL, *beside = path_folder(o->db);
+    struct evidence_result result;
+    size_t size = 0;
+
+    snprintf(title, sizeof(title), "finding %lld (%s, %s): %.150s", (long long)s->finding_id, s->kind, s->severity, s->ends);
+    FILE *f = open_memstream(&comment, &size);
+    if (f == NULL || beside == NULL) {
+        free(beside);
+        return err_set(reterr, -ENOMEM, "no memory");
+    }
+    fprintf(f, "%s\n%s\nrun %lld, %s", title, s->reason, (long long)s->run_id, s->origin);
+    if (fclose(f) != 0) {
+        free(comment);
+        free(beside);
+        return err_set(reterr, -ENOMEM, "no memory");
+    }
+    const struct evidence_request request = {
+        .inputs = s->inputs,
+        .n_inputs = s->n_inputs,
+        .from = o->from,
+        .beside = beside,
+        .filter = s->filter,
+        .pick = {s->wanted.items, s->others.items, s->wanted.n, s->others.n},
+        .out = o->out,
+        .application = "flowaudit " FLOWAUDIT_VERSION,
+        .comment = comment,
+        .finding = title,
+    };
+    int rc = confine(o, s, reterr);
+    if (rc == 0)
+        rc = evidence_carve(&request, &result, reterr);
+    if (rc == 0 && !o->quiet)
+        say(o, s, &result);
+    free(comment);
+    free(beside);
+    return rc;
+}
+
+static int run(const struct carve_options *o)
+{
+    struct reader   *reader;
+    struct selection s;
+    struct err       err = {0};
+    int              rc = reader_open(o->db, &reader, &err);
+
+    if (rc != 0)
+        return fail(&err);
+    rc = reader_hold(reader, &err);
+    if (rc == 0 && (rc = selection_read(reader, o->run, o->finding, &s, &err)) == 0) {
+        rc = carve(o, &s, &err);
+        selection_clear(&s);
+    }
+    reader_free(reader);
+    return rc != 0 ? fail(&err) : finish_output(EXIT_NOTHING);
+}
+
+int cmd_carve(int argc, char **argv)
+{
+    static const struct option options[] = {{"out", required_argument, NULL, 'o'}, {"from", required_argument, NULL, 'f'},
+                                            {"run", required_argument, NULL, 'r'}, {"quiet", no_argument, NULL, 'q'},
+                                            {"help", no_argument, NULL, 'h'},      {0}};
+    struct carve_options       o = {0};
+    int                        rc = 0;
+
+    for (int c; rc == 0 && (c = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {
+        if (c == 'h') {
+            fputs(help, stdout);
+            return finish_output(EXIT_NOTHING);
+        }
+        if (c == 'o')
+            o.out = optarg;
+        else if (c == 'f')
+            o.from = optarg;
+        else if (c == 'q')
+            o.quiet = true;
+        else
+            rc = c == 'r' ? parse_id("--run", optarg, &o.run) : EXIT_UNUSABLE;
+    }
+    if (rc == 0 && argc - optind != 2)
+        rc = complain("carve takes a database and the number of a finding");
+    if (rc == 0 && o.out == NULL)
+        rc = complain("--out FILE is missing: where the packets go");
+    if (rc == 0)
+        rc = parse_id("finding", argv[optind + 1], &o.finding);
+    if (rc != 0)
+        return misuse("carve");
+    o.db = argv[optind];
+    return run(&o);
+}

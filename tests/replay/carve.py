@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The packets of findings: as many as the record counts, each with its comment, the same bytes twice, and the same finding again when judged alone.
+
+usage: carve.py FLOWAUDIT SOURCE_ROOT
+"""
+import collections
+import os
+import re
+import shutil
+import sqlite3
+import struct
+import subprocess
+import sys
+import tempfile
+
+KEY = "kind, coalesce(client, ''), coalesce(server, ''), coalesce(transport, ''), coalesce(server_port, '')"
+EACH_KIND = 4  # findings of a kind and capture that are tried
+WITHOUT_PACKETS = ('missing', 'site')
+
+
+def run(*command):
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def options(data):
+    at = 0
+    while at + 4 <= len(data):
+        code, size = struct.unpack_from('<HH', data, at)
+        if code == 0:
+            return
+        yield code, data[at + 4:at + 4 + size]
+        at += 4 + (size + 3) // 4 * 4
+
+
+def read_pcapng(path):
+    """The section's comment, and (frame, comment) of each packet."""
+    with open(path, 'rb') as f:
+        data = f.read()
+    at, section, packets = 0, '', []
+    while at < len(data):
+        kind, size = struct.unpack_from('<II', data, at)
+        body = data[at + 8:at + size - 4]
+        assert size % 4 == 0 and struct.unpack_from('<I', data, at + size - 4)[0] == size
+        if kind == 0x0a0d0d0a:
+            section = dict(options(body[16:]))[1].decode()
+        elif kind == 6:
+            caplen = struct.unpack_from('<I', body, 12)[0]
+            comment = dict(options(body[20 + (caplen + 3) // 4 * 4:]))[1].decode()
+            packets.append((body[20:20 + caplen], comment))
+        at += size
+    return section, packets
+
+
+class Bench:
+    def __init__(self, flowaudit, folder):
+        self.flowaudit, self.folder, self.n, self.wrong = flowaudit, folder, 0, []
+        self.db, self.out, self.again = (os.path.join(folder, name) for name in ('r.db', 'c.pcapng', 'again.pcapng'))
+        self.tshark = shutil.which('tshark')
+
+    def fail(self, *words):
+        self.wrong.append(' '.join(str(w) for w in words))
+
+    def try_finding(self, site, number, packets, key):
+        kind = key[0]
+        done = run(self.flowaudit, 'carve', self.db, str(number), '--out', self.out)
+        if kind in WITHOUT_PACKETS:
+            if done.returncode != 2 or 'no packet shows it' not in done.stderr:
+                self.fail(number, kind, 'status', done.returncode, done.stderr)
+            return
+        if done.returncode != 0:
+            self.fail(number, key, 'status', done.returncode, done.stderr)
+            return
+        section, frames = read_pcapng(self.out)
+        n_errors = sum('; ICMP error, packet' in comment for _, comment in frames)
+        if f'finding {number} ({kind}, ' not in section or not all(c.startswith(f'finding {number} ({kind}, ') for _, c in frames):
+            self.fail(number, key, 'comments do not name it')
+        if packets > 0 and kind != 'separated' and len(frames) - n_errors != packets:
+            self.fail(number, key, len(frames), 'packets,', n_errors, 'of them errors; the record counts', packets)
+        self.check_again(site, number, packets, key)
+        run(self.flowaudit, 'carve', self.db, f'#{number}', '--out', self.again)
+        with open(self.out, 'rb') as a, open(self.again, 'rb') as b:
+            if a.read() != b.read():
+                self.fail(number, key, 'other bytes the second time')
+        if self.tshark:
+            lines = run(self.tshark, '-r', self.out, '-T', 'fields', '-e', 'frame.comment').stdout.splitlines()
+            if lines != [comment for _, comment in frames]:
+                self.fail(number, key, 'tshark reads something else')
+        self.n += 1
+
+    def check_again(self, site, number, packets, key):
+        db = os.path.join(self.folder, 'again.db')
+        if os.path.exists(db):
+            os.unlink(db)
+        run(self.flowaudit, 'check', '-q', '-s', site, '-o', db, self.out)
+        with sqlite3.connect(db) as c:
+            rows = c.execute(f'SELECT packets, {KEY} FROM findings').fetchall()
+        if not any(list(row[1:]) == key and (row[0] == packets or key[0] == 'separated') for row in rows):
+            self.fail(number, key, 'is not found in its own packets')
+
+    def try_capture(self, site, *captures):
+        if os.path.exists(self.db):
+            os.unlink(self.db)
+        run(self.flowaudit, 'check', '-q', '-s', site, '-o', self.db, *captures)
+        tried = collections.Counter()
+        with sqlite3.connect(self.db) as c:
+            for number, packets, *key in c.execute(f'SELECT finding_id, packets, {KEY} FROM findings ORDER BY finding_id').fetchall():
+                tried[key[0]] += 1
+                if tried[key[0]] <= EACH_KIND:
+                    self.try_finding(site, number, packets, key)
+        if not tried:
+            self.fail(captures, 'no finding')
+
+    def refusals(self, site, capture):
+        """A capture that moved, one that was changed, and what is named wrongly."""
+        moved = os.path.join(self.folder, 'moved')
+        os.mkdir(moved)
+        here = shutil.copy(capture, os.path.join(self.folder, 'here.pcapng'))
+        os.unlink(self.db)
+        run(self.flowaudit, 'check', '-q', '-s', site, '-o', self.db, here)
+        os.rename(here, os.path.join(moved, 'another-name'))
+        tries = [((), 2, 'sha256'), (('--from', moved), 0, '')]
+        for extra, status, words in tries:
+            done = run(self.flowaudit, 'carve', self.db, '1', '--out', self.again, *extra)
+            if done.returncode != status or words not in done.stderr:
+                self.fail('moved', extra, done.returncode, done.stderr)
+        with open(os.path.join(moved, 'another-name'), 'r+b') as f:
+            f.seek(-1, os.SEEK_END)
+            last = f.read(1)
+            f.seek(-1, os.SEEK_END)
+            f.write(bytes([last[0] ^ 1]))
+        os.unlink(self.again)
+        done = run(self.flowaudit, 'carve', self.db, '1', '--out', self.again, '--from', moved)
+        if done.returncode != 2 or os.path.exists(self.again):
+            self.fail('changed capture taken', done.returncode)
+        for words in (['carve', self.db, '9999', '--out', self.again], ['carve', self.db, '0', '--out', self.again], ['carve', self.db, '1'],
+                      ['carve', self.db, '1', '--run', '7', '--out', self.again], ['carve', self.db, '1', '--from', moved, '--out', '/nowhere/x']):
+            done = run(self.flowaudit, *words)
+            if done.returncode != 2 or not done.stderr.startswith('flowaudit'):
+                self.fail(words, done.returncode, done.stderr)
+        left = sorted(name for name in os.listdir(self.folder) if '.pcapng.' in name)
+        if left:
+            self.fail('left behind:', left)
+
+
+def main():
+    flowaudit, source = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+    samples, lab = os.path.join(source, 'samples'), os.path.join(source, '..', 'shared', 'captures-lab')
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(flowaudit, folder)
+        incident = os.path.join(samples, 'incident.pcapng')
+        bench.try_capture(os.path.join(samples, 'incident.yaml'), incident)
+        bench.try_capture(os.path.join(samples, 'incident.yaml'), os.path.join(samples, 'healthy.pcapng'), incident)
+        bench.try_capture(os.path.join(samples, 'web-shop.yaml'), os.path.join(samples, 'web-shop.pcap'))
+        bench.refusals(os.path.join(samples, 'incident.yaml'), incident)
+        for name in ('missing', 'violating'):
+            if os.path.exists(os.path.join(lab, name + '.pcap')):
+                bench.try_capture(os.path.join(lab, name + '.site.yaml'), os.path.join(lab, name + '.pcap'))
+            else:
+                print(f'skipped: {name}.pcap is not here')
+        for line in bench.wrong:
+            print('FAIL', line)
+        print(f'{bench.n} findings, {len(bench.wrong)} faults' + ('' if bench.tshark else '; not read by tshark, which is not here'))
+        return 1 if bench.wrong or bench.n == 0 else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
