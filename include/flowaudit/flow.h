@@ -148,6 +148,17 @@ void flow_table_sweep(struct flow_table *, int64_t now_ns, size_t budget);
  * packet time of the run, is past their idle timeout, else as FLOW_END_FORCED. */
 void flow_table_drain(struct flow_table *, int64_t now_ns);
 
+/*
+ * Looks at the flows as they stand, a few at a time, while packets come: begin with a zeroed walk.  A flow that was there at the beginning and
+ * still is at its end was looked at once.  'record' is as flow_snapshot() makes it; 'fn' must not call the table.
+ */
+struct flow_walk { uint32_t at[2]; };
+typedef void flow_walk_fn(void *aux, struct flow_record *record, void *ext);
+/* Up to 'budget' entries; true: all were looked at. */
+bool flow_table_walk(struct flow_table *, struct flow_walk *, size_t budget, flow_walk_fn *, void *aux);
+/* Did the walk come by this entry (flow_record.entry) before now? */
+bool flow_walk_passed(const struct flow_walk *, uint32_t entry);
+
 struct flow_table_stats {
     uint64_t n_flows, n_peak, n_created, n_evicted;
     uint64_t n_fragments;      /* later fragments seen */

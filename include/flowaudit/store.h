@@ -110,11 +110,23 @@ int  store_put_conversation(struct store *, const struct store_conversation *, s
 int  store_put_flow(struct store *, const struct store_flow *, struct err *reterr);
 int  store_put_finding(struct store *, const struct store_finding *, struct err *reterr);
 int  store_put_expectation(struct store *, const struct store_expectation *, struct err *reterr);
+/*
+ * For a run without an end, which is written again as it grows: what is to be written anew, or is no longer so, is taken away first.
+ * Inputs, discards, losses and counters all at once; with them hosts and expectations.
+ */
+int  store_forget_conversation(struct store *, uint64_t conversation_id, struct err *reterr); /* and its flows */
+int  store_forget_finding(struct store *, uint64_t finding_id, struct err *reterr);
+int  store_forget_summary(struct store *, bool with_hosts, struct err *reterr);
+int  store_forget_judged(struct store *, struct err *reterr); /* all conversations, flows and findings */
+/* After a call that failed: the run is to go on, whatever was not committed is rolled back and may be written again. */
+void store_recover(struct store *);
 /* Rows are committed by the ten thousand; this commits the ones so far, so that others see them ('watch': every second or so). */
 int  store_commit(struct store *, struct err *reterr);
 /* Removes the rows of an older run.  Its seal stays, and a row of 'removal', sealed with the run at work, says that the program
  * removed it: see seal.h.  -ENOENT: there is no such run; -EINVAL: it is the run at work. */
 int  store_remove_run(struct store *, int64_t run_id, int64_t removed_ns, const char *reason, struct err *reterr);
+/* The same for all that ended before then, but for the run at work. */
+int  store_remove_before(struct store *, int64_t before_ns, int64_t removed_ns, struct err *reterr);
 /* The same for the oldest, so that with the run at work 'keep' (1 or more) are left.  Runs that others are writing must not be among them. */
 int  store_keep_runs(struct store *, unsigned keep, int64_t removed_ns, struct err *reterr);
 /* Sets ended and 'complete' (1 only where every input was read to its end without a fault), commits; the file then is a single one in

@@ -144,6 +144,7 @@ struct flow_record {
     bool     cut;             /* some packet of it was cut by the snap length */
     bool     has_fragments;
     uint16_t input;           /* of the first packet */
+    uint32_t entry;           /* of the flow in its table: see flow_walk_passed() */
     uint64_t first_packet;    /* frame number of the first packet in that input */
     struct flow_icmp icmp;
     struct app app;

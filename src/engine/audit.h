@@ -23,6 +23,15 @@ struct finding {
     int64_t               first_ns;
 };
 
+/* Packets that are known to be lost, and when: of live inputs. */
+struct loss_span {
+    uint32_t    input_id;
+    const char *reason;
+    bool        packets_known;
+    uint64_t    packets;
+    int64_t     first_ns, last_ns;
+};
+
 /* Inputs that follow each other without a hole. */
 struct stretch { int64_t first_ns, last_ns; };
 
@@ -36,6 +45,8 @@ struct audit {
     struct shard               **shards;
     size_t                       n_shards;
     struct watchdog             *watchdog;      /* or NULL */
+    struct part                **parts;         /* the shards' own, or others */
+    size_t                       n_parts;
     struct conversation        **conversations; /* all of all shards, in order of their first packet */
     size_t                       n_conversations;
     struct shard_host           *hosts;         /* merged, by address, then window */
@@ -45,6 +56,8 @@ struct audit {
     struct coverage              coverage;
     struct stretch              *stretches;     /* in order */
     size_t                       n_stretches;
+    const struct loss_span      *losses;        /* of live inputs: then each window knows its own.  NULL: nobody knows when */
+    size_t                       n_losses;
     struct expectation          *expectations;  /* of all windows in order; owned, as is 'concluded' */
     size_t                       n_expectations, n_expectations_allocated;
     struct expectation          *concluded;     /* one for each finding: the same, or with windows what they have in common */
@@ -59,8 +72,13 @@ struct audit {
     struct engine_result        *result;
 };
 
+/* Packets that were read and are of no flow, though they might have been of one that the document speaks of. */
+uint64_t audit_unjudged(const uint64_t results[static PACKET_N_RESULTS]);
+
 /* merge.c: the shards' conversations and hosts become one whole. */
 int audit_merge(struct audit *, struct err *reterr);
+/* Of that only: answers to broadcasts are marked in the parts' conversations. */
+int audit_mark_answers(struct audit *, struct err *reterr);
 /* evidence.c: what stopped attempts that failed, where it takes all conversations to tell.  A part of audit_order(). */
 int audit_settle(struct audit *, struct err *reterr);
 /* parents.c: the messages that negotiated dynamic ports, joined to the conversations on them. */
@@ -82,5 +100,18 @@ int  audit_conclude(struct audit *, struct err *reterr);
 void audit_free_findings(struct audit *);
 /* record.c: all of it into the store; the run has begun. */
 int audit_record(struct audit *, struct store *, struct err *reterr);
+
+/* The parts of it, for a run that is recorded again and again. */
+int audit_record_discards(struct store *, uint32_t input_id, const uint64_t *results, uint64_t *ret_sum, struct err *reterr);
+int audit_record_unseen(struct audit *, struct store *, struct err *reterr);
+int audit_record_rows(struct audit *, struct store *, struct err *reterr);
+int audit_record_hosts(struct audit *, struct store *, struct err *reterr);
+int audit_record_counters(struct audit *, struct store *, struct err *reterr);
+int audit_record_conversation(struct audit *, struct store *, const struct conversation *, struct err *reterr);
+int audit_record_flows(struct store *, const struct conversation *, uint64_t *next_id, struct err *reterr);
+int audit_record_expectations(struct audit *, struct store *, struct err *reterr);
+/* A finding in the record's words. */
+typedef int tell_fn(void *aux, const struct store_finding *, struct err *reterr);
+int audit_tell_finding(struct audit *, const struct finding *, uint64_t id, tell_fn *, void *aux, struct err *reterr);
 
 #endif

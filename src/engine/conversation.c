@@ -722,3 +722,98 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     b->windows = NULL;
     return rc;
 }
+
+/* --- tables ------------------------------------------------------------------------------------------ */
+
+static void own_nothing(struct conversation *c)
+{
+    c->kept = NULL;
+    c->icmp = NULL;
+    c->windows = NULL;
+    c->n_kept = c->n_kept_allocated = 0;
+}
+
+/* 'c' goes to where its key stands, or takes the place. */
+static int take(struct conversation_table *t, struct conversation *c)
+{
+    enum conversation_class class = conversation_class(&c->key);
+
+    if (class != CLASS_NONE && c->rank <= t->thresholds[class] && make_room(t, class) != 0)
+        return -ENOMEM;
+    if (class != CLASS_NONE && c->rank > t->thresholds[class]) {
+        conversation_sum_up(c, SUM_PEERS);
+        class = CLASS_NONE;
+    }
+    size_t               n = t->n;
+    struct conversation *to = find_or_insert(t, &c->key, c->rank);
+    if (to == NULL)
+        return -ENOMEM;
+    if (t->n == n)
+        return conversation_absorb(&t->limits, to, c);
+    if (class != CLASS_NONE)
+        t->n_ranked[class]++;
+    *to = *c;
+    own_nothing(c);
+    return 0;
+}
+
+int conversation_table_take(struct conversation_table *t, struct conversation_table *from)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < from->n; i++)
+        if (take(t, conversation_at(from, i)) != 0)
+            rc = -ENOMEM;
+    for (size_t i = 0; rc != 0 && i < from->n; i++) { /* what could not be taken */
+        struct conversation *c = conversation_at(from, i);
+
+        free(c->kept);
+        free(c->icmp);
+        free(c->windows);
+    }
+    from->n = 0;
+    return rc;
+}
+
+static void *copy_of(const void *from, size_t size)
+{
+    void *p = from != NULL ? malloc(size) : NULL;
+
+    return p != NULL ? memcpy(p, from, size) : NULL;
+}
+
+static int copy(struct conversation_table *t, const struct conversation *from)
+{
+    struct conversation *to = find_or_insert(t, &from->key, from->rank);
+
+    if (to == NULL)
+        return -ENOMEM;
+    *to = *from;
+    own_nothing(to);
+    to->icmp = copy_of(from->icmp, sizeof(*from->icmp));
+    to->kept = from->n_kept > 0 ? copy_of(from->kept, from->n_kept * sizeof(*from->kept)) : NULL;
+    to->windows = from->windows != NULL
+                      ? copy_of(from->windows, sizeof(*from->windows) + from->windows->n_allocated * sizeof(from->windows->items[0]))
+                      : NULL;
+    if ((from->icmp != NULL && to->icmp == NULL) || (from->n_kept > 0 && to->kept == NULL) || (from->windows != NULL && to->windows == NULL))
+        return -ENOMEM;
+    to->n_kept = to->n_kept_allocated = from->n_kept;
+    return 0;
+}
+
+int conversation_table_copy(const struct conversation_table *from, struct conversation_table **ret, struct err *reterr)
+{
+    struct conversation_table *t;
+    int                        rc = conversation_table_new(&from->limits, &t, reterr);
+
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; rc == 0 && i < from->n; i++)
+        rc = copy(t, &from->chunks[i / CHUNK][i % CHUNK]);
+    if (rc != 0) {
+        conversation_table_free(t);
+        return err_set(reterr, rc, "no memory to evaluate %zu conversations", from->n);
+    }
+    *ret = t;
+    return 0;
+}

@@ -126,6 +126,10 @@ bool conversation_exceeds(const struct conversation *, const uint64_t thresholds
 void conversation_sum_up(struct conversation *, enum conversation_sum by);
 /* 'b', of the same key, goes into 'a' and is empty then.  -ENOMEM: without all of its flow rows. */
 int  conversation_absorb(const struct conversation_limits *, struct conversation *a, struct conversation *b);
+/* All of 'from' goes into the table, and is empty then.  -ENOMEM: some of it is lost. */
+int  conversation_table_take(struct conversation_table *, struct conversation_table *from);
+/* A copy to evaluate: with flow rows, errors and windows of its own. */
+int  conversation_table_copy(const struct conversation_table *, struct conversation_table **ret, struct err *reterr);
 size_t conversation_count(const struct conversation_table *);
 /* Valid until the next fold. */
 struct conversation *conversation_at(struct conversation_table *, size_t i);

@@ -186,7 +186,8 @@ static int make_shards(struct audit *a, bool survey, struct err *reterr)
     so.pair_key = (struct hash_key){UINT64_C(0x9ae16a3b2f90404f), UINT64_C(0xc3a5c85c97cb3127)};
     so.flow.memory_limit /= o->n_workers;
     a->shards = calloc(o->n_workers, sizeof(struct shard *));
-    if (a->shards == NULL)
+    a->parts = calloc(o->n_workers, sizeof(struct part *));
+    if (a->shards == NULL || a->parts == NULL)
         return err_set(reterr, -ENOMEM, "no memory for the workers");
     if (o->stuck != NULL) {
         rc = watchdog_new(o->n_workers, o->stuck_ns, on_stuck, a, &a->watchdog, reterr);
@@ -200,6 +201,7 @@ static int make_shards(struct audit *a, bool survey, struct err *reterr)
         rc = shard_new(&so, a->policy, &a->shards[a->n_shards], reterr);
         if (rc != 0)
             return rc;
+        a->parts[a->n_parts++] = shard_part(a->shards[a->n_shards]);
     }
     return 0;
 }
@@ -232,8 +234,8 @@ static int run_crew(struct audit *a, struct err *reterr)
 
 static void add_results(const struct audit *a, size_t input, uint64_t sums[static PACKET_N_RESULTS])
 {
-    for (size_t i = 0; i < a->n_shards; i++) {
-        const uint64_t *results = shard_results(a->shards[i], input);
+    for (size_t i = 0; i < a->n_parts; i++) {
+        const uint64_t *results = &a->parts[i]->results[input * PACKET_N_RESULTS];
 
         for (size_t k = 0; k < PACKET_N_RESULTS; k++)
             sums[k] += results[k];
@@ -251,7 +253,7 @@ static void name_linktype(const struct capture_stats *stats, struct engine_resul
 
 /* What was looked at, and what was not. */
 /* Packets that were read and are of no flow, though they might have been of one that the document speaks of. */
-static uint64_t unjudged_of(const uint64_t results[static PACKET_N_RESULTS])
+uint64_t audit_unjudged(const uint64_t results[static PACKET_N_RESULTS])
 {
     static const enum packet_result reasons[] = {
         PACKET_ENCRYPTED, PACKET_LINKTYPE,   PACKET_CUT_HEADER, PACKET_BAD_LINK,        PACKET_BAD_IPV4,  PACKET_BAD_IPV6,
@@ -319,7 +321,7 @@ static int sum_up(struct audit *a, struct err *reterr)
         a->coverage.damaged |= stats.damaged || !inputs_finished(a->inputs, i);
         a->coverage.lost += stats.n_stated_drops;
         a->coverage.filtered += results[PACKET_FILTERED] + stats.n_filtered;
-        a->coverage.unjudged += unjudged_of(results);
+        a->coverage.unjudged += audit_unjudged(results);
         if (stats.last_ns != 0) { /* some packet of it has a time */
             note_stretch(a, &stats);
             a->coverage.first_ns = stats.first_ns < a->coverage.first_ns ? stats.first_ns : a->coverage.first_ns;
@@ -349,6 +351,7 @@ static void release(struct audit *a)
     for (size_t i = 0; i < a->n_shards; i++)
         shard_free(a->shards[i]);
     free(a->shards);
+    free(a->parts);
     free(a->conversations);
     free(a->hosts);
     app_list_free(a->apps);

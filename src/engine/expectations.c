@@ -199,7 +199,16 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
         expector_host(x, &s->sightings[s->next_sighting].host);
 }
 
-/* The whole run's, but for the times: nobody knows which window what was lost belonged to. */
+/* Of live inputs it is known when packets were lost. */
+static void own_losses(const struct audit *a, struct coverage *c)
+{
+    c->lost = 0;
+    for (size_t i = 0; i < a->n_losses; i++)
+        if (a->losses[i].last_ns >= c->first_ns && a->losses[i].first_ns <= c->last_ns)
+            c->lost += a->losses[i].packets > 0 ? a->losses[i].packets : 1;
+}
+
+/* The whole run's, but for the times: of files nobody knows which window what was lost belonged to. */
 static struct coverage coverage_of(const struct audit *a, const struct expect_window *w)
 {
     struct coverage c = a->coverage;
@@ -215,6 +224,8 @@ static struct coverage coverage_of(const struct audit *a, const struct expect_wi
 
         longest = to - from > longest ? to - from : longest;
     }
+    if (a->losses != NULL)
+        own_losses(a, &c);
     c.has_holes = longest < c.last_ns - c.first_ns;
     c.longest_ns = !c.has_holes ? 0 : longest > 0 ? longest : 1;
     return c;

@@ -139,6 +139,31 @@ int inputs_open(const char *const *paths, size_t n, const struct capture_options
     return 0;
 }
 
+int inputs_named(const char *const *names, size_t n, struct inputs **ret, struct err *reterr)
+{
+    struct inputs *set = calloc(1, sizeof(*set));
+    bool           ok = set != NULL && (set->items = calloc(n, sizeof(*set->items))) != NULL;
+
+    for (size_t i = 0; ok && i < n; i++) {
+        struct input *in = calloc(1, sizeof(*in));
+
+        if (in == NULL)
+            ok = false;
+        else
+            set->items[set->n_items++] = in;
+        if (ok && (in->name = strdup(names[i])) == NULL)
+            ok = false;
+        if (ok)
+            in->path = in->name;
+    }
+    if (!ok) {
+        inputs_free(set);
+        return err_set(reterr, -ENOMEM, "no memory for the list of inputs");
+    }
+    *ret = set;
+    return 0;
+}
+
 void inputs_free(struct inputs *set)
 {
     if (set == NULL)

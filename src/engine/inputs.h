@@ -18,6 +18,8 @@ struct input_frame {
 struct inputs;
 
 int inputs_open(const char *const *paths, size_t n, const struct capture_options *, struct inputs **ret, struct err *reterr);
+/* Inputs of which only the names are known: live ones. */
+int inputs_named(const char *const *names, size_t n, struct inputs **ret, struct err *reterr);
 /* Up to 'n' frames; 0 at the end; negative: a fault of the machine (frames before it were returned).
  * They are valid until the next call. */
 int inputs_next(struct inputs *, struct input_frame *ret, size_t n, struct err *reterr);

@@ -46,13 +46,13 @@ static int gather(struct audit *a, struct err *reterr)
 {
     size_t n = 0, at = 0;
 
-    for (size_t i = 0; i < a->n_shards; i++)
-        n += conversation_count(shard_conversations(a->shards[i]));
+    for (size_t i = 0; i < a->n_parts; i++)
+        n += conversation_count(a->parts[i]->conversations);
     a->conversations = calloc(n + 1, sizeof(struct conversation *));
     if (a->conversations == NULL)
         return err_set(reterr, -ENOMEM, "no memory to merge %zu conversations", n);
-    for (size_t i = 0; i < a->n_shards; i++) {
-        struct conversation_table *t = shard_conversations(a->shards[i]);
+    for (size_t i = 0; i < a->n_parts; i++) {
+        struct conversation_table *t = a->parts[i]->conversations;
 
         for (size_t k = 0; k < conversation_count(t); k++)
             a->conversations[at++] = conversation_at(t, k);
@@ -167,21 +167,16 @@ static int gather_queries(const struct audit *a, struct group_queries *ret, stru
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < a->n_shards; i++) {
-        size_t slots;
-
-        shard_group_queries(a->shards[i], &slots);
-        n += slots;
-    }
+    for (size_t i = 0; i < a->n_parts; i++)
+        n += a->parts[i]->n_query_slots;
     ret->items = calloc(n + 1, sizeof(*ret->items));
     ret->n = 0;
     if (ret->items == NULL)
         return err_set(reterr, -ENOMEM, "no memory to merge queries to broadcast addresses");
-    for (size_t i = 0; i < a->n_shards; i++) {
-        size_t                          slots;
-        const struct shard_group_query *q = shard_group_queries(a->shards[i], &slots);
+    for (size_t i = 0; i < a->n_parts; i++) {
+        const struct shard_group_query *q = a->parts[i]->queries;
 
-        for (size_t k = 0; k < slots; k++)
+        for (size_t k = 0; k < a->parts[i]->n_query_slots; k++)
             if (q[k].last_ns != INT64_MIN)
                 ret->items[ret->n++] = q[k];
     }
@@ -288,7 +283,7 @@ static void mark_answer(const struct audit *a, const struct group_queries *queri
 {
     const struct tuple *t = &c->tuple;
 
-    if (c->key.transport != IPPROTO_UDP || c->key.summed != SUM_NONE || c->group || c->client_port_low != c->client_port_high)
+    if (c->key.transport != IPPROTO_UDP || c->key.summed != SUM_NONE || c->group || c->answers_group || c->client_port_low != c->client_port_high)
         return;
     bool forward = c->packets[1] == 0, back = c->packets[0] == 0;
     if (forward == back || (t->client_port == t->server_port && !c->is_reply && !(c->cut && c->app->basis != APP_CONTENT)))
@@ -338,20 +333,15 @@ static int merge_hosts(struct audit *a, struct err *reterr)
 {
     size_t n = 0, kept = 0;
 
-    for (size_t i = 0; i < a->n_shards; i++) {
-        size_t slots;
-
-        shard_hosts(a->shards[i], &slots);
-        n += slots;
-    }
+    for (size_t i = 0; i < a->n_parts; i++)
+        n += a->parts[i]->n_host_slots;
     a->hosts = calloc(n + 1, sizeof(*a->hosts));
     if (a->hosts == NULL)
         return err_set(reterr, -ENOMEM, "no memory to merge hosts");
-    for (size_t i = 0; i < a->n_shards; i++) {
-        size_t                   slots;
-        const struct shard_host *h = shard_hosts(a->shards[i], &slots);
+    for (size_t i = 0; i < a->n_parts; i++) {
+        const struct shard_host *h = a->parts[i]->hosts;
 
-        for (size_t k = 0; k < slots; k++)
+        for (size_t k = 0; k < a->parts[i]->n_host_slots; k++)
             if (h[k].used)
                 a->hosts[a->n_hosts++] = h[k];
     }
@@ -364,21 +354,6 @@ static int merge_hosts(struct audit *a, struct err *reterr)
     }
     a->n_hosts = kept;
     return 0;
-}
-
-static void add_totals(struct shard_totals *sum, const struct shard_totals *t)
-{
-    sum->n_flows += t->n_flows;
-    sum->n_duplicates += t->n_duplicates;
-    sum->n_retransmissions += t->n_retransmissions;
-    sum->n_cut_flows += t->n_cut_flows;
-    sum->n_unseen_bytes += t->n_unseen_bytes;
-    sum->n_flow_memory_lost += t->n_flow_memory_lost;
-    sum->n_group_queries_lost += t->n_group_queries_lost;
-    sum->n_hosts_lost += t->n_hosts_lost;
-    sum->n_evicted += t->n_evicted;
-    sum->first_ns = t->first_ns < sum->first_ns ? t->first_ns : sum->first_ns;
-    sum->last_ns = t->last_ns > sum->last_ns ? t->last_ns : sum->last_ns;
 }
 
 int audit_merge(struct audit *a, struct err *reterr)
@@ -394,13 +369,16 @@ int audit_merge(struct audit *a, struct err *reterr)
     if (rc == 0)
         rc = merge_hosts(a, reterr);
     a->totals = (struct shard_totals){.first_ns = INT64_MAX, .last_ns = INT64_MIN};
-    for (size_t i = 0; rc == 0 && i < a->n_shards; i++) {
-        struct shard_totals t;
-
-        shard_totals(a->shards[i], &t);
-        add_totals(&a->totals, &t);
-    }
+    for (size_t i = 0; rc == 0 && i < a->n_parts; i++)
+        shard_totals_add(&a->totals, &a->parts[i]->totals);
     return rc;
+}
+
+int audit_mark_answers(struct audit *a, struct err *reterr)
+{
+    int rc = gather(a, reterr);
+
+    return rc == 0 ? mark_answers(a, reterr) : rc;
 }
 
 int audit_order(struct audit *a, struct err *reterr)

@@ -80,8 +80,9 @@ static void join(const struct audit *a, struct conversation *c)
 
 int audit_join_parents(struct audit *a, struct err *reterr)
 {
-    for (size_t i = 0; i < a->n_shards; i++)
-        if (announcements_merge(&a->announcements, shard_announcements(a->shards[i])) != 0)
+    for (size_t i = 0; i < a->n_parts; i++)
+        if (a->parts[i]->announcements.n + a->parts[i]->announcements.n_lost > 0 &&
+            announcements_merge(&a->announcements, &a->parts[i]->announcements) != 0)
             return err_set(reterr, -ENOMEM, "no memory to merge negotiated ports");
     announcements_sort(&a->announcements);
     for (size_t i = 0; i < a->n_conversations; i++)

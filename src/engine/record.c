@@ -30,7 +30,7 @@ static void linktype_names(const struct capture_stats *stats, char *ret, size_t 
                                 capture_linktype_name(stats->linktypes[i], buf, sizeof(buf)));
 }
 
-static int record_discards(struct audit *a, struct store *store, uint32_t id, const uint64_t *results, uint64_t *ret_sum, struct err *reterr)
+int audit_record_discards(struct store *store, uint32_t id, const uint64_t *results, uint64_t *ret_sum, struct err *reterr)
 {
     int rc = 0;
 
@@ -43,7 +43,6 @@ static int record_discards(struct audit *a, struct store *store, uint32_t id, co
         *ret_sum += results[r];
         rc = store_put_discard(store, &d, reterr);
     }
-    (void)a;
     return rc;
 }
 
@@ -78,8 +77,8 @@ static int record_unread(struct store *store, uint32_t id, const struct capture_
 static void sum_results(const struct audit *a, size_t input, uint64_t *sums)
 {
     memset(sums, 0, PACKET_N_RESULTS * sizeof(*sums));
-    for (size_t i = 0; i < a->n_shards; i++) {
-        const uint64_t *results = shard_results(a->shards[i], input);
+    for (size_t i = 0; i < a->n_parts; i++) {
+        const uint64_t *results = &a->parts[i]->results[input * PACKET_N_RESULTS];
 
         for (size_t k = 0; k < PACKET_N_RESULTS; k++)
             sums[k] += results[k];
@@ -97,7 +96,7 @@ static int record_input(struct audit *a, struct store *store, size_t i, struct e
     sum_results(a, i, results);
     results[PACKET_FILTERED] += stats.n_filtered;
     linktype_names(&stats, linktypes, sizeof(linktypes));
-    int rc = record_discards(a, store, id, results, &discarded, reterr);
+    int rc = audit_record_discards(store, id, results, &discarded, reterr);
     if (rc == 0)
         rc = record_losses(store, id, &stats, reterr);
     if (rc == 0 && !inputs_finished(a->inputs, i) && !stats.damaged)
@@ -123,7 +122,7 @@ static int record_input(struct audit *a, struct store *store, size_t i, struct e
     return rc == 0 ? store_put_input(store, &in, reterr) : rc;
 }
 
-static int record_unseen(struct audit *a, struct store *store, struct err *reterr)
+int audit_record_unseen(struct audit *a, struct store *store, struct err *reterr)
 {
     char              detail[160];
     struct store_loss loss = {
@@ -152,7 +151,7 @@ static void join_names(const struct rules_names *names, char *ret, size_t size)
         len += (size_t)snprintf(ret + len, size - len, "%s%s", i > 0 ? " " : "", names->items[i].text);
 }
 
-static int record_rows(struct audit *a, struct store *store, struct err *reterr)
+int audit_record_rows(struct audit *a, struct store *store, struct err *reterr)
 {
     int rc = 0;
 
@@ -179,7 +178,7 @@ static int record_rows(struct audit *a, struct store *store, struct err *reterr)
     return rc;
 }
 
-static int record_hosts(struct audit *a, struct store *store, struct err *reterr)
+int audit_record_hosts(struct audit *a, struct store *store, struct err *reterr)
 {
     int rc = 0;
 
@@ -208,7 +207,7 @@ static int record_hosts(struct audit *a, struct store *store, struct err *reterr
     return rc;
 }
 
-static int record_counters(struct audit *a, struct store *store, struct err *reterr)
+int audit_record_counters(struct audit *a, struct store *store, struct err *reterr)
 {
     const struct shard_totals *t = &a->totals;
     const struct store_counter counters[] = {
@@ -286,7 +285,7 @@ static const char *row_id(const struct audit *a, uint32_t row)
     return row != POLICY_NONE ? policy_row(a->policy, row)->id.text : NULL;
 }
 
-static int record_conversation(struct audit *a, struct store *store, const struct conversation *c, struct err *reterr)
+int audit_record_conversation(struct audit *a, struct store *store, const struct conversation *c, struct err *reterr)
 {
     char                    encap[128], parent[PARENT_SIZE] = "no-parent";
     struct end              client, server;
@@ -336,7 +335,7 @@ static int record_conversation(struct audit *a, struct store *store, const struc
     return store_put_conversation(store, &s, reterr);
 }
 
-static int record_flows(struct store *store, const struct conversation *c, uint64_t *next_id, struct err *reterr)
+int audit_record_flows(struct store *store, const struct conversation *c, uint64_t *next_id, struct err *reterr)
 {
     int rc = 0;
 
@@ -362,9 +361,9 @@ static int record_conversations(struct audit *a, struct store *store, struct err
     int      rc = 0;
 
     for (size_t i = 0; rc == 0 && i < a->n_conversations; i++) {
-        rc = record_conversation(a, store, a->conversations[i], reterr);
+        rc = audit_record_conversation(a, store, a->conversations[i], reterr);
         if (rc == 0)
-            rc = record_flows(store, a->conversations[i], &next_flow, reterr);
+            rc = audit_record_flows(store, a->conversations[i], &next_flow, reterr);
     }
     return rc;
 }
@@ -507,7 +506,7 @@ static void describe_sign(const struct audit *a, const struct finding *f, struct
     s->server_name = policy_host_name(a->policy, policy_host(a->policy, &p->announcer));
 }
 
-static int record_finding(struct audit *a, struct store *store, const struct finding *f, uint64_t id, struct err *reterr)
+int audit_tell_finding(struct audit *a, const struct finding *f, uint64_t id, tell_fn *fn, void *aux, struct err *reterr)
 {
     struct end from, to;
     char                 sentence[SENTENCE_SIZE] = "", parent[PARENT_SIZE], client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE];
@@ -554,10 +553,15 @@ static int record_finding(struct audit *a, struct store *store, const struct fin
         s.client = addr_text(&f->separation->addr[0], client);
         s.server = addr_text(&f->separation->addr[1], server);
     }
-    return store_put_finding(store, &s, reterr);
+    return fn(aux, &s, reterr);
 }
 
-static int record_expectations(struct audit *a, struct store *store, struct err *reterr)
+static int put_finding(void *aux, const struct store_finding *s, struct err *reterr)
+{
+    return store_put_finding(aux, s, reterr);
+}
+
+int audit_record_expectations(struct audit *a, struct store *store, struct err *reterr)
 {
     int rc = 0;
 
@@ -589,18 +593,18 @@ int audit_record(struct audit *a, struct store *store, struct err *reterr)
     for (size_t i = 0; rc == 0 && i < inputs_count(a->inputs); i++)
         rc = record_input(a, store, i, reterr);
     if (rc == 0)
-        rc = record_unseen(a, store, reterr);
+        rc = audit_record_unseen(a, store, reterr);
     if (rc == 0)
-        rc = record_rows(a, store, reterr);
+        rc = audit_record_rows(a, store, reterr);
     if (rc == 0)
-        rc = record_hosts(a, store, reterr);
+        rc = audit_record_hosts(a, store, reterr);
     if (rc == 0)
-        rc = record_counters(a, store, reterr);
+        rc = audit_record_counters(a, store, reterr);
     if (rc == 0)
         rc = record_conversations(a, store, reterr);
     for (size_t i = 0; rc == 0 && i < a->n_findings; i++)
-        rc = record_finding(a, store, &a->findings[i], i + 1, reterr);
+        rc = audit_tell_finding(a, &a->findings[i], i + 1, put_finding, store, reterr);
     if (rc == 0)
-        rc = record_expectations(a, store, reterr);
+        rc = audit_record_expectations(a, store, reterr);
     return rc;
 }

@@ -17,11 +17,11 @@
 #include "flowaudit/learn.h"
 
 #define CHUNK 64              /* packets hashed and prefetched ahead of the table look-ups */
-#define MAX_GROUP_QUERIES (256u << 10)
-#define MAX_HOSTS (1u << 20)
 #define MAX_SNIFFS 2          /* signalling shows itself in the first payload of one side or the other */
 #define SWEEP_EVERY 16384     /* packets between two sweeps of the flow table: only frees memory */
 #define SWEEP_BUDGET 4096
+#define YOUNG_NS (3 * INT64_C(1000000000))     /* the first retransmission of a SYN is over, and most content is known */
+#define QUERIES_KEPT_NS (2000 * INT64_C(1000000000)) /* from one pass to the next: longer than a UDP flow is silent */
 
 /* The shard's own state of a flow, in flow_ext(): kept small, for every flow with payload has one. */
 struct flow_state {
@@ -40,14 +40,10 @@ struct shard {
     struct flow_table         *flows;
     struct classifier         *classifier;
     struct pinholes           *pinholes;
-    struct announcements       announcements;
-    struct conversation_table *conversations;
-    uint64_t                  *results; /* [input][result] */
-    struct shard_totals        totals;
-    struct shard_host         *hosts;   /* open addressing by address; sent + received == 0: empty */
-    size_t                     n_hosts, n_host_slots;
-    struct shard_group_query  *queries; /* the same; last_ns of an empty slot is INT64_MIN */
-    size_t                     n_queries, n_query_slots;
+    struct part               *ended;   /* flows that ended, and all that is not of flows */
+    struct part               *later;   /* the same of flows that the pass under way has told as open, or NULL */
+    struct part               *open;    /* flows as the pass under way found them, or NULL: no pass */
+    struct flow_walk           walk;
     const struct app_entry   **apps;    /* distinct results so far; the first is "nothing" */
     uint16_t                   n_apps;
     uint16_t                   app_slots[2 * APPS_MAX]; /* index + 1, by hash */
@@ -55,133 +51,6 @@ struct shard {
     uint64_t                   n_since_sweep;
     int64_t                    latest_ns; /* of all packets, not of this shard's alone */
 };
-
-/* --- what was seen of hosts, and of queries to groups --------------------------------------------- */
-
-static struct shard_host *host_slot(const struct shard *s, struct shard_host *slots, size_t n_slots, const struct addr *a, int64_t window)
-{
-    uint64_t hash = hash_bytes(&s->hash_key, a, sizeof(*a)) + (uint64_t)window * UINT64_C(0x9e3779b97f4a7c15);
-
-    for (size_t at = (hash ^ hash >> 32) & (n_slots - 1);; at = (at + 1) & (n_slots - 1)) {
-        struct shard_host *h = &slots[at];
-
-        if (!h->used || (h->window == window && addr_compare(&h->addr, a) == 0))
-            return h;
-    }
-}
-
-static int grow_hosts(struct shard *s)
-{
-    size_t             n = s->n_host_slots == 0 ? 256 : 2 * s->n_host_slots;
-    struct shard_host *slots = calloc(n, sizeof(*slots));
-
-    if (slots == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < s->n_host_slots; i++)
-        if (s->hosts[i].used)
-            *host_slot(s, slots, n, &s->hosts[i].addr, s->hosts[i].window) = s->hosts[i];
-    free(s->hosts);
-    s->hosts = slots;
-    s->n_host_slots = n;
-    return 0;
-}
-
-/* A host in one window: from 'first_ns' to 'last_ns' a flow of it was seen there, in which it sent packets, or not. */
-struct host_sight {
-    int64_t  window, first_ns, last_ns;
-    uint64_t sent, received;
-    bool     sends;
-};
-
-static void note_sight(struct shard *s, const struct addr *a, const struct host_sight *w)
-{
-    if (2 * (s->n_hosts + 1) > s->n_host_slots && (s->n_hosts >= MAX_HOSTS || grow_hosts(s) != 0)) {
-        s->totals.n_hosts_lost++;
-        return;
-    }
-    struct shard_host *h = host_slot(s, s->hosts, s->n_host_slots, a, w->window);
-    if (!h->used) {
-        *h = (struct shard_host){.addr = *a, .window = w->window, .first_ns = w->first_ns, .last_ns = w->last_ns,
-                                 .sent_first_ns = INT64_MAX, .sent_last_ns = INT64_MIN, .used = true};
-        s->n_hosts++;
-    }
-    h->first_ns = w->first_ns < h->first_ns ? w->first_ns : h->first_ns;
-    h->last_ns = w->last_ns > h->last_ns ? w->last_ns : h->last_ns;
-    if (w->sends) {
-        h->sent_first_ns = w->first_ns < h->sent_first_ns ? w->first_ns : h->sent_first_ns;
-        h->sent_last_ns = w->last_ns > h->sent_last_ns ? w->last_ns : h->sent_last_ns;
-    }
-    h->sent += w->sent;
-    h->received += w->received;
-}
-
-static void note_host(struct shard *s, const struct addr *a, const struct flow_record *r, uint64_t sent, uint64_t received)
-{
-    int64_t           first = window_of(r->first_ns, s->options.window_ns), last = window_of(r->last_ns, s->options.window_ns);
-    struct host_sight w = {.window = first, .first_ns = r->first_ns, .last_ns = r->last_ns, .sent = sent, .received = received, .sends = sent > 0};
-
-    if (sent + received == 0)
-        return;
-    if (first != last)
-        w.last_ns = r->first_ns;
-    note_sight(s, a, &w);
-    if (first != last) {
-        w = (struct host_sight){.window = last, .first_ns = r->last_ns, .last_ns = r->last_ns, .sends = sent > 0};
-        note_sight(s, a, &w);
-    }
-}
-
-static struct shard_group_query *query_slot(const struct shard *s, struct shard_group_query *slots, size_t n_slots,
-                                            const struct shard_group_query *key)
-{
-    const size_t size = offsetof(struct shard_group_query, first_ns);
-
-    for (size_t at = hash_bytes(&s->hash_key, key, size) & (n_slots - 1);; at = (at + 1) & (n_slots - 1)) {
-        struct shard_group_query *q = &slots[at];
-
-        if (q->last_ns == INT64_MIN || memcmp(q, key, size) == 0)
-            return q;
-    }
-}
-
-static int grow_queries(struct shard *s)
-{
-    size_t                    n = s->n_query_slots == 0 ? 256 : 2 * s->n_query_slots;
-    struct shard_group_query *slots = calloc(n, sizeof(*slots));
-
-    if (slots == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        slots[i].last_ns = INT64_MIN;
-    for (size_t i = 0; i < s->n_query_slots; i++)
-        if (s->queries[i].last_ns != INT64_MIN)
-            *query_slot(s, slots, n, &s->queries[i]) = s->queries[i];
-    free(s->queries);
-    s->queries = slots;
-    s->n_query_slots = n;
-    return 0;
-}
-
-static void note_group_query(struct shard *s, const struct packet *p)
-{
-    struct shard_group_query key = {
-        .sender = p->src, .sender_port = p->sport, .port = p->dport, .span = (uint32_t)(p->ts_ns / SHARD_QUERY_SPAN_NS),
-        .first_ns = p->ts_ns, .last_ns = p->ts_ns,
-    };
-
-    if (2 * (s->n_queries + 1) > s->n_query_slots && (s->n_queries >= MAX_GROUP_QUERIES || grow_queries(s) != 0)) {
-        s->totals.n_group_queries_lost++;
-        return;
-    }
-    struct shard_group_query *q = query_slot(s, s->queries, s->n_query_slots, &key);
-    if (q->last_ns == INT64_MIN) {
-        *q = key;
-        s->n_queries++;
-        return;
-    }
-    q->first_ns = p->ts_ns < q->first_ns ? p->ts_ns : q->first_ns;
-    q->last_ns = p->ts_ns > q->last_ns ? p->ts_ns : q->last_ns;
-}
 
 /* --- the end of a flow ------------------------------------------------------------------------------ */
 
@@ -276,9 +145,9 @@ static const struct app_entry *end_classification(struct shard *s, struct flow_s
     return s->apps[state->app];
 }
 
-static void add_totals(struct shard *s, const struct flow_record *r)
+static void add_totals(const struct shard *s, struct part *part, const struct flow_record *r)
 {
-    struct shard_totals *t = &s->totals;
+    struct shard_totals *t = &part->totals;
 
     t->n_flows++;
     t->n_duplicates += r->duplicates;
@@ -292,19 +161,17 @@ static void add_totals(struct shard *s, const struct flow_record *r)
         const struct addr *a = i == 0 ? &r->tuple.client : &r->tuple.server;
 
         if (policy_host(s->policy, a) != POLICY_NONE)
-            note_host(s, a, r, r->packets[i], r->packets[!i]);
+            part_note_host(part, a, r, s->options.window_ns, r->packets[i], r->packets[!i]);
     }
 }
 
-static void on_flow_end(void *aux, struct flow_record *r, void *ext)
+/* A record of a flow, judged, into a part. */
+static void fold(struct shard *s, struct part *part, struct flow_record *r, struct flow_state *state, const struct app_entry *app)
 {
-    struct shard      *s = aux;
-    struct flow_state *state = ext;
-    struct judgement   j;
+    struct judgement j;
 
-    const struct app_entry *app = end_classification(s, state, r);
     settle_direction(s, r);
-    add_totals(s, r);
+    add_totals(s, part, r);
 
     struct policy_query q = {
         .tuple = r->tuple,
@@ -329,8 +196,36 @@ static void on_flow_end(void *aux, struct flow_record *r, void *ext)
     /* Nobody needs to answer what is sent to a group, nor media, whatever its port. */
     bool         media = j.row != POLICY_NONE && policy_row(s->policy, j.row)->media;
     enum outcome outcome = flow_record_outcome(r, r->group || media || policy_one_way(s->policy, &r->tuple));
-    if (conversation_fold(s->conversations, r, &q, app, &j, outcome, state != NULL && state->is_reply) != 0)
-        s->totals.n_flow_memory_lost++;
+    if (conversation_fold(part->conversations, r, &q, app, &j, outcome, state != NULL && state->is_reply) != 0)
+        part->totals.n_flow_memory_lost++;
+}
+
+/* A flow that the pass under way has told as open is told as ended by the next. */
+static void on_flow_end(void *aux, struct flow_record *r, void *ext)
+{
+    struct shard           *s = aux;
+    const struct app_entry *app = end_classification(s, ext, r);
+    struct part            *part = s->open != NULL && flow_walk_passed(&s->walk, r->entry) ? s->later : s->ended;
+
+    fold(s, part, r, ext, app);
+}
+
+/* An attempt, or content, of which more is to be known in a moment is not told yet. */
+static bool is_too_young(const struct shard *s, const struct flow_record *r, const struct flow_state *state)
+{
+    bool answered = r->packets[0] > 0 && r->packets[1] > 0;
+
+    return s->latest_ns - r->first_ns < YOUNG_NS && (!answered || (state != NULL && state->classify != NULL));
+}
+
+static void on_open_flow(void *aux, struct flow_record *r, void *ext)
+{
+    struct shard *s = aux;
+
+    if (is_too_young(s, r, ext))
+        return;
+    r->end = FLOW_END_ACTIVE;
+    fold(s, s->open, r, ext, end_classification(s, ext, r));
 }
 
 /* --- the path of a packet --------------------------------------------------------------------------- */
@@ -417,7 +312,7 @@ static void on_announcement(void *aux, const struct pinhole *p)
 {
     struct shard *s = aux;
 
-    announcements_add(&s->announcements, p);
+    announcements_add(&s->ended->announcements, p);
 }
 
 /* A packet with payload of a flow that is still watched. */
@@ -436,7 +331,17 @@ static void look_inside(struct shard *s, const struct flow_step *step, const str
 
 static uint64_t *results_of(struct shard *s, uint16_t input)
 {
-    return &s->results[(size_t)input * PACKET_N_RESULTS];
+    return &s->ended->results[(size_t)input * PACKET_N_RESULTS];
+}
+
+static void note_group_query(struct part *part, const struct packet *p)
+{
+    struct shard_group_query q = {
+        .sender = p->src, .sender_port = p->sport, .port = p->dport, .span = (uint32_t)(p->ts_ns / SHARD_QUERY_SPAN_NS),
+        .first_ns = p->ts_ns, .last_ns = p->ts_ns,
+    };
+
+    part_note_query(part, &q);
 }
 
 /* The pair of addresses that decides whose packet it is: for an ICMP error that of the packet it quotes. */
@@ -483,7 +388,7 @@ static void handle_packet(struct shard *s, enum packet_result result, uint64_t h
         flow_table_track(s->flows, hash, p, &step);
         results[step.result]++;
         if ((p->flags & PACKET_GROUP) != 0 && p->transport == IPPROTO_UDP)
-            note_group_query(s, p);
+            note_group_query(s->ended, p);
         if (step.result == PACKET_OK && step.flow->watch != 0 && p->payload_len > 0) {
             watchdog_enter(s->options.seat, p->input, p->number);
             look_inside(s, &step, p);
@@ -555,6 +460,11 @@ void shard_batch(struct shard *s, const struct input_frame *frames, size_t n)
 void shard_finish(struct shard *s)
 {
     flow_table_drain(s->flows, s->latest_ns);
+    if (s->open != NULL && part_absorb(s->ended, s->later) != 0)
+        s->ended->totals.n_flow_memory_lost++;
+    part_free(s->open);
+    part_free(s->later);
+    s->open = s->later = NULL;
     for (size_t i = 0; i < s->options.n_inputs; i++) {
         uint64_t *results = results_of(s, (uint16_t)i);
         struct flow_held held;
@@ -565,6 +475,47 @@ void shard_finish(struct shard *s)
     }
 }
 
+/* --- runs without an end --------------------------------------------------------------------------- */
+
+static bool begin_pass(struct shard *s)
+{
+    if (part_new(&s->options.limits, s->options.n_inputs, &s->open, NULL) != 0)
+        return false;
+    if (part_new(&s->options.limits, s->options.n_inputs, &s->later, NULL) != 0) {
+        part_free(s->open);
+        s->open = NULL;
+        return false;
+    }
+    s->walk = (struct flow_walk){0};
+    return true;
+}
+
+bool shard_pass_step(struct shard *s, size_t budget)
+{
+    if (s->open == NULL && !begin_pass(s))
+        return false;
+    if (s->latest_ns != INT64_MIN)
+        flow_table_sweep(s->flows, s->latest_ns, budget);
+    return flow_table_walk(s->flows, &s->walk, budget, on_open_flow, s);
+}
+
+int shard_pass_take(struct shard *s, struct part **ret_ended, struct part **ret_open, struct err *reterr)
+{
+    if (s->open == NULL)
+        return err_set(reterr, -ENOMEM, "no memory for what was found out");
+    for (size_t i = 0; i < s->ended->n_query_slots; i++) {
+        const struct shard_group_query *q = &s->ended->queries[i];
+
+        if (q->last_ns != INT64_MIN && q->last_ns > s->latest_ns - QUERIES_KEPT_NS)
+            part_note_query(s->later, q);
+    }
+    *ret_ended = s->ended;
+    *ret_open = s->open;
+    s->ended = s->later;
+    s->later = s->open = NULL;
+    return 0;
+}
+
 /* --- making, freeing, asking ------------------------------------------------------------------------- */
 
 int shard_new(const struct shard_options *options, const struct policy *policy, struct shard **ret, struct err *reterr)
@@ -572,19 +523,17 @@ int shard_new(const struct shard_options *options, const struct policy *policy, 
     struct shard *s = calloc(1, sizeof(*s));
 
     if (s != NULL) {
-        s->results = calloc(options->n_inputs, PACKET_N_RESULTS * sizeof(*s->results));
         s->apps = calloc(APPS_MAX, sizeof(*s->apps));
         if (s->apps != NULL)
             s->apps[s->n_apps++] = app_list_nothing(options->apps);
     }
-    if (s == NULL || s->results == NULL || s->apps == NULL) {
+    if (s == NULL || s->apps == NULL) {
         shard_free(s);
         return err_set(reterr, -ENOMEM, "no memory for a worker");
     }
     s->options = *options;
     s->policy = policy;
-    s->totals.first_ns = INT64_MAX;
-    s->totals.last_ns = s->latest_ns = INT64_MIN;
+    s->latest_ns = INT64_MIN;
     s->options.flow.ext_size = sizeof(struct flow_state);
 
     size_t             n_names;
@@ -597,9 +546,7 @@ int shard_new(const struct shard_options *options, const struct policy *policy, 
     if (rc == 0)
         rc = pinholes_new(NULL, on_announcement, s, &s->pinholes, reterr);
     if (rc == 0)
-        rc = conversation_table_new(&s->options.limits, &s->conversations, reterr);
-    if (rc == 0 && (grow_hosts(s) != 0 || grow_queries(s) != 0))
-        rc = err_set(reterr, -ENOMEM, "no memory for a worker");
+        rc = part_new(&s->options.limits, options->n_inputs, &s->ended, reterr);
     if (rc != 0) {
         shard_free(s);
         return rc;
@@ -615,50 +562,26 @@ void shard_free(struct shard *s)
     flow_table_free(s->flows);
     classifier_free(s->classifier);
     pinholes_free(s->pinholes);
-    announcements_clear(&s->announcements);
-    conversation_table_free(s->conversations);
-    free(s->results);
+    part_free(s->ended);
+    part_free(s->later);
+    part_free(s->open);
     free(s->apps);
-    free(s->hosts);
-    free(s->queries);
     free(s);
 }
 
-struct conversation_table *shard_conversations(struct shard *s)
+struct part *shard_part(struct shard *s)
 {
-    return s->conversations;
+    return s->ended;
 }
 
-const uint64_t *shard_results(const struct shard *s, size_t input)
+int64_t shard_latest_ns(const struct shard *s)
 {
-    return &s->results[input * PACKET_N_RESULTS];
-}
-
-const struct shard_host *shard_hosts(const struct shard *s, size_t *ret_n)
-{
-    *ret_n = s->n_host_slots;
-    return s->hosts;
-}
-
-const struct shard_group_query *shard_group_queries(const struct shard *s, size_t *ret_n)
-{
-    *ret_n = s->n_query_slots;
-    return s->queries;
-}
-
-void shard_totals(const struct shard *s, struct shard_totals *ret)
-{
-    *ret = s->totals;
+    return s->latest_ns;
 }
 
 void shard_flow_stats(const struct shard *s, struct flow_table_stats *ret)
 {
     flow_table_stats(s->flows, ret);
-}
-
-const struct announcements *shard_announcements(const struct shard *s)
-{
-    return &s->announcements;
 }
 
 void shard_pinhole_stats(const struct shard *s, struct pinholes_stats *ret)

@@ -53,6 +53,35 @@ struct shard_totals {
     int64_t  first_ns, last_ns; /* of flows */
 };
 
+void shard_totals_add(struct shard_totals *sum, const struct shard_totals *);
+
+/*
+ * What a shard found out in one stretch of its work: everything in it adds up, so that parts of several shards, or of several stretches,
+ * make a whole.
+ */
+struct part {
+    struct conversation_table *conversations;
+    struct shard_host         *hosts;   /* open addressing by address and window */
+    size_t                     n_hosts, n_host_slots;
+    struct shard_group_query  *queries; /* the same; last_ns of an empty slot is INT64_MIN */
+    size_t                     n_queries, n_query_slots;
+    struct announcements       announcements;
+    uint64_t                  *results; /* packets by [input][enum packet_result] */
+    size_t                     n_inputs;
+    struct shard_totals        totals;
+    struct hash_key            hash_key;
+};
+
+int  part_new(const struct conversation_limits *, size_t n_inputs, struct part **ret, struct err *reterr);
+void part_free(struct part *);
+/* Notes that a flow of 'r' was seen at this host, which sent and received so many packets of it. */
+void part_note_host(struct part *, const struct addr *, const struct flow_record *r, int64_t window_ns, uint64_t sent, uint64_t received);
+void part_note_query(struct part *, const struct shard_group_query *);
+/* All of 'from' goes into 'to', but for its queries; 'from' is to be freed.  -ENOMEM: a part of it, the rest is lost. */
+int  part_absorb(struct part *to, struct part *from);
+/* A copy that is good for one evaluation: without queries, announcements and results. */
+int  part_copy(const struct part *, struct part **ret, struct err *reterr);
+
 struct shard;
 
 int  shard_new(const struct shard_options *, const struct policy *, struct shard **ret, struct err *reterr);
@@ -62,13 +91,16 @@ void shard_batch(struct shard *, const struct input_frame *, size_t n);
 /* No more packets: ends all flows. */
 void shard_finish(struct shard *);
 
-struct conversation_table *shard_conversations(struct shard *);
-/* Packets by result, for one input: an array of PACKET_N_RESULTS. */
-const uint64_t *shard_results(const struct shard *, size_t input);
-const struct shard_host *shard_hosts(const struct shard *, size_t *ret_n);
-const struct shard_group_query *shard_group_queries(const struct shard *, size_t *ret_n);
-void shard_totals(const struct shard *, struct shard_totals *ret);
-const struct announcements *shard_announcements(const struct shard *);
+/* What was found out so far; the shard's own. */
+struct part *shard_part(struct shard *);
+/*
+ * For runs without an end: what ended since the last time ('ended'), and how the flows that go on stand now ('open'), so that both together
+ * tell each flow once.  Flows are looked at in steps of 'budget' entries of the table between packets; true: all were.  Then
+ * shard_pass_take() gives both to the caller, and the next pass begins; -ENOMEM: not now.
+ */
+bool shard_pass_step(struct shard *, size_t budget);
+int  shard_pass_take(struct shard *, struct part **ret_ended, struct part **ret_open, struct err *reterr);
+int64_t shard_latest_ns(const struct shard *); /* of packets; INT64_MIN: none yet */
 void shard_pinhole_stats(const struct shard *, struct pinholes_stats *ret);
 void shard_flow_stats(const struct shard *, struct flow_table_stats *ret);
 

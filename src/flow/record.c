@@ -138,6 +138,7 @@ void flow_snapshot(const struct flow_table *t, const struct flow *f, struct flow
     ret->first_ns = d->first_ns;
     ret->last_ns = f->last_ns;
     ret->input = f->input;
+    ret->entry = flow_ref(t, f);
     ret->first_packet = d->first_packet;
     ret->group = (f->state & FLOW_GROUP) != 0;
     ret->cut = (f->state & FLOW_CUT) != 0;

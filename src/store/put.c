@@ -51,6 +51,9 @@ static const char *const sql[STORE_N_STMTS] = {
     [STMT_EXPECTATION] =
         "INSERT INTO expectation(run_id, expectation_id, row_id, client, server, outcome, first_ns, attempts,"
         " reason, client_name, server_name, window_start_ns, window_end_ns) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [STMT_FORGET_CONVERSATION] = "DELETE FROM conversation WHERE run_id = ? AND conversation_id = ?",
+    [STMT_FORGET_FLOWS] = "DELETE FROM flow WHERE run_id = ? AND conversation_id = ?",
+    [STMT_FORGET_FINDING] = "DELETE FROM finding WHERE run_id = ? AND finding_id = ?",
 };
 
 /* --- binding ------------------------------------------------------------------------------------------- */
@@ -442,4 +445,67 @@ int store_put_expectation(struct store *s, const struct store_expectation *e, st
     bind_nonzero(&b, e->window_start_ns);
     bind_nonzero(&b, e->window_end_ns);
     return end(&b, reterr);
+}
+
+/* --- what is written again --------------------------------------------------------------------------------- */
+
+static int forget(struct store *s, enum store_stmt id, uint64_t number, struct err *reterr)
+{
+    struct bind b;
+    int rc = begin(s, id, &b, reterr);
+
+    if (rc != 0)
+        return rc;
+    bind_count(&b, number);
+    return end(&b, reterr);
+}
+
+int store_forget_conversation(struct store *s, uint64_t conversation_id, struct err *reterr)
+{
+    int rc = forget(s, STMT_FORGET_FLOWS, conversation_id, reterr);
+
+    return rc == 0 ? forget(s, STMT_FORGET_CONVERSATION, conversation_id, reterr) : rc;
+}
+
+int store_forget_finding(struct store *s, uint64_t finding_id, struct err *reterr)
+{
+    return forget(s, STMT_FORGET_FINDING, finding_id, reterr);
+}
+
+static int empty(struct store *s, const char *table, struct err *reterr)
+{
+    char text[96];
+    int rc = store_ready(s, reterr);
+
+    if (rc != 0)
+        return rc;
+    sqlite3_snprintf(sizeof(text), text, "DELETE FROM %s WHERE run_id = %lld", table, (long long)s->run_id);
+    return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : store_fail(s, "cannot write", reterr);
+}
+
+int store_forget_summary(struct store *s, bool with_hosts, struct err *reterr)
+{
+    static const char *const tables[] = {"input", "discard", "loss", "counter"};
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < sizeof(tables) / sizeof(tables[0]); i++)
+        rc = empty(s, tables[i], reterr);
+    s->next_id[STMT_LOSS] = s->next_id[STMT_COUNTER] = 0;
+    if (rc != 0 || !with_hosts)
+        return rc;
+    rc = empty(s, "host", reterr);
+    if (rc == 0)
+        rc = empty(s, "expectation", reterr);
+    s->next_id[STMT_HOST] = s->next_id[STMT_EXPECTATION] = 0;
+    return rc;
+}
+
+int store_forget_judged(struct store *s, struct err *reterr)
+{
+    static const char *const tables[] = {"conversation", "flow", "finding"};
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < sizeof(tables) / sizeof(tables[0]); i++)
+        rc = empty(s, tables[i], reterr);
+    return rc;
 }

@@ -195,6 +195,14 @@ int store_commit(struct store *s, struct err *reterr)
     return 0;
 }
 
+void store_recover(struct store *s)
+{
+    if (!sqlite3_get_autocommit(s->db))
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    s->in_transaction = false;
+    s->failed = (struct err){0};
+}
+
 int store_row_done(struct store *s, struct err *reterr)
 {
     return ++s->n_pending >= BATCH_ROWS ? store_commit(s, reterr) : 0;

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ledger.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "flowaudit/hash.h"
+
+struct ledger {
+    struct hash_key      keys[2];
+    struct ledger_entry *slots; /* open addressing; power of two, at most half full */
+    size_t               n, n_slots;
+    uint64_t             next_id[LEDGER_N_KINDS];
+};
+
+int ledger_new(struct ledger **ret, struct err *reterr)
+{
+    struct ledger *l = calloc(1, sizeof(*l));
+    int            rc = l == NULL ? err_set(reterr, -ENOMEM, "no memory for the list of what is recorded") : hash_key_random(&l->keys[0], reterr);
+
+    if (rc == 0)
+        rc = hash_key_random(&l->keys[1], reterr);
+    if (rc == 0 && (l->slots = calloc(l->n_slots = 1024, sizeof(*l->slots))) == NULL)
+        rc = err_set(reterr, -ENOMEM, "no memory for the list of what is recorded");
+    if (rc != 0) {
+        ledger_free(l);
+        return rc;
+    }
+    *ret = l;
+    return 0;
+}
+
+void ledger_free(struct ledger *l)
+{
+    if (l == NULL)
+        return;
+    free(l->slots);
+    free(l);
+}
+
+uint64_t ledger_hash(const struct ledger *l, const void *bytes, size_t size)
+{
+    return hash_bytes(&l->keys[0], bytes, size);
+}
+
+static struct ledger_entry *slot_of(struct ledger_entry *slots, size_t n_slots, const uint64_t key[static 2])
+{
+    for (size_t at = key[0] & (n_slots - 1);; at = (at + 1) & (n_slots - 1))
+        if (slots[at].id == 0 || (slots[at].key[0] == key[0] && slots[at].key[1] == key[1]))
+            return &slots[at];
+}
+
+static int rebuild(struct ledger *l, size_t n_slots)
+{
+    struct ledger_entry *slots = calloc(n_slots, sizeof(*slots));
+
+    if (slots == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < l->n_slots; i++)
+        if (l->slots[i].id != 0)
+            *slot_of(slots, n_slots, l->slots[i].key) = l->slots[i];
+    free(l->slots);
+    l->slots = slots;
+    l->n_slots = n_slots;
+    return 0;
+}
+
+struct ledger_entry *ledger_find(struct ledger *l, enum ledger_kind kind, const void *identity, size_t size)
+{
+    uint64_t key[2] = {hash_bytes(&l->keys[0], identity, size) + kind, hash_bytes(&l->keys[1], identity, size)};
+
+    if (2 * (l->n + 1) > l->n_slots && rebuild(l, 2 * l->n_slots) != 0)
+        return NULL;
+    struct ledger_entry *e = slot_of(l->slots, l->n_slots, key);
+    if (e->id == 0) {
+        *e = (struct ledger_entry){.key = {key[0], key[1]}, .id = ++l->next_id[kind], .kind = (uint8_t)kind, .is_new = true};
+        l->n++;
+    }
+    return e;
+}
+
+int ledger_sweep(struct ledger *l, uint32_t pass, ledger_fn *fn, void *aux)
+{
+    size_t n_gone = 0;
+    int    rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < l->n_slots; i++) {
+        struct ledger_entry *e = &l->slots[i];
+
+        if (e->id == 0 || e->pass == pass)
+            continue;
+        rc = fn(aux, e);
+        if (rc == 0) {
+            e->pass = 0;
+            n_gone++;
+        }
+    }
+    if (n_gone == 0 || rc != 0)
+        return rc;
+    /* What went leaves no gap in a chain of probes: the table is built anew without it. */
+    for (size_t i = 0; i < l->n_slots; i++)
+        if (l->slots[i].id != 0 && l->slots[i].pass == 0)
+            l->slots[i].id = 0;
+    l->n -= n_gone;
+    return rebuild(l, l->n_slots);
+}
+
+void ledger_distrust(struct ledger *l)
+{
+    for (size_t i = 0; i < l->n_slots; i++) {
+        l->slots[i].is_new = true;
+        l->slots[i].content = 0;
+    }
+}

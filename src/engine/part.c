@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a shard found out: conversations, hosts, queries to groups, negotiated ports, counts. */
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shard.h"
+
+#define MAX_GROUP_QUERIES (256u << 10)
+#define MAX_HOSTS (1u << 20)
+
+static struct shard_host *host_slot(const struct part *s, struct shard_host *slots, size_t n_slots, const struct addr *a, int64_t window)
+{
+    uint64_t hash = hash_bytes(&s->hash_key, a, sizeof(*a)) + (uint64_t)window * UINT64_C(0x9e3779b97f4a7c15);
+
+    for (size_t at = (hash ^ hash >> 32) & (n_slots - 1);; at = (at + 1) & (n_slots - 1)) {
+        struct shard_host *h = &slots[at];
+
+        if (!h->used || (h->window == window && addr_compare(&h->addr, a) == 0))
+            return h;
+    }
+}
+
+static int grow_hosts(struct part *s)
+{
+    size_t             n = s->n_host_slots == 0 ? 256 : 2 * s->n_host_slots;
+    struct shard_host *slots = calloc(n, sizeof(*slots));
+
+    if (slots == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < s->n_host_slots; i++)
+        if (s->hosts[i].used)
+            *host_slot(s, slots, n, &s->hosts[i].addr, s->hosts[i].window) = s->hosts[i];
+    free(s->hosts);
+    s->hosts = slots;
+    s->n_host_slots = n;
+    return 0;
+}
+
+/* A host in one window: from 'first_ns' to 'last_ns' a flow of it was seen there, in which it sent packets, or not. */
+struct host_sight {
+    int64_t  window, first_ns, last_ns;
+    uint64_t sent, received;
+    bool     sends;
+};
+
+static void note_sight(struct part *s, const struct addr *a, const struct host_sight *w)
+{
+    if (2 * (s->n_hosts + 1) > s->n_host_slots && (s->n_hosts >= MAX_HOSTS || grow_hosts(s) != 0)) {
+        s->totals.n_hosts_lost++;
+        return;
+    }
+    struct shard_host *h = host_slot(s, s->hosts, s->n_host_slots, a, w->window);
+    if (!h->used) {
+        *h = (struct shard_host){.addr = *a, .window = w->window, .first_ns = w->first_ns, .last_ns = w->last_ns,
+                                 .sent_first_ns = INT64_MAX, .sent_last_ns = INT64_MIN, .used = true};
+        s->n_hosts++;
+    }
+    h->first_ns = w->first_ns < h->first_ns ? w->first_ns : h->first_ns;
+    h->last_ns = w->last_ns > h->last_ns ? w->last_ns : h->last_ns;
+    if (w->sends) {
+        h->sent_first_ns = w->first_ns < h->sent_first_ns ? w->first_ns : h->sent_first_ns;
+        h->sent_last_ns = w->last_ns > h->sent_last_ns ? w->last_ns : h->sent_last_ns;
+    }
+    h->sent += w->sent;
+    h->received += w->received;
+}
+
+void part_note_host(struct part *s, const struct addr *a, const struct flow_record *r, int64_t window_ns, uint64_t sent, uint64_t received)
+{
+    int64_t           first = window_of(r->first_ns, window_ns), last = window_of(r->last_ns, window_ns);
+    struct host_sight w = {.window = first, .first_ns = r->first_ns, .last_ns = r->last_ns, .sent = sent, .received = received, .sends = sent > 0};
+
+    if (sent + received == 0)
+        return;
+    if (first != last)
+        w.last_ns = r->first_ns;
+    note_sight(s, a, &w);
+    if (first != last) {
+        w = (struct host_sight){.window = last, .first_ns = r->last_ns, .last_ns = r->last_ns, .sends = sent > 0};
+        note_sight(s, a, &w);
+    }
+}
+
+static struct shard_group_query *query_slot(const struct part *s, struct shard_group_query *slots, size_t n_slots,
+                                            const struct shard_group_query *key)
+{
+    const size_t size = offsetof(struct shard_group_query, first_ns);
+
+    for (size_t at = hash_bytes(&s->hash_key, key, size) & (n_slots - 1);; at = (at + 1) & (n_slots - 1)) {
+        struct shard_group_query *q = &slots[at];
+
+        if (q->last_ns == INT64_MIN || memcmp(q, key, size) == 0)
+            return q;
+    }
+}
+
+static int grow_queries(struct part *s)
+{
+    size_t                    n = s->n_query_slots == 0 ? 256 : 2 * s->n_query_slots;
+    struct shard_group_query *slots = calloc(n, sizeof(*slots));
+
+    if (slots == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        slots[i].last_ns = INT64_MIN;
+    for (size_t i = 0; i < s->n_query_slots; i++)
+        if (s->queries[i].last_ns != INT64_MIN)
+            *query_slot(s, slots, n, &s->queries[i]) = s->queries[i];
+    free(s->queries);
+    s->queries = slots;
+    s->n_query_slots = n;
+    return 0;
+}
+
+void part_note_query(struct part *s, const struct shard_group_query *key)
+{
+    if (2 * (s->n_queries + 1) > s->n_query_slots && (s->n_queries >= MAX_GROUP_QUERIES || grow_queries(s) != 0)) {
+        s->totals.n_group_queries_lost++;
+        return;
+    }
+    struct shard_group_query *q = query_slot(s, s->queries, s->n_query_slots, key);
+    if (q->last_ns == INT64_MIN) {
+        *q = *key;
+        s->n_queries++;
+        return;
+    }
+    q->first_ns = key->first_ns < q->first_ns ? key->first_ns : q->first_ns;
+    q->last_ns = key->last_ns > q->last_ns ? key->last_ns : q->last_ns;
+}
+
+/* --- the whole ------------------------------------------------------------------------------------------- */
+
+int part_new(const struct conversation_limits *limits, size_t n_inputs, struct part **ret, struct err *reterr)
+{
+    struct part *p = calloc(1, sizeof(*p));
+    int          rc = p == NULL ? -ENOMEM : hash_key_random(&p->hash_key, reterr);
+
+    if (rc == 0)
+        rc = conversation_table_new(limits, &p->conversations, reterr);
+    if (rc == 0) {
+        p->n_inputs = n_inputs;
+        p->results = calloc(n_inputs, PACKET_N_RESULTS * sizeof(*p->results));
+        p->totals.first_ns = INT64_MAX;
+        p->totals.last_ns = INT64_MIN;
+        if (p->results == NULL || grow_hosts(p) != 0 || grow_queries(p) != 0)
+            rc = -ENOMEM;
+    }
+    if (rc != 0) {
+        part_free(p);
+        return err_set(reterr, rc, "no memory for a worker");
+    }
+    *ret = p;
+    return 0;
+}
+
+void part_free(struct part *p)
+{
+    if (p == NULL)
+        return;
+    announcements_clear(&p->announcements);
+    conversation_table_free(p->conversations);
+    free(p->results);
+    free(p->hosts);
+    free(p->queries);
+    free(p);
+}
+
+static void absorb_host(struct part *p, const struct shard_host *from)
+{
+    struct host_sight w = {.window = from->window, .first_ns = from->first_ns, .last_ns = from->last_ns, .sent = from->sent,
+                           .received = from->received};
+
+    note_sight(p, &from->addr, &w);
+    struct shard_host *h = host_slot(p, p->hosts, p->n_host_slots, &from->addr, from->window);
+    if (!h->used)
+        return;
+    h->sent_first_ns = from->sent_first_ns < h->sent_first_ns ? from->sent_first_ns : h->sent_first_ns;
+    h->sent_last_ns = from->sent_last_ns > h->sent_last_ns ? from->sent_last_ns : h->sent_last_ns;
+}
+
+void shard_totals_add(struct shard_totals *sum, const struct shard_totals *t)
+{
+    sum->n_flows += t->n_flows;
+    sum->n_duplicates += t->n_duplicates;
+    sum->n_retransmissions += t->n_retransmissions;
+    sum->n_cut_flows += t->n_cut_flows;
+    sum->n_unseen_bytes += t->n_unseen_bytes;
+    sum->n_flow_memory_lost += t->n_flow_memory_lost;
+    sum->n_group_queries_lost += t->n_group_queries_lost;
+    sum->n_hosts_lost += t->n_hosts_lost;
+    sum->n_evicted += t->n_evicted;
+    sum->first_ns = t->first_ns < sum->first_ns ? t->first_ns : sum->first_ns;
+    sum->last_ns = t->last_ns > sum->last_ns ? t->last_ns : sum->last_ns;
+}
+
+int part_absorb(struct part *to, struct part *from)
+{
+    int rc = conversation_table_take(to->conversations, from->conversations);
+
+    for (size_t i = 0; i < from->n_host_slots; i++)
+        if (from->hosts[i].used)
+            absorb_host(to, &from->hosts[i]);
+    for (size_t i = 0; i < from->n_inputs * PACKET_N_RESULTS; i++)
+        to->results[i] += from->results[i];
+    shard_totals_add(&to->totals, &from->totals);
+    if (rc == 0)
+        rc = announcements_merge(&to->announcements, &from->announcements);
+    return rc;
+}
+
+int part_copy(const struct part *from, struct part **ret, struct err *reterr)
+{
+    struct part *p = calloc(1, sizeof(*p));
+
+    if (p == NULL)
+        return err_set(reterr, -ENOMEM, "no memory to evaluate");
+    p->hash_key = from->hash_key;
+    p->totals = from->totals;
+    p->hosts = malloc(from->n_host_slots * sizeof(*p->hosts));
+    if (p->hosts != NULL)
+        memcpy(p->hosts, from->hosts, from->n_host_slots * sizeof(*p->hosts));
+    p->n_hosts = from->n_hosts;
+    p->n_host_slots = from->n_host_slots;
+    int rc = p->hosts == NULL ? err_set(reterr, -ENOMEM, "no memory to evaluate") : conversation_table_copy(from->conversations, &p->conversations, reterr);
+    if (rc != 0) {
+        part_free(p);
+        return rc;
+    }
+    *ret = p;
+    return 0;
+}

@@ -1,0 +1,696 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Overview: the workers of a live run, and the loop of the recorder.
+ *
+ * A worker's life: dispatch each of its handles in turn; once a second look at the open flows, a few at a time between packets, and leave what was
+ * found out in its seat, if the recorder has taken what lay there before; else go on and leave more later.  Packets never wait
+ * for the recorder.
+ *
+ * A turn (new rules, or the end of a run's time): each worker ends all flows of its shard, leaves it as a whole, and goes on with the one that
+ * was put beside its seat.  Packets that come meanwhile wait in the ring.
+ */
+#include "flowaudit/watch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "watch-private.h"
+
+#define PASS_EVERY NS_PER_SECOND
+#define PASS_BUDGET 4096         /* flows looked at between two calls for packets */
+#define IDLE_NS (20 * NS_PER_SECOND / 1000)
+#define REST_FACTOR 10           /* evaluations take one part in so many of the recorder's time */
+#define RETRY_NS NS_PER_SECOND   /* after a failure to write */
+
+struct seat;
+
+/* One handle of one interface, in the hands of one worker. */
+struct port {
+    struct seat *seat;
+    struct live *live;
+    uint16_t     input;
+    bool         down, gone;    /* as the worker found it */
+    struct live_stats stats;    /* as it was left for the recorder; under the seat's lock */
+    bool         said_down, said_gone;
+    struct live_stats taken;    /* the recorder's: what it knows of already */
+};
+
+struct seat {
+    struct watch   *watch;
+    size_t          index;
+    pthread_t       thread;
+    bool            is_running; /* its thread is to be joined */
+    struct port    *ports;
+    struct shard   *shard;
+    int64_t         next_pass;
+    /* Under 'lock': what lies between worker and recorder. */
+    pthread_mutex_t lock;
+    struct part    *ended, *open;
+    struct shard   *next;       /* to go on with */
+    struct shard   *done;       /* the one before, all its flows ended */
+    struct flow_table_stats flow_stats;
+    int64_t         latest_ns;
+    bool            is_over;
+    char            fault[256];
+};
+
+struct watch {
+    const struct watch_options *options;
+    const struct watch_calls   *calls;
+    struct seat                *seats;
+    size_t                      n_seats;
+    struct app_list            *apps;
+    struct watchdog            *watchdog;
+    atomic_bool                 stop;
+    struct recording            recording;
+    struct watch_state          state;
+    struct watch_interface     *interfaces; /* since the start */
+    uint64_t                    results[PACKET_N_RESULTS], bytes;
+    int64_t                     next_write, handed_over, committed, run_ends_ns;
+    bool                        store_failed, complete;
+    char                        fault[512];
+};
+
+/* --- workers ------------------------------------------------------------------------------------------- */
+
+/* Numbers are each handle's own: made distinct among those of one interface. */
+static void on_frame(void *aux, const struct frame *frame)
+{
+    struct port       *p = aux;
+    struct input_frame f = {*frame, p->input};
+
+    f.frame.number = (frame->number - 1) * p->seat->watch->n_seats + p->seat->index + 1;
+    shard_batch(p->seat->shard, &f, 1);
+}
+
+static void note_port(struct port *p, int rc, const struct err *err)
+{
+    struct seat *s = p->seat;
+
+    pthread_mutex_lock(&s->lock);
+    p->down = rc == -ENETDOWN;
+    if (rc < 0 && rc != -ENETDOWN) {
+        p->gone = true;
+        snprintf(s->fault, sizeof(s->fault), "%s", err->msg);
+    }
+    live_stats(p->live, &p->stats);
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Packets of all interfaces once.  False: none is left. */
+static bool dispatch_all(struct seat *s)
+{
+    size_t n_left = 0;
+
+    for (size_t i = 0; i < s->watch->options->n_interfaces; i++) {
+        struct port *p = &s->ports[i];
+        struct err   err = {0};
+
+        if (p->gone)
+            continue;
+        int rc = live_dispatch(p->live, on_frame, p, &err);
+        if (rc < 0 || p->down)
+            note_port(p, rc, &err);
+        n_left += !p->gone;
+    }
+    return n_left > 0;
+}
+
+static void leave_counts(struct seat *s)
+{
+    for (size_t i = 0; i < s->watch->options->n_interfaces; i++)
+        live_stats(s->ports[i].live, &s->ports[i].stats);
+    shard_flow_stats(s->shard, &s->flow_stats);
+    s->latest_ns = shard_latest_ns(s->shard);
+}
+
+/* Once a second, if the recorder has taken what was left the last time. */
+static void step_pass(struct seat *s)
+{
+    int64_t now = s->watch->calls->steady(s->watch->calls->aux);
+
+    if (now < s->next_pass || !shard_pass_step(s->shard, PASS_BUDGET))
+        return;
+    pthread_mutex_lock(&s->lock);
+    if (s->ended == NULL && s->done == NULL && shard_pass_take(s->shard, &s->ended, &s->open, NULL) == 0)
+        s->next_pass = now + PASS_EVERY;
+    leave_counts(s);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void take_turn(struct seat *s)
+{
+    pthread_mutex_lock(&s->lock);
+    if (s->next != NULL && s->done == NULL) {
+        shard_finish(s->shard);
+        leave_counts(s);
+        s->done = s->shard;
+        s->shard = s->next;
+        s->next = NULL;
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void drain_all(struct seat *s)
+{
+    for (size_t i = 0; i < s->watch->options->n_interfaces; i++) {
+        struct err err = {0};
+
+        if (!s->ports[i].gone && live_drain(s->ports[i].live, on_frame, &s->ports[i], &err) != 0)
+            snprintf(s->fault, sizeof(s->fault), "%s", err.msg);
+    }
+}
+
+static void *work(void *arg)
+{
+    struct seat *s = arg;
+
+    while (!atomic_load(&s->watch->stop) && dispatch_all(s)) {
+        step_pass(s);
+        take_turn(s);
+    }
+    drain_all(s);
+    shard_finish(s->shard);
+    pthread_mutex_lock(&s->lock);
+    leave_counts(s);
+    s->is_over = true;
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+/* --- opening and closing ----------------------------------------------------------------------------------- */
+
+static int open_interface(struct watch *w, size_t i, struct err *reterr)
+{
+    const struct watch_options *o = w->options;
+    unsigned                    each = (unsigned)(100 / o->n_interfaces);
+    struct live_options         lo = {
+                .filter = o->engine.filter,
+                .ring_bytes = o->ring_bytes,
+                .n_handles = (unsigned)w->n_seats,
+                .snaplen = o->snaplen,
+                .timeout_ms = each > 10 ? each : 10, /* an idle interface does not keep the others waiting */
+                .no_promiscuous = o->no_promiscuous,
+    };
+    struct live **handles = calloc(w->n_seats, sizeof(*handles));
+    int           rc = handles == NULL ? err_set(reterr, -ENOMEM, "no memory for %s", o->interfaces[i]) : live_open(o->interfaces[i], &lo, handles, reterr);
+
+    for (size_t k = 0; rc == 0 && k < w->n_seats; k++)
+        w->seats[k].ports[i] = (struct port){.seat = &w->seats[k], .live = handles[k], .input = (uint16_t)i};
+    free(handles);
+    return rc;
+}
+
+int watch_open(const struct watch_options *options, struct watch **ret, struct err *reterr)
+{
+    struct watch *w = calloc(1, sizeof(*w));
+    int           rc = 0;
+
+    if (w == NULL)
+        return err_set(reterr, -ENOMEM, "no memory for a live run");
+    w->options = options;
+    w->complete = true;
+    w->seats = calloc(options->engine.n_workers, sizeof(*w->seats));
+    w->interfaces = calloc(options->n_interfaces, sizeof(*w->interfaces));
+    if (w->seats == NULL || w->interfaces == NULL)
+        rc = err_set(reterr, -ENOMEM, "no memory for a live run");
+    for (; rc == 0 && w->n_seats < options->engine.n_workers; w->n_seats++) {
+        struct seat *s = &w->seats[w->n_seats];
+
+        *s = (struct seat){.watch = w, .index = w->n_seats, .latest_ns = INT64_MIN};
+        s->ports = calloc(options->n_interfaces, sizeof(*s->ports));
+        if (s->ports == NULL || pthread_mutex_init(&s->lock, NULL) != 0)
+            rc = err_set(reterr, -ENOMEM, "no memory for a live run");
+    }
+    for (size_t i = 0; rc == 0 && i < options->n_interfaces; i++) {
+        w->interfaces[i] = (struct watch_interface){.name = options->interfaces[i], .up = true};
+        rc = open_interface(w, i, reterr);
+    }
+    if (rc != 0) {
+        watch_free(w);
+        return rc;
+    }
+    *ret = w;
+    return 0;
+}
+
+void watch_free(struct watch *w)
+{
+    if (w == NULL)
+        return;
+    for (size_t k = 0; k < w->n_seats; k++) {
+        struct seat *s = &w->seats[k];
+
+        for (size_t i = 0; s->ports != NULL && i < w->options->n_interfaces; i++)
+            live_free(s->ports[i].live);
+        free(s->ports);
+        part_free(s->ended);
+        part_free(s->open);
+        shard_free(s->shard);
+        shard_free(s->next);
+        shard_free(s->done);
+        pthread_mutex_destroy(&s->lock);
+    }
+    watchdog_free(w->watchdog);
+    free(w->seats);
+    free(w->interfaces);
+    app_list_free(w->apps);
+    free(w);
+}
+
+static int make_shard(struct watch *w, size_t index, const struct policy *policy, struct shard **ret, struct err *reterr)
+{
+    const struct engine_options *o = &w->options->engine;
+    struct shard_options         so = {
+                .n_shards = 1, /* the kernel dealt the packets out: all that come are this shard's */
+                .n_inputs = w->options->n_interfaces,
+                .flow = o->flow,
+                .limits = {.flows_kept = o->flows_kept, .flows_all = o->flows_all, .peers_kept = o->peers_kept, .window_ns = o->window_ns},
+                .apps = w->apps,
+                .window_ns = o->window_ns,
+                .seat = w->watchdog != NULL ? watchdog_seat(w->watchdog, index) : NULL,
+    };
+
+    so.flow.memory_limit /= w->n_seats;
+    return shard_new(&so, policy, ret, reterr);
+}
+
+/* --- the recorder: taking over ------------------------------------------------------------------------------------ */
+
+/* What the kernel counted since the last time goes to the run and to the program; losses get their times. */
+static void take_counts(struct watch *w, struct seat *s, struct live_stats *stats, const bool *down, const bool *gone)
+{
+    struct recording *r = &w->recording;
+    int64_t           to = r->last_ns != INT64_MIN ? r->last_ns : w->calls->now(w->calls->aux);
+
+    for (size_t i = 0; i < w->options->n_interfaces; i++) {
+        struct port            *p = &s->ports[i];
+        struct watch_interface *of_run = &r->interfaces[i], *of_all = &w->interfaces[i];
+        struct live_stats      *now = &stats[i], *then = &p->taken;
+        uint64_t                dropped = now->n_dropped - then->n_dropped, by_interface = now->n_interface_dropped - then->n_interface_dropped;
+        int64_t                 from = then->last_ns != 0 ? then->last_ns : now->first_ns != 0 ? now->first_ns : to;
+
+        for (unsigned both = 0; both < 2; both++) {
+            struct watch_interface *f = both == 0 ? of_run : of_all;
+
+            f->name = w->options->interfaces[i];
+            f->received += now->n_received - then->n_received;
+            f->dropped += dropped;
+            f->interface_dropped += by_interface;
+            f->seen += now->n_seen - then->n_seen;
+            f->unread = now->n_unread;
+            f->up = !down[i] && !gone[i];
+            f->gone = gone[i];
+        }
+        r->ended->results[i * PACKET_N_RESULTS + PACKET_FILTERED] += now->n_filtered - then->n_filtered;
+        w->results[PACKET_FILTERED] += now->n_filtered - then->n_filtered;
+        if (dropped > 0)
+            recording_lost(r, (uint32_t)i, "kernel-buffer", true, dropped, from, now->last_ns != 0 ? now->last_ns : to);
+        if (by_interface > 0)
+            recording_lost(r, (uint32_t)i, "interface", true, by_interface, from, now->last_ns != 0 ? now->last_ns : to);
+        if (now->first_ns != 0 && now->n_seen > then->n_seen) {
+            int64_t first = then->last_ns != 0 ? then->last_ns : now->first_ns;
+
+            r->first_ns = first < r->first_ns ? first : r->first_ns;
+            r->last_ns = now->last_ns > r->last_ns ? now->last_ns : r->last_ns;
+        }
+        p->taken = *now;
+    }
+}
+
+static void tell_links(struct watch *w, struct seat *s, const bool *down, const bool *gone)
+{
+    char text[320];
+
+    for (size_t i = 0; s->index == 0 && i < w->options->n_interfaces; i++) {
+        struct port *p = &s->ports[i];
+        const char  *name = w->options->interfaces[i];
+        int64_t      at = w->recording.last_ns != INT64_MIN ? w->recording.last_ns : w->calls->now(w->calls->aux);
+
+        if (down[i] != p->said_down && !gone[i]) {
+            p->said_down = down[i];
+            recording_outage(&w->recording, (uint32_t)i, down[i], down[i] ? at : w->calls->now(w->calls->aux));
+            snprintf(text, sizeof(text), down[i] ? "%s: the interface is down; waiting for it" : "%s: the interface is up again", name);
+            w->calls->message(w->calls->aux, down[i] ? WATCH_WARNING : WATCH_INFO, text);
+        }
+        if (gone[i] && !p->said_gone) {
+            p->said_gone = true;
+            w->complete = false;
+            recording_outage(&w->recording, (uint32_t)i, true, at);
+            snprintf(text, sizeof(text), "%s", s->fault[0] != '\0' ? s->fault : "an interface disappeared");
+            w->calls->message(w->calls->aux, WATCH_ERROR, text);
+            snprintf(w->fault, sizeof(w->fault), "%s", text);
+        }
+    }
+}
+
+/* What lies in the seat: parts, counts.  'part': of a shard that is done, or NULL. */
+static void take_seat(struct watch *w, struct seat *s)
+{
+    size_t            n = w->options->n_interfaces;
+    struct live_stats stats[n > 0 ? n : 1];
+    bool              down[n > 0 ? n : 1], gone[n > 0 ? n : 1];
+
+    pthread_mutex_lock(&s->lock);
+    struct part *ended = s->ended, *open = s->open;
+    s->ended = s->open = NULL;
+    for (size_t i = 0; i < n; i++) {
+        stats[i] = s->ports[i].stats;
+        down[i] = s->ports[i].down;
+        gone[i] = s->ports[i].gone;
+    }
+    pthread_mutex_unlock(&s->lock);
+    take_counts(w, s, stats, down, gone);
+    tell_links(w, s, down, gone);
+    if (ended == NULL)
+        return;
+    for (size_t i = 0; i < n * PACKET_N_RESULTS; i++)
+        w->results[i % PACKET_N_RESULTS] += ended->results[i];
+    w->state.flows += ended->totals.n_flows;
+    w->state.flows_evicted += ended->totals.n_evicted;
+    if (recording_take(&w->recording, s->index, ended, open) != 0)
+        w->complete = false;
+    w->handed_over = w->calls->steady(w->calls->aux);
+}
+
+/* All of a shard whose flows have ended. */
+static void take_shard(struct watch *w, struct seat *s, struct shard *shard)
+{
+    size_t       n = w->options->n_interfaces;
+    struct part *ended = shard_part(shard), *whole = NULL;
+    struct conversation_limits limits = {.flows_kept = w->options->engine.flows_kept, .flows_all = w->options->engine.flows_all,
+                                         .peers_kept = w->options->engine.peers_kept, .window_ns = w->options->engine.window_ns};
+
+    take_seat(w, s);
+    for (size_t i = 0; i < n * PACKET_N_RESULTS; i++)
+        w->results[i % PACKET_N_RESULTS] += ended->results[i];
+    w->state.flows += ended->totals.n_flows;
+    w->state.flows_evicted += ended->totals.n_evicted;
+    /* The shard keeps its own part: what is in it moves to one that the recording may keep. */
+    if (part_new(&limits, n, &whole, NULL) != 0 || part_absorb(whole, ended) != 0)
+        w->complete = false;
+    for (size_t i = 0; whole != NULL && i < ended->n_query_slots; i++)
+        if (ended->queries[i].last_ns != INT64_MIN)
+            part_note_query(whole, &ended->queries[i]);
+    if (whole != NULL && recording_take(&w->recording, s->index, whole, NULL) != 0)
+        w->complete = false;
+}
+
+/* --- the recorder: its loop ------------------------------------------------------------------------------------------ */
+
+static void fill_state(struct watch *w)
+{
+    struct watch_state *st = &w->state;
+
+    st->packets = st->decoded = st->filtered = st->flows_now = st->memory = 0;
+    st->run_id = w->recording.run_id;
+    st->results = w->results;
+    st->decoded = w->results[PACKET_OK];
+    st->filtered = w->results[PACKET_FILTERED];
+    st->interfaces = w->interfaces;
+    st->n_interfaces = w->options->n_interfaces;
+    for (size_t i = 0; i < st->n_interfaces; i++)
+        st->packets += w->interfaces[i].seen;
+    for (size_t k = 0; k < w->n_seats; k++) {
+        struct seat *s = &w->seats[k];
+
+        pthread_mutex_lock(&s->lock);
+        st->flows_now += s->flow_stats.n_flows;
+        st->memory += s->flow_stats.memory;
+        if (s->latest_ns != INT64_MIN && s->latest_ns > st->packet_ns)
+            st->packet_ns = s->latest_ns;
+        pthread_mutex_unlock(&s->lock);
+    }
+    st->lag = w->handed_over > w->committed ? (double)(w->calls->steady(w->calls->aux) - w->committed) / (double)NS_PER_SECOND : 0;
+}
+
+/* A failure to write is told once, and tried again until it works. */
+static int write_now(struct watch *w, bool final)
+{
+    struct err err = {0};
+    char       text[512];
+    int64_t    begun = w->calls->steady(w->calls->aux), handed_over = w->handed_over;
+    int        rc = recording_write(&w->recording, final, &err);
+    int64_t    now = w->calls->steady(w->calls->aux);
+
+    if (rc != 0) {
+        w->state.n_commits_failed++;
+        snprintf(text, sizeof(text), "%s; packets go on being judged, and it is tried again", err.msg);
+        if (!w->store_failed)
+            w->calls->message(w->calls->aux, WATCH_ERROR, text);
+        w->store_failed = true;
+        w->next_write = now + RETRY_NS;
+        snprintf(w->fault, sizeof(w->fault), "%s", err.msg);
+        return rc;
+    }
+    if (w->store_failed)
+        w->calls->message(w->calls->aux, WATCH_INFO, "the record is written again; nothing of it was lost");
+    w->store_failed = false;
+    w->state.n_commits++;
+    w->committed = handed_over > w->committed ? handed_over : now;
+    w->next_write = now + (REST_FACTOR * (now - begun) > PASS_EVERY ? REST_FACTOR * (now - begun) : 0);
+    return 0;
+}
+
+static int begin_run(struct watch *w, const struct watch_rules *rules, struct store *store, struct err *reterr)
+{
+    struct recording *r = &w->recording;
+
+    *r = (struct recording){.options = w->options, .store = store, .calls = w->calls, .apps = w->apps, .n_workers = w->n_seats, .state = &w->state};
+    int rc = recording_begin(r, rules, reterr);
+    w->run_ends_ns = 0;
+    if (rc == 0)
+        w->calls->run_begins(w->calls->aux, r->run_id);
+    return rc;
+}
+
+static void end_run(struct watch *w)
+{
+    struct err err = {0};
+    bool       complete = w->complete;
+
+    for (size_t i = 0; i < w->options->n_interfaces; i++) {
+        const struct watch_interface *f = &w->recording.interfaces[i];
+
+        complete &= f->unread == 0 && !f->gone;
+        if (f->unread > 0)
+            recording_lost(&w->recording, (uint32_t)i, "unread-at-stop", true, f->unread, w->recording.last_ns, w->recording.last_ns);
+    }
+    /* A record that is locked for long, or a disk that is full: a few more tries, then what was committed stands. */
+    int rc = -EAGAIN;
+    for (int tries = 0; rc != 0 && tries < 5; tries++) {
+        if (tries > 0)
+            w->calls->idle(w->calls->aux, RETRY_NS);
+        rc = write_now(w, true);
+    }
+    if (rc == 0)
+        rc = recording_end(&w->recording, complete, &err);
+    if (rc != 0) {
+        w->complete = false;
+        if (err.msg[0] != '\0')
+            snprintf(w->fault, sizeof(w->fault), "%s", err.msg);
+        store_recover(w->recording.store);
+    }
+}
+
+static void remove_old_runs(struct watch *w)
+{
+    struct err err = {0};
+
+    if (w->options->keep_ns <= 0 || w->recording.last_ns == INT64_MIN)
+        return;
+    if (store_remove_before(w->recording.store, w->recording.last_ns - w->options->keep_ns, w->calls->now(w->calls->aux), &err) != 0) {
+        w->calls->message(w->calls->aux, WATCH_WARNING, err.msg);
+        store_recover(w->recording.store);
+    }
+}
+
+/* Every worker goes on with a shard of the new rules; the run of the old ones ends. */
+static int turn(struct watch *w, const struct watch_rules *rules, struct err *reterr)
+{
+    struct watch_rules old = w->recording.rules;
+    struct store      *store = w->recording.store;
+    struct shard      *next[w->n_seats];
+    int                rc = 0;
+
+    memset(next, 0, sizeof(next));
+    for (size_t k = 0; rc == 0 && k < w->n_seats; k++)
+        rc = make_shard(w, k, rules->policy, &next[k], reterr);
+    for (size_t k = 0; rc != 0 && k < w->n_seats; k++)
+        shard_free(next[k]);
+    if (rc != 0)
+        return rc;
+    for (size_t k = 0; k < w->n_seats; k++) {
+        pthread_mutex_lock(&w->seats[k].lock);
+        w->seats[k].next = next[k];
+        pthread_mutex_unlock(&w->seats[k].lock);
+    }
+    for (size_t k = 0; k < w->n_seats; k++) {
+        struct seat *s = &w->seats[k];
+        bool         ready = false, over = false;
+
+        while (!ready && !over) {
+            pthread_mutex_lock(&s->lock);
+            ready = s->done != NULL;
+            over = s->is_over;
+            pthread_mutex_unlock(&s->lock);
+            if (!ready && !over)
+                w->calls->idle(w->calls->aux, IDLE_NS);
+        }
+        if (ready)
+            take_shard(w, s, s->done);
+    }
+    end_run(w);
+    remove_old_runs(w);
+    recording_free(&w->recording);
+    for (size_t k = 0; k < w->n_seats; k++) {
+        shard_free(w->seats[k].done);
+        pthread_mutex_lock(&w->seats[k].lock);
+        w->seats[k].done = NULL;
+        pthread_mutex_unlock(&w->seats[k].lock);
+    }
+    rc = begin_run(w, rules, store, reterr);
+    if (old.policy != rules->policy)
+        w->calls->released(w->calls->aux, &old);
+    return rc;
+}
+
+static bool is_time_to_rotate(struct watch *w)
+{
+    int64_t length = w->options->rotate_ns, last = w->recording.last_ns;
+
+    if (length <= 0 || last == INT64_MIN)
+        return false;
+    if (w->run_ends_ns == 0)
+        w->run_ends_ns = (window_of(last, length) + 1) * length;
+    return last >= w->run_ends_ns;
+}
+
+static bool all_over(struct watch *w)
+{
+    bool over = true;
+
+    for (size_t k = 0; k < w->n_seats; k++) {
+        pthread_mutex_lock(&w->seats[k].lock);
+        over &= w->seats[k].is_over;
+        pthread_mutex_unlock(&w->seats[k].lock);
+    }
+    return over;
+}
+
+static int record_until_stop(struct watch *w, struct err *reterr)
+{
+    int64_t next_tick = 0;
+    int     rc = 0;
+
+    while (rc == 0 && !w->calls->stop(w->calls->aux) && !all_over(w)) {
+        struct watch_rules rules;
+
+        w->calls->idle(w->calls->aux, IDLE_NS);
+        for (size_t k = 0; k < w->n_seats; k++)
+            take_seat(w, &w->seats[k]);
+        int64_t now = w->calls->steady(w->calls->aux);
+        if (now >= w->next_write && recording_is_fresh(&w->recording))
+            write_now(w, false);
+        if (now >= next_tick) {
+            fill_state(w);
+            w->calls->tick(w->calls->aux, &w->state);
+            next_tick = now + NS_PER_SECOND;
+        }
+        if (w->calls->reload(w->calls->aux, &rules)) {
+            rc = turn(w, &rules, reterr);
+        } else if (is_time_to_rotate(w)) {
+            rules = w->recording.rules;
+            rc = turn(w, &rules, reterr);
+        }
+    }
+    return rc;
+}
+
+/* --- the whole ------------------------------------------------------------------------------------------------------------ */
+
+static void on_stuck(void *aux, uint16_t input, uint64_t number)
+{
+    const struct watch *w = aux;
+
+    w->options->engine.stuck(w->options->engine.stuck_aux, w->options->interfaces[input], number);
+}
+
+static int start_workers(struct watch *w, const struct watch_rules *rules, struct err *reterr)
+{
+    const struct engine_options *o = &w->options->engine;
+    int                          rc = app_list_new(&w->apps, reterr);
+
+    if (rc == 0 && o->stuck != NULL)
+        rc = watchdog_new(w->n_seats, o->stuck_ns, on_stuck, w, &w->watchdog, reterr);
+    for (size_t k = 0; rc == 0 && k < w->n_seats; k++)
+        rc = make_shard(w, k, rules->policy, &w->seats[k].shard, reterr);
+    return rc;
+}
+
+static int run_workers(struct watch *w, struct err *reterr)
+{
+    for (size_t k = 0; k < w->n_seats; k++) {
+        int rc = pthread_create(&w->seats[k].thread, NULL, work, &w->seats[k]);
+
+        if (rc != 0)
+            return err_set(reterr, -rc, "cannot start worker %zu of %zu: %s", k + 1, w->n_seats, strerror(rc));
+        w->seats[k].is_running = true;
+        if (w->watchdog != NULL)
+            watchdog_sit(w->watchdog, k, w->seats[k].thread);
+    }
+    return 0;
+}
+
+static void stop_workers(struct watch *w)
+{
+    atomic_store(&w->stop, true);
+    for (size_t k = 0; k < w->n_seats; k++)
+        for (size_t i = 0; w->seats[k].is_running && i < w->options->n_interfaces; i++)
+            live_break(w->seats[k].ports[i].live);
+    for (size_t k = 0; k < w->n_seats; k++) {
+        if (!w->seats[k].is_running)
+            continue;
+        pthread_join(w->seats[k].thread, NULL);
+        w->seats[k].is_running = false;
+        if (w->seats[k].fault[0] != '\0')
+            snprintf(w->fault, sizeof(w->fault), "%s", w->seats[k].fault);
+        take_shard(w, &w->seats[k], w->seats[k].shard);
+    }
+}
+
+int watch_run(struct watch *w, const struct watch_rules *rules, struct store *store, const struct watch_calls *calls, struct watch_result *ret,
+              struct err *reterr)
+{
+    struct watch_result result = {0};
+
+    w->calls = calls;
+    int rc = start_workers(w, rules, reterr);
+    if (rc == 0)
+        rc = begin_run(w, rules, store, reterr);
+    if (rc == 0) {
+        rc = run_workers(w, reterr);
+        if (rc == 0)
+            rc = record_until_stop(w, reterr);
+        bool had_interfaces = !all_over(w) || calls->stop(calls->aux);
+        stop_workers(w);
+        if (w->recording.run_id != 0)
+            end_run(w);
+        fill_state(w);
+        result.faulted = !had_interfaces || rc != 0 || w->fault[0] != '\0';
+        calls->tick(calls->aux, &w->state);
+    }
+    result.state = w->state;
+    result.complete = w->complete && !result.faulted;
+    snprintf(result.fault, sizeof(result.fault), "%s", rc != 0 && reterr != NULL ? reterr->msg : w->fault);
+    for (size_t i = 0; i < w->options->n_interfaces; i++)
+        result.n_unread += w->interfaces[i].unread;
+    for (unsigned kind = 0; kind < FINDING_N_KINDS; kind++)
+        for (unsigned s = 0; s < SEVERITY_NOTICE; s++)
+            result.n_findings += w->state.findings[kind][s];
+    recording_free(&w->recording);
+    *ret = result;
+    return rc;
+}
