@@ -28,6 +28,8 @@
 #include "flowaudit/policy.h"
 #include "flowaudit/store.h"
 
+#define WATCH_MAX_INTERFACES 16
+
 struct watch_options {
     struct engine_options engine;       /* n_workers, filter, flow, flows_kept, flows_all, peers_kept, window_ns; no inputs */
     const char *const    *interfaces;

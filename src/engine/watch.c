@@ -210,6 +210,10 @@ int watch_open(const struct watch_options *options, struct watch **ret, struct e
 
     if (w == NULL)
         return err_set(reterr, -ENOMEM, "no memory for a live run");
+    if (options->n_interfaces > WATCH_MAX_INTERFACES || options->engine.n_workers > LIVE_MAX_HANDLES) {
+        free(w);
+        return err_set(reterr, -E2BIG, "at most %d interfaces and %d workers", WATCH_MAX_INTERFACES, LIVE_MAX_HANDLES);
+    }
     w->options = options;
     w->complete = true;
     w->seats = calloc(options->engine.n_workers, sizeof(*w->seats));
@@ -350,8 +354,8 @@ static void tell_links(struct watch *w, struct seat *s, const bool *down, const 
 static void take_seat(struct watch *w, struct seat *s)
 {
     size_t            n = w->options->n_interfaces;
-    struct live_stats stats[n > 0 ? n : 1];
-    bool              down[n > 0 ? n : 1], gone[n > 0 ? n : 1];
+    struct live_stats stats[WATCH_MAX_INTERFACES];
+    bool              down[WATCH_MAX_INTERFACES], gone[WATCH_MAX_INTERFACES];
 
     pthread_mutex_lock(&s->lock);
     struct part *ended = s->ended, *open = s->open;
@@ -466,6 +470,18 @@ static int begin_run(struct watch *w, const struct watch_rules *rules, struct st
     return rc;
 }
 
+static void remove_old_runs(struct watch *w)
+{
+    struct err err = {0};
+
+    if (w->options->keep_ns <= 0 || w->recording.last_ns == INT64_MIN)
+        return;
+    if (store_remove_before(w->recording.store, w->recording.last_ns - w->options->keep_ns, w->calls->now(w->calls->aux), &err) != 0) {
+        w->calls->message(w->calls->aux, WATCH_WARNING, err.msg);
+        store_recover(w->recording.store);
+    }
+}
+
 static void end_run(struct watch *w)
 {
     struct err err = {0};
@@ -483,6 +499,7 @@ static void end_run(struct watch *w)
     for (int tries = 0; rc != 0 && tries < 5; tries++) {
         if (tries > 0)
             w->calls->idle(w->calls->aux, RETRY_NS);
+        remove_old_runs(w);
         rc = write_now(w, true);
     }
     if (rc == 0)
@@ -495,24 +512,12 @@ static void end_run(struct watch *w)
     }
 }
 
-static void remove_old_runs(struct watch *w)
-{
-    struct err err = {0};
-
-    if (w->options->keep_ns <= 0 || w->recording.last_ns == INT64_MIN)
-        return;
-    if (store_remove_before(w->recording.store, w->recording.last_ns - w->options->keep_ns, w->calls->now(w->calls->aux), &err) != 0) {
-        w->calls->message(w->calls->aux, WATCH_WARNING, err.msg);
-        store_recover(w->recording.store);
-    }
-}
-
 /* Every worker goes on with a shard of the new rules; the run of the old ones ends. */
 static int turn(struct watch *w, const struct watch_rules *rules, struct err *reterr)
 {
     struct watch_rules old = w->recording.rules;
     struct store      *store = w->recording.store;
-    struct shard      *next[w->n_seats];
+    struct shard      *next[LIVE_MAX_HANDLES];
     int                rc = 0;
 
     memset(next, 0, sizeof(next));
@@ -543,7 +548,6 @@ static int turn(struct watch *w, const struct watch_rules *rules, struct err *re
             take_shard(w, s, s->done);
     }
     end_run(w);
-    remove_old_runs(w);
     recording_free(&w->recording);
     for (size_t k = 0; k < w->n_seats; k++) {
         shard_free(w->seats[k].done);
