@@ -169,3 +169,21 @@ char *describe_command(const struct engine_options *o, const struct rulebook *bo
     fputs(" FILE...", out);
     return fclose(out) == 0 ? text : NULL;
 }
+
+char *describe_watch(const struct watch_options *o, const struct rulebook *book)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    if (out == NULL)
+        return NULL;
+    fprintf(out, "flowaudit watch -s %s", book->site->file);
+    if (o->engine.filter != NULL)
+        fprintf(out, " -f '%s'", o->engine.filter);
+    if (o->engine.window_ns > 0)
+        fprintf(out, " --window %llds", (long long)(o->engine.window_ns / 1000000000));
+    for (size_t i = 0; i < o->n_interfaces; i++)
+        fprintf(out, " -i %s", o->interfaces[i]);
+    return fclose(out) == 0 ? text : NULL;
+}

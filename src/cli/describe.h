@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "flowaudit/engine.h"
+#include "flowaudit/watch.h"
 
 /* The caller frees; NULL where there is no memory.
  *
@@ -13,5 +14,8 @@
 char *describe_options(const struct engine_options *, const struct rulebook *);
 /* What to type to get the same result: neither the order of the inputs nor the record's name is part of it. */
 char *describe_command(const struct engine_options *, const struct rulebook *);
+
+/* The same of a live run. */
+char *describe_watch(const struct watch_options *, const struct rulebook *);
 
 #endif

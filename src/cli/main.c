@@ -11,6 +11,7 @@ static const struct {
     const char *what;
 } commands[] = {
     {"check", cmd_check, "judge capture files against the documented matrix"},
+    {"watch", cmd_watch, "judge live interfaces, until it is stopped"},
     {"report", cmd_report, "export a recorded audit as text, CSV, JSON or HTML"},
     {"diff", cmd_diff, "compare two recorded audits"},
     {"waive", cmd_waive, "print the exception that covers a finding"},

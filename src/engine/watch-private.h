@@ -9,7 +9,7 @@
 #include "audit.h"
 #include "flowaudit/live.h"
 #include "flowaudit/watch.h"
-#include "ledger.h"
+#include "written.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
 
@@ -29,7 +29,7 @@ struct recording {
     struct part               **open;     /* by worker: its open flows as handed over last, or NULL: evaluated already */
     struct part               **queries;  /* by worker: what was asked of groups lately, or NULL */
     size_t                      n_workers;
-    struct ledger              *ledger;
+    struct written              *written;
     uint32_t                    pass;
     int64_t                     run_id;
     struct loss_span           *losses;

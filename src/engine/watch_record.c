@@ -3,7 +3,7 @@
  * The recorder of a live run.
  *
  * What ended is added up in one part.  An evaluation takes a copy of it and the open flows as they stand, and goes the way of
- * engine_check(): merge, parents, order, conclusions.  Then the ledger tells which rows are new, which have changed and which are no
+ * engine_check(): merge, parents, order, conclusions.  Then the list of what is written tells which rows are new, which have changed and which are no
  * longer so (an attempt that was unanswered is now established: its row goes, and another comes).  Rows of which only the
  * counts rose are written again after a while, not at once.
  */
@@ -89,7 +89,7 @@ int recording_begin(struct recording *r, const struct watch_rules *rules, struct
     if (rc == 0)
         rc = part_new(&limits, r->options->n_interfaces, &r->ended, reterr);
     if (rc == 0)
-        rc = ledger_new(&r->ledger, reterr);
+        rc = written_new(&r->written, reterr);
     if (rc == 0 && (r->open = calloc(r->n_workers, sizeof(struct part *))) == NULL)
         rc = err_set(reterr, -ENOMEM, "no memory for the recorder");
     if (rc == 0 && (r->queries = calloc(r->n_workers, sizeof(struct part *))) == NULL)
@@ -234,7 +234,7 @@ static int evaluate(struct recording *r, struct audit *a, struct part *copy, str
         rc = audit_order(a, reterr);
     for (size_t i = 0; rc == 0 && i < a->n_conversations; i++) { /* the numbers that they have in the record */
         struct conversation       *c = a->conversations[i];
-        const struct ledger_entry *e = ledger_find(r->ledger, LEDGER_CONVERSATION, &c->key, sizeof(c->key));
+        const struct written_entry *e = written_find(r->written, WRITTEN_CONVERSATION, &c->key, sizeof(c->key));
 
         if (e == NULL)
             rc = err_set(reterr, -ENOMEM, "no memory for the list of what is recorded");
@@ -338,7 +338,7 @@ static uint64_t hash_conclusions(const struct recording *r, const struct audit *
         uint64_t                  words[5] = {hash, (uint64_t)e->row << 32 | e->client_host, (uint64_t)e->server_host << 32 | e->outcome,
                                               (uint64_t)e->window_start_ns, e->attempts};
 
-        hash = ledger_hash(r->ledger, words, sizeof(words));
+        hash = written_hash(r->written, words, sizeof(words));
     }
     return hash;
 }
@@ -379,17 +379,17 @@ static uint64_t hash_conversation(const struct recording *r, const struct conver
         (uint64_t)(uintptr_t)c->app,
     };
 
-    return ledger_hash(r->ledger, words, sizeof(words));
+    return written_hash(r->written, words, sizeof(words));
 }
 
-static bool is_due(const struct recording *r, const struct ledger_entry *e, uint64_t content, bool final, int64_t now)
+static bool is_due(const struct recording *r, const struct written_entry *e, uint64_t content, bool final, int64_t now)
 {
     return e->is_new || (e->content != content && (final || r->distrusted || now - e->written >= COUNTS_EVERY));
 }
 
 static int put_conversation(struct recording *r, struct audit *a, struct conversation *c, bool final, int64_t now, struct err *reterr)
 {
-    struct ledger_entry *e = ledger_find(r->ledger, LEDGER_CONVERSATION, &c->key, sizeof(c->key));
+    struct written_entry *e = written_find(r->written, WRITTEN_CONVERSATION, &c->key, sizeof(c->key));
 
     if (e == NULL)
         return err_set(reterr, -ENOMEM, "no memory for the list of what is recorded");
@@ -434,20 +434,20 @@ static void identify(const struct recording *r, const struct finding *f, struct 
     } else if (f->separation != NULL) {
         ret->addr[0] = f->separation->addr[0];
         ret->addr[1] = f->separation->addr[1];
-        ret->text = ledger_hash(r->ledger, f->separation->section, strlen(f->separation->section));
+        ret->text = written_hash(r->written, f->separation->section, strlen(f->separation->section));
     } else if (f->promise != NULL) {
         ret->addr[0] = f->promise->addr;
         ret->addr[1] = f->promise->requester;
         ret->port = (uint64_t)f->promise->port << 8 | f->promise->transport;
     } else if (f->sentence != NULL) {
-        ret->text = ledger_hash(r->ledger, f->sentence, strlen(f->sentence));
+        ret->text = written_hash(r->written, f->sentence, strlen(f->sentence));
     }
 }
 
 struct telling {
     struct recording     *recording;
     const struct finding *finding;
-    struct ledger_entry  *entry;
+    struct written_entry  *entry;
     bool                  final;
     int64_t               now;
 };
@@ -455,18 +455,18 @@ struct telling {
 static uint64_t hash_finding(const struct recording *r, const struct store_finding *s)
 {
     uint64_t words[8] = {
-        ledger_hash(r->ledger, s->reason, strlen(s->reason)), s->flows, s->packets, s->bytes, (uint64_t)s->last_ns, s->conversation_id,
-        s->waived_by != NULL, ledger_hash(r->ledger, s->severity, strlen(s->severity)),
+        written_hash(r->written, s->reason, strlen(s->reason)), s->flows, s->packets, s->bytes, (uint64_t)s->last_ns, s->conversation_id,
+        s->waived_by != NULL, written_hash(r->written, s->severity, strlen(s->severity)),
     };
 
-    return ledger_hash(r->ledger, words, sizeof(words));
+    return written_hash(r->written, words, sizeof(words));
 }
 
 static int put_finding(void *aux, const struct store_finding *s, struct err *reterr)
 {
     struct telling      *t = aux;
     struct recording    *r = t->recording;
-    struct ledger_entry *e = t->entry;
+    struct written_entry *e = t->entry;
     uint64_t             content = hash_finding(r, s);
     char                 id[COMMUNITY_ID_SIZE];
 
@@ -497,7 +497,7 @@ static int put_findings(struct recording *r, struct audit *a, bool final, int64_
         struct telling          t = {r, f, NULL, final, now};
 
         identify(r, f, &identity);
-        t.entry = ledger_find(r->ledger, LEDGER_FINDING, &identity, sizeof(identity));
+        t.entry = written_find(r->written, WRITTEN_FINDING, &identity, sizeof(identity));
         if (t.entry == NULL)
             return err_set(reterr, -ENOMEM, "no memory for the list of what is recorded");
         t.entry->pass = r->pass;
@@ -506,13 +506,13 @@ static int put_findings(struct recording *r, struct audit *a, bool final, int64_
     return rc;
 }
 
-static int forget(void *aux, const struct ledger_entry *e)
+static int forget(void *aux, const struct written_entry *e)
 {
     struct recording *r = aux;
 
     if (e->is_new)
         return 0;
-    return e->kind == LEDGER_CONVERSATION ? store_forget_conversation(r->store, e->id, NULL) : store_forget_finding(r->store, e->id, NULL);
+    return e->kind == WRITTEN_CONVERSATION ? store_forget_conversation(r->store, e->id, NULL) : store_forget_finding(r->store, e->id, NULL);
 }
 
 /* --- one evaluation ------------------------------------------------------------------------------------------------------ */
@@ -545,13 +545,13 @@ static int write_all(struct recording *r, struct audit *a, bool final, struct er
     int      rc = r->distrusted ? store_forget_judged(r->store, reterr) : 0;
 
     if (r->distrusted)
-        ledger_distrust(r->ledger);
+        written_distrust(r->written);
     r->pass = r->pass == UINT32_MAX ? 1 : r->pass + 1;
     for (size_t i = 0; rc == 0 && i < a->n_conversations; i++)
         rc = put_conversation(r, a, a->conversations[i], final, now, reterr);
     if (rc == 0)
         rc = put_findings(r, a, final, now, reterr);
-    if (rc == 0 && ledger_sweep(r->ledger, r->pass, forget, r) != 0)
+    if (rc == 0 && written_sweep(r->written, r->pass, forget, r) != 0)
         rc = err_set(reterr, -EIO, "what is no longer so could not be taken out of the record");
     if (rc == 0)
         rc = put_summary(r, a, all, reterr);
@@ -607,7 +607,7 @@ void recording_free(struct recording *r)
     free(r->open);
     free(r->queries);
     announcements_clear(&r->announcements);
-    ledger_free(r->ledger);
+    written_free(r->written);
     free(r->losses);
     free(r->outages);
     free(r->interfaces);

@@ -5,8 +5,8 @@
  *
  * Rows are known by a digest of what identifies them (two keyed 64-bit hashes).
  */
-#ifndef ENGINE_LEDGER_H
-#define ENGINE_LEDGER_H
+#ifndef ENGINE_WRITTEN_H
+#define ENGINE_WRITTEN_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,9 +14,9 @@
 
 #include "flowaudit/err.h"
 
-enum ledger_kind { LEDGER_CONVERSATION, LEDGER_FINDING, LEDGER_N_KINDS };
+enum written_kind { WRITTEN_CONVERSATION, WRITTEN_FINDING, WRITTEN_N_KINDS };
 
-struct ledger_entry {
+struct written_entry {
     uint64_t key[2];
     uint64_t id;       /* 1-based, by kind; 0: an empty slot */
     uint64_t content;  /* hash of what was written last */
@@ -26,16 +26,16 @@ struct ledger_entry {
     bool     is_new;   /* not written yet */
 };
 
-struct ledger;
-int  ledger_new(struct ledger **ret, struct err *reterr);
-void ledger_free(struct ledger *);
-uint64_t ledger_hash(const struct ledger *, const void *bytes, size_t size);
+struct written;
+int  written_new(struct written **ret, struct err *reterr);
+void written_free(struct written *);
+uint64_t written_hash(const struct written *, const void *bytes, size_t size);
 /* The entry of these identifying bytes, made where there is none.  NULL: no memory.  Valid until the next call. */
-struct ledger_entry *ledger_find(struct ledger *, enum ledger_kind, const void *identity, size_t size);
+struct written_entry *written_find(struct written *, enum written_kind, const void *identity, size_t size);
 /* Calls 'fn' for each entry that was not seen in this pass, and forgets it where 'fn' returns 0. */
-typedef int ledger_fn(void *aux, const struct ledger_entry *);
-int  ledger_sweep(struct ledger *, uint32_t pass, ledger_fn *, void *aux);
+typedef int written_fn(void *aux, const struct written_entry *);
+int  written_sweep(struct written *, uint32_t pass, written_fn *, void *aux);
 /* Everything is to be written again, under the same numbers. */
-void ledger_distrust(struct ledger *);
+void written_distrust(struct written *);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ledger.h"
+#include "written.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,16 +7,16 @@
 
 #include "flowaudit/hash.h"
 
-struct ledger {
+struct written {
     struct hash_key      keys[2];
-    struct ledger_entry *slots; /* open addressing; power of two, at most half full */
+    struct written_entry *slots; /* open addressing; power of two, at most half full */
     size_t               n, n_slots;
-    uint64_t             next_id[LEDGER_N_KINDS];
+    uint64_t             next_id[WRITTEN_N_KINDS];
 };
 
-int ledger_new(struct ledger **ret, struct err *reterr)
+int written_new(struct written **ret, struct err *reterr)
 {
-    struct ledger *l = calloc(1, sizeof(*l));
+    struct written *l = calloc(1, sizeof(*l));
     int            rc = l == NULL ? err_set(reterr, -ENOMEM, "no memory for the list of what is recorded") : hash_key_random(&l->keys[0], reterr);
 
     if (rc == 0)
@@ -24,14 +24,14 @@ int ledger_new(struct ledger **ret, struct err *reterr)
     if (rc == 0 && (l->slots = calloc(l->n_slots = 1024, sizeof(*l->slots))) == NULL)
         rc = err_set(reterr, -ENOMEM, "no memory for the list of what is recorded");
     if (rc != 0) {
-        ledger_free(l);
+        written_free(l);
         return rc;
     }
     *ret = l;
     return 0;
 }
 
-void ledger_free(struct ledger *l)
+void written_free(struct written *l)
 {
     if (l == NULL)
         return;
@@ -39,21 +39,21 @@ void ledger_free(struct ledger *l)
     free(l);
 }
 
-uint64_t ledger_hash(const struct ledger *l, const void *bytes, size_t size)
+uint64_t written_hash(const struct written *l, const void *bytes, size_t size)
 {
     return hash_bytes(&l->keys[0], bytes, size);
 }
 
-static struct ledger_entry *slot_of(struct ledger_entry *slots, size_t n_slots, const uint64_t key[static 2])
+static struct written_entry *slot_of(struct written_entry *slots, size_t n_slots, const uint64_t key[static 2])
 {
     for (size_t at = key[0] & (n_slots - 1);; at = (at + 1) & (n_slots - 1))
         if (slots[at].id == 0 || (slots[at].key[0] == key[0] && slots[at].key[1] == key[1]))
             return &slots[at];
 }
 
-static int rebuild(struct ledger *l, size_t n_slots)
+static int rebuild(struct written *l, size_t n_slots)
 {
-    struct ledger_entry *slots = calloc(n_slots, sizeof(*slots));
+    struct written_entry *slots = calloc(n_slots, sizeof(*slots));
 
     if (slots == NULL)
         return -ENOMEM;
@@ -66,27 +66,27 @@ static int rebuild(struct ledger *l, size_t n_slots)
     return 0;
 }
 
-struct ledger_entry *ledger_find(struct ledger *l, enum ledger_kind kind, const void *identity, size_t size)
+struct written_entry *written_find(struct written *l, enum written_kind kind, const void *identity, size_t size)
 {
     uint64_t key[2] = {hash_bytes(&l->keys[0], identity, size) + kind, hash_bytes(&l->keys[1], identity, size)};
 
     if (2 * (l->n + 1) > l->n_slots && rebuild(l, 2 * l->n_slots) != 0)
         return NULL;
-    struct ledger_entry *e = slot_of(l->slots, l->n_slots, key);
+    struct written_entry *e = slot_of(l->slots, l->n_slots, key);
     if (e->id == 0) {
-        *e = (struct ledger_entry){.key = {key[0], key[1]}, .id = ++l->next_id[kind], .kind = (uint8_t)kind, .is_new = true};
+        *e = (struct written_entry){.key = {key[0], key[1]}, .id = ++l->next_id[kind], .kind = (uint8_t)kind, .is_new = true};
         l->n++;
     }
     return e;
 }
 
-int ledger_sweep(struct ledger *l, uint32_t pass, ledger_fn *fn, void *aux)
+int written_sweep(struct written *l, uint32_t pass, written_fn *fn, void *aux)
 {
     size_t n_gone = 0;
     int    rc = 0;
 
     for (size_t i = 0; rc == 0 && i < l->n_slots; i++) {
-        struct ledger_entry *e = &l->slots[i];
+        struct written_entry *e = &l->slots[i];
 
         if (e->id == 0 || e->pass == pass)
             continue;
@@ -106,7 +106,7 @@ int ledger_sweep(struct ledger *l, uint32_t pass, ledger_fn *fn, void *aux)
     return rebuild(l, l->n_slots);
 }
 
-void ledger_distrust(struct ledger *l)
+void written_distrust(struct written *l)
 {
     for (size_t i = 0; i < l->n_slots; i++) {
         l->slots[i].is_new = true;
