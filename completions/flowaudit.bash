@@ -10,14 +10,14 @@ _flowaudit()
 	command=
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		check|report|diff|waive|verify|carve|explain|learn|lint|matrix)
+		check|watch|report|diff|waive|verify|carve|explain|learn|lint|matrix)
 			command=${COMP_WORDS[i]}
 			break
 			;;
 		esac
 	done
 	if [[ -z $command ]]; then
-		mapfile -t COMPREPLY < <(compgen -W 'check report diff waive verify carve explain learn lint matrix --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'check watch report diff waive verify carve explain learn lint matrix --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -46,6 +46,7 @@ _flowaudit()
 		local options='--help'
 		case $command in
 		check) options='-s --site -o --output -f --filter -r --read -n -j --workers --flows --fail-on --window --memory --tcp-idle --udp-idle --no-digest -q --quiet -v --verbose --help' ;;
+		watch) options='-s --site -o --output -f --filter -i --interface -j --workers -q --quiet --tcp-idle --udp-idle --memory --window --rotate --keep --ring --snaplen --no-promiscuous --user --ndjson --syslog --journal --on-finding --alerts --metrics --top --help' ;;
 		report) options='--earlier --format --table --run -o --out -v --verbose --help' ;;
 		diff) options='--format --old-run --new-run -v --verbose --help' ;;
 		waive) options='--owner --reason --until --id --run --help' ;;
