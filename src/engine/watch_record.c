@@ -439,6 +439,10 @@ static void identify(const struct recording *r, const struct finding *f, struct 
         ret->addr[0] = f->promise->addr;
         ret->addr[1] = f->promise->requester;
         ret->port = (uint64_t)f->promise->port << 8 | f->promise->transport;
+    } else if (f->bind != NULL) {
+        ret->addr[0] = f->bind->announcer;
+        ret->addr[1] = f->bind->requester;
+        ret->port = (uint64_t)(uintptr_t)f->sign; /* of the matrix, which lasts as long as the run */
     } else if (f->sentence != NULL) {
         ret->text = written_hash(r->written, f->sentence, strlen(f->sentence));
     }
