@@ -29,7 +29,11 @@
 static const char help[] =
     "usage: flowaudit watch [-s SITE] [-o DB] [OPTIONS] -i IFACE...\n"
     "Judges live interfaces until SIGINT or SIGTERM; HUP reads the rules anew.\n"
-    "  -s FILE, -o DB, -f EXPR, -q, --tcp-idle, --udp-idle, --memory: as with check\n"
+    "  -s, --site FILE       the site file (default: flowaudit.yaml)\n"
+    "  -o, --output DB       the record (default: flowaudit.db)\n"
+    "  -f, --filter EXPR     only packets that match this pcap-filter(7) expression\n"
+    "  -q, --quiet           on standard error only what is wrong\n"
+    "      --tcp-idle, --udp-idle, --memory: as with check\n"
     "  -i, --interface IFACE an interface; may be given more than once\n"
     "  -j, --workers N       threads that judge packets (default 1)\n"
     "      --window TIME     expected flows are evaluated by windows (default 1h)\n"
