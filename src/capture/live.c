@@ -23,7 +23,7 @@
 
 static void on_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *data)
 {
-    struct live *l = (struct live *)user;
+    struct live *l = (void *)user; /* as it was given to pcap_dispatch() */
     struct live_stats *s = &l->stats;
 
     if (l->n_to_skip > 0) {

@@ -71,7 +71,7 @@ static int add(scmp_filter_ctx f, uint32_t action, const char *const *names, siz
 static int add_sockets(scmp_filter_ctx f, const struct confine_options *o)
 {
     const char *const local[] = {"connect", "accept4", "accept"}, *const libpcap[] = {"bind"}, *const none[] = {"connect"};
-    int rc = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+    int rc = seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0));
 
     if (rc == 0 && (o->capturing || o->unix_sockets))
         rc = add(f, SCMP_ACT_ALLOW, on_sockets, N(on_sockets));
@@ -81,7 +81,7 @@ static int add_sockets(scmp_filter_ctx f, const struct confine_options *o)
         return rc != 0 ? rc : add(f, SCMP_ACT_KILL_PROCESS, none, 1);
     if (rc == 0)
         rc = add(f, SCMP_ACT_ALLOW, local, N(local));
-    return rc != 0 ? rc : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+    return rc != 0 ? rc : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 }
 
 static int fill_narrow(scmp_filter_ctx f, const struct confine_options *o)
@@ -89,7 +89,7 @@ static int fill_narrow(scmp_filter_ctx f, const struct confine_options *o)
     int rc = add(f, SCMP_ACT_ALLOW, allowed, N(allowed));
 
     for (size_t i = 0; rc == 0 && i < N(ioctls); i++)
-        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, ioctls[i], 0));
     /* A new thread, but no process.  The flags of clone3() cannot be seen here: without it, glibc takes clone(). */
     if (rc == 0)
         rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
@@ -105,7 +105,7 @@ static int fill_wide(scmp_filter_ctx f)
     static const char *const refused[] = {"init_module", "finit_module", "mount", "umount2", "pivot_root", "bpf", "io_uring_setup"};
     int rc = add(f, SCMP_ACT_KILL_PROCESS, refused, N(refused));
 
-    return rc != 0 ? rc : seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+    return rc != 0 ? rc : seccomp_rule_add(f, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0));
 }
 
 int seccomp_apply(const struct confine_options *o, bool *ret, struct err *reterr)

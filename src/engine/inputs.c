@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +39,7 @@ struct inputs {
     size_t                *active; /* indexes of open inputs, unordered */
     size_t                 n_active;
     struct capture_options options;
+    size_t                 n_descriptors, max_descriptors; /* held for files that are not done */
 };
 
 static bool can_reopen(const char *path)
@@ -56,11 +58,28 @@ static int open_capture(const struct inputs *set, struct input *in, struct err *
     return capture_open_file(in->path, &o, &in->capture, reterr);
 }
 
-static void close_descriptor(struct input *in)
+static void hold_descriptor(struct inputs *set, struct input *in)
 {
-    if (in->fd >= 0)
-        close(in->fd);
+    if (set->n_descriptors < set->max_descriptors)
+        in->fd = open(in->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    set->n_descriptors += in->fd >= 0;
+}
+
+static void close_descriptor(struct inputs *set, struct input *in)
+{
+    if (in->fd < 0)
+        return;
+    close(in->fd);
     in->fd = -1;
+    set->n_descriptors--;
+}
+
+/* Others need some too: the record, and inputs that cannot be opened twice. */
+static size_t max_descriptors(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur / 2 : 0;
 }
 
 static void close_capture(struct input *in)
@@ -71,11 +90,12 @@ static void close_capture(struct input *in)
 }
 
 /* Opens an input and learns its name and the time of its first packet. */
-static int survey(const struct inputs *set, struct input *in, struct err *reterr)
+static int survey(struct inputs *set, struct input *in, struct err *reterr)
 {
     bool reopen = can_reopen(in->path);
 
-    in->fd = reopen ? open(in->path, O_RDONLY | O_CLOEXEC | O_NOCTTY) : -1;
+    if (reopen)
+        hold_descriptor(set, in);
     int rc = open_capture(set, in, reterr);
     if (rc != 0)
         return rc;
@@ -126,8 +146,10 @@ int inputs_open(const char *const *paths, size_t n, const struct capture_options
     else if (set == NULL || (set->items = calloc(n, sizeof(*set->items))) == NULL ||
              (set->active = calloc(n, sizeof(*set->active))) == NULL)
         rc = err_set(reterr, -ENOMEM, "no memory for the list of inputs");
-    if (rc == 0)
+    if (rc == 0) {
         set->options = *options;
+        set->max_descriptors = max_descriptors();
+    }
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = add_input(set, paths[i], reterr);
     if (rc != 0) {
@@ -170,7 +192,7 @@ void inputs_free(struct inputs *set)
         return;
     for (size_t i = 0; i < set->n_items; i++) {
         capture_free(set->items[i]->capture);
-        close_descriptor(set->items[i]);
+        close_descriptor(set, set->items[i]);
         free(set->items[i]->name);
         free(set->items[i]);
     }
@@ -185,7 +207,7 @@ static void retire(struct inputs *set, size_t at, bool finished)
     struct input *in = set->items[set->active[at]];
 
     close_capture(in);
-    close_descriptor(in);
+    close_descriptor(set, in);
     in->finished = finished;
     set->active[at] = set->active[--set->n_active];
 }
