@@ -174,6 +174,15 @@ const char *policy_section(const struct policy *, const struct judgement *);
 /* The exception of the site that covers this conversation at 'at_ns', or NULL.  An expired one never covers. */
 const struct site_exception *policy_exception(const struct policy *, const struct policy_query *, int64_t at_ns);
 
+/* The same for a sum of conversations: only one that covers whatever was summed up.  'client_host' and 'server_host' are what is known of an
+ * end whose address the sum does not have. */
+struct policy_sum {
+    struct tuple tuple;
+    bool         client_known, server_known, port_known; /* in 'tuple' */
+    uint32_t     client_host, server_host;
+};
+const struct site_exception *policy_exception_of_sum(const struct policy *, const struct policy_sum *, int64_t at_ns);
+
 /* What the matrix says of one flow, row by row, for 'flowaudit explain'. */
 enum policy_format { POLICY_TEXT, POLICY_TSV, POLICY_JSON };
 int policy_explain(const struct policy *, const struct policy_query *, enum policy_format, FILE *);
@@ -242,6 +251,8 @@ struct expectation {
     uint32_t server_host;       /* with 'every': one expectation for each server; else the server that was seen or tried first, or POLICY_NONE */
     enum expectation_outcome outcome;
     int64_t  first_ns;          /* first contact, 0 where none */
+    uint64_t first_packet;      /* of it, as the facts say; with windows that of the conversation's first one, in whatever window */
+    uint16_t first_input;
     uint64_t attempts;
     int64_t  within_ns;
     struct flow_icmp icmp;

@@ -74,6 +74,8 @@ unsigned terminal_width(void);
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A number of a run: 0, or EXIT_UNUSABLE with the option named. */
 int parse_run(const char *option, const char *text, int64_t *ret);
+/* A file that is named twice would count twice: EXIT_UNUSABLE with the names, else 0. */
+int refuse_twice(const char *const *paths, size_t n);
 /* For wrong usage: says where help is to be had. */
 int misuse(const char *command);
 /* Flushes standard output; EXIT_INCOMPLETE with a message where the text did not get out, else 'status'. */

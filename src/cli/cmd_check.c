@@ -265,7 +265,7 @@ static int print_report(const struct request *r, int64_t run_id)
 static int check_inputs(const struct engine_options *o)
 {
     struct stat st;
-    int         rc = 0;
+    int         rc = refuse_twice(o->inputs, o->n_inputs);
 
     for (size_t i = 0; i < o->n_inputs; i++) {
         const char *name = o->inputs[i];

@@ -497,6 +497,8 @@ int cmd_learn(int argc, char **argv)
     for (; optind < argc; optind++)
         r.inputs[r.engine.n_inputs++] = argv[optind];
     r.engine.inputs = r.inputs;
+    if (rc == 0)
+        rc = refuse_twice(r.inputs, r.engine.n_inputs);
     if (rc == 0 && r.engine.n_inputs == 0)
         rc = complain("no capture file named");
     signal(SIGPIPE, SIG_IGN);

@@ -37,8 +37,24 @@ static int lint_site(const char *path)
     return finish_output(n > 0 ? EXIT_FINDINGS : EXIT_NOTHING);
 }
 
+/* A site file that was named without -s. */
+static bool is_site(const char *path)
+{
+    struct diag_list diags = {0};
+    struct site     *site = NULL;
+    struct matrix   *matrix = NULL;
+    bool             found = matrix_load(path, &matrix, &diags) != 0 && (site_load_partly(path, &site, &diags) == 0 || (site != NULL && site->n_hosts > 0));
+
+    diag_list_clear(&diags);
+    site_free(site);
+    matrix_free(matrix);
+    return found;
+}
+
 static int lint_matrix(const char *name)
 {
+    if (is_site(name))
+        return complain("%s is a site file; 'flowaudit lint -s %s' checks it with its matrix", name, name);
     struct diag_list      diags = {0};
     struct matrix        *matrix = NULL;
     struct policy_options options = cli_policy_options();

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +24,43 @@ int complain(const char *fmt, ...)
     va_end(args);
     fputc('\n', stderr);
     return EXIT_UNUSABLE;
+}
+
+struct same_file {
+    dev_t       device;
+    ino_t       inode;
+    const char *path;
+};
+
+static int by_file(const void *pa, const void *pb)
+{
+    const struct same_file *a = pa, *b = pb;
+
+    if (a->device != b->device)
+        return a->device < b->device ? -1 : 1;
+    return a->inode < b->inode ? -1 : a->inode > b->inode;
+}
+
+int refuse_twice(const char *const *paths, size_t n)
+{
+    struct same_file *files = calloc(n + 1, sizeof(*files));
+    size_t            n_files = 0;
+    int               rc = files == NULL ? complain("no memory") : 0;
+
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        struct stat st;
+        bool        from_stdin = strcmp(paths[i], "-") == 0;
+
+        if ((from_stdin ? fstat(STDIN_FILENO, &st) : stat(paths[i], &st)) == 0 && (from_stdin || S_ISREG(st.st_mode)))
+            files[n_files++] = (struct same_file){st.st_dev, st.st_ino, paths[i]};
+    }
+    if (n_files > 1)
+        qsort(files, n_files, sizeof(*files), by_file);
+    for (size_t i = 1; rc == 0 && i < n_files; i++)
+        if (by_file(&files[i - 1], &files[i]) == 0)
+            rc = complain("%s and %s are the same file: its packets would count twice; name it once", files[i - 1].path, files[i].path);
+    free(files);
+    return rc;
 }
 
 int misuse(const char *command)

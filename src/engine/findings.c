@@ -24,6 +24,27 @@ static struct finding *add_finding(struct audit *a)
     return f;
 }
 
+/* The exception of the site that covers all of it. */
+static const struct site_exception *exception_of(const struct audit *a, const struct conversation *c)
+{
+    struct policy_query q;
+    struct policy_sum   sum = {
+          .tuple = c->tuple,
+          .client_known = c->key.summed == SUM_PORTS,
+          .server_known = c->key.summed == SUM_PORTS || c->key.summed == SUM_CLIENTS,
+          .port_known = c->key.summed == SUM_CLIENTS,
+          .client_host = c->key.summed == SUM_PEERS ? c->judgement.client_host : POLICY_NONE,
+          .server_host = c->key.summed == SUM_PEERS ? c->judgement.server_host : POLICY_NONE,
+    };
+
+    if (a->site->n_exceptions == 0)
+        return NULL;
+    if (c->key.summed != SUM_NONE)
+        return policy_exception_of_sum(a->policy, &sum, c->last_ns);
+    conversation_query(c, &q);
+    return policy_exception(a->policy, &q, c->last_ns);
+}
+
 static int conversation_finding(struct audit *a, struct conversation *c)
 {
     const struct judgement *j = &c->judgement;
@@ -40,12 +61,7 @@ static int conversation_finding(struct audit *a, struct conversation *c)
         f->severity = policy_severity(j, OUTCOME_UNANSWERED);
     f->conversation = c;
     f->first_ns = c->first_ns;
-    if (c->key.summed == SUM_NONE && a->site->n_exceptions > 0) {
-        struct policy_query q;
-
-        conversation_query(c, &q);
-        f->exception = policy_exception(a->policy, &q, c->last_ns);
-    }
+    f->exception = exception_of(a, c);
     if (f->exception != NULL)
         a->exception_uses[f->exception - a->site->exceptions]++;
     return 0;

@@ -258,7 +258,9 @@ static void judge_again(const struct policy *policy, struct conversation *c)
         c->kept[i].answers_group = true;
 }
 
-/* Services that are asked by broadcast or multicast: NetBIOS names and datagrams, SQL browser, SSDP, WS-Discovery, mDNS, LLMNR. */
+/* Services that are asked by broadcast or multicast, whatever the site: NetBIOS names and datagrams (RFC 1002, 4.2 and 4.4), SQL browser
+ * ([MS-SQLR] 2.2.1), SSDP (UPnP Device Architecture 1.1, 1.2), WS-Discovery (2.4), mDNS (RFC 6762, 5.1), LLMNR (RFC 4795, 2).
+ * They are those protocols' own ports and no document's, which may well allow others there. */
 static bool asked_by_group(uint16_t port)
 {
     static const uint16_t ports[] = {137, 138, 1434, 1900, 3702, 5353, 5355};

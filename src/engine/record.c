@@ -437,7 +437,8 @@ static void describe_conversation(const struct audit *a, const struct finding *f
     s->bytes = c->bytes[0] + c->bytes[1];
 }
 
-static void describe_expectation(const struct audit *a, const struct finding *f, struct store_finding *s)
+/* The policy knows packets by number; the input's name is the engine's to add, here and below. */
+static void describe_expectation(const struct audit *a, const struct finding *f, struct store_finding *s, char *sentence)
 {
     const struct expectation *e = f->expectation;
 
@@ -449,10 +450,13 @@ static void describe_expectation(const struct audit *a, const struct finding *f,
     s->outcome = expectation_outcome_name(e->outcome);
     s->disposition = f->kind == FINDING_MISDROPPED ? disposition_name(DISPOSITION_MISDROPPED) : "";
     s->flows = e->attempts;
-    s->reason = e->reason;
+    if (f->kind == FINDING_MISDROPPED && a->options->window_ns == 0)
+        snprintf(sentence, SENTENCE_SIZE, "%s First attempt: packet %llu of %s.", e->reason, (unsigned long long)e->first_packet,
+                 inputs_name(a->inputs, e->first_input));
+    else
+        s->reason = e->reason;
 }
 
-/* The policy knows packets by number; the input's name is the engine's to add. */
 static void describe_separation(const struct audit *a, const struct finding *f, struct store_finding *s, char *sentence)
 {
     const struct separation *e = f->separation;
@@ -545,7 +549,7 @@ int audit_tell_finding(struct audit *a, const struct finding *f, uint64_t id, te
         s.client_name = policy_host_name(a->policy, f->judgement.client_host);
         s.server_name = policy_host_name(a->policy, f->judgement.server_host);
     } else if (f->expectation != NULL) {
-        describe_expectation(a, f, &s);
+        describe_expectation(a, f, &s, sentence);
         s.client = policy_host_address(a->policy, f->expectation->client_host);
         s.server = policy_host_address(a->policy, f->expectation->server_host);
     } else if (f->separation != NULL) {

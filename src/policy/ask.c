@@ -175,3 +175,26 @@ const struct site_exception *policy_exception(const struct policy *p, const stru
     }
     return NULL;
 }
+
+static bool summed_end_covered(const struct policy *p, bool known, const struct addr *a, uint32_t host, bool any, bool is_range,
+                               const struct addr_range *range, uint32_t wanted)
+{
+    if (known)
+        return end_covered(policy_host(p, a), a, any, is_range, range, wanted);
+    return any || (!is_range && host != POLICY_NONE && host == wanted);
+}
+
+const struct site_exception *policy_exception_of_sum(const struct policy *p, const struct policy_sum *s, int64_t at_ns)
+{
+    for (size_t i = 0; i < p->site->n_exceptions; i++) {
+        const struct site_exception *e = &p->site->exceptions[i];
+
+        if (at_ns <= e->until_ns && (e->any_port || (s->port_known && port_covered(e, &s->tuple))) &&
+            summed_end_covered(p, s->client_known, &s->tuple.client, s->client_host, e->client_any, e->client_is_range, &e->client_range,
+                               p->exception_hosts[2 * i]) &&
+            summed_end_covered(p, s->server_known, &s->tuple.server, s->server_host, e->server_any, e->server_is_range, &e->server_range,
+                               p->exception_hosts[2 * i + 1]))
+            return e;
+    }
+    return NULL;
+}

@@ -112,26 +112,36 @@ static void name_servers(const struct expector *x, const struct tally *t, char *
     }
 }
 
-static void say_failed(const struct expector *x, const struct tally *t, enum expectation_outcome outcome, const char *what,
-                       char *buf, size_t size)
+/* What became of attempts that failed, in words. */
+struct failure {
+    enum outcome             outcome;
+    enum expectation_outcome result;
+    const char              *what, *advice;
+};
+
+static void say_failed(const struct expector *x, const struct tally *t, const struct failure *f, char *buf, size_t size)
 {
+    const char              *what = f->what;
     const struct matrix_row *row = x->p->rows[t->row].row;
-    char                     servers[512], error[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE], why[ICMP_TEXT_SIZE + 16] = "";
+    char                     servers[512], error[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE], why[ICMP_TEXT_SIZE + 64] = "", some[48] = "";
 
     if (t->tried_others)
         name_servers(x, t, servers, sizeof(servers));
     else
         snprintf(servers, sizeof(servers), "%s (%s)", policy_host_name(x->p, t->tried_server), policy_host_address(x->p, t->tried_server));
-    if (outcome == EXPECT_PROHIBITED && t->icmp.n_errors > 0) {
-        snprintf(why, sizeof(why), "stopped by %s", icmp_text(x->p, &t->icmp, error, sizeof(error)));
+    if (f->result == EXPECT_PROHIBITED && t->icmp.n_errors > 0) {
+        snprintf(why, sizeof(why), "stopped by %s%s", t->tried_others ? "errors, the first " : "",
+                 icmp_text(x->p, &t->icmp, error, sizeof(error)));
         what = "";
-    } else if (outcome == EXPECT_PROHIBITED && t->own.min != 0) {
+    } else if (f->result == EXPECT_PROHIBITED && t->own.min != 0) {
         snprintf(why, sizeof(why), ", RST with %s, where the server's own packets have %s", ttl_text(&t->rst, rst, sizeof(rst)),
                  ttl_text(&t->own, own, sizeof(own)));
     }
-    snprintf(buf, size, "%s (%s) tried %s to %s %llu time%s: %s%s. The document requires this flow (row %s, \"%s\").",
+    if (t->n[f->outcome] < t->attempts)
+        snprintf(some, sizeof(some), "%llu of them ", (unsigned long long)t->n[f->outcome]);
+    snprintf(buf, size, "%s (%s) tried %s to %s %llu time%s: %s%s%s. The document requires this flow (row %s, \"%s\"). %s",
              policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), row->service, servers,
-             (unsigned long long)t->attempts, t->attempts == 1 ? "" : "s", what, why, row->id.text, row->section);
+             (unsigned long long)t->attempts, t->attempts == 1 ? "" : "s", some, what, why, row->id.text, row->section, f->advice);
 }
 
 static enum expectation_outcome say_silent(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf,
@@ -154,8 +164,9 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
         snprintf(sent, sizeof(sent), "%llu packet%s", (unsigned long long)l->sent, l->sent == 1 ? "" : "s");
     snprintf(buf, size,
              "%s (%s) never tried %s to %s in the %lld s in which it was seen, though it sent %s and no loss is known. The document "
-             "requires this flow (row %s, \"%s\").",
-             client, address, row->service, servers, seconds(presence(l, c, x->p->rows[t->row].within_ns)), sent, row->id.text, row->section);
+             "requires this flow (row %s, \"%s\"). Look at whether %s is set up to use it; where it need not be seen, say so in the site file.",
+             client, address, row->service, servers, seconds(presence(l, c, x->p->rows[t->row].within_ns)), sent, row->id.text, row->section,
+             client);
     return EXPECT_NEVER_ATTEMPTED;
 }
 
@@ -178,15 +189,11 @@ static bool silence_unproven(const struct expector *x, const struct tally *t, co
 enum expectation_outcome expect_conclude(const struct expector *x, const struct tally *t, char *buf, size_t size)
 {
     const struct coverage *c = &expect_span(x, t->row)->coverage;
-    static const struct {
-        enum outcome             outcome;
-        enum expectation_outcome result;
-        const char              *what;
-    } failures[] = {
-        {OUTCOME_PROHIBITED, EXPECT_PROHIBITED, "stopped by something other than the server"},
-        {OUTCOME_REFUSED, EXPECT_REFUSED, "refused by the server"},
-        {OUTCOME_UNANSWERED, EXPECT_UNANSWERED, "no answer was seen"},
-        {OUTCOME_ONE_WAY, EXPECT_ONE_WAY, "only one direction was captured, so whether it worked cannot be told"},
+    static const struct failure failures[] = {
+        {OUTCOME_PROHIBITED, EXPECT_PROHIBITED, "stopped by something other than the server", "Look at what filters there."},
+        {OUTCOME_REFUSED, EXPECT_REFUSED, "refused by the server", "Look at whether the service runs there."},
+        {OUTCOME_UNANSWERED, EXPECT_UNANSWERED, "no answer was seen", "Look at whether the server is up, and at what drops packets on the way."},
+        {OUTCOME_ONE_WAY, EXPECT_ONE_WAY, "only one direction was captured, so whether it worked cannot be told", "Look at where the capture was taken."},
     };
 
     if (t->seen) {
@@ -201,7 +208,7 @@ enum expectation_outcome expect_conclude(const struct expector *x, const struct 
         if (t->n[failures[i].outcome] > 0) {
             if (failures[i].outcome == OUTCOME_UNANSWERED && silence_unproven(x, t, c, buf, size))
                 return EXPECT_NOT_COVERED;
-            say_failed(x, t, failures[i].result, failures[i].what, buf, size);
+            say_failed(x, t, &failures[i], buf, size);
             return failures[i].result;
         }
     }

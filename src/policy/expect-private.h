@@ -17,6 +17,8 @@ struct tally {
     uint64_t         attempts;
     uint64_t         last_fact;    /* by its number: a row that fits in two ways is counted once */
     int64_t          first_ns;
+    uint64_t         first_packet; /* of the first attempt */
+    uint16_t         first_input;
     int64_t          silent_ns;    /* of the first attempt without an answer */
     struct flow_icmp icmp;
     struct ttl_range rst, own;

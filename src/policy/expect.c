@@ -211,6 +211,8 @@ static void count_attempt(struct tally *t, const struct expect_fact *f, bool met
     t->tried_others |= t->attempts > 0 && t->tried_server != server;
     if (t->attempts == 0 || f->first_ns < t->first_ns) {
         t->first_ns = f->first_ns;
+        t->first_packet = f->first_packet;
+        t->first_input = f->input;
         t->tried_server = server;
     }
     t->n[f->outcome] += f->flows;
@@ -389,6 +391,8 @@ static int conclude_tally(struct expector *x, const struct tally *t, const struc
         .row = t->row, .client_host = t->client, .outcome = outcome, .first_ns = t->first_ns, .attempts = t->attempts,
         .within_ns = x->p->rows[t->row].within_ns, .icmp = t->icmp, .rst = t->rst, .own = t->own, .reason = strdup(reason),
         .server_host = t->server != POLICY_NONE ? t->server : t->seen ? t->seen_server : t->tried_server,
+        .first_packet = t->first_packet,
+        .first_input = t->first_input,
         .window_start_ns = s->start_ns,
         .window_end_ns = s->length_ns > 0 ? s->start_ns + s->length_ns : w->end_ns,
     };

@@ -295,6 +295,17 @@ def default_sigpipe():
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
+def check_named(folder):
+    """A file that is named twice, by whatever name; a site file where a matrix is meant."""
+    capture, link = f'{SAMPLES}/web-shop.pcap', f'{folder}/again.pcap'
+    os.symlink(capture, link)
+    refuse(['check', '-s', f'{SAMPLES}/web-shop.yaml', '-o', f'{folder}/twice.db', capture, link], 'are the same file: its packets would count twice')
+    refuse(['learn', capture, f'{SAMPLES}/../samples/web-shop.pcap'], 'are the same file: its packets would count twice')
+    refuse(['lint', f'{SAMPLES}/web-shop.yaml'], f"is a site file; 'flowaudit lint -s {SAMPLES}/web-shop.yaml' checks it with its matrix")
+    for time in ('', '1', '59s', '1w', '-1h', '99999999d'):
+        refuse(['check', '-s', f'{SAMPLES}/web-shop.yaml', '--window', time, capture], 'a duration of a minute or more is wanted')
+
+
 def check_filter(folder):
     """What a filter took out is not missing."""
     db = f'{folder}/filter.db'
@@ -305,7 +316,7 @@ def check_filter(folder):
 
 def main():
     for check in (check_site_mistakes, check_matrix_mistakes, check_usage, check_inputs, check_unreadable, check_foreign_records,
-                  check_outputs, check_filter):
+                  check_outputs, check_named, check_filter):
         with tempfile.TemporaryDirectory() as folder:
             check(folder)
     print(*failures, sep='\n')

@@ -272,6 +272,40 @@ START_TEST(exceptions_cover_until_their_day_is_over)
 }
 END_TEST
 
+/* A sum knows neither this port nor that one: what covers it covers all of them. */
+START_TEST(exceptions_of_sums)
+{
+    char site[UNITY_SITE_SIZE];
+
+    snprintf(site, sizeof(site),
+             "%sexceptions:\n"
+             "  - {id: E1, client: desks, server: unity1, port: tcp/22, owner: o, reason: r, until: 1970-01-02}\n"
+             "  - {id: E2, client: 192.0.2.0/24, server: \"*\", port: any, owner: o, reason: r, until: 1970-01-03}\n"
+             "  - {id: E3, client: \"*\", server: unity2, port: tcp/80, owner: o, reason: r, until: 1970-01-03}\n"
+             "  - {id: E4, client: desks, server: unity2, port: any, owner: o, reason: r, until: 1970-01-03}\n",
+             unity_site);
+    struct bed          b = bed_of_file(UNITY_MATRIX, site);
+    const int64_t       day = INT64_C(86400000000000);
+    struct policy_query desk = policy_query_of(&b, "10.0.8.44", "unity1", "tcp/22", NULL), scan = policy_query_of(&b, "192.0.2.9", "unity1", "tcp/1", NULL),
+                        web = policy_query_of(&b, "192.0.2.9", "unity2", "tcp/80", NULL);
+    struct policy_sum ports = {.tuple = scan.tuple, .client_known = true, .server_known = true, .client_host = POLICY_NONE, .server_host = POLICY_NONE};
+    struct policy_sum clients = {.tuple = web.tuple, .server_known = true, .port_known = true, .client_host = POLICY_NONE, .server_host = POLICY_NONE};
+    struct policy_sum peers = {.tuple = web.tuple, .client_host = policy_host(b.policy, &desk.tuple.client), .server_host = policy_host(b.policy, &web.tuple.server)};
+
+    ck_assert_str_eq(policy_exception_of_sum(b.policy, &ports, day)->id.text, "E2");
+    ck_assert_ptr_null(policy_exception_of_sum(b.policy, &ports, 3 * day));
+    ports.tuple = desk.tuple; /* E1 is for one port */
+    ck_assert_ptr_null(policy_exception_of_sum(b.policy, &ports, day));
+    ck_assert_str_eq(policy_exception_of_sum(b.policy, &clients, day)->id.text, "E3");
+    clients.port_known = false;
+    ck_assert_ptr_null(policy_exception_of_sum(b.policy, &clients, day));
+    ck_assert_str_eq(policy_exception_of_sum(b.policy, &peers, day)->id.text, "E4");
+    peers.client_host = POLICY_NONE; /* clients of a network that the site does not name may be E2's, or not */
+    ck_assert_ptr_null(policy_exception_of_sum(b.policy, &peers, day));
+    policy_bed_close(&b);
+}
+END_TEST
+
 Suite *suite_policy_asked(void);
 
 Suite *suite_policy_asked(void)
@@ -281,6 +315,7 @@ Suite *suite_policy_asked(void)
 
     tcase_add_test(t, six_hundred_blocks_one_in_another);
     tcase_add_test(t, two_machines_or_one);
+    tcase_add_test(t, exceptions_of_sums);
     tcase_add_test(t, unknown_direction_is_judged_both_ways);
     tcase_add_test(t, one_udp_port_for_both_directions);
     tcase_add_test(t, signalling_says_that_it_is_media);

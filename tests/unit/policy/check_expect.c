@@ -208,7 +208,7 @@ static const struct {
 } silences[] = {
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 100, false, 0, false, 0, 0, 0, 0, false}, "never-attempted",
      "a1 (10.0.0.1) never tried web to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s in which it was seen, though it sent 10 packets and no loss is known. "
-     "The document requires this flow (row web, \"S\")."},
+     "The document requires this flow (row web, \"S\"). Look at whether a1 is set up to use it; where it need not be seen, say so in the site file."},
     {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: no packet of a1 was seen."},
     {0, 9, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false}, "not-covered",
@@ -300,7 +300,8 @@ START_TEST(reasons)
     tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_PROHIBITED);
     ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason,
                      "a1 (10.0.0.1) tried web to b1 (10.0.0.2) 2 times: stopped by "
-                     "ICMP \"communication administratively prohibited\" (type 3 code 13) from 10.9.9.9. The document requires this flow (row web, \"S\").");
+                     "ICMP \"communication administratively prohibited\" (type 3 code 13) from 10.9.9.9. The document requires this flow (row web, \"S\"). "
+                     "Look at what filters there.");
     tried(&s, "a1", "b1", "tcp/80", "HTTP", OUTCOME_ESTABLISHED);
     ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason, "web from a1 (10.0.0.1) to b1 (10.0.0.2) was seen (row web).");
     close_scene(&s);

@@ -57,6 +57,7 @@ struct scenario {
 #define LDAP "unity-dc-ldap", "unity1", NULL
 #define SECTION "\"Network Traffic from Cisco Unity to a Domain Controller\""
 #define REQUIRED "The document requires this flow (row unity-dc-ldap, " SECTION ")."
+#define LOOK " Look at whether unity1 is set up to use it; where it need not be seen, say so in the site file."
 #define EVERY "expect: {unity-dc-ldap: {servers: every}}\n"
 
 static const struct scenario scenarios[] = {
@@ -68,7 +69,7 @@ static const struct scenario scenarios[] = {
      EXPECT_SEEN, 1, "dc1", NULL},
     {"and not where an answer is", {SEEN(U, D1, "udp/137", OUTCOME_ONE_WAY, 1, 5)}, 0, NULL, NETBIOS, EXPECT_ONE_WAY, 1, "dc1",
      "unity1 (10.0.1.1) tried NetBIOS to dc1 (10.0.2.1) 1 time: only one direction was captured, so whether it worked cannot be told. The "
-     "document requires this flow (row unity-dc-netbios, " SECTION ")."},
+     "document requires this flow (row unity-dc-netbios, " SECTION "). Look at where the capture was taken."},
     {"one port refused, another works", {SEEN(U, D1, "udp/137", OUTCOME_REFUSED, 9, 1), SEEN(U, D1, "tcp/445", OUTCOME_ESTABLISHED, 1, 5)}, 0, NULL, NETBIOS,
      EXPECT_SEEN, 10, "dc1", NULL},
     {"datagrams from a port to the same port, both ways", {FACT(D1, U, "udp/138", OUTCOME_ESTABLISHED, 1, 5, NULL, 138, true)}, 0, NULL, NETBIOS,
@@ -78,11 +79,11 @@ static const struct scenario scenarios[] = {
     {"content contradicts: no attempt", {FACT(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 5, "SSH", 0, false)}, 0, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
     {"the other direction is no attempt", {SEEN(D1, U, "tcp/389", OUTCOME_ESTABLISHED, 1, 5)}, 0, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
     {"refused", {SEEN(U, D1, "tcp/389", OUTCOME_REFUSED, 1, 1)}, 0, NULL, LDAP, EXPECT_REFUSED, 1, "dc1",
-     "unity1 (10.0.1.1) tried LDAP to dc1 (10.0.2.1) 1 time: refused by the server. " REQUIRED},
+     "unity1 (10.0.1.1) tried LDAP to dc1 (10.0.2.1) 1 time: refused by the server. " REQUIRED " Look at whether the service runs there."},
     {"unanswered by both", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 3, 7), SEEN(U, D2, "udp/389", OUTCOME_UNANSWERED, 1, 5)}, 0, NULL, LDAP,
-     EXPECT_UNANSWERED, 4, "dc2", "unity1 (10.0.1.1) tried LDAP to dc1 (10.0.2.1) or dc2 (10.0.2.2) 4 times: no answer was seen. " REQUIRED},
+     EXPECT_UNANSWERED, 4, "dc2", "unity1 (10.0.1.1) tried LDAP to dc1 (10.0.2.1) or dc2 (10.0.2.2) 4 times: no answer was seen. " REQUIRED " Look at whether the server is up, and at what drops packets on the way."},
     {"prohibited", {SEEN(U, D1, "tcp/389", OUTCOME_PROHIBITED, 2, 5)}, 0, NULL, LDAP, EXPECT_PROHIBITED, 2, "dc1",
-     "unity1 (10.0.1.1) tried LDAP to dc1 (10.0.2.1) 2 times: stopped by something other than the server. " REQUIRED},
+     "unity1 (10.0.1.1) tried LDAP to dc1 (10.0.2.1) 2 times: stopped by something other than the server. " REQUIRED " Look at what filters there."},
     {"prohibited outweighs unanswered", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 9, 5), SEEN(U, D1, "udp/389", OUTCOME_PROHIBITED, 1, 5)}, 0, NULL, LDAP,
      EXPECT_PROHIBITED, 10, "dc1", NULL},
     {"refused outweighs unanswered", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 9, 5), SEEN(U, D1, "udp/389", OUTCOME_REFUSED, 1, 5)}, 0, NULL, LDAP,
@@ -92,7 +93,7 @@ static const struct scenario scenarios[] = {
     {"seen needs no ground either", {SEEN(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 1)}, SHORT | LOST, NULL, LDAP, EXPECT_SEEN, 1, "dc1", NULL},
     /* Silence. */
     {"never attempted", {{0}}, 0, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "",
-     "unity1 (10.0.1.1) never tried LDAP to dc1 (10.0.2.1) or dc2 (10.0.2.2) in the 7200 s in which it was seen, though it sent 500 packets and no loss is known. " REQUIRED},
+     "unity1 (10.0.1.1) never tried LDAP to dc1 (10.0.2.1) or dc2 (10.0.2.2) in the 7200 s in which it was seen, though it sent 500 packets and no loss is known. " REQUIRED LOOK},
     {"the client was never seen", {{0}}, DEAD, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
      "No LDAP from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row unity-dc-ldap), which proves nothing: no packet of unity1 "
      "was seen."},
@@ -125,7 +126,7 @@ static const struct scenario scenarios[] = {
     {"required by the site", {{0}}, 0, "expect: {unity-dc-ldaps: required}\n", "unity-dc-ldaps", "unity1", NULL, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
     {"every server: the one that is not tried", {SEEN(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 5)}, 0, EVERY, "unity-dc-ldap", "unity1", "dc2",
      EXPECT_NEVER_ATTEMPTED, 0, "dc2",
-     "unity1 (10.0.1.1) never tried LDAP to dc2 (10.0.2.2) in the 7200 s in which it was seen, though it sent 500 packets and no loss is known. " REQUIRED},
+     "unity1 (10.0.1.1) never tried LDAP to dc2 (10.0.2.2) in the 7200 s in which it was seen, though it sent 500 packets and no loss is known. " REQUIRED LOOK},
     {"every server: the one that is", {SEEN(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 5)}, 0, EVERY, "unity-dc-ldap", "unity1", "dc1", EXPECT_SEEN, 1, "dc1",
      NULL},
     /* Hosts that are networks; rows between hosts of the same kind. */
@@ -285,8 +286,8 @@ START_TEST(firsts)
     const struct expectation *e = find(bed.policy, all, n, &wanted);
     ck_assert_int_eq(e->first_ns, START + 30 * SECOND);
     ck_assert_uint_eq(e->icmp.code, 10);
-    ck_assert_str_eq(e->reason, "unity1 (10.0.1.1) tried LDAP to dc1 (10.0.2.1) or dc2 (10.0.2.2) 2 times: stopped by ICMP "
-                                "\"host administratively prohibited\" (type 3 code 10) from 10.0.0.8. " REQUIRED);
+    ck_assert_str_eq(e->reason, "unity1 (10.0.1.1) tried LDAP to dc1 (10.0.2.1) or dc2 (10.0.2.2) 2 times: stopped by errors, the first ICMP "
+                                "\"host administratively prohibited\" (type 3 code 10) from 10.0.0.8. " REQUIRED " Look at what filters there.");
     expector_free(x);
     policy_bed_free(&bed);
 }

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Expected flows by window agree with captures cut into these windows.
+
+usage: windows.py FLOWAUDIT SOURCE_ROOT
+
+The incident is judged in windows of five minutes, and again each window's packets alone.  In a window nothing is missing that the cut
+capture shows tried, and what the cut capture shows is seen.  One finding stands for all windows of a row and client, and says how many.
+Workers change nothing.
+"""
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+import flowdb
+import weaker
+
+WINDOW = 300
+MISSING = {'missing': {'never-attempted'}, 'misdropped': {'refused', 'prohibited', 'unanswered'}}
+
+
+def by_row(rows):
+    return {(row['row_id'], row['client']): row['outcome'] for row in rows}
+
+
+def compare(program, site, packets, start, found, directory):
+    """What the cut capture says against the window of the whole."""
+    part = [p for p in packets if start <= p[0] // weaker.NS < start + WINDOW]
+    path = os.path.join(directory, 'part.pcap')
+    weaker.write(path, part, 262144)
+    audit = flowdb.Audit(program, site, [path], directory=directory)
+    cut = by_row(audit.rows('SELECT * FROM expectations'))
+    audit.close()
+    wrong = []
+    for key, outcome in found.items():
+        if outcome == 'never-attempted' and cut[key] not in ('never-attempted', 'not-covered'):
+            wrong.append(f'{start}: {key} is missing, and {cut[key]} in these packets alone')
+        if cut[key] == 'seen' and outcome != 'seen':
+            wrong.append(f'{start}: {key} is {outcome}, and seen in these packets alone')
+    return wrong
+
+
+def check_findings(audit):
+    wrong = []
+    windows = audit.rows('SELECT count(DISTINCT window_start) AS n FROM expectations')[0]['n']
+    for kind, outcomes in MISSING.items():
+        counts = {}
+        for row in audit.rows('SELECT * FROM expectations'):
+            key = row['row_id'], row['client']
+            counts[key] = counts.get(key, 0) + (row['outcome'] in outcomes)
+        said = {}
+        for f in audit.rows('SELECT * FROM findings WHERE kind = ?', kind):
+            match = re.match(r'In (\d+) of (\d+) windows of 5 min, first \d{4}-\d\d-\d\d \d\d:\d\d to \d\d:\d\d UTC: ', f['reason'])
+            if match is None or int(match.group(2)) != windows or (f['row_id'], f['client']) in said:
+                wrong.append(f'{kind}: {f["reason"]}')
+            else:
+                said[f['row_id'], f['client']] = int(match.group(1))
+        if said != {key: n for key, n in counts.items() if n}:
+            wrong.append(f'{kind}: {said}, the windows say {counts}')
+    return wrong
+
+
+def main():
+    program, source = sys.argv[1:3]
+    capture = os.path.join(source, 'samples', 'incident.pcapng')
+    with flowdb.scratch() as directory:
+        with open(os.path.join(source, 'samples', 'incident.yaml'), encoding='utf-8') as f:
+            text = re.sub(r'(?m)^within: .*$', 'within: 4m', f.read())
+        site = os.path.join(directory, 'site.yaml')
+        with open(site, 'w', encoding='utf-8') as out:
+            out.write(text)
+        dumps = []
+        for workers in ('1', '3'):
+            audit = flowdb.Audit(program, site, [capture], '--window', '5m', '-j', workers, directory=directory)
+            windows = {}
+            for row in audit.rows("SELECT *, strftime('%s', window_start) AS start FROM expectations ORDER BY expectation_id"):
+                windows.setdefault(int(row['start']), []).append(row)
+            wrong = check_findings(audit)
+            dumps.append(audit.dump({('runs', 'command'), ('runs', 'options')}))
+            audit.close()
+        if dumps[0] != dumps[1]:
+            wrong.append('one worker and three differ')
+        with open(capture, 'rb') as f:
+            packets = list(weaker.pcapng_packets(f.read()))
+        for start, rows in windows.items():
+            wrong += compare(program, site, packets, start, by_row(rows), directory)
+    print(f'{len(windows)} windows of {len(next(iter(windows.values())))} expected flows: {len(wrong)} differences', *wrong, sep='\n')
+    return 1 if wrong or len(windows) != 7 else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
