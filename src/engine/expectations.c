@@ -73,6 +73,54 @@ static int close_window(struct audit *a, struct expector *x, const struct expect
 
 /* --- all of it ------------------------------------------------------------------------------------------------ */
 
+static int by_address(const void *pa, const void *pb)
+{
+    return addr_compare(&((const struct shard_host *)pa)->addr, &((const struct shard_host *)pb)->addr);
+}
+
+static void note_in_stretch(const struct audit *a, const struct stretch *s, const struct addr *addr, int64_t at_ns)
+{
+    struct shard_host  key = {.addr = *addr};
+    struct shard_host *h = at_ns >= s->first_ns && at_ns <= s->last_ns ? bsearch(&key, a->hosts, a->n_hosts, sizeof(key), by_address) : NULL;
+
+    if (h == NULL)
+        return;
+    h->sent_first_ns = at_ns < h->sent_first_ns ? at_ns : h->sent_first_ns;
+    h->sent_last_ns = at_ns > h->sent_last_ns ? at_ns : h->sent_last_ns;
+}
+
+/*
+ * With holes between the inputs the longest stretch is the one that may prove something, and only if a client was there in it: seen before and after a
+ * hole it was not watched in between.  When hosts sent is told by the conversations that begin or end in the stretch.
+ */
+static void narrow_to_longest_stretch(struct audit *a)
+{
+    const struct stretch *longest = &a->stretches[0];
+
+    for (size_t i = 1; i < a->n_stretches; i++)
+        if (a->stretches[i].last_ns - a->stretches[i].first_ns > longest->last_ns - longest->first_ns)
+            longest = &a->stretches[i];
+    for (size_t i = 0; i < a->n_hosts; i++) {
+        a->hosts[i].sent_first_ns = INT64_MAX;
+        a->hosts[i].sent_last_ns = INT64_MIN;
+    }
+    for (size_t i = 0; i < a->n_conversations; i++) {
+        const struct conversation *c = a->conversations[i];
+
+        for (unsigned side = 0; side < 2; side++) {
+            const struct addr *addr = side == 0 ? &c->key.client : &c->key.server;
+
+            if (c->packets[side] == 0 || c->key.summed != SUM_NONE)
+                continue;
+            note_in_stretch(a, longest, addr, c->first_ns);
+            note_in_stretch(a, longest, addr, c->last_ns);
+        }
+    }
+    for (size_t i = 0; i < a->n_hosts; i++)
+        if (a->hosts[i].sent_first_ns > a->hosts[i].sent_last_ns)
+            a->hosts[i].sent_first_ns = a->hosts[i].sent_last_ns = longest->first_ns;
+}
+
 static int expect_all(struct audit *a, struct expector *x, struct err *reterr)
 {
     const struct expect_window whole = {.start_ns = a->coverage.first_ns, .end_ns = a->coverage.last_ns, .last = true};
@@ -83,6 +131,8 @@ static int expect_all(struct audit *a, struct expector *x, struct err *reterr)
         if (fact_of(a->conversations[i], &fact))
             expector_conversation(x, &fact);
     }
+    if (a->n_stretches > 1)
+        narrow_to_longest_stretch(a);
     for (size_t i = 0; i < a->n_hosts; i++) {
         const struct shard_host *h = &a->hosts[i];
         struct expect_host       host = {

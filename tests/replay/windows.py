@@ -61,6 +61,26 @@ def check_findings(audit):
     return wrong
 
 
+def check_hole(program, source, packets, directory):
+    """Two files with two hours between them, and unity2 in the last minute of the one and all of the other, which is short: it proves nothing of unity2."""
+    first, unity2 = packets[0][0], bytes([10, 20, 1, 11])
+    begin = [p for p in packets if p[0] < first + 1200 * weaker.NS and (unity2 not in weaker.ends(p[1]) or p[0] > first + 1140 * weaker.NS)]
+    rest = [(at + 7200 * weaker.NS, frame) for at, frame in packets if at >= first + 1200 * weaker.NS]
+    site, wrong = os.path.join(directory, 'hole.yaml'), []
+    with open(os.path.join(source, 'samples', 'incident.yaml'), encoding='utf-8') as f:
+        text = re.sub(r'(?m)^within: .*$', 'within: 15m', f.read())
+    with open(site, 'w', encoding='utf-8') as out:
+        out.write(text)
+    parts = [os.path.join(directory, name) for name in ('begin.pcap', 'rest.pcap')]
+    for path, part in zip(parts, (begin, rest)):
+        weaker.write(path, part, 262144)
+    audit = flowdb.Audit(program, site, parts, directory=directory)
+    missing = {row['client_name'] for row in audit.rows("SELECT * FROM findings WHERE kind = 'missing'")}
+    wrong += [f'hole: {f["reason"]}' for f in audit.rows("SELECT * FROM findings WHERE kind = 'missing' AND client_name = 'unity2'")]
+    audit.close()
+    return wrong if 'unity1' in missing else wrong + [f'hole: nothing is missing of unity1: {missing}']
+
+
 def main():
     program, source = sys.argv[1:3]
     capture = os.path.join(source, 'samples', 'incident.pcapng')
@@ -85,6 +105,7 @@ def main():
             packets = list(weaker.pcapng_packets(f.read()))
         for start, rows in windows.items():
             wrong += compare(program, site, packets, start, by_row(rows), directory)
+        wrong += check_hole(program, source, packets, directory)
     print(f'{len(windows)} windows of {len(next(iter(windows.values())))} expected flows: {len(wrong)} differences', *wrong, sep='\n')
     return 1 if wrong or len(windows) != 7 else 0
 
