@@ -10,14 +10,14 @@ _flowaudit()
 	command=
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		check|watch|report|diff|waive|verify|carve|explain|learn|lint|matrix)
+		check|watch|report|diff|merge|waive|verify|carve|explain|learn|lint|matrix)
 			command=${COMP_WORDS[i]}
 			break
 			;;
 		esac
 	done
 	if [[ -z $command ]]; then
-		mapfile -t COMPREPLY < <(compgen -W 'check watch report diff waive verify carve explain learn lint matrix --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'check watch report diff merge waive verify carve explain learn lint matrix --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -49,6 +49,7 @@ _flowaudit()
 		watch) options='-s --site -o --output -f --filter -i --interface -j --workers -q --quiet --tcp-idle --udp-idle --memory --window --rotate --keep --ring --snaplen --no-promiscuous --user --ndjson --syslog --journal --on-finding --alerts --metrics --top --help' ;;
 		report) options='--earlier --format --table --run -o --out -v --verbose --help' ;;
 		diff) options='--format --old-run --new-run -v --verbose --help' ;;
+		merge) options='-o --output -q --quiet --help' ;;
 		waive) options='--owner --reason --until --id --run --help' ;;
 		carve) options='--out --from --run -q --quiet --help' ;;
 		verify) options='--inputs --seal -q --quiet --help' ;;

@@ -88,6 +88,14 @@ struct store_expectation {
     int64_t     window_start_ns, window_end_ns; /* 0: the whole observation */
 };
 
+struct reader;
+/* One of several records to be joined: what one sensor saw. */
+struct store_source {
+    struct reader *reader;
+    const char *name; /* of the sensor, for people */
+    int64_t run_id;
+};
+
 struct store;
 
 /*
@@ -122,6 +130,10 @@ int  store_forget_judged(struct store *, struct err *reterr); /* all conversatio
 void store_recover(struct store *);
 /* Rows are committed by the ten thousand; this commits the ones so far, so that others see them ('watch': every second or so). */
 int  store_commit(struct store *, struct err *reterr);
+/* Fills the run at work, which must be empty, from runs of other records that were judged by the same site and matrix: the same
+ * conversation at several sensors is one, with a row of 'witness' for each; see flowaudit-db(5), SEVERAL SENSORS, for whose figures
+ * are kept.  -EINVAL: the runs cannot be joined, and why. */
+int  store_merge(struct store *, const struct store_source *, size_t n, struct err *reterr);
 /* Removes the rows of an older run.  Its seal stays, and a row of 'removal', sealed with the run at work, says that the program
  * removed it: see seal.h.  -ENOENT: there is no such run; -EINVAL: it is the run at work. */
 int  store_remove_run(struct store *, int64_t run_id, int64_t removed_ns, const char *reason, struct err *reterr);

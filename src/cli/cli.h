@@ -19,7 +19,7 @@ enum {
 };
 
 typedef int command_fn(int argc, char **argv);
-command_fn cmd_check, cmd_watch, cmd_report, cmd_explain, cmd_learn, cmd_lint, cmd_matrix, cmd_verify, cmd_carve, cmd_diff, cmd_waive;
+command_fn cmd_check, cmd_watch, cmd_report, cmd_explain, cmd_learn, cmd_lint, cmd_matrix, cmd_verify, cmd_carve, cmd_diff, cmd_waive, cmd_merge;
 
 /* A site with its matrix and the policy compiled from both.  Zeroed: nothing loaded. */
 struct rulebook {

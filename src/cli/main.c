@@ -14,6 +14,7 @@ static const struct {
     {"watch", cmd_watch, "judge live interfaces, until it is stopped"},
     {"report", cmd_report, "export a recorded audit as text, CSV, JSON or HTML"},
     {"diff", cmd_diff, "compare two recorded audits"},
+    {"merge", cmd_merge, "join the records of several sensors"},
     {"waive", cmd_waive, "print the exception that covers a finding"},
     {"verify", cmd_verify, "hold a record to its digests and seals"},
     {"carve", cmd_carve, "write the packets of a finding to a pcapng file"},

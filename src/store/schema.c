@@ -143,6 +143,17 @@ static const char *const step_2[] = {
     " NULL, manifest TEXT NOT NULL) STRICT;",
     "CREATE TABLE removal(run_id INTEGER NOT NULL, removed_run INTEGER NOT NULL, removed_ns INTEGER, seal TEXT, reason"
     " TEXT, PRIMARY KEY (run_id, removed_run)) STRICT, WITHOUT ROWID;",
+    /* Several sensors as one record: whose the evidence is. */
+    "CREATE TABLE sensor(run_id INTEGER NOT NULL, sensor_id INTEGER NOT NULL, name TEXT NOT NULL, source_run INTEGER NOT"
+    " NULL, seal TEXT, started_ns INTEGER, version TEXT, command TEXT, complete INTEGER NOT NULL, first_input INTEGER,"
+    " inputs INTEGER NOT NULL, PRIMARY KEY (run_id, sensor_id)) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE witness(run_id INTEGER NOT NULL, conversation_id INTEGER NOT NULL, sensor_id INTEGER NOT NULL, first_ns"
+    " INTEGER, last_ns INTEGER, flows INTEGER NOT NULL, packets INTEGER NOT NULL, bytes INTEGER NOT NULL, PRIMARY KEY"
+    " (run_id, conversation_id, sensor_id)) STRICT, WITHOUT ROWID;",
+    "CREATE VIEW sensors AS SELECT run_id, sensor_id, name, source_run, seal, " ISO("started_ns") " AS started, version,"
+    " command, complete, first_input, inputs FROM sensor;",
+    "CREATE VIEW witnesses AS SELECT run_id, conversation_id, sensor_id, " ISO("first_ns") " AS first_seen, " ISO(
+        "last_ns") " AS last_seen, flows, packets, bytes FROM witness;",
     "CREATE VIEW seals AS SELECT seal_id, run_id, previous, sha256, manifest FROM seal;",
     "CREATE VIEW removals AS SELECT run_id, removed_run, " ISO("removed_ns") " AS removed, seal, reason FROM removal;",
     /* Expected flows by window; 'requirements' has one line for each, whatever the number of windows. */
