@@ -250,9 +250,12 @@ static int read_run(struct reader *r, struct selection *s, struct err *reterr)
 
 static int add_input(struct selection *s, struct cursor *c, struct err *reterr)
 {
-    struct evidence_input *more = realloc(s->inputs, (s->n_inputs + 1) * sizeof(*more));
-    char                  *name = NULL, *path = NULL, *sha256 = NULL;
+    char *name = NULL, *path = NULL, *sha256 = NULL;
 
+    if (strcmp(cursor_text(c, 4, NULL), "live") == 0)
+        return err_set(reterr, -ENODATA, "run %lld judged a live interface, %.32s: its packets were not kept", (long long)s->run_id,
+                       cursor_text(c, 0, NULL));
+    struct evidence_input *more = realloc(s->inputs, (s->n_inputs + 1) * sizeof(*more));
     if (more == NULL)
         return no_memory(reterr);
     s->inputs = more;
@@ -281,7 +284,7 @@ static int read_inputs(struct reader *r, struct selection *s, struct err *reterr
     if (args[2] < INT64_MAX - EVIDENCE_SLACK_NS)
         args[2] += EVIDENCE_SLACK_NS;
     int rc = reader_query(r,
-                          "SELECT coalesce(name, ''), path, coalesce(sha256, ''), bytes FROM input WHERE run_id = ?1 AND packets > 0"
+                          "SELECT coalesce(name, ''), path, coalesce(sha256, ''), bytes, linktype FROM input WHERE run_id = ?1 AND packets > 0"
                           " AND (last_ns IS NULL OR last_ns >= ?2) AND (first_ns IS NULL OR first_ns <= ?3) ORDER BY input_id",
                           args, 3, &c, reterr);
     if (rc != 0)

@@ -20,11 +20,17 @@ struct ends {
     int64_t ts_ns, slack_ns;
 };
 
+/* Unlike addr_range_contains(), of both families: a sum may be over all addresses there are. */
+static bool contains(const struct addr_range *r, const struct addr *a)
+{
+    return addr_compare(&r->low, a) <= 0 && addr_compare(a, &r->high) <= 0;
+}
+
 static bool one_way(const struct evidence_selector *s, const struct addr *client, uint16_t client_port, const struct addr *server,
                     uint16_t server_port)
 {
     return client_port >= s->client_port_low && client_port <= s->client_port_high && server_port >= s->server_port_low &&
-           server_port <= s->server_port_high && addr_range_contains(&s->client, client) && addr_range_contains(&s->server, server);
+           server_port <= s->server_port_high && contains(&s->client, client) && contains(&s->server, server);
 }
 
 static bool matches(const struct evidence_selector *s, const struct ends *e)

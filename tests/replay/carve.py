@@ -8,6 +8,7 @@ import collections
 import os
 import re
 import shutil
+import socket
 import sqlite3
 import struct
 import subprocess
@@ -15,7 +16,7 @@ import sys
 import tempfile
 
 KEY = "kind, coalesce(client, ''), coalesce(server, ''), coalesce(transport, ''), coalesce(server_port, '')"
-EACH_KIND = 4  # findings of a kind and capture that are tried
+EACH_KIND = 3  # findings of a kind and capture that are tried
 WITHOUT_PACKETS = ('missing', 'site')
 
 
@@ -50,6 +51,28 @@ def read_pcapng(path):
             packets.append((body[20:20 + caplen], comment))
         at += size
     return section, packets
+
+
+def write_scans(path):
+    """One host tries 1,500 ports of another; 1,500 hosts try one port of it: more than are told one by one."""
+    records, n = [], 0
+
+    def put(src, dst, sport, dport, flags):
+        nonlocal n
+        tcp = struct.pack('!HHIIBBHHH', sport, dport, 1, 0, 0x50, flags, 1000, 0, 0)
+        ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(tcp), 1, 0, 64, 6, 0, socket.inet_aton(src), socket.inet_aton(dst))
+        frame = b'\2\0\0\0\0\1\2\0\0\0\0\2\x08\0' + ip + tcp
+        records.append(struct.pack('<IIII', 1772441000 + n // 1000, n % 1000 * 1000, len(frame), len(frame)) + frame)
+        n += 1
+
+    for i in range(1500):
+        put('10.20.77.9', '10.20.1.10', 40000, i + 1, 2)
+        put('10.20.1.10', '10.20.77.9', i + 1, 40000, 0x14)
+    for i in range(1500):
+        put(f'10.99.{i // 250}.{i % 250 + 1}', '10.20.1.10', 50000, 23, 2)
+        put('10.20.1.10', f'10.99.{i // 250}.{i % 250 + 1}', 23, 50000, 0x14)
+    with open(path, 'wb') as f:
+        f.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1) + b''.join(records))
 
 
 class Bench:
@@ -111,6 +134,22 @@ class Bench:
         if not tried:
             self.fail(captures, 'no finding')
 
+    def try_sums(self, site):
+        """Of what was summed up the packets are told too, and nobody else's with them."""
+        capture = os.path.join(self.folder, 'scans.pcap')
+        write_scans(capture)
+        os.unlink(self.db)
+        run(self.flowaudit, 'check', '-q', '-s', site, '-o', self.db, capture)
+        with sqlite3.connect(self.db) as c:
+            sums = c.execute('SELECT f.finding_id, f.packets FROM findings f JOIN conversations c USING (run_id, conversation_id)'
+                             ' WHERE c.summed > 0').fetchall()
+        for number, packets in sums:
+            done = run(self.flowaudit, 'carve', self.db, str(number), '--out', self.out)
+            if done.returncode != 0 or len(read_pcapng(self.out)[1]) != packets:
+                self.fail('sum', number, packets, done.stdout, done.stderr)
+        if len(sums) != 2:
+            self.fail('sums', sums)
+
     def refusals(self, site, capture):
         """A capture that moved, one that was changed, and what is named wrongly."""
         moved = os.path.join(self.folder, 'moved')
@@ -152,6 +191,7 @@ def main():
         bench.try_capture(os.path.join(samples, 'incident.yaml'), incident)
         bench.try_capture(os.path.join(samples, 'incident.yaml'), os.path.join(samples, 'healthy.pcapng'), incident)
         bench.try_capture(os.path.join(samples, 'web-shop.yaml'), os.path.join(samples, 'web-shop.pcap'))
+        bench.try_sums(os.path.join(samples, 'incident.yaml'))
         bench.refusals(os.path.join(samples, 'incident.yaml'), incident)
         for name in ('missing', 'violating'):
             if os.path.exists(os.path.join(lab, name + '.pcap')):

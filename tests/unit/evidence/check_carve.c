@@ -142,8 +142,10 @@ START_TEST(what_is_another_conversations_is_left_out_of_a_sum)
     add_udp(&b, 1, "10.0.0.1", "10.0.0.2", 1000, 53);
     add_udp(&b, 2, "10.0.0.1", "10.0.0.3", 1000, 53);
     add_udp(&b, 3, "10.0.0.4", "10.0.0.1", 53, 1001);
-    struct evidence_selector wanted = flow("10.0.0.1", 0, "0.0.0.0/0", 53, 0, 9), other = flow("10.0.0.1", 1000, "10.0.0.3", 53, 0, 9);
+    struct evidence_selector wanted = flow("10.0.0.1", 0, "10.0.0.0", 53, 0, 9), other = flow("10.0.0.1", 1000, "10.0.0.3", 53, 0, 9);
     wanted.client_port_high = UINT16_MAX;
+    memset(&wanted.server.low, 0, sizeof(wanted.server.low)); /* any, of whatever family */
+    memset(&wanted.server.high, 0xff, sizeof(wanted.server.high));
     const struct evidence_pick pick = {&wanted, &other, 1, 1};
     ck_assert_int_eq(carve(&b, &pick, &result, numbers, sizeof(numbers), NULL), 0);
     ck_assert_str_eq(numbers, "1 3");
