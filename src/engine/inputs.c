@@ -169,11 +169,13 @@ int inputs_named(const char *const *names, size_t n, struct inputs **ret, struct
     for (size_t i = 0; ok && i < n; i++) {
         struct input *in = calloc(1, sizeof(*in));
 
-        if (in == NULL)
+        if (in == NULL) {
             ok = false;
-        else
-            set->items[set->n_items++] = in;
-        if (ok && (in->name = strdup(names[i])) == NULL)
+            break;
+        }
+        in->fd = -1;
+        set->items[set->n_items++] = in;
+        if ((in->name = strdup(names[i])) == NULL)
             ok = false;
         if (ok)
             in->path = in->name;
