@@ -25,6 +25,7 @@
 #include "flowaudit/watch.h"
 #include "version.h"
 #include "watch_outputs.h"
+#include "watch_table.h"
 
 static const char help[] =
     "usage: flowaudit watch [-s SITE] [-o DB] [OPTIONS] -i IFACE...\n"
@@ -204,6 +205,7 @@ struct live_run {
     struct ruleset  *old;        /* on the way out */
     char            *site_path;
     struct watch    *watch;
+    struct watch_table *table;   /* for --top; NULL: there is none */
     uint64_t         reloads, reload_errors;
     int64_t          started_ns;
 };
@@ -337,6 +339,8 @@ static void run_begins(void *aux, int64_t run_id)
     struct live_run *l = aux;
     char             text[160];
 
+    if (l->table != NULL)
+        watch_table_clear(l->table);
     snprintf(text, sizeof(text), "recording run %lld in %s", (long long)run_id, l->request->db);
     notify_message(l->notifier, time_now(), NOTIFY_INFO, text);
 }
@@ -346,6 +350,8 @@ static void on_finding(void *aux, int64_t run_id, const struct store_finding *fi
     struct live_run      *l = aux;
     struct notify_finding f = {.run_id = run_id, .finding = finding, .community_id = community_id, .is_new = is_new};
 
+    if (l->table != NULL)
+        watch_table_put(l->table, finding);
     if (finding->waived_by == NULL)
         notify_finding(l->notifier, time_now(), &f);
 }
@@ -410,6 +416,9 @@ static void on_tick(void *aux, const struct watch_state *s)
     }
     memcpy(v.findings, s->findings, sizeof(v.findings));
     memcpy(v.expectations, s->expectations, sizeof(v.expectations));
+    struct notify_wish wish = notify_wants(l->notifier);
+    if (l->table != NULL && wish.n > 0)
+        v.top = watch_table_top(l->table, &wish, &v.n_top);
     notify_tick(l->notifier, time_now(), &v);
     if (print_requested != 0)
         print_statistics(l, s);
@@ -543,8 +552,11 @@ static int run(struct request *r)
     l.site_path = find_site(r->site);
     if (l.site_path != NULL)
         l.rules = load_rules(r, l.site_path);
+    if (r->outputs.top)
+        l.table = watch_table_new();
     if (l.rules != NULL)
         rc = open_and_watch(&l);
+    watch_table_free(l.table);
     notify_free(l.notifier);
     watch_free(l.watch);
     free_ruleset(l.rules);
