@@ -43,7 +43,8 @@ static int allow(const struct ruleset *r, const char *path, uint64_t access, boo
         return must_exist ? err_set(reterr, -errno, "%s: %s", path, strerror(errno)) : 0;
     if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
         rule.allowed_access &= FS_OF_A_FILE;
-    if (syscall(SYS_landlock_add_rule, r->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
+    /* EBADFD: a pipe behind /dev/fd, which lies in no folder, and is read by the descriptor that is open. */
+    if (syscall(SYS_landlock_add_rule, r->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0 && (must_exist || errno != EBADFD))
         rc = err_set(reterr, -errno, "%s: cannot be left open to the program: %s", path, strerror(errno));
     close(rule.parent_fd);
     return rc;

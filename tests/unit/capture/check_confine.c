@@ -255,6 +255,26 @@ START_TEST(root_becomes_another_user_with_no_way_back)
 }
 END_TEST
 
+static void read_a_pipe(const char *folder)
+{
+    char name[32], byte = 'x';
+    const char *const readable[] = {name};
+    struct confine_options o = {.write_folders = &folder, .n_write_folders = 1, .read_paths = readable, .n_read_paths = 1};
+    struct confine_result result;
+    int fds[2];
+
+    expect(pipe(fds) == 0 && write(fds[1], &byte, 1) == 1, 1);
+    snprintf(name, sizeof(name), "/dev/fd/%d", fds[0]);
+    expect(confine_lock(&o, &result, NULL) == 0, 2);
+    expect(read(fds[0], &byte, 1) == 1, 3);
+}
+
+START_TEST(a_pipe_may_be_among_the_inputs)
+{
+    ck_assert_int_eq(in_child(read_a_pipe, "/tmp"), 0);
+}
+END_TEST
+
 START_TEST(a_folder_that_is_not_there_is_an_error)
 {
     const char *const folders[] = {"/tmp/no/such/folder"};
@@ -283,6 +303,7 @@ Suite *suite_confine(void)
     tcase_add_loop_test(t, what_only_an_intruder_does_ends_the_process, 0, 5);
     tcase_add_test(t, other_calls_fail_and_the_process_goes_on);
     tcase_add_test(t, root_becomes_another_user_with_no_way_back);
+    tcase_add_test(t, a_pipe_may_be_among_the_inputs);
     tcase_add_test(t, a_folder_that_is_not_there_is_an_error);
     suite_add_tcase(s, t);
     return s;
