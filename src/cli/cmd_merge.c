@@ -83,6 +83,8 @@ static int begin(const struct request *r, struct store *store, int64_t *ret_run,
         };
         rc = store_begin_run(store, &run, ret_run, err);
         cursor_free(c);
+    } else if (rc == 0 && command != NULL) {
+        rc = err_set(err, -EINVAL, "%s: the record has no run %lld", r->sources[0].name, (long long)r->sources[0].run_id);
     }
     free(command);
     return rc;
@@ -167,6 +169,8 @@ static int open_sources(struct request *r, struct err *err)
             rc = reader_hold(s->reader, err);
         if (rc == 0)
             rc = reader_number(s->reader, "SELECT max(run_id) FROM runs", NULL, 0, &s->run_id, err);
+        if (rc == 0 && s->run_id <= 0)
+            rc = err_set(err, -EINVAL, "%s: the record has no run", s->name);
     }
     return rc;
 }
