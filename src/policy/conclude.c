@@ -163,7 +163,7 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
     if (x->window_ns == 0) /* else a packet counts in the window in which its flow began */
         snprintf(sent, sizeof(sent), "%llu packet%s", (unsigned long long)l->sent, l->sent == 1 ? "" : "s");
     snprintf(buf, size,
-             "%s (%s) never tried %s to %s in the %lld s in which it was seen, though it sent %s and no loss is known. The document "
+             "%s (%s) was not seen to try %s to %s in the %lld s of its presence, though it sent %s and no loss is known. The document "
              "requires this flow (row %s, \"%s\"). Look at whether %s is set up to use it; where it need not be seen, say so in the site file.",
              client, address, row->service, servers, seconds(presence(l, c, x->p->rows[t->row].within_ns)), sent, row->id.text, row->section,
              client);

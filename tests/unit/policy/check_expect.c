@@ -207,7 +207,7 @@ static const struct {
     const char     *word, *reason;
 } silences[] = {
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 100, false, 0, false, 0, 0, 0, 0, false}, "never-attempted",
-     "a1 (10.0.0.1) never tried web to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s in which it was seen, though it sent 10 packets and no loss is known. "
+     "a1 (10.0.0.1) was not seen to try web to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s of its presence, though it sent 10 packets and no loss is known. "
      "The document requires this flow (row web, \"S\"). Look at whether a1 is set up to use it; where it need not be seen, say so in the site file."},
     {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false}, "not-covered",
      "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: no packet of a1 was seen."},

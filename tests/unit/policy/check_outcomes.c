@@ -93,7 +93,7 @@ static const struct scenario scenarios[] = {
     {"seen needs no ground either", {SEEN(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 1)}, SHORT | LOST, NULL, LDAP, EXPECT_SEEN, 1, "dc1", NULL},
     /* Silence. */
     {"never attempted", {{0}}, 0, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "",
-     "unity1 (10.0.1.1) never tried LDAP to dc1 (10.0.2.1) or dc2 (10.0.2.2) in the 7200 s in which it was seen, though it sent 500 packets and no loss is known. " REQUIRED LOOK},
+     "unity1 (10.0.1.1) was not seen to try LDAP to dc1 (10.0.2.1) or dc2 (10.0.2.2) in the 7200 s of its presence, though it sent 500 packets and no loss is known. " REQUIRED LOOK},
     {"the client was never seen", {{0}}, DEAD, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
      "No LDAP from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row unity-dc-ldap), which proves nothing: no packet of unity1 "
      "was seen."},
@@ -126,7 +126,7 @@ static const struct scenario scenarios[] = {
     {"required by the site", {{0}}, 0, "expect: {unity-dc-ldaps: required}\n", "unity-dc-ldaps", "unity1", NULL, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
     {"every server: the one that is not tried", {SEEN(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 5)}, 0, EVERY, "unity-dc-ldap", "unity1", "dc2",
      EXPECT_NEVER_ATTEMPTED, 0, "dc2",
-     "unity1 (10.0.1.1) never tried LDAP to dc2 (10.0.2.2) in the 7200 s in which it was seen, though it sent 500 packets and no loss is known. " REQUIRED LOOK},
+     "unity1 (10.0.1.1) was not seen to try LDAP to dc2 (10.0.2.2) in the 7200 s of its presence, though it sent 500 packets and no loss is known. " REQUIRED LOOK},
     {"every server: the one that is", {SEEN(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 5)}, 0, EVERY, "unity-dc-ldap", "unity1", "dc1", EXPECT_SEEN, 1, "dc1",
      NULL},
     /* Hosts that are networks; rows between hosts of the same kind. */
