@@ -306,6 +306,8 @@ int rulebook_load(struct rulebook *book, const char *site_path, bool quiet)
         return EXIT_UNUSABLE;
     int rc = load_both(book, path, &diags);
     show(&diags, quiet);
+    if (rc != 0 && diag_count(&diags, DIAG_ERROR) == 0)
+        complain("%s: no memory to read it and its matrix", path);
     diag_list_clear(&diags);
     free(path);
     if (rc != 0)
