@@ -22,7 +22,7 @@ _flowaudit()
 	fi
 	case $prev in
 	--format)
-		local formats='text csv json ndjson html'
+		local formats='text csv json ndjson html xlsx'
 		[[ $command == diff ]] && formats='text json'
 		[[ $command == matrix ]] && formats='text tsv json'
 		[[ $command == explain ]] && formats='text json'

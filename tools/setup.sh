@@ -3,7 +3,7 @@
 
 # What the build needs; each earns its place in README.md.
 # shellcheck disable=SC2034
-build_packages="gcc libc6-dev meson ninja-build pkg-config libpcap-dev libndpi-dev libsqlite3-dev libfyaml-dev zlib1g-dev libzstd-dev libgcrypt20-dev libmicrohttpd-dev libseccomp-dev libcap-ng-dev"
+build_packages="gcc libc6-dev meson ninja-build pkg-config libpcap-dev libndpi-dev libsqlite3-dev libfyaml-dev zlib1g-dev libzstd-dev libgcrypt20-dev libxlsxwriter-dev libmicrohttpd-dev libseccomp-dev libcap-ng-dev"
 
 say() {
 	printf '==> %s\n' "$*"

@@ -16,7 +16,7 @@
 #include "flowaudit/err.h"
 #include "flowaudit/policy.h"
 
-enum report_format { REPORT_TEXT, REPORT_CSV, REPORT_JSON, REPORT_NDJSON, REPORT_HTML };
+enum report_format { REPORT_TEXT, REPORT_CSV, REPORT_JSON, REPORT_NDJSON, REPORT_HTML, REPORT_XLSX };
 int report_format_parse(const char *name, enum report_format *ret); /* 0 or -EINVAL */
 
 struct report;
@@ -25,7 +25,7 @@ struct report_diff;
 struct report_query {
     int64_t run_id;    /* 0 = the last */
     const char *table; /* findings, conversations, expectations, inputs, losses, discards, counters, hosts, rows, flows,
-                        * runs; NULL: all (text, json, ndjson), findings (csv).  Text and html are
+                        * runs; NULL: all (text, json, ndjson, xlsx), findings (csv).  Text and html are
                         * always whole */
     const struct report_diff *diff; /* html: an earlier audit (its 'old') to show the differences to; or NULL */
     bool color;        /* text: the stream is a terminal that takes colours */

@@ -12,10 +12,10 @@
 static const char help[] =
     "usage: flowaudit report DB [--format FORMAT] [--table TABLE] [--run N] [-o FILE]\n\n"
     "Exports a recorded audit, from the database alone.\n\n"
-    "      --format FORMAT  text (default), csv, json, ndjson or html\n"
+    "      --format FORMAT  text (default), csv, json, ndjson, html or xlsx\n"
     "      --table TABLE    one of findings, conversations, expectations, inputs,\n"
     "                       losses, discards, hosts, flows, rows, counters, runs\n"
-    "                       (default: csv findings; json and ndjson all of them)\n"
+    "                       (default: csv findings; json, ndjson, xlsx all)\n"
     "      --run N          the run to report (default: the last)\n"
     "      --earlier DB     html: also the differences to an earlier audit\n"
     "  -o, --out FILE       write FILE, which appears only when it is whole\n"
@@ -164,7 +164,7 @@ int cmd_report(int argc, char **argv)
         switch (c) {
         case 'F':
             if (report_format_parse(optarg, &r.format) != 0) {
-                complain("unknown format '%s'; known are text, csv, json, ndjson and html", optarg);
+                complain("unknown format '%s'; known are text, csv, json, ndjson, html and xlsx", optarg);
                 return misuse("report");
             }
             break;

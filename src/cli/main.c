@@ -12,7 +12,7 @@ static const struct {
 } commands[] = {
     {"check", cmd_check, "judge capture files against the documented matrix"},
     {"watch", cmd_watch, "judge live interfaces, until it is stopped"},
-    {"report", cmd_report, "export a recorded audit as text, CSV, JSON or HTML"},
+    {"report", cmd_report, "export a recorded audit as text, CSV, JSON, HTML or xlsx"},
     {"diff", cmd_diff, "compare two recorded audits"},
     {"merge", cmd_merge, "join the records of several sensors"},
     {"waive", cmd_waive, "print the exception that covers a finding"},

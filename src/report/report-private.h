@@ -31,7 +31,7 @@ struct report_job {
 /* Writers: 0, or a negative errno with its sentence; the stream's own errors are looked at by the caller. */
 typedef int report_write_fn(const struct report_job *, struct err *reterr);
 report_write_fn report_write_text, report_write_csv, report_write_json, report_write_ndjson,
-    report_write_html;
+    report_write_html, report_write_xlsx;
 
 /* A JSON string with its quotes. */
 void json_string(FILE *, const char *text, size_t len);

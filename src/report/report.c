@@ -39,6 +39,7 @@ static const struct {
     {"json", REPORT_JSON, report_write_json, NULL},
     {"ndjson", REPORT_NDJSON, report_write_ndjson, NULL},
     {"html", REPORT_HTML, report_write_html, NULL},
+    {"xlsx", REPORT_XLSX, report_write_xlsx, NULL},
 };
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
 

@@ -111,9 +111,23 @@ static int csv_field(const char **at, char *buf, size_t size)
     return end;
 }
 
+/* The one character of the incident's names that turns the reading direction is told by its number. */
+static const char *csv_shown(const char *text, char *buf, size_t size)
+{
+    static const char turn[] = "\xe2\x80\xae";
+    const char *at = strstr(text, turn);
+
+    if (at == NULL)
+        return text;
+    ck_assert_ptr_null(strstr(at + 1, turn));
+    ck_assert_int_lt(snprintf(buf, size, "%.*s\\u{202e}%s", (int)(at - text), text, at + strlen(turn)), (int)size);
+    return buf;
+}
+
 static void csv_check_cell(struct view *v, int column, const char *field)
 {
-    const char *want = view_text(v, column);
+    char buf[4096];
+    const char *want = csv_shown(view_text(v, column), buf, sizeof(buf));
     bool formula =
         want[0] != '\0' && strchr("=+-@\t\r", want[0]) != NULL && sqlite3_column_type(v->stmt, column) == SQLITE_TEXT;
 
