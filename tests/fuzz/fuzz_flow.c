@@ -30,7 +30,8 @@ static void keep(void *aux, struct flow_record *record, void *ext)
         list->records = realloc(list->records, list->size * sizeof(*list->records));
         fuzz_must(list->records != NULL);
     }
-    list->records[list->n++] = *record;
+    list->records[list->n] = *record;
+    list->records[list->n++].entry = 0; /* where it lay in the table, which the hash key decides */
 }
 
 static struct addr host(unsigned n)
