@@ -69,6 +69,9 @@ struct watch {
     struct watch_interface     *interfaces; /* since the start */
     uint64_t                    results[PACKET_N_RESULTS], bytes;
     int64_t                     next_write, handed_over, committed, run_ends_ns;
+    uint64_t                    written_seen;   /* packets of the run, and changes of links, at the latest evaluation */
+    uint64_t                    dropped_told, n_links;
+    int64_t                     next_drop_told;
     bool                        store_failed, complete;
     char                        fault[512];
 };
@@ -324,6 +327,24 @@ static void take_counts(struct watch *w, struct seat *s, struct live_stats *stat
     }
 }
 
+/* Drops are told when they begin, and then every ten seconds while they go on. */
+static void tell_drops(struct watch *w)
+{
+    uint64_t dropped = 0;
+    char     text[256];
+    int64_t  now = w->calls->steady(w->calls->aux);
+
+    for (size_t i = 0; i < w->options->n_interfaces; i++)
+        dropped += w->interfaces[i].dropped + w->interfaces[i].interface_dropped;
+    if (dropped == w->dropped_told || now < w->next_drop_told)
+        return;
+    snprintf(text, sizeof(text), "%llu packets were dropped before they could be judged: what rests on their absence is not concluded from this time",
+             (unsigned long long)(dropped - w->dropped_told));
+    w->calls->message(w->calls->aux, WATCH_WARNING, text);
+    w->dropped_told = dropped;
+    w->next_drop_told = now + 10 * NS_PER_SECOND;
+}
+
 static void tell_links(struct watch *w, struct seat *s, const bool *down, const bool *gone)
 {
     char text[320];
@@ -333,6 +354,7 @@ static void tell_links(struct watch *w, struct seat *s, const bool *down, const 
         const char  *name = w->options->interfaces[i];
         int64_t      at = w->recording.last_ns != INT64_MIN ? w->recording.last_ns : w->calls->now(w->calls->aux);
 
+        w->n_links += down[i] != p->said_down || gone[i] != p->said_gone;
         if (down[i] != p->said_down && !gone[i]) {
             p->said_down = down[i];
             recording_outage(&w->recording, (uint32_t)i, down[i], down[i] ? at : w->calls->now(w->calls->aux));
@@ -465,6 +487,7 @@ static int begin_run(struct watch *w, const struct watch_rules *rules, struct st
     *r = (struct recording){.options = w->options, .store = store, .calls = w->calls, .apps = w->apps, .n_workers = w->n_seats, .state = &w->state};
     int rc = recording_begin(r, rules, reterr);
     w->run_ends_ns = 0;
+    w->written_seen = 0;
     if (rc == 0)
         w->calls->run_begins(w->calls->aux, r->run_id);
     return rc;
@@ -572,6 +595,19 @@ static bool is_time_to_rotate(struct watch *w)
     return last >= w->run_ends_ns;
 }
 
+/* Is there anything to evaluate that was not there the last time? */
+static bool is_due(struct watch *w, int64_t now)
+{
+    uint64_t seen = w->n_links;
+
+    for (size_t i = 0; i < w->options->n_interfaces; i++)
+        seen += w->recording.interfaces[i].received;
+    if (now < w->next_write || !recording_is_fresh(&w->recording) || (seen == w->written_seen && !w->store_failed))
+        return false;
+    w->written_seen = seen;
+    return true;
+}
+
 static bool all_over(struct watch *w)
 {
     bool over = true;
@@ -596,7 +632,8 @@ static int record_until_stop(struct watch *w, struct err *reterr)
         for (size_t k = 0; k < w->n_seats; k++)
             take_seat(w, &w->seats[k]);
         int64_t now = w->calls->steady(w->calls->aux);
-        if (now >= w->next_write && recording_is_fresh(&w->recording))
+        tell_drops(w);
+        if (is_due(w, now))
             write_now(w, false);
         if (now >= next_tick) {
             fill_state(w);
