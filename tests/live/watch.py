@@ -1,0 +1,328 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Live runs in a network namespace of the test's own: a mirrored port judged as its capture would be, packets counted whatever happens, links,
+signals and a record that cannot be written.  Skipped where there are no rights to make a namespace.
+
+usage: watch.py FLOWAUDIT SOURCE_ROOT SEND GENERATE [--full]
+       --full: the sizes that a release is measured with (minutes); else smaller ones
+"""
+import ctypes
+import os
+import random
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+SKIP = 77
+FLOWAUDIT, ROOT, SEND, GENERATE = sys.argv[1:5]
+FULL = '--full' in sys.argv
+SITE = f'{ROOT}/samples/incident.yaml'
+SAME = ('SELECT client, server, server_port, transport, protocol, row_id, verdict, outcome, disposition, confidence, kind, parent IS NOT NULL, flows, '
+        'packets, bytes, client_port_low, client_port_high FROM conversations WHERE run_id = (SELECT max(run_id) FROM runs) ORDER BY ' + ', '.join(map(str, range(1, 18))))
+
+
+def ip(command):
+    subprocess.run(['ip', *command.split()], check=True, capture_output=True)
+
+
+def enter_namespace():
+    if os.geteuid() != 0 or ctypes.CDLL(None, use_errno=True).unshare(0x40000000) != 0:
+        print('skipped: no rights to make a network namespace')
+        sys.exit(SKIP)
+    try:
+        # out -> in is the line; what comes to 'in' is mirrored to 'span', at whose other end the sensor listens.
+        ip('link set lo up')
+        for pair in (('out', 'in'), ('span', 'tap')):
+            ip(f'link add {pair[0]} type veth peer name {pair[1]}')
+            for end in pair:
+                with open(f'/proc/sys/net/ipv6/conf/{end}/disable_ipv6', 'w', encoding='ascii') as f:
+                    f.write('1')
+                ip(f'link set {end} mtu 9000 up')
+        subprocess.run('tc qdisc add dev in ingress'.split(), check=True, capture_output=True)
+        subprocess.run('tc filter add dev in parent ffff: matchall action mirred egress mirror dev span'.split(), check=True, capture_output=True)
+    except (subprocess.CalledProcessError, OSError) as error:
+        print(f'skipped: no mirror can be made here: {error}')
+        sys.exit(SKIP)
+
+
+class Watch:
+    """A run of the program on 'tap', and what its record says."""
+
+    def __init__(self, folder, *options, site=SITE, interface='tap', wait=True, **kwargs):
+        self.db = f'{folder}/live.db'
+        self.errors = open(f'{folder}/errors', 'w+', encoding='utf-8')
+        self.process = subprocess.Popen([FLOWAUDIT, 'watch', '-s', site, '-o', self.db, '-i', interface, *options], stderr=self.errors, **kwargs)
+        if wait:
+            self.wait_for('the run', lambda: 'recording run' in self.said())
+
+    def said(self):
+        self.errors.flush()
+        with open(self.errors.name, encoding='utf-8') as f:
+            return f.read()
+
+    def wait_for(self, what, test, seconds=20):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if test():
+                return
+            time.sleep(0.05)
+        raise SystemExit(f'{what}: not within {seconds} s\n{self.said()[-2000:]}')
+
+    def send(self, how):
+        self.process.send_signal(how)
+
+    def end(self, how=signal.SIGTERM, seconds=90):
+        self.send(how)
+        return self.process.wait(timeout=seconds)
+
+    def ask(self, query):
+        with sqlite3.connect(f'file:{self.db}?mode=ro', uri=True) as db:
+            return db.execute(query).fetchall()
+
+    def counts(self):
+        """What was sent to the interface must be judged, discarded or lost; nothing else."""
+        return self.ask('SELECT packets, packets_decoded, packets_discarded, packets_dropped FROM inputs WHERE run_id = (SELECT max(run_id) FROM runs)')[0]
+
+
+def send(capture, count, rate):
+    return int(subprocess.run([SEND, 'out', capture, str(count), str(rate)], check=True, capture_output=True, text=True).stdout)
+
+
+def packets_of(capture, folder):
+    subprocess.run([FLOWAUDIT, 'check', '-q', '-s', SITE, '-o', f'{folder}/count.db', capture], check=False, capture_output=True)
+    with sqlite3.connect(f'{folder}/count.db') as db:
+        return db.execute('SELECT sum(packets) FROM inputs').fetchone()[0]
+
+
+def generated(folder, kind, count):
+    path = f'{folder}/{kind}-{count}.pcap'
+    subprocess.run([GENERATE, kind, path, str(count)], check=True, capture_output=True)
+    return path
+
+
+def equals(condition, what):
+    if not condition:
+        raise SystemExit(f'FAILED: {what}')
+
+
+def balanced(run, sent, what):
+    packets, decoded, discarded, dropped = run.counts()
+    equals(packets == decoded + discarded, f'{what}: {packets} packets are not {decoded} decoded and {discarded} discarded')
+    equals(packets + dropped == sent, f'{what}: {sent} sent, {packets} judged, {dropped} dropped')
+    return dropped
+
+
+# --- the cases ------------------------------------------------------------------------------------------------
+
+def same_as_check(folder, capture, site, *options):
+    """Every conversation of a mirrored capture, to the last count, as 'check' has it."""
+    count = packets_of(capture, folder)
+    run = Watch(folder, '-q', *options, site=site, wait=False)
+    time.sleep(1.5)
+    send(capture, count, 8000)
+    time.sleep(0.3)
+    equals(run.end() in (0, 1), f'{capture}: {run.said()}')
+    equals(balanced(run, count, capture) == 0, f'{capture}: packets were dropped')
+    subprocess.run([FLOWAUDIT, 'check', '-q', '-s', site, '-o', f'{folder}/file.db', capture], check=False, capture_output=True)
+    with sqlite3.connect(f'{folder}/file.db') as db:
+        ours, theirs = run.ask(SAME), db.execute(SAME).fetchall()
+    equals(len(theirs) > 0 and ours == theirs, f'{capture} {options}: {len(set(ours) ^ set(theirs))} of {len(theirs)} conversations differ')
+    print(f'{os.path.basename(capture)} {" ".join(options)}: {len(theirs)} conversations as check has them')
+
+
+def a_rate(folder):
+    count = 500000 if FULL else 150000
+    capture = generated(folder, 'rtp', count)
+    run = Watch(folder)
+    sent = send(capture, count, 50000)
+    status = run.end()
+    equals(status in (0, 1), f'rate: status {status}: {run.said()}')
+    equals(balanced(run, sent, 'rate') == 0, 'rate: packets were dropped at 50,000 a second')
+    print(f'{sent} packets at 50,000 a second: none dropped, all accounted for')
+
+
+def an_overload(folder):
+    count = 400000
+    capture = generated(folder, 'scan', count)
+    run = Watch(folder, '--ring', '8', '--window', '1m')
+    run.send(signal.SIGSTOP)
+    sent = send(capture, count, 0)
+    run.send(signal.SIGCONT)
+    run.wait_for('word of drops', lambda: 'were dropped before they could be judged' in run.said(), 60)
+    status = run.end()
+    dropped = balanced(run, sent, 'overload')
+    equals(dropped > 0, 'overload: nothing was dropped, so nothing was tested')
+    lost = run.ask("SELECT sum(packets), min(first), max(last) FROM losses WHERE reason = 'kernel-buffer'")[0]
+    equals(lost[0] == dropped and lost[1] is not None, f'overload: {dropped} dropped, losses say {lost}')
+    absent = run.ask("SELECT count(*) FROM expectations WHERE outcome = 'never-attempted'")[0][0]
+    equals(absent == 0 and status in (0, 1), f'overload: {absent} conclusions from silence, status {status}')
+    print(f'{sent} packets to a sensor that was held: {dropped} dropped, and every one accounted for')
+
+
+def a_stop(folder, how):
+    capture = generated(folder, 'short', 30000)
+    run = Watch(folder)
+    sent = send(capture, 60000, 0)
+    equals(run.end(how) in (0, 1), f'stop: {run.said()}')
+    equals(balanced(run, sent, 'stop') == 0 and run.ask('SELECT complete FROM runs')[0][0] == 1, 'stop: not complete')
+    equals(not run.ask("SELECT 1 FROM losses WHERE reason = 'unread-at-stop'"), 'stop: packets were left unread')
+    print(f'{sent} packets in a burst, then {how.name}: none unread')
+
+
+def kills(folder):
+    n, rng = (20 if FULL else 4), random.Random(7)
+    capture = generated(folder, 'short', 30000)
+    for _ in range(n):
+        run = Watch(folder)
+        sender = subprocess.Popen([SEND, 'out', capture, '600000', '60000'], stdout=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0.05, 3.5))
+        run.end(signal.SIGKILL)
+        sender.kill()
+        sender.wait()
+    run = Watch(folder)
+    equals(run.ask('PRAGMA integrity_check') == [('ok',)], 'kill: the record is damaged')
+    complete = [row[0] for row in run.ask('SELECT complete FROM runs ORDER BY run_id')]
+    equals(complete == [0] * (n + 1), f'kill: complete is {complete}')
+    send(capture, 1000, 0)
+    run.end()
+    equals([row[0] for row in run.ask('SELECT complete FROM runs')] == [0] * n + [1], 'kill: the next run is not complete')
+    print(f'{n} times killed: the record is sound, no such run says that it is complete, and the next goes on')
+
+
+def links(folder):
+    capture = f'{ROOT}/samples/incident.pcapng'
+    run = Watch(folder)
+    send(capture, 500, 0)
+    ip('link set tap down')
+    run.wait_for('word of the link', lambda: 'the interface is down' in run.said())
+    time.sleep(1)
+    before = os.times()
+    equals(cpu_of(run, 2) < 0.3, 'a link that is down keeps the program busy')
+    del before
+    ip('link set tap up')
+    run.wait_for('word of the link', lambda: 'is up again' in run.said())
+    time.sleep(0.3)
+    send(capture, 500, 0)
+    equals(run.end() in (0, 1, 3), run.said())
+    equals(balanced(run, 1000, 'down and up') == 0, 'down and up: packets were dropped')
+    equals(run.ask("SELECT first, last FROM losses WHERE reason = 'interface'")[0][1] is not None, 'down and up: no such loss in the record')
+    run = Watch(folder)
+    send(capture, 500, 0)
+    time.sleep(0.5)
+    ip('link del span')
+    equals(run.process.wait(timeout=15) == 3, f'deleted: status is not 3: {run.said()}')
+    equals(run.ask('SELECT complete FROM runs ORDER BY run_id DESC LIMIT 1')[0][0] == 0, 'deleted: the run says that it is complete')
+    ip('link add span type veth peer name tap')
+    ip('link set span mtu 9000 up')
+    ip('link set tap mtu 9000 up')
+    subprocess.run('tc filter del dev in parent ffff:'.split(), check=True, capture_output=True)
+    subprocess.run('tc filter add dev in parent ffff: matchall action mirred egress mirror dev span'.split(), check=True, capture_output=True)
+    run = Watch(folder, interface='nosuch', wait=False)
+    equals(run.process.wait(timeout=15) == 2 and 'nosuch' in run.said(), f'absent: {run.said()}')
+    print('links: down and up, deleted, absent, each as documented')
+
+
+def no_permission(folder):
+    os.chmod(folder, 0o777)
+    run = Watch(folder, wait=False, user=65534, group=65534, extra_groups=[])
+    equals(run.process.wait(timeout=15) == 2 and 'CAP_NET_RAW' in run.said(), f'no permission: {run.said()}')
+    print('no permission: said so')
+
+
+def cpu_of(run, seconds):
+    def ticks():
+        with open(f'/proc/{run.process.pid}/stat', encoding='ascii') as f:
+            fields = f.read().rsplit(')', 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+    first = ticks()
+    time.sleep(seconds)
+    return (ticks() - first) / os.sysconf('SC_CLK_TCK') / seconds
+
+
+def at_rest(folder):
+    run = Watch(folder)
+    send(f'{ROOT}/samples/incident.pcapng', 100, 0)
+    time.sleep(2)
+    used = cpu_of(run, 10 if FULL else 4)
+    with open(f'/proc/{run.process.pid}/status', encoding='ascii') as f:
+        status = dict(line.split(':\t', 1) for line in f.read().splitlines() if ':\t' in line)
+    equals(int(status['CapEff'], 16) == 0 and status['NoNewPrivs'] == '1', f'rights: {status["CapEff"]} {status["NoNewPrivs"]}')
+    equals(status['Seccomp'] == '2', 'rights: no seccomp')
+    run.end()
+    equals(used < 0.02, f'at rest: {100 * used:.1f} % of a core')
+    print(f'at rest: {100 * used:.1f} % of a core; no capability, no new rights, system calls filtered')
+
+
+def locked(folder):
+    capture = generated(folder, 'short', 30000)
+    for kind in ('DEFERRED', 'IMMEDIATE'):
+        run = Watch(folder)
+        send(capture, 2000, 0)
+        run.wait_for('a commit', lambda: run.ask('SELECT count(*) FROM inputs WHERE run_id = (SELECT max(run_id) FROM runs)')[0][0] > 0)
+        db = sqlite3.connect(run.db, isolation_level=None)
+        db.execute(f'BEGIN {kind}')
+        db.execute('SELECT count(*) FROM conversations').fetchall()
+        sender = subprocess.Popen([SEND, 'out', capture, '200000', '50000'], stdout=subprocess.PIPE, text=True)
+        time.sleep(4)
+        db.execute('ROLLBACK')
+        db.close()
+        sent = 2000 + int(sender.communicate(timeout=60)[0])
+        equals(run.end() in (0, 1), f'locked: {run.said()}')
+        equals(balanced(run, sent, f'locked {kind}') == 0, f'locked {kind}: packets were dropped')
+    print('a record locked by a reader and by a writer for 4 s: no packet lost')
+
+
+def full(folder):
+    small = f'{folder}/small'
+    os.mkdir(small)
+    if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1500k', 'tmpfs', small], capture_output=True).returncode != 0:
+        print('disk full: no file system of a test\'s own can be mounted here')
+        return
+    try:
+        run = Watch(small)
+        with open(f'{small}/ballast', 'wb', buffering=0) as ballast:
+            try:
+                while ballast.write(b'x' * 4096):
+                    pass
+            except OSError:
+                pass
+        capture = f'{ROOT}/samples/incident.pcapng'
+        count = packets_of(capture, folder)
+        send(capture, count, 20000)
+        run.wait_for('word of the disk', lambda: re.search('full|space', run.said()), 30)
+        os.unlink(f'{small}/ballast')
+        run.wait_for('the record', lambda: 'is written again' in run.said(), 30)
+        equals(run.end() == 1, f'full: {run.said()}')
+        equals(balanced(run, count, 'full') == 0 and run.ask('PRAGMA integrity_check') == [('ok',)], 'full: the record is damaged')
+        equals(run.ask('SELECT count(*) FROM findings')[0][0] > 100, 'full: the findings are not there')
+    finally:
+        subprocess.run(['umount', '-l', small], check=False)
+    print('a full disk, freed again: the record has all')
+
+
+def main():
+    enter_namespace()
+    lab = f'{ROOT}/../shared/captures-lab'
+    cases = [lambda f: same_as_check(f, f'{ROOT}/samples/incident.pcapng', SITE), lambda f: same_as_check(f, f'{ROOT}/samples/incident.pcapng', SITE, '-j', '2')]
+    if os.path.isdir(lab):
+        for name in ('healthy', 'missing', 'violating'):
+            cases.append(lambda f, name=name: same_as_check(f, f'{lab}/{name}.pcap', f'{lab}/{name}.site.yaml'))
+    else:
+        print('the captures of the lab are not here: without them')
+    cases += [a_rate, an_overload, lambda f: a_stop(f, signal.SIGTERM), lambda f: a_stop(f, signal.SIGINT), kills, no_permission, at_rest, locked, full, links]
+    for case in cases:
+        folder = tempfile.mkdtemp(prefix='flowaudit-live-')
+        try:
+            case(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
