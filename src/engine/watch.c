@@ -468,7 +468,8 @@ static int write_now(struct watch *w, bool final)
             w->calls->message(w->calls->aux, WATCH_ERROR, text);
         w->store_failed = true;
         w->next_write = now + RETRY_NS;
-        snprintf(w->fault, sizeof(w->fault), "%s", err.msg);
+        if (final)
+            snprintf(w->fault, sizeof(w->fault), "%s", err.msg);
         return rc;
     }
     if (w->store_failed)
@@ -525,6 +526,8 @@ static void end_run(struct watch *w)
         remove_old_runs(w);
         rc = write_now(w, true);
     }
+    if (rc == 0 && w->seats[0].fault[0] == '\0' && w->complete)
+        w->fault[0] = '\0'; /* of a try before */
     if (rc == 0)
         rc = recording_end(&w->recording, complete, &err);
     if (rc != 0) {
