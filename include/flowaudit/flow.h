@@ -144,8 +144,8 @@ enum outcome flow_record_outcome(const struct flow_record *, bool one_way_expect
 /* Ends flows that were over well before 'now_ns' (their idle timeout and two minutes more), looking at up to 'budget'
  * entries: only frees memory, changes no record. */
 void flow_table_sweep(struct flow_table *, int64_t now_ns, size_t budget);
-/* Ends all flows, in the order of their first packet (time, input, number): as FLOW_END_IDLE where 'now_ns', the latest
- * packet time of the run, is past their idle timeout, else as FLOW_END_FORCED. */
+/* Ends all flows, in an order that the packets alone decide: as FLOW_END_IDLE where 'now_ns', the latest packet time of
+ * the run, is past their idle timeout, else as FLOW_END_FORCED. */
 void flow_table_drain(struct flow_table *, int64_t now_ns);
 
 /*

@@ -87,6 +87,21 @@ const char *policy_host_address(const struct policy *, uint32_t host);
 const char *policy_host_roles(const struct policy *, uint32_t host);
 bool        policy_ignored(const struct policy *, const struct addr *, const char **ret_reason);
 
+/* Where the two ends of a flow stand at the site: found once for a flow, for the calls that end in _at. */
+struct policy_ends {
+    uint32_t client, server; /* host entries, or POLICY_NONE */
+    bool     distinct;       /* two machines, as far as the site tells */
+    bool     ignored;        /* one of them is in the ignore list */
+};
+void policy_locate(const struct policy *, const struct tuple *, struct policy_ends *ret);
+static inline void policy_ends_swap(struct policy_ends *e)
+{
+    uint32_t client = e->client;
+
+    e->client = e->server;
+    e->server = client;
+}
+
 /* --- rows ------------------------------------------------------------------------------------- */
 size_t                   policy_n_rows(const struct policy *);
 const struct matrix_row *policy_row(const struct policy *, uint32_t row);
@@ -101,8 +116,10 @@ const char *const       *policy_protocols(const struct policy *, size_t *ret_n);
 bool                     policy_dynamic_port(const struct policy *, uint32_t row, uint8_t transport, uint16_t port);
 /* Which end's port is documented for its role as a server: +1 tuple.server, -1 tuple.client, 0 both or neither. */
 int                      policy_port_vote(const struct policy *, const struct tuple *);
+int                      policy_port_vote_at(const struct policy *, const struct policy_ends *, const struct tuple *);
 /* Does the row that allows this expect traffic in one direction only (media, notifications, datagrams)? */
 bool                     policy_one_way(const struct policy *, const struct tuple *);
+bool                     policy_one_way_at(const struct policy *, const struct policy_ends *, const struct tuple *);
 
 /* --- judging ---------------------------------------------------------------------------------- */
 struct policy_query {
@@ -150,6 +167,7 @@ struct judgement {
  * 'other' rows are for two machines: two host entries, or two addresses of one block.
  */
 void policy_judge(const struct policy *, const struct policy_query *, struct judgement *ret);
+void policy_judge_at(const struct policy *, const struct policy_ends *, const struct policy_query *, struct judgement *ret);
 /* How grave a finding is.  HIGH: wrong-protocol, unknown-host, misdropped, separated.  LOW: site.  MEDIUM: the others.  One step less
  * where a forbidden flow did not get through (SEVERITY_HIGH to MEDIUM, MEDIUM to LOW); NOTICE on an allowed flow. */
 enum severity policy_severity(const struct judgement *, enum outcome);

@@ -26,16 +26,6 @@ struct addr addr_from_ipv6(const uint8_t bytes[16])
     return a;
 }
 
-bool addr_is_ipv4(const struct addr *a)
-{
-    return memcmp(a->bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
-}
-
-int addr_compare(const struct addr *a, const struct addr *b)
-{
-    return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
-}
-
 bool addr_is_multicast(const struct addr *a)
 {
     if (addr_is_ipv4(a))

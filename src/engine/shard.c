@@ -71,22 +71,25 @@ static bool resets_alone(const struct flow_record *r)
  * Who is the client where no handshake and no content said so.  For UDP the first packet's sender is, unless it
  * spoke from a documented service port of its own to an ephemeral one: then the query came before the capture.
  */
-static void settle_direction(const struct shard *s, struct flow_record *r)
+static void settle_direction(const struct shard *s, struct flow_record *r, struct policy_ends *ends)
 {
     if (r->direction < DIRECTION_PORT || r->group)
         return;
-    int vote = s->options.survey ? learn_port_vote(s->policy, &r->tuple) : policy_port_vote(s->policy, &r->tuple);
+    int vote = s->options.survey ? learn_port_vote(s->policy, &r->tuple) : policy_port_vote_at(s->policy, ends, &r->tuple);
     if (r->tuple.transport == IPPROTO_UDP) {
         if (vote < 0 && well_known_vote(&r->tuple) < 0) {
             flow_record_swap(r);
+            policy_ends_swap(ends);
             r->direction = DIRECTION_PORT;
         }
         return;
     }
     if (vote == 0)
         vote = well_known_vote(&r->tuple);
-    if (vote < 0 || (vote == 0 && resets_alone(r)))
+    if (vote < 0 || (vote == 0 && resets_alone(r))) {
         flow_record_swap(r);
+        policy_ends_swap(ends);
+    }
     if (vote != 0)
         r->direction = DIRECTION_PORT;
 }
@@ -145,7 +148,7 @@ static const struct app_entry *end_classification(struct shard *s, struct flow_s
     return s->apps[state->app];
 }
 
-static void add_totals(const struct shard *s, struct part *part, const struct flow_record *r)
+static void add_totals(const struct shard *s, struct part *part, const struct flow_record *r, const struct policy_ends *ends)
 {
     struct shard_totals *t = &part->totals;
 
@@ -157,21 +160,21 @@ static void add_totals(const struct shard *s, struct part *part, const struct fl
     t->n_evicted += r->end == FLOW_END_EVICTED;
     t->first_ns = r->first_ns < t->first_ns ? r->first_ns : t->first_ns;
     t->last_ns = r->last_ns > t->last_ns ? r->last_ns : t->last_ns;
-    for (unsigned i = 0; i < 2; i++) {
-        const struct addr *a = i == 0 ? &r->tuple.client : &r->tuple.server;
-
-        if (policy_host(s->policy, a) != POLICY_NONE)
-            part_note_host(part, a, r, s->options.window_ns, r->packets[i], r->packets[!i]);
-    }
+    if (ends->client != POLICY_NONE)
+        part_note_host(part, &r->tuple.client, r, s->options.window_ns, r->packets[0], r->packets[1]);
+    if (ends->server != POLICY_NONE)
+        part_note_host(part, &r->tuple.server, r, s->options.window_ns, r->packets[1], r->packets[0]);
 }
 
 /* A record of a flow, judged, into a part. */
 static void fold(struct shard *s, struct part *part, struct flow_record *r, struct flow_state *state, const struct app_entry *app)
 {
-    struct judgement j;
+    struct policy_ends ends;
+    struct judgement   j;
 
-    settle_direction(s, r);
-    add_totals(s, part, r);
+    policy_locate(s->policy, &r->tuple, &ends);
+    settle_direction(s, r, &ends);
+    add_totals(s, part, r, &ends);
 
     struct policy_query q = {
         .tuple = r->tuple,
@@ -180,10 +183,11 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, stru
         .sent = {r->packets[0] > 0, r->packets[1] > 0},
         .group = r->group,
     };
-    policy_judge(s->policy, &q, &j);
+    policy_judge_at(s->policy, &ends, &q, &j);
     if (j.reversed) {
         /* The record speaks of the direction that was judged. */
         flow_record_swap(r);
+        policy_ends_swap(&ends);
         q.tuple = r->tuple;
         bool sent = q.sent[0];
         q.sent[0] = q.sent[1];
@@ -195,7 +199,7 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, stru
     }
     /* Nobody needs to answer what is sent to a group, nor media, whatever its port. */
     bool         media = j.row != POLICY_NONE && policy_row(s->policy, j.row)->media;
-    enum outcome outcome = flow_record_outcome(r, r->group || media || policy_one_way(s->policy, &r->tuple));
+    enum outcome outcome = flow_record_outcome(r, r->group || media || policy_one_way_at(s->policy, &ends, &r->tuple));
     if (conversation_fold(part->conversations, r, &q, app, &j, outcome, state != NULL && state->is_reply) != 0)
         part->totals.n_flow_memory_lost++;
 }

@@ -20,14 +20,6 @@ static uint64_t load64(const uint8_t *p)
     return v;
 }
 
-/* ::ffff:0:0/96, two loads instead of a call: this is done for each packet. */
-static bool is_ipv4(const struct addr *a)
-{
-    static const uint8_t prefix_end[4] = {0, 0, 0xff, 0xff};
-
-    return load64(a->bytes) == 0 && load32(a->bytes + 8) == load32(prefix_end);
-}
-
 static int order_of_ends(const struct addr *a, const struct addr *b, bool is_ipv6)
 {
     if (is_ipv6)
@@ -39,7 +31,7 @@ static int order_of_ends(const struct addr *a, const struct addr *b, bool is_ipv
 void flow_key_make(const struct addr *src, uint16_t sport, const struct addr *dst, uint16_t dport, uint8_t transport,
                    struct flow_key *ret, unsigned *ret_side)
 {
-    bool     ipv6 = !is_ipv4(src) || !is_ipv4(dst);
+    bool     ipv6 = !addr_is_ipv4(src) || !addr_is_ipv4(dst);
     unsigned skip = ipv6 ? 0 : 12;
     int      order = order_of_ends(src, dst, ipv6);
     unsigned side = order > 0 || (order == 0 && sport > dport);

@@ -118,7 +118,15 @@ static bool serves(const struct policy *p, const struct way *w)
 
 int policy_port_vote(const struct policy *p, const struct tuple *t)
 {
-    struct way there = way_there(p, t), back = way_back(&there, t->client_port);
+    struct policy_ends ends;
+
+    policy_locate(p, t, &ends);
+    return policy_port_vote_at(p, &ends, t);
+}
+
+int policy_port_vote_at(const struct policy *p, const struct policy_ends *ends, const struct tuple *t)
+{
+    struct way there = way_between(p, ends, t), back = way_back(&there, t->client_port);
     int        vote = (first_row(p, &there, true) != POLICY_NONE) - (first_row(p, &back, true) != POLICY_NONE);
 
     if (vote == 0)
@@ -135,7 +143,15 @@ bool policy_dynamic_port(const struct policy *p, uint32_t row, uint8_t transport
 
 bool policy_one_way(const struct policy *p, const struct tuple *t)
 {
-    struct way               w = way_there(p, t);
+    struct policy_ends ends;
+
+    policy_locate(p, t, &ends);
+    return policy_one_way_at(p, &ends, t);
+}
+
+bool policy_one_way_at(const struct policy *p, const struct policy_ends *ends, const struct tuple *t)
+{
+    struct way               w = way_between(p, ends, t);
     uint32_t                 row = first_row(p, &w, true);
     const struct port_range *range = row != POLICY_NONE ? row_port(&p->rows[row], t->transport, t->server_port) : NULL;
 

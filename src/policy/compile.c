@@ -147,8 +147,8 @@ void policy_free(struct policy *p)
     free(p->parameter_versions);
     free(p->protocols);
     free(p->exception_hosts);
-    free(p->host_map.items);
-    free(p->ignore_map.items);
+    interval_map_free(&p->host_map);
+    interval_map_free(&p->ignore_map);
     free(p);
 }
 

@@ -61,6 +61,86 @@ static void close_before(struct flatten *f, const struct addr *low)
     }
 }
 
+/* --- the IPv4 part ------------------------------------------------------------------------------------ */
+
+static uint32_t ipv4_number(const struct addr *a)
+{
+    const uint8_t *b = a->bytes + 12;
+
+    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+static size_t first_from(const struct interval_map *map, const struct addr *a)
+{
+    size_t low = 0, high = map->n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (addr_compare(&map->items[mid].high, a) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* As many beginnings as there are intervals, or a few more: 12 to 20 bits. */
+static unsigned ipv4_shift(size_t n)
+{
+    unsigned bits = 12;
+
+    while (bits < 20 && (size_t)1 << bits < n)
+        bits++;
+    return 32 - bits;
+}
+
+/* An interval may begin before the IPv4 addresses, or end after them. */
+static int ipv4_map_build(struct interval_map *map)
+{
+    static const uint8_t all_zero[4], all_one[4] = {255, 255, 255, 255};
+    struct ipv4_map     *v4 = &map->ipv4;
+    struct addr          first = addr_from_ipv4(all_zero), last = addr_from_ipv4(all_one);
+
+    v4->first = first_from(map, &first);
+    while (v4->first + v4->n < map->n && addr_compare(&map->items[v4->first + v4->n].low, &last) <= 0)
+        v4->n++;
+    v4->shift = ipv4_shift(v4->n);
+    size_t n_starts = (size_t)1 << (32 - v4->shift);
+    v4->items = calloc(v4->n + 1, sizeof(*v4->items));
+    v4->starts = calloc(n_starts + 1, sizeof(*v4->starts));
+    if (v4->items == NULL || v4->starts == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < v4->n; i++) {
+        const struct host_interval *h = &map->items[v4->first + i];
+
+        v4->items[i].low = addr_compare(&h->low, &first) < 0 ? 0 : ipv4_number(&h->low);
+        v4->items[i].high = addr_compare(&h->high, &last) > 0 ? UINT32_MAX : ipv4_number(&h->high);
+    }
+    for (size_t b = 0, i = 0; b <= n_starts; b++) {
+        while (i < v4->n && (b == n_starts || v4->items[i].high < (uint64_t)b << v4->shift))
+            i++;
+        v4->starts[b] = (uint32_t)i;
+    }
+    return 0;
+}
+
+static const struct host_interval *find_ipv4(const struct interval_map *map, uint32_t a)
+{
+    const struct ipv4_map *v4 = &map->ipv4;
+    size_t                 low = v4->starts[a >> v4->shift], high = v4->starts[(a >> v4->shift) + 1];
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (v4->items[mid].high < a)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < v4->n && v4->items[low].low <= a ? &map->items[v4->first + low] : NULL;
+}
+
 int interval_map_build(struct interval_map *map, struct host_interval *blocks, size_t n)
 {
     struct flatten f = {.map = map};
@@ -86,20 +166,25 @@ int interval_map_build(struct interval_map *map, struct host_interval *blocks, s
     }
     close_before(&f, NULL);
     free(f.stack);
-    return 0;
+    return ipv4_map_build(map);
 }
 
 const struct host_interval *interval_map_find(const struct interval_map *map, const struct addr *a)
 {
-    size_t low = 0, high = map->n;
+    size_t low;
 
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-
-        if (addr_compare(&map->items[mid].high, a) < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
+    if (map->n == 0)
+        return NULL;
+    if (addr_is_ipv4(a))
+        return find_ipv4(map, ipv4_number(a));
+    low = first_from(map, a);
     return low < map->n && addr_compare(&map->items[low].low, a) <= 0 ? &map->items[low] : NULL;
+}
+
+void interval_map_free(struct interval_map *map)
+{
+    free(map->items);
+    free(map->ipv4.items);
+    free(map->ipv4.starts);
+    *map = (struct interval_map){0};
 }

@@ -52,21 +52,38 @@ static bool are_distinct(const struct host_interval *c, const struct host_interv
     return (c->block || s->block) && addr_compare(&t->client, &t->server) != 0;
 }
 
-struct way way_there(const struct policy *p, const struct tuple *t)
+void policy_locate(const struct policy *p, const struct tuple *t, struct policy_ends *ret)
 {
     const struct host_interval *c = interval_map_find(&p->host_map, &t->client);
     const struct host_interval *s = interval_map_find(&p->host_map, &t->server);
-    struct way                  w = {
+
+    *ret = (struct policy_ends){
         .client = c != NULL ? c->host : POLICY_NONE,
         .server = s != NULL ? s->host : POLICY_NONE,
         .distinct = are_distinct(c, s, t),
+        .ignored = p->ignore_map.n > 0 && (policy_ignored(p, &t->client, NULL) || policy_ignored(p, &t->server, NULL)),
+    };
+}
+
+struct way way_between(const struct policy *p, const struct policy_ends *e, const struct tuple *t)
+{
+    return (struct way){
+        .client = e->client,
+        .server = e->server,
+        .distinct = e->distinct,
+        .from = &host_group(p, e->client)->roles,
+        .to = &host_group(p, e->server)->roles,
         .transport = t->transport,
         .port = t->server_port,
     };
+}
 
-    w.from = &host_group(p, w.client)->roles;
-    w.to = &host_group(p, w.server)->roles;
-    return w;
+struct way way_there(const struct policy *p, const struct tuple *t)
+{
+    struct policy_ends ends;
+
+    policy_locate(p, t, &ends);
+    return way_between(p, &ends, t);
 }
 
 struct way way_back(const struct way *w, uint16_t client_port)
@@ -407,13 +424,21 @@ static void judge_turned(const struct policy *p, const struct policy_query *q, c
 
 void policy_judge(const struct policy *p, const struct policy_query *q, struct judgement *ret)
 {
-    struct way       w = way_there(p, &q->tuple);
+    struct policy_ends ends;
+
+    policy_locate(p, &q->tuple, &ends);
+    policy_judge_at(p, &ends, q, ret);
+}
+
+void policy_judge_at(const struct policy *p, const struct policy_ends *ends, const struct policy_query *q, struct judgement *ret)
+{
+    struct way       w = way_between(p, ends, &q->tuple);
     struct judgement j = {
         .verdict = VERDICT_NOT_GOVERNED, .confidence = CONFIDENCE_PORT_ONLY, .row = POLICY_NONE, .client_host = w.client,
         .server_host = w.server, .option = POLICY_NONE, .parameter = POLICY_NONE,
     };
 
-    if (policy_ignored(p, &q->tuple.client, NULL) || policy_ignored(p, &q->tuple.server, NULL)) {
+    if (ends->ignored) {
         j.ignored = true;
     } else if (!q->group && !q->answers_group && in_scope(p, &w)) {
         judge_way(p, q, &w, &j);

@@ -145,9 +145,22 @@ struct host_interval {
     bool        block; /* of several addresses: two of them are two machines */
 };
 
+/* The IPv4 part of an interval map, small enough to stay in the cache: the ends of its intervals, and for each value of an
+ * address's highest bits where to begin. */
+struct ipv4_interval {
+    uint32_t low, high;
+};
+struct ipv4_map {
+    struct ipv4_interval *items;
+    size_t                n, first; /* items[0] is the interval map's items[first] */
+    uint32_t             *starts;   /* [highest bits]: the first interval that does not end before them; one more at the end */
+    unsigned              shift;
+};
+
 struct interval_map {
     struct host_interval *items; /* disjoint, sorted */
     size_t                n;
+    struct ipv4_map       ipv4;
 };
 
 /* Hosts with the same roles are one group. */
@@ -237,6 +250,7 @@ int policy_selftest(const struct matrix *, const struct policy_options *, struct
 /* hosts.c */
 int interval_map_build(struct interval_map *, struct host_interval *nested, size_t n); /* the more specific wins */
 const struct host_interval *interval_map_find(const struct interval_map *, const struct addr *); /* or NULL */
+void interval_map_free(struct interval_map *);
 
 /* index.c */
 int  policy_index(struct policy *, struct diag_list *);
@@ -282,6 +296,7 @@ struct way {
 };
 /* judge.c */
 struct way way_there(const struct policy *, const struct tuple *);
+struct way way_between(const struct policy *, const struct policy_ends *, const struct tuple *);
 struct way way_back(const struct way *, uint16_t client_port);
 bool       policy_satisfies(const struct policy *, const struct app *, const struct applied_row *);
 /* The content is known, and not what the row expects. */
