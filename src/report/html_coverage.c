@@ -253,7 +253,7 @@ static void put_legend(struct html *h)
         {'E', "escaped: no row allows it, and it got through"},
         {'R', "rejected: not allowed, did not get through"},
         {'D', "misdropped: allowed, did not get through"},
-        {'M', "missing: required, never tried"},
+        {'M', "missing: required, not seen to be tried"},
         {'N', "not covered by this capture"},
     };
 
