@@ -125,7 +125,7 @@ int  store_put_expectation(struct store *, const struct store_expectation *, str
 int  store_forget_conversation(struct store *, uint64_t conversation_id, struct err *reterr); /* and its flows */
 int  store_forget_finding(struct store *, uint64_t finding_id, struct err *reterr);
 int  store_forget_summary(struct store *, bool with_hosts, struct err *reterr);
-int  store_forget_judged(struct store *, struct err *reterr); /* all conversations, flows and findings */
+int  store_forget_judged(struct store *, struct err *reterr); /* all conversations, flows, findings and rows */
 /* After a call that failed: the run is to go on, whatever was not committed is rolled back and may be written again. */
 void store_recover(struct store *);
 /* Rows are committed by the ten thousand; this commits the ones so far, so that others see them ('watch': every second or so). */

@@ -42,6 +42,7 @@ struct seat {
     size_t          index;
     pthread_t       thread;
     bool            is_running; /* its thread is to be joined */
+    bool            had_news;   /* the recorder's: packets were in what it took last */
     struct port    *ports;
     struct shard   *shard;
     int64_t         next_pass;
@@ -69,7 +70,8 @@ struct watch {
     struct watch_interface     *interfaces; /* since the start */
     uint64_t                    results[PACKET_N_RESULTS], bytes;
     int64_t                     next_write, handed_over, committed, run_ends_ns;
-    uint64_t                    written_seen;   /* packets of the run, and changes of links, at the latest evaluation */
+    uint64_t                    n_news;         /* hand-overs with packets, and the one after each: flows that were passed before their last packet */
+    uint64_t                    written_seen;   /* packets of the run, hand-overs and changes of links, at the latest evaluation */
     uint64_t                    dropped_told, n_links;
     int64_t                     next_drop_told;
     bool                        store_failed, complete;
@@ -287,7 +289,7 @@ static int make_shard(struct watch *w, size_t index, const struct policy *policy
 /* --- the recorder: taking over ------------------------------------------------------------------------------------ */
 
 /* What the kernel counted since the last time goes to the run and to the program; losses get their times. */
-static void take_counts(struct watch *w, struct seat *s, struct live_stats *stats, const bool *down, const bool *gone)
+static void take_counts(struct watch *w, struct seat *s, struct live_stats *stats, const bool *down, const bool *gone, bool is_over)
 {
     struct recording *r = &w->recording;
     int64_t           to = r->last_ns != INT64_MIN ? r->last_ns : w->calls->now(w->calls->aux);
@@ -297,6 +299,8 @@ static void take_counts(struct watch *w, struct seat *s, struct live_stats *stat
         struct watch_interface *of_run = &r->interfaces[i], *of_all = &w->interfaces[i];
         struct live_stats      *now = &stats[i], *then = &p->taken;
         uint64_t                dropped = now->n_dropped - then->n_dropped, by_interface = now->n_interface_dropped - then->n_interface_dropped;
+        /* While the worker goes on, what is in the ring will yet be read. */
+        now->n_unread = is_over ? now->n_unread : 0;
         int64_t                 from = then->last_ns != 0 ? then->last_ns : now->first_ns != 0 ? now->first_ns : to;
 
         for (unsigned both = 0; both < 2; both++) {
@@ -307,7 +311,7 @@ static void take_counts(struct watch *w, struct seat *s, struct live_stats *stat
             f->dropped += dropped;
             f->interface_dropped += by_interface;
             f->seen += now->n_seen - then->n_seen;
-            f->unread = now->n_unread;
+            f->unread += now->n_unread - then->n_unread;
             f->up = !down[i] && !gone[i];
             f->gone = gone[i];
         }
@@ -381,6 +385,7 @@ static void take_seat(struct watch *w, struct seat *s)
 
     pthread_mutex_lock(&s->lock);
     struct part *ended = s->ended, *open = s->open;
+    bool         is_over = s->is_over;
     s->ended = s->open = NULL;
     for (size_t i = 0; i < n; i++) {
         stats[i] = s->ports[i].stats;
@@ -388,12 +393,17 @@ static void take_seat(struct watch *w, struct seat *s)
         gone[i] = s->ports[i].gone;
     }
     pthread_mutex_unlock(&s->lock);
-    take_counts(w, s, stats, down, gone);
+    take_counts(w, s, stats, down, gone, is_over);
     tell_links(w, s, down, gone);
     if (ended == NULL)
         return;
-    for (size_t i = 0; i < n * PACKET_N_RESULTS; i++)
+    bool has_news = false;
+    for (size_t i = 0; i < n * PACKET_N_RESULTS; i++) {
         w->results[i % PACKET_N_RESULTS] += ended->results[i];
+        has_news |= ended->results[i] > 0;
+    }
+    w->n_news += has_news || s->had_news;
+    s->had_news = has_news;
     w->state.flows += ended->totals.n_flows;
     w->state.flows_evicted += ended->totals.n_evicted;
     if (recording_take(&w->recording, s->index, ended, open) != 0)
@@ -489,6 +499,9 @@ static int begin_run(struct watch *w, const struct watch_rules *rules, struct st
     int rc = recording_begin(r, rules, reterr);
     w->run_ends_ns = 0;
     w->written_seen = 0;
+    for (size_t i = 0; rc == 0 && i < w->options->n_interfaces; i++) /* that began before the run */
+        if (w->seats[0].ports[i].said_down || w->seats[0].ports[i].said_gone)
+            recording_outage(r, (uint32_t)i, true, w->calls->now(w->calls->aux));
     if (rc == 0)
         w->calls->run_begins(w->calls->aux, r->run_id);
     return rc;
@@ -521,8 +534,11 @@ static void end_run(struct watch *w)
     /* A record that is locked for long, or a disk that is full: a few more tries, then what was committed stands. */
     int rc = -EAGAIN;
     for (int tries = 0; rc != 0 && tries < 5; tries++) {
-        if (tries > 0)
+        if (tries > 0) {
+            fill_state(w); /* a sign of life, for who waits for one */
+            w->calls->tick(w->calls->aux, &w->state);
             w->calls->idle(w->calls->aux, RETRY_NS);
+        }
         remove_old_runs(w);
         rc = write_now(w, true);
     }
@@ -536,6 +552,40 @@ static void end_run(struct watch *w)
             snprintf(w->fault, sizeof(w->fault), "%s", err.msg);
         store_recover(w->recording.store);
     }
+}
+
+static bool all_over(struct watch *w)
+{
+    bool over = true;
+
+    for (size_t k = 0; k < w->n_seats; k++) {
+        pthread_mutex_lock(&w->seats[k].lock);
+        over &= w->seats[k].is_over;
+        pthread_mutex_unlock(&w->seats[k].lock);
+    }
+    return over;
+}
+
+/* A record that is locked, or a disk that is full, does not end the watch: packets go on being judged until there is a run for them. */
+static int begin_next_run(struct watch *w, const struct watch_rules *rules, struct store *store, struct err *reterr)
+{
+    struct err err = {0};
+    int        rc = begin_run(w, rules, store, &err);
+
+    if (rc != 0) {
+        w->state.n_commits_failed++;
+        w->calls->message(w->calls->aux, WATCH_ERROR, err.msg);
+    }
+    while (rc != 0 && !w->calls->stop(w->calls->aux) && !all_over(w)) {
+        recording_free(&w->recording);
+        store_recover(store);
+        fill_state(w);
+        w->calls->tick(w->calls->aux, &w->state);
+        w->calls->idle(w->calls->aux, RETRY_NS);
+        err = (struct err){0};
+        rc = begin_run(w, rules, store, &err);
+    }
+    return rc == 0 ? 0 : err_set(reterr, rc, "%s", err.msg);
 }
 
 /* Every worker goes on with a shard of the new rules; the run of the old ones ends. */
@@ -564,8 +614,13 @@ static int turn(struct watch *w, const struct watch_rules *rules, struct err *re
 
         while (!ready && !over) {
             pthread_mutex_lock(&s->lock);
-            ready = s->done != NULL;
             over = s->is_over;
+            if (over && s->done == NULL) { /* it does not take its turn any more: its flows have ended */
+                s->done = s->shard;
+                s->shard = s->next;
+                s->next = NULL;
+            }
+            ready = s->done != NULL;
             pthread_mutex_unlock(&s->lock);
             if (!ready && !over)
                 w->calls->idle(w->calls->aux, IDLE_NS);
@@ -581,7 +636,7 @@ static int turn(struct watch *w, const struct watch_rules *rules, struct err *re
         w->seats[k].done = NULL;
         pthread_mutex_unlock(&w->seats[k].lock);
     }
-    rc = begin_run(w, rules, store, reterr);
+    rc = begin_next_run(w, rules, store, reterr);
     if (old.policy != rules->policy)
         w->calls->released(w->calls->aux, &old);
     return rc;
@@ -601,26 +656,14 @@ static bool is_time_to_rotate(struct watch *w)
 /* Is there anything to evaluate that was not there the last time? */
 static bool is_due(struct watch *w, int64_t now)
 {
-    uint64_t seen = w->n_links;
+    uint64_t seen = w->n_links + w->n_news;
 
     for (size_t i = 0; i < w->options->n_interfaces; i++)
-        seen += w->recording.interfaces[i].received;
+        seen += w->recording.interfaces[i].seen;
     if (now < w->next_write || !recording_is_fresh(&w->recording) || (seen == w->written_seen && !w->store_failed))
         return false;
     w->written_seen = seen;
     return true;
-}
-
-static bool all_over(struct watch *w)
-{
-    bool over = true;
-
-    for (size_t k = 0; k < w->n_seats; k++) {
-        pthread_mutex_lock(&w->seats[k].lock);
-        over &= w->seats[k].is_over;
-        pthread_mutex_unlock(&w->seats[k].lock);
-    }
-    return over;
 }
 
 static int record_until_stop(struct watch *w, struct err *reterr)

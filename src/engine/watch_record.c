@@ -25,7 +25,7 @@ void recording_lost(struct recording *r, uint32_t input, const char *reason, boo
     struct loss_span *last = NULL;
 
     for (size_t i = r->n_losses; i > 0 && last == NULL; i--)
-        if (r->losses[i - 1].input_id == input + 1 && strcmp(r->losses[i - 1].reason, reason) == 0)
+        if (r->losses[i - 1].input_id == input + 1 && r->losses[i - 1].packets_known == known && strcmp(r->losses[i - 1].reason, reason) == 0)
             last = &r->losses[i - 1];
     bool goes_on = last != NULL && (from_ns - last->last_ns <= 2 * NS_PER_SECOND || r->n_losses >= MAX_SPANS);
     if (!goes_on && r->n_losses == r->n_losses_allocated) {
@@ -115,11 +115,16 @@ static void keep_queries_only(struct part *p)
     memset(p->results, 0, p->n_inputs * PACKET_N_RESULTS * sizeof(*p->results));
 }
 
-/* Answers to broadcasts are told by queries that are soon forgotten: what ended is marked when it comes. */
+/* Answers to broadcasts are told by queries that are soon forgotten, and which another worker may have seen: what ended is marked when it comes. */
 static int mark(const struct recording *r, struct part *part)
 {
-    struct audit a = {.options = &r->options->engine, .policy = r->rules.policy, .limits = limits_of(r), .apps = r->apps, .parts = &part, .n_parts = 1};
-    int          rc = audit_mark_answers(&a, NULL);
+    struct part *parts[1 + LIVE_MAX_HANDLES] = {part};
+    struct audit a = {.options = &r->options->engine, .policy = r->rules.policy, .limits = limits_of(r), .apps = r->apps, .parts = parts, .n_parts = 1};
+
+    for (size_t i = 0; i < r->n_workers; i++)
+        if (r->queries[i] != NULL)
+            a.parts[a.n_parts++] = r->queries[i];
+    int rc = audit_mark_answers(&a, NULL);
 
     free(a.conversations);
     return rc;
@@ -548,8 +553,10 @@ static int write_all(struct recording *r, struct audit *a, bool final, struct er
     bool     all = final || r->distrusted || hash != r->hosts_hash || r->summary_written == INT64_MIN || now - r->summary_written >= 6 * COUNTS_EVERY;
     int      rc = r->distrusted ? store_forget_judged(r->store, reterr) : 0;
 
-    if (r->distrusted)
+    if (r->distrusted) {
         written_distrust(r->written);
+        r->rows_written = false;
+    }
     r->pass = r->pass == UINT32_MAX ? 1 : r->pass + 1;
     for (size_t i = 0; rc == 0 && i < a->n_conversations; i++)
         rc = put_conversation(r, a, a->conversations[i], final, now, reterr);

@@ -502,7 +502,7 @@ int store_forget_summary(struct store *s, bool with_hosts, struct err *reterr)
 
 int store_forget_judged(struct store *s, struct err *reterr)
 {
-    static const char *const tables[] = {"conversation", "flow", "finding"};
+    static const char *const tables[] = {"conversation", "flow", "finding", "matrix_row"};
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < sizeof(tables) / sizeof(tables[0]); i++)

@@ -260,7 +260,7 @@ static int insert_run(struct store *s, const struct store_run *run)
 
 int store_begin_run(struct store *s, const struct store_run *run, int64_t *ret_run_id, struct err *reterr)
 {
-    assert(s->run_id == 0);
+    s->run_id = 0; /* a run before that could not be ended stays as it is: not complete */
     /* Sixteen thousand pages of log before they are copied back: the tail of a table is then copied once, not once a
      * batch. */
     if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 16384", NULL, NULL, NULL) !=
