@@ -48,8 +48,8 @@ struct recording {
 int  recording_begin(struct recording *, const struct watch_rules *, struct err *reterr);
 /* Takes over both parts of a worker; -ENOMEM: some of it is lost, and counted. */
 int  recording_take(struct recording *, size_t worker, struct part *ended, struct part *open);
-/* Does every worker's latest hand-over wait for an evaluation? */
-bool recording_is_fresh(const struct recording *);
+/* Does this worker's latest hand-over wait for an evaluation? */
+bool recording_has(const struct recording *, size_t worker);
 /* Evaluates, writes what is new and commits.  'final': flows have all ended, everything is written as it stands. */
 int  recording_write(struct recording *, bool final, struct err *reterr);
 int  recording_end(struct recording *, bool complete, struct err *reterr);

@@ -349,7 +349,7 @@ static void tell_drops(struct watch *w)
     w->next_drop_told = now + 10 * NS_PER_SECOND;
 }
 
-static void tell_links(struct watch *w, struct seat *s, const bool *down, const bool *gone)
+static void tell_links(struct watch *w, struct seat *s, const bool *down, const bool *gone, const char *fault)
 {
     char text[320];
 
@@ -369,7 +369,7 @@ static void tell_links(struct watch *w, struct seat *s, const bool *down, const 
             p->said_gone = true;
             w->complete = false;
             recording_outage(&w->recording, (uint32_t)i, true, at);
-            snprintf(text, sizeof(text), "%s", s->fault[0] != '\0' ? s->fault : "an interface disappeared");
+            snprintf(text, sizeof(text), "%s", fault[0] != '\0' ? fault : "an interface disappeared");
             w->calls->message(w->calls->aux, WATCH_ERROR, text);
             snprintf(w->fault, sizeof(w->fault), "%s", text);
         }
@@ -386,6 +386,8 @@ static void take_seat(struct watch *w, struct seat *s)
     pthread_mutex_lock(&s->lock);
     struct part *ended = s->ended, *open = s->open;
     bool         is_over = s->is_over;
+    char         fault[sizeof(s->fault)];
+    memcpy(fault, s->fault, sizeof(fault));
     s->ended = s->open = NULL;
     for (size_t i = 0; i < n; i++) {
         stats[i] = s->ports[i].stats;
@@ -394,7 +396,7 @@ static void take_seat(struct watch *w, struct seat *s)
     }
     pthread_mutex_unlock(&s->lock);
     take_counts(w, s, stats, down, gone, is_over);
-    tell_links(w, s, down, gone);
+    tell_links(w, s, down, gone, fault);
     if (ended == NULL)
         return;
     bool has_news = false;
@@ -653,6 +655,19 @@ static bool is_time_to_rotate(struct watch *w)
     return last >= w->run_ends_ns;
 }
 
+/* Has every worker that goes on handed over since the last evaluation? */
+static bool is_fresh(struct watch *w)
+{
+    bool fresh = true;
+
+    for (size_t k = 0; k < w->n_seats; k++) {
+        pthread_mutex_lock(&w->seats[k].lock);
+        fresh &= w->seats[k].is_over || recording_has(&w->recording, k);
+        pthread_mutex_unlock(&w->seats[k].lock);
+    }
+    return fresh;
+}
+
 /* Is there anything to evaluate that was not there the last time? */
 static bool is_due(struct watch *w, int64_t now)
 {
@@ -660,7 +675,7 @@ static bool is_due(struct watch *w, int64_t now)
 
     for (size_t i = 0; i < w->options->n_interfaces; i++)
         seen += w->recording.interfaces[i].seen;
-    if (now < w->next_write || !recording_is_fresh(&w->recording) || (seen == w->written_seen && !w->store_failed))
+    if (now < w->next_write || !is_fresh(w) || (seen == w->written_seen && !w->store_failed))
         return false;
     w->written_seen = seen;
     return true;

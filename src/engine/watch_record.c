@@ -16,6 +16,7 @@
 
 #define COUNTS_EVERY (10 * NS_PER_SECOND) /* rows of which only the counts rose */
 #define MAX_SPANS 1000                    /* losses and outages told one by one; further ones are added to the last */
+#define MOST_ANNOUNCEMENTS (256u << 10)   /* kept for the run; further ones are counted */
 #define FLOW_IDS 20                       /* bits: a flow's number is its conversation's, and its place in it */
 
 /* --- what was lost --------------------------------------------------------------------------------------- */
@@ -136,10 +137,14 @@ int recording_take(struct recording *r, size_t worker, struct part *ended, struc
 
     if (part_absorb(r->ended, ended) != 0)
         rc = -ENOMEM;
-    if (announcements_merge(&r->announcements, &r->ended->announcements) != 0)
-        rc = -ENOMEM;
-    else
+    if (r->announcements.n >= MOST_ANNOUNCEMENTS) {
+        r->announcements.n_lost += r->ended->announcements.n + r->ended->announcements.n_lost;
         announcements_clear(&r->ended->announcements);
+    } else if (announcements_merge(&r->announcements, &r->ended->announcements) != 0) {
+        rc = -ENOMEM;
+    } else {
+        announcements_clear(&r->ended->announcements);
+    }
     if (rc != 0)
         r->ended->totals.n_flow_memory_lost++;
     keep_queries_only(ended);
@@ -150,12 +155,9 @@ int recording_take(struct recording *r, size_t worker, struct part *ended, struc
     return rc;
 }
 
-bool recording_is_fresh(const struct recording *r)
+bool recording_has(const struct recording *r, size_t worker)
 {
-    for (size_t i = 0; i < r->n_workers; i++)
-        if (r->open[i] == NULL)
-            return false;
-    return true;
+    return r->open[worker] != NULL;
 }
 
 /* --- evaluating ----------------------------------------------------------------------------------------------- */
@@ -271,13 +273,21 @@ static void release(struct recording *r, struct audit *a, struct part *copy)
 
 /* --- writing: what was looked at --------------------------------------------------------------------------------- */
 
+static const char *loss_detail(const struct loss_span *l)
+{
+    if (strcmp(l->reason, "interface") == 0)
+        return l->packets_known ? "dropped by the interface, by its own count" : "the interface was down";
+    if (strcmp(l->reason, "unread-at-stop") == 0)
+        return "left in the ring of the kernel when the run ended";
+    return "the ring of the kernel was full: packets came faster than they were judged";
+}
+
 static int put_losses(struct recording *r, struct err *reterr)
 {
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < r->n_losses; i++) {
         const struct loss_span *l = &r->losses[i];
-        bool                    link = strcmp(l->reason, "interface") == 0;
         struct store_loss       loss = {
                   .input_id = l->input_id,
                   .reason = l->reason,
@@ -285,9 +295,7 @@ static int put_losses(struct recording *r, struct err *reterr)
                   .packets_known = l->packets_known,
                   .first_ns = l->first_ns,
                   .last_ns = l->last_ns,
-                  .detail = link && !l->packets_known ? "the interface was down"
-                            : link                    ? "dropped by the interface, by its own count"
-                                                      : "the ring of the kernel was full: packets came faster than they were judged",
+                  .detail = loss_detail(l),
         };
 
         rc = store_put_loss(r->store, &loss, reterr);
