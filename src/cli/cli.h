@@ -65,6 +65,8 @@ char *path_folder(const char *path);
 
 /* Now, or SOURCE_DATE_EPOCH where that is set. */
 int64_t run_time_ns(void);
+/* The number that an option wants; complains.  0, or EXIT_UNUSABLE. */
+int     number_parse(const char *option, const char *text, unsigned long min, unsigned long max, unsigned long *ret);
 /* "90m", "1h", "2d" as in site files, to nanoseconds.  0, or -EINVAL. */
 int     duration_parse(const char *text, int64_t *ret_ns);
 bool    wants_color(FILE *);

@@ -64,18 +64,6 @@ static void catch_signals(void)
 
 /* --- options ----------------------------------------------------------------------------------------- */
 
-static int parse_number(const char *option, const char *text, unsigned long min, unsigned long max, unsigned long *ret)
-{
-    char *end;
-
-    errno = 0;
-    unsigned long n = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || n < min || n > max)
-        return complain("%s %s: a number from %lu to %lu is wanted", option, text, min, max);
-    *ret = n;
-    return 0;
-}
-
 static int parse_fail_on(const char *list, struct request *r)
 {
     char *copy = strdup(list), *rest = copy;
@@ -107,7 +95,7 @@ static int parse_flows(const char *which, struct request *r)
 static int parse_seconds(const char *option, const char *text, int64_t *ret)
 {
     unsigned long n;
-    int           rc = parse_number(option, text, 0, 1000000000, &n);
+    int           rc = number_parse(option, text, 0, 1000000000, &n);
 
     if (rc == 0)
         *ret = (int64_t)n * 1000000000;
@@ -139,12 +127,12 @@ static int parse_size_option(int c, const char *text, struct request *r)
 
     switch (c) {
     case 'j':
-        if (parse_number("-j", text, 1, 64, &n) != 0)
+        if (number_parse("-j", text, 1, 64, &n) != 0)
             return EXIT_UNUSABLE;
         r->engine.n_workers = (unsigned)n;
         return 0;
     case OPT_MEMORY:
-        if (parse_number("--memory", text, 0, 1ul << 30, &n) != 0)
+        if (number_parse("--memory", text, 0, 1ul << 30, &n) != 0)
             return EXIT_UNUSABLE;
         r->engine.flow.memory_limit = n << 20;
         return 0;

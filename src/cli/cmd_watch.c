@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <libgen.h>
 #include <limits.h>
 #include <poll.h>
 #include <pwd.h>
@@ -96,18 +95,6 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},                WATCH_OUTPUT_OPTIONS,
     {0}};
 
-static int take_number(const char *option, const char *text, unsigned long min, unsigned long max, unsigned long *ret)
-{
-    char *end;
-
-    errno = 0;
-    unsigned long n = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || n < min || n > max)
-        return complain("%s %s: a number from %lu to %lu is wanted", option, text, min, max);
-    *ret = n;
-    return 0;
-}
-
 static int take_duration(const char *option, const char *text, int64_t *ret)
 {
     if (strcmp(text, "0") == 0) {
@@ -124,23 +111,23 @@ static int take_sized(int c, const char *text, struct request *r)
 
     switch (c) {
     case 'j':
-        rc = take_number("-j", text, 1, 64, &n);
+        rc = number_parse("-j", text, 1, 64, &n);
         r->watch.engine.n_workers = (unsigned)n;
         return rc;
     case OPT_RING:
-        rc = take_number("--ring", text, 1, 4096, &n);
+        rc = number_parse("--ring", text, 1, 4096, &n);
         r->watch.ring_bytes = n << 20;
         return rc;
     case OPT_SNAPLEN:
-        rc = take_number("--snaplen", text, 64, 262144, &n);
+        rc = number_parse("--snaplen", text, 64, 262144, &n);
         r->watch.snaplen = (uint32_t)n;
         return rc;
     case OPT_MEMORY:
-        rc = take_number("--memory", text, 0, 1ul << 30, &n);
+        rc = number_parse("--memory", text, 0, 1ul << 30, &n);
         r->watch.engine.flow.memory_limit = n << 20;
         return rc;
     default:
-        rc = take_number(c == OPT_TCP_IDLE ? "--tcp-idle" : "--udp-idle", text, 0, 1000000000, &n);
+        rc = number_parse(c == OPT_TCP_IDLE ? "--tcp-idle" : "--udp-idle", text, 0, 1000000000, &n);
         *(c == OPT_TCP_IDLE ? &r->watch.engine.flow.tcp_idle_ns : &r->watch.engine.flow.udp_idle_ns) = (int64_t)n * 1000000000;
         return rc;
     }
@@ -426,20 +413,11 @@ static void on_tick(void *aux, const struct watch_state *s)
 
 /* --- rights ------------------------------------------------------------------------------------------------------------ */
 
-static char *folder_of(const char *path)
-{
-    char *real = realpath(path, NULL), *copy = real != NULL ? real : strdup(path);
-    char *folder = copy != NULL ? strdup(dirname(copy)) : NULL;
-
-    free(copy);
-    return folder;
-}
-
 struct folders { char *items[2 * WATCH_MAX_TARGETS + 1]; size_t n; };
 
 static void add_folder(struct folders *f, const char *path)
 {
-    char *folder = strncmp(path, "unix:", 5) == 0 ? folder_of(path + 5) : folder_of(path);
+    char *folder = strncmp(path, "unix:", 5) == 0 ? path_folder(path + 5) : path_folder(path);
 
     if (folder != NULL)
         f->items[f->n++] = folder;

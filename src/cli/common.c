@@ -76,6 +76,18 @@ int finish_output(int status)
     return EXIT_INCOMPLETE;
 }
 
+int number_parse(const char *option, const char *text, unsigned long min, unsigned long max, unsigned long *ret)
+{
+    char *end;
+
+    errno = 0;
+    unsigned long n = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || n < min || n > max)
+        return complain("%s %s: a number from %lu to %lu is wanted", option, text, min, max);
+    *ret = n;
+    return 0;
+}
+
 int duration_parse(const char *text, int64_t *ret_ns)
 {
     static const char    units[] = "smhd";

@@ -23,7 +23,6 @@ _Static_assert(sizeof(struct conversation_key) == 64, "the key is compared as by
 
 #define CHUNK 256       /* conversations allocated at once */
 #define N_SUMS_AT_HAND 64
-#define MOST_WINDOW_USES 4096 /* of one conversation; beyond it flows are said to touch more windows than they did */
 
 struct conversation_table {
     struct conversation_limits limits;
@@ -483,61 +482,12 @@ static int keep(const struct conversation_limits *limits, struct conversation *c
     return 0;
 }
 
-/* --- windows ----------------------------------------------------------------------------------------------- */
-
-static int compare_use(const struct window_use *a, const struct window_use *b)
-{
-    if (a->first != b->first)
-        return a->first < b->first ? -1 : 1;
-    return a->last < b->last ? -1 : a->last > b->last;
-}
-
-static void join_use(struct window_use *a, const struct window_use *b)
-{
-    a->first = b->first < a->first ? b->first : a->first;
-    a->last = b->last > a->last ? b->last : a->last;
-    a->first_ns = b->first_ns < a->first_ns ? b->first_ns : a->first_ns;
-    a->flows += b->flows;
-}
-
-/* Most flows are of the latest window. */
-static int add_use(struct conversation *c, const struct window_use *use)
-{
-    struct window_uses *uses = c->windows;
-    size_t              at = uses != NULL ? uses->n : 0, n_allocated = uses != NULL ? uses->n_allocated : 0;
-    bool                full = at == MOST_WINDOW_USES;
-
-    while (at > 0 && compare_use(&uses->items[at - 1], use) > 0)
-        at--;
-    if (at > 0 && (compare_use(&uses->items[at - 1], use) == 0 || full)) {
-        join_use(&uses->items[at - 1], use);
-        return 0;
-    }
-    if (full) {
-        join_use(&uses->items[0], use);
-        return 0;
-    }
-    if (uses == NULL || uses->n == n_allocated) {
-        n_allocated = n_allocated == 0 ? 1 : 2 * n_allocated;
-        uses = realloc(c->windows, sizeof(*uses) + n_allocated * sizeof(uses->items[0]));
-        if (uses == NULL)
-            return -ENOMEM;
-        uses->n = c->windows != NULL ? uses->n : 0;
-        uses->n_allocated = (uint32_t)n_allocated;
-        c->windows = uses;
-    }
-    memmove(&uses->items[at + 1], &uses->items[at], (uses->n - at) * sizeof(uses->items[0]));
-    uses->items[at] = *use;
-    uses->n++;
-    return 0;
-}
-
 static int note_windows(const struct conversation_limits *limits, struct conversation *c, const struct flow_record *r)
 {
     struct window_use use = {
         .first = window_of(r->first_ns, limits->window_ns), .last = window_of(r->last_ns, limits->window_ns), .first_ns = r->first_ns, .flows = 1};
 
-    return limits->window_ns > 0 ? add_use(c, &use) : 0;
+    return limits->window_ns > 0 ? window_uses_add(c, &use) : 0;
 }
 
 /* What is said of the conversation is said of its earliest flow; which sides sent, of all. */
@@ -712,7 +662,7 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     for (size_t i = 0; rc == 0 && i < b->n_kept; i++)
         rc = keep(limits, a, &b->kept[i]);
     for (size_t i = 0; rc == 0 && b->windows != NULL && i < b->windows->n; i++)
-        rc = add_use(a, &b->windows->items[i]);
+        rc = window_uses_add(a, &b->windows->items[i]);
     free(b->kept);
     free(b->icmp);
     b->kept = NULL;

@@ -80,6 +80,9 @@ struct conversation {
     struct window_uses *windows; /* sorted; NULL where the run has no windows */
 };
 
+/* Flows that touch the same windows become one entry.  0, or -ENOMEM. */
+int window_uses_add(struct conversation *, const struct window_use *);
+
 /* What the policy is asked about it. */
 void conversation_query(const struct conversation *, struct policy_query *ret);
 /* Its errors, or one of which n_errors is 0. */

@@ -46,6 +46,7 @@ struct seat {
     struct port    *ports;
     struct shard   *shard;
     int64_t         next_pass;
+    uint64_t        bytes;      /* of all packets, on the wire */
     /* Under 'lock': what lies between worker and recorder. */
     pthread_mutex_t lock;
     struct part    *ended, *open;
@@ -53,6 +54,7 @@ struct seat {
     struct shard   *done;       /* the one before, all its flows ended */
     struct flow_table_stats flow_stats;
     int64_t         latest_ns;
+    uint64_t        bytes_left; /* as 'bytes' was then */
     bool            is_over;
     char            fault[256];
 };
@@ -68,7 +70,7 @@ struct watch {
     struct recording            recording;
     struct watch_state          state;
     struct watch_interface     *interfaces; /* since the start */
-    uint64_t                    results[PACKET_N_RESULTS], bytes;
+    uint64_t                    results[PACKET_N_RESULTS];
     int64_t                     next_write, handed_over, committed, run_ends_ns;
     uint64_t                    n_news;         /* hand-overs with packets, and the one after each: flows that were passed before their last packet */
     uint64_t                    written_seen;   /* packets of the run, hand-overs and changes of links, at the latest evaluation */
@@ -87,6 +89,7 @@ static void on_frame(void *aux, const struct frame *frame)
     struct input_frame f = {*frame, p->input};
 
     f.frame.number = (frame->number - 1) * p->seat->watch->n_seats + p->seat->index + 1;
+    p->seat->bytes += frame->wirelen;
     shard_batch(p->seat->shard, &f, 1);
 }
 
@@ -129,6 +132,7 @@ static void leave_counts(struct seat *s)
         live_stats(s->ports[i].live, &s->ports[i].stats);
     shard_flow_stats(s->shard, &s->flow_stats);
     s->latest_ns = shard_latest_ns(s->shard);
+    s->bytes_left = s->bytes;
 }
 
 /* Once a second, if the recorder has taken what was left the last time. */
@@ -442,7 +446,7 @@ static void fill_state(struct watch *w)
 {
     struct watch_state *st = &w->state;
 
-    st->packets = st->decoded = st->filtered = st->flows_now = st->memory = 0;
+    st->packets = st->bytes = st->decoded = st->filtered = st->flows_now = st->memory = 0;
     st->run_id = w->recording.run_id;
     st->results = w->results;
     st->decoded = w->results[PACKET_OK];
@@ -457,6 +461,7 @@ static void fill_state(struct watch *w)
         pthread_mutex_lock(&s->lock);
         st->flows_now += s->flow_stats.n_flows;
         st->memory += s->flow_stats.memory;
+        st->bytes += s->bytes_left;
         if (s->latest_ns != INT64_MIN && s->latest_ns > st->packet_ns)
             st->packet_ns = s->latest_ns;
         pthread_mutex_unlock(&s->lock);

@@ -125,6 +125,7 @@ def check_outputs(flowaudit, root, folder):
     packets = sum(1 for _ in frames(f'{root}/samples/incident.pcapng'))
     seen = wait_for('all packets', 20, lambda: (m := fetch(f'{folder}/metrics'))['flowaudit_packets_total'] >= packets and m)
     findings = wait_for('findings', 20, lambda: sum(v for k, v in fetch(f'{folder}/metrics').items() if k.startswith('flowaudit_findings_total')) > 100)
+    assert seen['flowaudit_bytes_total'] >= sum(map(len, frames(f'{root}/samples/incident.pcapng'))), seen['flowaudit_bytes_total']
     assert findings and seen['flowaudit_interface_up{interface="v1"}'] == 1
     assert seen['flowaudit_packets_decoded_total'] + sum(v for k, v in seen.items() if 'discarded' in k) == seen['flowaudit_packets_total']
     wait_for('a sign of life', 10, lambda: manager_says('WATCHDOG=1'))
