@@ -44,6 +44,7 @@ struct capture_options {
     size_t      block_size; /* bytes read at once; 0 = default (512 KiB) */
     bool        has_fd;    /* read 'fd', a regular file, from its beginning; 'path' is its name alone.  It stays the caller's */
     int         fd;
+    int64_t   (*clock)(void); /* in nanoseconds, or NULL: how long the digest takes is then not measured */
 };
 
 /* What the input says of itself, and what reading found.  Valid at any time; final after the end. */
@@ -68,6 +69,7 @@ struct capture_stats {
     uint64_t damaged_offset;/* byte of the (decompressed) input at which reading had to stop */
     char     damage[256];   /* one sentence: what was wrong, at which byte, after which packet */
     char     sha256[DIGEST_TEXT_SIZE]; /* of the input as stored; "" until the end was reached */
+    int64_t  digest_ns;     /* that the digest took, by the caller's clock */
 };
 
 struct capture;

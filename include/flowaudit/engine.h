@@ -30,6 +30,34 @@ struct engine_progress {
 };
 typedef void engine_progress_fn(void *aux, const struct engine_progress *);
 
+/* What a thread of the engine is busy with. */
+enum engine_stage {
+    ENGINE_START,    /* opening inputs, making tables and classifiers */
+    ENGINE_READ,     /* from files to frames */
+    ENGINE_DIGEST,   /* SHA-256 of the inputs */
+    ENGINE_DECODE,   /* from frames to packets, and the hashes of their flows */
+    ENGINE_FLOW,     /* the flow table */
+    ENGINE_CLASSIFY, /* what payloads carry, and the ports that they negotiate */
+    ENGINE_JUDGE,    /* flows that ended: policy and conversations */
+    ENGINE_CONCLUDE, /* all workers' conversations as one: expectations and findings */
+    ENGINE_RECORD,
+    ENGINE_WAIT,     /* for another thread */
+    ENGINE_N_STAGES
+};
+const char *engine_stage_name(enum engine_stage); /* one word; static */
+
+/* Of a run that ended.  Peaks are the sum of the workers' own. */
+struct engine_stats {
+    int64_t  ns[ENGINE_N_STAGES]; /* of all workers together; all 0 without engine_options.clock */
+    int64_t  elapsed_ns;          /* of engine_check(), until these numbers were made */
+    unsigned n_workers;
+    struct flow_table_stats flows;
+    uint64_t n_classify_packets, n_ndpi_packets, n_second_opinions; /* payloads shown to the classifier; to libndpi with the matrix's protocols; with all */
+    uint64_t n_classify_peak;     /* flows in classification at once */
+    uint64_t n_signalling_peak, n_announced; /* connections followed for negotiated ports at once; ports negotiated */
+    uint64_t n_conversations, n_hosts, n_expectations, n_findings;
+};
+
 struct engine_options {
     const char *const *inputs;      /* paths, "-" = standard input */
     size_t             n_inputs;
@@ -42,6 +70,7 @@ struct engine_options {
     int64_t            window_ns;   /* expected flows are evaluated for each window of this length; 0: the whole observation is one */
     bool               no_digest;
     int64_t          (*now)(void);  /* the caller's clock, for the time at which the run ended; or NULL: store_run.ended_ns */
+    int64_t          (*clock)(void); /* nanoseconds from wherever, read from all threads: engine_result.stats has times then.  NULL: none are taken */
     const volatile sig_atomic_t *stop; /* non-zero: stop reading, record what there is; or NULL */
     engine_progress_fn *progress;   /* called now and then from the calling thread, or NULL */
     void              *progress_aux;
@@ -71,6 +100,7 @@ struct engine_result {
     uint64_t n_findings[FINDING_N_KINDS]; /* by kind, neither waived nor mere notices */
     uint64_t n_notices[FINDING_N_KINDS];  /* by kind, of severity notice, not waived */
     uint64_t n_waived;
+    struct engine_stats stats;     /* engine_check() alone */
 };
 
 /*

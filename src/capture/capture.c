@@ -211,7 +211,7 @@ static int open_file(struct capture *c, const char *path, const struct capture_o
         return err_set(reterr, -ENOMEM, "no memory to read");
     if (options->filter != NULL && filter_new(options->filter, &c->filter) < 0)
         return err_set(reterr, -ENOMEM, "no memory for the filter");
-    int rc = source_open(path, options->has_fd ? &options->fd : NULL, !options->no_digest, &c->source, reterr);
+    int rc = source_open(path, options->has_fd ? &options->fd : NULL, !options->no_digest, options->clock, &c->source, reterr);
     if (rc == 0)
         rc = window_init(&c->window, c->source, options->block_size, reterr);
     if (rc == 0)
@@ -330,6 +330,7 @@ void capture_stats(const struct capture *c, struct capture_stats *ret)
     if (c->source != NULL) {
         ret->n_bytes = source_n_bytes(c->source);
         ret->n_bytes_total = source_n_bytes_total(c->source);
+        ret->digest_ns = source_digest_ns(c->source);
     }
 }
 

@@ -18,8 +18,8 @@
 
 struct source;
 
-/* 'fd', where not NULL: a regular file of that name that is open already, and stays so. */
-int source_open(const char *path, const int *fd, bool with_digest, struct source **ret, struct err *reterr);
+/* 'fd', where not NULL: a regular file of that name that is open already, and stays so.  'clock', where not NULL, measures the digest. */
+int source_open(const char *path, const int *fd, bool with_digest, int64_t (*clock)(void), struct source **ret, struct err *reterr);
 
 /* > 0: bytes (decompressed), as many as one read gave; 0: the end; negative: a fault of the machine, or -EINTR. */
 ssize_t source_read(struct source *, void *buf, size_t size, struct err *reterr);
@@ -34,6 +34,7 @@ bool source_has_digest(const struct source *);
 uint64_t source_n_bytes(const struct source *);                         /* stored bytes read so far */
 uint64_t source_n_bytes_total(const struct source *);                   /* size of the file, 0 where not known */
 void source_digest(struct source *, char ret[static DIGEST_TEXT_SIZE]); /* once, after the end; "" without digest */
+int64_t source_digest_ns(const struct source *);                        /* 0 where nobody measured */
 void source_free(struct source *);
 
 #endif

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "check_stats.h"
 #include "cli.h"
 #include "describe.h"
 #include "flowaudit/engine.h"
@@ -32,6 +33,7 @@ static const char help[] =
     "      --no-digest       do not compute the SHA-256 of inputs\n"
     "  -n                    accepted, without effect: names are never looked up\n"
     "  -q, --quiet           no report on standard output\n"
+    "      --stats           tell on standard error where the time went\n"
     "  -v, --verbose         the full report, every finding on its own\n"
     "  -h, --help            this text\n\n"
     "Exit: 0 nothing found, 1 findings, 2 wrong usage or unusable file, 3 incomplete.\n";
@@ -41,7 +43,7 @@ struct request {
     const char           *site, *db;
     const char          **inputs;
     bool                  fail_on[FINDING_N_KINDS], fail_on_given;
-    bool                  quiet, verbose;
+    bool                  quiet, verbose, stats;
 };
 
 /* Written by the handler, read by the engine: the one variable a signal handler may touch. */
@@ -109,7 +111,7 @@ static int parse_window(const char *text, int64_t *ret)
                : complain("--window %s: a duration of a minute or more is wanted, as 90m, 1h or 1d", text);
 }
 
-enum { OPT_FLOWS = 256, OPT_FAIL_ON, OPT_MEMORY, OPT_TCP_IDLE, OPT_UDP_IDLE, OPT_NO_DIGEST, OPT_WINDOW };
+enum { OPT_FLOWS = 256, OPT_FAIL_ON, OPT_MEMORY, OPT_TCP_IDLE, OPT_UDP_IDLE, OPT_NO_DIGEST, OPT_WINDOW, OPT_STATS };
 
 static const struct option long_options[] = {
     {"site", required_argument, NULL, 's'},          {"output", required_argument, NULL, 'o'},
@@ -118,7 +120,7 @@ static const struct option long_options[] = {
     {"fail-on", required_argument, NULL, OPT_FAIL_ON}, {"memory", required_argument, NULL, OPT_MEMORY},
     {"tcp-idle", required_argument, NULL, OPT_TCP_IDLE}, {"udp-idle", required_argument, NULL, OPT_UDP_IDLE},
     {"window", required_argument, NULL, OPT_WINDOW}, {"no-digest", no_argument, NULL, OPT_NO_DIGEST}, {"quiet", no_argument, NULL, 'q'},
-    {"verbose", no_argument, NULL, 'v'},             {"help", no_argument, NULL, 'h'},
+    {"stats", no_argument, NULL, OPT_STATS},         {"verbose", no_argument, NULL, 'v'}, {"help", no_argument, NULL, 'h'},
     {0}};
 
 static int parse_size_option(int c, const char *text, struct request *r)
@@ -167,6 +169,9 @@ static int take_option(int c, const char *text, struct request *r)
         return parse_window(text, &r->engine.window_ns);
     case OPT_NO_DIGEST:
         r->engine.no_digest = true;
+        return 0;
+    case OPT_STATS:
+        r->stats = true;
         return 0;
     case 'q':
         r->quiet = true;
@@ -268,7 +273,7 @@ static int check_inputs(const struct engine_options *o)
     return rc;
 }
 
-static int audit(const struct request *r, const struct rulebook *book, struct engine_result *result)
+static int audit(const struct request *r, const struct rulebook *book, struct engine_result *result, struct check_times *times)
 {
     struct store    *store = NULL;
     struct err       err = {0};
@@ -288,13 +293,17 @@ static int audit(const struct request *r, const struct rulebook *book, struct en
         .options_json = options,
     };
     run.ended_ns = run.started_ns;
-    int rc = options == NULL || command == NULL ? err_set(&err, -ENOMEM, "no memory") : store_open(r->db, &store, &err);
+    int64_t begun = stats_clock();
+    int     rc = options == NULL || command == NULL ? err_set(&err, -ENOMEM, "no memory") : store_open(r->db, &store, &err);
+    times->storing = stats_clock() - begun;
     if (rc == 0)
         rc = engine_check(&r->engine, book->policy, book->site, store, &run, result, &err);
+    begun = stats_clock();
     if (rc == 0)
         store_close(store);
     else
         store_abandon(store);
+    times->storing += stats_clock() - begun;
     free(options);
     free(command);
     if (r->engine.progress != NULL)
@@ -307,24 +316,31 @@ static int run(struct request *r)
     struct rulebook      book;
     struct engine_result result;
     struct confined      confined = {.db = r->db, .inputs = r->engine.inputs, .n_inputs = r->engine.n_inputs, .verbose = r->verbose};
+    struct check_times   times = {.begun = stats_clock()};
     int                  rc = check_inputs(&r->engine);
 
     if (rc == 0)
         rc = rulebook_load(&book, r->site, r->quiet);
     if (rc != 0)
         return rc;
+    times.loaded = stats_clock();
     catch_signals();
     guard_engine(&r->engine);
     r->engine.stop = &stop_requested;
     r->engine.now = run_time_ns;
+    r->engine.clock = r->stats ? stats_clock : NULL;
     r->engine.progress = isatty(STDERR_FILENO) && !r->quiet ? show_progress : NULL;
     confine_engine(&r->engine, &confined);
-    rc = audit(r, &book, &result);
+    rc = audit(r, &book, &result, &times);
+    times.recorded = stats_clock();
+    signal(SIGPIPE, SIG_DFL); /* all is recorded: who reads the report may stop reading */
+    if (rc == 0 && !r->quiet)
+        rc = print_report(r, result.run_id);
+    times.reported = stats_clock();
+    if (rc == 0 && r->stats)
+        stats_print(stderr, &times, &result, &book);
     rulebook_free(&book);
     if (rc != 0)
-        return rc;
-    signal(SIGPIPE, SIG_DFL); /* all is recorded: who reads the report may stop reading */
-    if (!r->quiet && (rc = print_report(r, result.run_id)) != 0)
         return rc;
     return finish_output(exit_status(r, &result));
 }

@@ -7,6 +7,7 @@
 #include "flowaudit/engine.h"
 #include "inputs.h"
 #include "shard.h"
+#include "stopwatch.h"
 
 struct finding {
     enum finding_kind     kind;
@@ -70,6 +71,7 @@ struct audit {
     size_t                       n_findings, n_findings_allocated;
     uint64_t                    *exception_uses; /* by index in the site */
     struct engine_result        *result;
+    struct stopwatch             watch;         /* of the engine's own thread */
 };
 
 /* Packets that were read and are of no flow, though they might have been of one that the document speaks of. */

@@ -62,11 +62,15 @@ static void *work(void *arg)
 
 static void handle_batch(struct crew *crew)
 {
+    struct stopwatch *w = &crew->audit->watch;
+
+    stopwatch_turn(w, ENGINE_WAIT);
     if (crew->n_threads > 0)
         pthread_barrier_wait(&crew->ready);
     shard_batch(crew->audit->shards[0], crew->frames, crew->n_frames);
     if (crew->n_threads > 0)
         pthread_barrier_wait(&crew->done);
+    stopwatch_turn(w, ENGINE_READ);
 }
 
 static void report_progress(const struct audit *a, uint64_t packets)
@@ -173,6 +177,7 @@ static int make_shards(struct audit *a, bool survey, struct err *reterr)
                 .flow = o->flow,
                 .window_ns = o->window_ns,
                 .survey = survey,
+                .clock = o->clock,
     };
     int rc;
 
@@ -221,9 +226,12 @@ static int run_crew(struct audit *a, struct err *reterr)
         rc = start_threads(crew, workers, reterr);
     }
     if (rc == 0) {
+        stopwatch_turn(&a->watch, ENGINE_READ);
         read_all(crew);
+        stopwatch_turn(&a->watch, ENGINE_WAIT);
         end_threads(crew);
         shard_finish(a->shards[0]);
+        stopwatch_turn(&a->watch, ENGINE_CONCLUDE);
     }
     if (crew != NULL)
         free(crew->threads);
@@ -365,13 +373,16 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
 {
     struct engine_result   result = {0};
     struct audit           a = {.options = o, .policy = policy, .site = site, .result = &result};
-    struct capture_options co = {.filter = o->filter, .no_digest = o->no_digest};
-    int                    rc = inputs_open(o->inputs, o->n_inputs, &co, &a.inputs, reterr);
+    struct capture_options co = {.filter = o->filter, .no_digest = o->no_digest, .clock = o->clock};
+    int                    rc;
 
+    stopwatch_start(&a.watch, o->clock, ENGINE_START);
+    rc = inputs_open(o->inputs, o->n_inputs, &co, &a.inputs, reterr);
     if (rc == 0 && o->ready != NULL)
         rc = o->ready(o->ready_aux, reterr);
     if (rc == 0)
         rc = make_shards(&a, false, reterr);
+    stopwatch_turn(&a.watch, ENGINE_RECORD);
     if (rc == 0)
         rc = store_begin_run(store, run, &result.run_id, reterr);
     if (rc == 0)
@@ -386,12 +397,15 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
         rc = sum_up(&a, reterr);
     if (rc == 0)
         rc = audit_conclude(&a, reterr);
+    stopwatch_turn(&a.watch, ENGINE_RECORD);
     if (rc == 0)
         rc = audit_record(&a, store, reterr);
     if (rc == 0)
         rc = store_end_run(store, o->now != NULL ? o->now() : run->ended_ns, result.complete, reterr);
-    if (rc == 0)
+    if (rc == 0) {
+        audit_sum_stats(&a);
         *ret = result;
+    }
     release(&a);
     return rc;
 }

@@ -50,6 +50,7 @@ struct shard {
     struct hash_key            hash_key;
     uint64_t                   n_since_sweep;
     int64_t                    latest_ns; /* of all packets, not of this shard's alone */
+    struct stopwatch           watch;
 };
 
 /* --- the end of a flow ------------------------------------------------------------------------------ */
@@ -208,10 +209,12 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, stru
 static void on_flow_end(void *aux, struct flow_record *r, void *ext)
 {
     struct shard           *s = aux;
+    enum engine_stage       stage = stopwatch_turn(&s->watch, ENGINE_JUDGE);
     const struct app_entry *app = end_classification(s, ext, r);
     struct part            *part = s->open != NULL && flow_walk_passed(&s->walk, r->entry) ? s->later : s->ended;
 
     fold(s, part, r, ext, app);
+    stopwatch_turn(&s->watch, stage);
 }
 
 /* An attempt, or content, of which more is to be known in a moment is not told yet. */
@@ -322,15 +325,17 @@ static void on_announcement(void *aux, const struct pinhole *p)
 /* A packet with payload of a flow that is still watched. */
 static void look_inside(struct shard *s, const struct flow_step *step, const struct packet *p)
 {
+    enum engine_stage  stage = stopwatch_turn(&s->watch, ENGINE_CLASSIFY);
     struct flow_state *state = flow_ext(s->flows, step->flow);
 
     if (state == NULL) {
         step->flow->watch = 0;
-        return;
+    } else {
+        if ((step->flow->watch & WATCH_CLASSIFY) != 0)
+            classify(s, step, p, state);
+        follow(s, step, p, state);
     }
-    if ((step->flow->watch & WATCH_CLASSIFY) != 0)
-        classify(s, step, p, state);
-    follow(s, step, p, state);
+    stopwatch_turn(&s->watch, stage);
 }
 
 static uint64_t *results_of(struct shard *s, uint16_t input)
@@ -437,8 +442,10 @@ static void handle_chunk(struct shard *s, const struct input_frame *frames, size
     struct packet      packets[CHUNK];
     enum packet_result results[CHUNK];
     uint64_t           hashes[CHUNK];
-    size_t             n_ours = decode_chunk(s, frames, n, packets, results, hashes);
 
+    stopwatch_turn(&s->watch, ENGINE_DECODE);
+    size_t n_ours = decode_chunk(s, frames, n, packets, results, hashes);
+    stopwatch_turn(&s->watch, ENGINE_FLOW);
     /* Memory is asked for a loop before it is needed. */
     for (size_t i = 0; i < n_ours; i++)
         if (results[i] == PACKET_OK)
@@ -459,10 +466,12 @@ void shard_batch(struct shard *s, const struct input_frame *frames, size_t n)
 {
     for (size_t at = 0; at < n; at += CHUNK)
         handle_chunk(s, frames + at, n - at < CHUNK ? n - at : CHUNK);
+    stopwatch_turn(&s->watch, ENGINE_WAIT);
 }
 
 void shard_finish(struct shard *s)
 {
+    stopwatch_turn(&s->watch, ENGINE_FLOW);
     flow_table_drain(s->flows, s->latest_ns);
     if (s->open != NULL && part_absorb(s->ended, s->later) != 0)
         s->ended->totals.n_flow_memory_lost++;
@@ -477,6 +486,7 @@ void shard_finish(struct shard *s)
         results[PACKET_OK] += held.n_joined;
         results[PACKET_FRAGMENT_ORPHAN] += held.n_orphans;
     }
+    stopwatch_turn(&s->watch, ENGINE_WAIT);
 }
 
 /* --- runs without an end --------------------------------------------------------------------------- */
@@ -538,6 +548,7 @@ int shard_new(const struct shard_options *options, const struct policy *policy, 
     s->options = *options;
     s->policy = policy;
     s->latest_ns = INT64_MIN;
+    stopwatch_start(&s->watch, options->clock, ENGINE_WAIT);
     s->options.flow.ext_size = sizeof(struct flow_state);
 
     size_t             n_names;
@@ -586,6 +597,16 @@ int64_t shard_latest_ns(const struct shard *s)
 void shard_flow_stats(const struct shard *s, struct flow_table_stats *ret)
 {
     flow_table_stats(s->flows, ret);
+}
+
+void shard_classify_stats(const struct shard *s, struct classify_stats *ret)
+{
+    classify_stats(s->classifier, ret);
+}
+
+const struct stopwatch *shard_stopwatch(const struct shard *s)
+{
+    return &s->watch;
 }
 
 void shard_pinhole_stats(const struct shard *s, struct pinholes_stats *ret)

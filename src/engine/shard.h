@@ -13,6 +13,7 @@
 #include "flowaudit/flow.h"
 #include "flowaudit/packet.h"
 #include "inputs.h"
+#include "stopwatch.h"
 #include "watchdog.h"
 
 struct shard_options {
@@ -25,6 +26,7 @@ struct shard_options {
     int64_t  window_ns;       /* hosts and conversations are told apart by windows of this length; 0: not */
     bool     survey;          /* the policy knows nobody: rows are looked for by port alone, and nothing is judged */
     struct watchdog_seat *seat; /* this shard's, or NULL */
+    int64_t (*clock)(void);   /* see stopwatch.h; NULL: none */
 };
 
 /* What was seen of one address that the site names, in one window.  Flows tell their beginning and end: of one that spans
@@ -102,6 +104,8 @@ bool shard_pass_step(struct shard *, size_t budget);
 int  shard_pass_take(struct shard *, struct part **ret_ended, struct part **ret_open, struct err *reterr);
 int64_t shard_latest_ns(const struct shard *); /* of packets; INT64_MIN: none yet */
 void shard_pinhole_stats(const struct shard *, struct pinholes_stats *ret);
+void shard_classify_stats(const struct shard *, struct classify_stats *ret);
+const struct stopwatch *shard_stopwatch(const struct shard *); /* between batches it is in ENGINE_WAIT */
 void shard_flow_stats(const struct shard *, struct flow_table_stats *ret);
 
 #endif

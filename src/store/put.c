@@ -124,13 +124,14 @@ static void bind_addr(struct bind *b, const struct addr *a, char buf[static ADDR
 static int begin(struct store *s, enum store_stmt id, struct bind *ret, struct err *reterr)
 {
     assert(s->run_id != 0);
+    *ret = (struct bind){.store = s};
     int rc = store_ready(s, reterr);
     if (rc != 0)
         return rc;
     if (s->stmts[id] == NULL &&
         sqlite3_prepare_v3(s->db, sql[id], -1, SQLITE_PREPARE_PERSISTENT, &s->stmts[id], NULL) != SQLITE_OK)
         return store_fail(s, "cannot write", reterr);
-    *ret = (struct bind){.store = s, .stmt = s->stmts[id]};
+    ret->stmt = s->stmts[id];
     bind_int(ret, s->run_id);
     return 0;
 }

@@ -36,8 +36,10 @@ static size_t put_hex(char *out, unsigned char byte)
     return 4;
 }
 
-/* The next piece of the input as it is to be stored (at most 8 bytes); returns the bytes consumed. */
-static size_t clean_piece(const char *p, size_t left, bool lines, char out[8], size_t *ret_len)
+#define PIECE_SIZE 16 /* the longest character, four bytes, each of them shown as four */
+
+/* The next piece of the input as it is to be stored; returns the bytes consumed. */
+static size_t clean_piece(const char *p, size_t left, bool lines, char out[PIECE_SIZE], size_t *ret_len)
 {
     uint32_t c;
     size_t n = utf8_decode(p, left, &c);
@@ -60,7 +62,7 @@ char *text_clean(const char *text, size_t limit, bool lines, size_t *ret_len)
     static const char ellipsis[] = "\xe2\x80\xa6";
     size_t left = strlen(text), len = 0, n;
     size_t room = left < limit / 4 ? left * 4 : limit; /* each byte becomes four at most */
-    char *out = malloc(room + sizeof(ellipsis)), piece[8];
+    char *out = malloc(room + sizeof(ellipsis)), piece[PIECE_SIZE];
 
     if (out == NULL)
         return NULL;
