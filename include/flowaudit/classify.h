@@ -21,7 +21,11 @@
  * At most CLASSIFY_MAX_BYTES of a packet are shown to libndpi, under headers of our own making where the packet is
  * longer, was cut by the snap length, is a first fragment or has no IP length (offload).
  *
- * Threads: a classifier belongs to one thread; all of them are made before threads start (libndpi's rule).
+ * libndpi's two detectors (about 40 ms and 8 MB each) are made when a packet first needs one, so that a capture without any pays
+ * nothing for them, or by classifier_prepare().
+ *
+ * Threads: a classifier belongs to one thread.  libndpi must not make detectors in two threads at once: several classifiers
+ * are given one gate, or are prepared before threads start.
  */
 #ifndef FLOWAUDIT_CLASSIFY_H
 #define FLOWAUDIT_CLASSIFY_H
@@ -55,9 +59,18 @@ void classify_set_allocator(void *(*allocate)(size_t), void (*release)(void *));
 
 /* 'names': the protocols that the matrix in force names; others are left to the second opinion.  -EINVAL: a name that
  * classify_knows() does not have; -ENOTSUP: the libndpi that was loaded is not the one that this program was built for;
- * -ENOMEM. */
+ * -ENOMEM.  The names must live as long as the classifier, the list need not. */
 int classifier_new(const char *const *names, size_t n_names, struct classifier **ret, struct err *reterr);
 void classifier_free(struct classifier *); /* after every state was given back */
+/* Makes the detectors now: for whoever cannot wait for them at the first packet. */
+int classifier_prepare(struct classifier *, struct err *reterr);
+/* Entered before a detector is made, and left afterwards, so that one thread at a time does.  Copied; 'aux' is borrowed. */
+struct classify_gate {
+    void (*enter)(void *aux);
+    void (*leave)(void *aux);
+    void *aux;
+};
+void classifier_set_gate(struct classifier *, const struct classify_gate *);
 
 /* A state for a new flow, or NULL under memory shortage (the flow then stays unclassified, counted in stats). */
 struct classify_state *classify_begin(struct classifier *);

@@ -49,7 +49,11 @@ struct classify_state {
 };
 
 struct classifier {
-    struct ndpi_detector *detector[N_DETECTORS];
+    struct ndpi_detector *detector[N_DETECTORS]; /* NULL until one is needed */
+    bool refused[N_DETECTORS];                   /* could not be made: not tried again */
+    const char **library;                        /* the library's names for the matrix's */
+    size_t n_library;
+    struct classify_gate gate;
     struct state_pool states, flows;
     uint32_t *named; /* for each confirmer the set of our names that call for it */
     struct classify_stats stats;
@@ -88,6 +92,46 @@ static int classifier_name_confirmers(struct classifier *classifier, struct err 
     return 0;
 }
 
+static int classifier_keep_names(struct classifier *classifier, const char *const *names, size_t n, struct err *reterr)
+{
+    classifier->library = calloc(n + 1, sizeof(*classifier->library));
+    if (classifier->library == NULL)
+        return err_set(reterr, -ENOMEM, "no memory for a classifier");
+    for (size_t i = 0; i < n; i++)
+        classifier->library[i] = names[i];
+    classifier->n_library = n;
+    return 0;
+}
+
+static int classifier_make_detector(struct classifier *classifier, unsigned which, struct err *reterr)
+{
+    const struct classify_gate *gate = &classifier->gate;
+
+    if (classifier->detector[which] != NULL)
+        return 0;
+    if (gate->enter != NULL)
+        gate->enter(gate->aux);
+    int rc = which == MATRIX ? ndpi_detector_new(classifier->library, classifier->n_library, &classifier->detector[which], reterr)
+                             : ndpi_detector_new(NULL, 0, &classifier->detector[which], reterr);
+    if (gate->leave != NULL)
+        gate->leave(gate->aux);
+    return rc;
+}
+
+int classifier_prepare(struct classifier *classifier, struct err *reterr)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; rc == 0 && i < N_DETECTORS; i++)
+        rc = classifier_make_detector(classifier, i, reterr);
+    return rc;
+}
+
+void classifier_set_gate(struct classifier *classifier, const struct classify_gate *gate)
+{
+    classifier->gate = *gate;
+}
+
 int classifier_new(const char *const *names, size_t n_names, struct classifier **ret, struct err *reterr)
 {
     const char *library[MAX_LIBRARY_NAMES] = {NULL};
@@ -103,9 +147,7 @@ int classifier_new(const char *const *names, size_t n_names, struct classifier *
         return err_set(reterr, -ENOMEM, "no memory for a classifier");
     state_pool_init(&classifier->states, sizeof(struct classify_state));
     state_pool_init(&classifier->flows, ndpi_shim_flow_size());
-    rc = ndpi_detector_new(library, n_library, &classifier->detector[MATRIX], reterr);
-    if (rc == 0)
-        rc = ndpi_detector_new(NULL, 0, &classifier->detector[ALL], reterr);
+    rc = classifier_keep_names(classifier, library, n_library, reterr);
     if (rc == 0)
         rc = classifier_name_confirmers(classifier, reterr);
     if (rc < 0) {
@@ -123,6 +165,7 @@ void classifier_free(struct classifier *classifier)
     for (unsigned i = 0; i < N_DETECTORS; i++)
         ndpi_detector_free(classifier->detector[i]);
     free(classifier->named);
+    free(classifier->library);
     state_pool_free(&classifier->states);
     state_pool_free(&classifier->flows);
     free(classifier);
@@ -312,6 +355,13 @@ static void state_opinion(struct classify_state *state, unsigned which, const st
         state->detail_of = detail_of;
 }
 
+static bool classifier_has_detector(struct classifier *classifier, unsigned which)
+{
+    if (classifier->detector[which] == NULL && !classifier->refused[which])
+        classifier->refused[which] = classifier_make_detector(classifier, which, NULL) != 0;
+    return classifier->detector[which] != NULL;
+}
+
 static void state_ask_library(struct classifier *classifier, struct classify_state *state, const struct packet *packet,
                               const struct classify_step *step)
 {
@@ -322,7 +372,8 @@ static void state_ask_library(struct classifier *classifier, struct classify_sta
         struct ndpi_opinion opinion;
         if (state->spoke[i])
             continue;
-        if (state->flow[i] == NULL && (state->flow[i] = state_pool_take(&classifier->flows)) == NULL) {
+        if (!classifier_has_detector(classifier, i) ||
+            (state->flow[i] == NULL && (state->flow[i] = state_pool_take(&classifier->flows)) == NULL)) {
             classifier->stats.n_no_memory++;
             return;
         }

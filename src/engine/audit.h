@@ -3,6 +3,8 @@
 #ifndef ENGINE_AUDIT_H
 #define ENGINE_AUDIT_H
 
+#include <pthread.h>
+
 #include "conversation.h"
 #include "flowaudit/engine.h"
 #include "inputs.h"
@@ -46,6 +48,7 @@ struct audit {
     struct shard               **shards;
     size_t                       n_shards;
     struct watchdog             *watchdog;      /* or NULL */
+    pthread_mutex_t              making;        /* held by the worker that makes a detector */
     struct part                **parts;         /* the shards' own, or others */
     size_t                       n_parts;
     struct conversation        **conversations; /* all of all shards, in order of their first packet */

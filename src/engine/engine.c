@@ -168,6 +168,16 @@ static void on_stuck(void *aux, uint16_t input, uint64_t number)
     a->options->stuck(a->options->stuck_aux, inputs_path(a->inputs, input), number);
 }
 
+static void enter_gate(void *aux)
+{
+    pthread_mutex_lock(aux);
+}
+
+static void leave_gate(void *aux)
+{
+    pthread_mutex_unlock(aux);
+}
+
 static int make_shards(struct audit *a, bool survey, struct err *reterr)
 {
     const struct engine_options *o = a->options;
@@ -178,6 +188,7 @@ static int make_shards(struct audit *a, bool survey, struct err *reterr)
                 .window_ns = o->window_ns,
                 .survey = survey,
                 .clock = o->clock,
+                .gate = {enter_gate, leave_gate, &a->making},
     };
     int rc;
 
@@ -372,7 +383,7 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
                  struct store_run *run, struct engine_result *ret, struct err *reterr)
 {
     struct engine_result   result = {0};
-    struct audit           a = {.options = o, .policy = policy, .site = site, .result = &result};
+    struct audit           a = {.options = o, .policy = policy, .site = site, .making = PTHREAD_MUTEX_INITIALIZER, .result = &result};
     struct capture_options co = {.filter = o->filter, .no_digest = o->no_digest, .clock = o->clock};
     int                    rc;
 
@@ -430,7 +441,7 @@ int engine_survey(const struct engine_options *o, const struct policy *policy, e
                   struct err *reterr)
 {
     struct engine_survey   survey = {0};
-    struct audit           a = {.options = o, .policy = policy, .result = &survey.result};
+    struct audit           a = {.options = o, .policy = policy, .making = PTHREAD_MUTEX_INITIALIZER, .result = &survey.result};
     struct capture_options co = {.filter = o->filter, .no_digest = true};
     int                    rc = inputs_open(o->inputs, o->n_inputs, &co, &a.inputs, reterr);
 

@@ -559,6 +559,10 @@ int shard_new(const struct shard_options *options, const struct policy *policy, 
     if (rc == 0)
         rc = classifier_new(names, n_names, &s->classifier, reterr);
     if (rc == 0)
+        classifier_set_gate(s->classifier, &options->gate);
+    if (rc == 0 && options->prepare)
+        rc = classifier_prepare(s->classifier, reterr);
+    if (rc == 0)
         rc = pinholes_new(NULL, on_announcement, s, &s->pinholes, reterr);
     if (rc == 0)
         rc = part_new(&s->options.limits, options->n_inputs, &s->ended, reterr);

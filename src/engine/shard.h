@@ -27,6 +27,8 @@ struct shard_options {
     bool     survey;          /* the policy knows nobody: rows are looked for by port alone, and nothing is judged */
     struct watchdog_seat *seat; /* this shard's, or NULL */
     int64_t (*clock)(void);   /* see stopwatch.h; NULL: none */
+    struct classify_gate gate;  /* of all shards' classifiers */
+    bool     prepare;           /* packets do not wait: make all that is needed now */
 };
 
 /* What was seen of one address that the site names, in one window.  Flows tell their beginning and end: of one that spans

@@ -283,6 +283,7 @@ static int make_shard(struct watch *w, size_t index, const struct policy *policy
                 .limits = {.flows_kept = o->flows_kept, .flows_all = o->flows_all, .peers_kept = o->peers_kept, .window_ns = o->window_ns},
                 .apps = w->apps,
                 .window_ns = o->window_ns,
+                .prepare = true,
                 .seat = w->watchdog != NULL ? watchdog_seat(w->watchdog, index) : NULL,
     };
 

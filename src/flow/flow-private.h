@@ -169,6 +169,8 @@ void flow_set_weak(struct flow_table *, const struct flow *, bool weak);
 /* tcp.c */
 void           flow_tcp_track(struct flow_detail *, unsigned side, const struct sight *, bool is_copy);
 bool           flow_tcp_reopens(const struct flow_table *, const struct flow *, unsigned side, const struct packet *);
+/* What a flow of one packet, which 'side' sent, has shown: of TCP_SAW_... all but what sequence numbers tell. */
+uint32_t       flow_tcp_saw_one(const struct flow *, unsigned side);
 bool           flow_tcp_closed(const struct flow_detail *);
 enum tcp_state flow_tcp_state(uint32_t saw, unsigned client);
 uint64_t       flow_tcp_unseen(const struct flow_detail *, unsigned side);

@@ -20,17 +20,6 @@ const struct addr *flow_addr(const struct flow *f, unsigned side, struct addr *s
     return scratch;
 }
 
-static const struct flow_detail *detail_or(const struct flow_table *t, const struct flow *f,
-                                           struct flow_detail *scratch)
-{
-    const struct flow_detail *d = flow_detail_at(t, f);
-
-    if (d != NULL)
-        return d;
-    flow_detail_start(t, f, scratch);
-    return scratch;
-}
-
 static unsigned client_side(const struct flow *f, uint32_t saw, enum direction_basis *ret_basis)
 {
     if ((saw & (TCP_SAW_SYN * 3)) != 0) {
@@ -51,9 +40,9 @@ static unsigned client_side(const struct flow *f, uint32_t saw, enum direction_b
 
 unsigned flow_client_side(const struct flow_table *t, const struct flow *f, enum direction_basis *ret_basis)
 {
-    struct flow_detail scratch;
+    const struct flow_detail *d = flow_detail_at(t, f);
 
-    return client_side(f, detail_or(t, f, &scratch)->saw, ret_basis);
+    return client_side(f, d != NULL ? d->saw : flow_tcp_saw_one(f, (f->state & FLOW_FIRST_SIDE) != 0), ret_basis);
 }
 
 void flow_set_client(struct flow_table *t, struct flow *f, unsigned side)
@@ -64,6 +53,18 @@ void flow_set_client(struct flow_table *t, struct flow *f, unsigned side)
         return;
     d->saw &= ~(uint32_t)FLOW_CLIENT_SIDE;
     d->saw |= FLOW_CLIENT_KNOWN | (side == 1 ? FLOW_CLIENT_SIDE : 0);
+}
+
+/* The counts of a flow of one packet. */
+static void record_one(const struct flow *f, unsigned i, struct flow_record *r)
+{
+    r->packets[i] = 1;
+    r->bytes[i] = f->one.wire_len;
+    r->payload[i] = f->one.payload;
+    r->tcp_flags[i] = f->tcp_flags[(f->state & FLOW_FIRST_SIDE) != 0];
+    r->ttl_min[i] = r->ttl_max[i] = f->first_ttl;
+    r->vlan[i] = f->first_vlan;
+    r->encap = f->one.encap;
 }
 
 static void record_counts(const struct flow *f, const struct flow_detail *d, unsigned client, struct flow_record *r)
@@ -86,19 +87,19 @@ static void record_counts(const struct flow *f, const struct flow_detail *d, uns
     r->encap = d->encap;
 }
 
-static void record_tcp(const struct flow_detail *d, unsigned client, struct flow_record *r)
+static void record_tcp(uint32_t saw, uint8_t rst_ttl, unsigned client, struct flow_record *r)
 {
-    bool rst = (d->saw & (TCP_SAW_RST * 3)) != 0, fin = (d->saw & (TCP_SAW_FIN * 3)) != 0;
+    bool rst = (saw & (TCP_SAW_RST * 3)) != 0, fin = (saw & (TCP_SAW_FIN * 3)) != 0;
 
-    r->tcp_state = flow_tcp_state(d->saw, client);
+    r->tcp_state = flow_tcp_state(saw, client);
     if (rst) {
-        r->rst_ttl = d->rst_ttl;
-        r->rst_from_server_side = ((d->saw & TCP_RST_SIDE) != 0) != client;
+        r->rst_ttl = rst_ttl;
+        r->rst_from_server_side = ((saw & TCP_RST_SIDE) != 0) != client;
     }
     if (!rst && !fin)
         return;
     r->closed = rst ? FLOW_CLOSED_RST : FLOW_CLOSED_FIN;
-    r->closed_by_server = ((d->saw & TCP_CLOSED_BY_SIDE) != 0) != client;
+    r->closed_by_server = ((saw & TCP_CLOSED_BY_SIDE) != 0) != client;
 }
 
 static void record_icmp(const struct flow_detail *d, unsigned client, struct flow_record *r)
@@ -122,10 +123,11 @@ static void record_icmp(const struct flow_detail *d, unsigned client, struct flo
 
 void flow_snapshot(const struct flow_table *t, const struct flow *f, struct flow_record *ret)
 {
-    struct flow_detail        scratch;
-    const struct flow_detail *d = detail_or(t, f, &scratch);
+    const struct flow_detail *d = flow_detail_at(t, f);
     enum direction_basis      basis;
-    unsigned                  client = client_side(f, d->saw, &basis);
+    unsigned                  first = (f->state & FLOW_FIRST_SIDE) != 0;
+    uint32_t                  saw = d != NULL ? d->saw : flow_tcp_saw_one(f, first);
+    unsigned                  client = client_side(f, saw, &basis);
 
     memset(ret, 0, sizeof(*ret));
     flow_addr(f, client, &ret->tuple.client);
@@ -135,18 +137,22 @@ void flow_snapshot(const struct flow_table *t, const struct flow *f, struct flow
     ret->tuple.transport = f->transport;
     ret->direction = basis;
     ret->end = FLOW_END_FORCED;
-    ret->first_ns = d->first_ns;
+    ret->first_ns = flow_first_ns(t, f);
     ret->last_ns = f->last_ns;
     ret->input = f->input;
     ret->entry = flow_ref(t, f);
-    ret->first_packet = d->first_packet;
+    ret->first_packet = flow_first_packet(t, f);
     ret->group = (f->state & FLOW_GROUP) != 0;
     ret->cut = (f->state & FLOW_CUT) != 0;
     ret->has_fragments = (f->state & FLOW_FRAGMENTS) != 0;
-    record_counts(f, d, client, ret);
+    if (d != NULL) {
+        record_counts(f, d, client, ret);
+        record_icmp(d, client, ret);
+    } else {
+        record_one(f, first ^ client, ret);
+    }
     if (f->transport == IPPROTO_TCP)
-        record_tcp(d, client, ret);
-    record_icmp(d, client, ret);
+        record_tcp(saw, d != NULL ? d->rst_ttl : f->first_ttl, client, ret);
 }
 
 #define SWAP(a, b)                                                                                                     \

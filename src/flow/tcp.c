@@ -25,9 +25,10 @@ static bool saw(const struct flow_detail *d, unsigned bit, unsigned side)
     return (d->saw & (bit << side)) != 0;
 }
 
-static void note_flags(struct flow_detail *d, unsigned side, const struct sight *s)
+/* 'saw' after one more segment. */
+static uint32_t saw_flags(uint32_t saw, unsigned side, unsigned flags, bool data)
 {
-    unsigned flags = s->tcp_flags, bits = 0;
+    unsigned bits = data ? TCP_SAW_DATA : 0;
 
     if ((flags & TCP_SYN) != 0)
         bits |= (flags & TCP_ACK) != 0 ? TCP_SAW_SYN_ACK : TCP_SAW_SYN;
@@ -37,20 +38,32 @@ static void note_flags(struct flow_detail *d, unsigned side, const struct sight 
         bits |= TCP_SAW_RST;
     if ((flags & (TCP_SYN | TCP_RST)) == 0)
         bits |= TCP_SAW_MORE;
-    if (s->payload > 0)
-        bits |= TCP_SAW_DATA;
 
-    if ((bits & TCP_SAW_SYN) != 0 && (d->saw & (TCP_SAW_SYN * 3)) == 0)
-        d->saw |= side == 1 ? TCP_FIRST_SYN_SIDE : 0;
-    if ((bits & TCP_SAW_SYN_ACK) != 0 && (d->saw & (TCP_SAW_SYN_ACK * 3)) == 0)
-        d->saw |= side == 1 ? TCP_FIRST_SYN_ACK_SIDE : 0;
-    if ((bits & (TCP_SAW_FIN | TCP_SAW_RST)) != 0 && (d->saw & (TCP_SAW_FIN * 3 | TCP_SAW_RST * 3)) == 0)
-        d->saw |= side == 1 ? TCP_CLOSED_BY_SIDE : 0;
-    if ((bits & TCP_SAW_RST) != 0 && (d->saw & (TCP_SAW_RST * 3)) == 0) {
-        d->saw |= side == 1 ? TCP_RST_SIDE : 0;
-        d->rst_ttl = s->ttl;
+    if (side == 1) {
+        if ((bits & TCP_SAW_SYN) != 0 && (saw & (TCP_SAW_SYN * 3)) == 0)
+            saw |= TCP_FIRST_SYN_SIDE;
+        if ((bits & TCP_SAW_SYN_ACK) != 0 && (saw & (TCP_SAW_SYN_ACK * 3)) == 0)
+            saw |= TCP_FIRST_SYN_ACK_SIDE;
+        if ((bits & (TCP_SAW_FIN | TCP_SAW_RST)) != 0 && (saw & (TCP_SAW_FIN * 3 | TCP_SAW_RST * 3)) == 0)
+            saw |= TCP_CLOSED_BY_SIDE;
+        if ((bits & TCP_SAW_RST) != 0 && (saw & (TCP_SAW_RST * 3)) == 0)
+            saw |= TCP_RST_SIDE;
     }
-    d->saw |= bits << side | TCP_SAW_FLAGS;
+    return saw | bits << side | TCP_SAW_FLAGS;
+}
+
+static void note_flags(struct flow_detail *d, unsigned side, const struct sight *s)
+{
+    if ((s->tcp_flags & TCP_RST) != 0 && (d->saw & (TCP_SAW_RST * 3)) == 0)
+        d->rst_ttl = s->ttl;
+    d->saw = saw_flags(d->saw, side, s->tcp_flags, s->payload > 0);
+}
+
+uint32_t flow_tcp_saw_one(const struct flow *f, unsigned side)
+{
+    if (f->transport != IPPROTO_TCP || (f->state & FLOW_FLAGS_CUT) != 0)
+        return 0;
+    return saw_flags(0, side, f->tcp_flags[side], f->one.payload > 0);
 }
 
 static void note_base(struct flow_detail *d, unsigned side, const struct sight *s)

@@ -13,54 +13,110 @@
 
 #include "store-private.h"
 
-static void put_value(struct digest *d, sqlite3_stmt *stmt, int column)
+/* What goes into a digest, a block at a time. */
+struct encoder {
+    struct digest *digest;
+    size_t n;
+    char buf[4096];
+};
+
+static void flush(struct encoder *e)
 {
-    char head[32], number[24];
-    const void *bytes = number;
-    int type = sqlite3_column_type(stmt, column), n, len;
+    digest_update(e->digest, e->buf, e->n);
+    e->n = 0;
+}
+
+static void put_bytes(struct encoder *e, const void *bytes, size_t size)
+{
+    if (size > sizeof(e->buf) - e->n)
+        flush(e);
+    if (size > sizeof(e->buf)) {
+        digest_update(e->digest, bytes, size);
+        return;
+    }
+    memcpy(e->buf + e->n, bytes, size);
+    e->n += size;
+}
+
+/* Writes the decimal digits of 'value' up to 'end', and returns where they begin. */
+static char *digits(uint64_t value, char *end)
+{
+    do {
+        *--end = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    return end;
+}
+
+static void put_head(struct encoder *e, char type, size_t len)
+{
+    char head[32], *end = head + sizeof(head), *p = end;
+
+    *--p = ':';
+    p = digits(len, p);
+    *--p = type;
+    put_bytes(e, p, (size_t)(end - p));
+}
+
+static void put_integer(struct encoder *e, int64_t value)
+{
+    char number[24], *end = number + sizeof(number);
+    char *p = digits(value < 0 ? -(uint64_t)value : (uint64_t)value, end);
+
+    if (value < 0)
+        *--p = '-';
+    put_head(e, 'i', (size_t)(end - p));
+    put_bytes(e, p, (size_t)(end - p));
+}
+
+static void put_value(struct encoder *e, sqlite3_stmt *stmt, int column)
+{
+    int type = sqlite3_column_type(stmt, column);
 
     if (type == SQLITE_NULL) {
-        digest_update(d, "n", 1);
+        put_bytes(e, "n", 1);
         return;
     }
     if (type == SQLITE_INTEGER) {
-        len = snprintf(number, sizeof(number), "%" PRId64, (int64_t)sqlite3_column_int64(stmt, column));
+        put_integer(e, sqlite3_column_int64(stmt, column));
     } else { /* the tables are strict: what is neither is in an altered file only */
-        bytes = sqlite3_column_blob(stmt, column);
-        len = sqlite3_column_bytes(stmt, column);
+        const void *bytes = sqlite3_column_blob(stmt, column);
+        size_t len = (size_t)sqlite3_column_bytes(stmt, column);
+
+        put_head(e, type == SQLITE_TEXT ? 't' : 'x', len);
+        if (len > 0 && bytes != NULL)
+            put_bytes(e, bytes, len);
     }
-    n = snprintf(head, sizeof(head), "%c%d:", type == SQLITE_INTEGER ? 'i' : type == SQLITE_TEXT ? 't' : 'x', len);
-    digest_update(d, head, (size_t)n);
-    if (len > 0 && bytes != NULL)
-        digest_update(d, bytes, (size_t)len);
-    digest_update(d, ",", 1);
+    put_bytes(e, ",", 1);
 }
 
 int seal_rows(sqlite3 *db, sqlite3_stmt *stmt, const char *title, char ret[static DIGEST_TEXT_SIZE], int64_t *ret_n,
               struct err *reterr)
 {
-    struct digest *d;
-    int rc = digest_new(&d, reterr);
+    struct encoder e;
+    int rc = digest_new(&e.digest, reterr);
     int64_t rows = 0;
 
     if (rc != 0)
         return rc;
-    digest_update(d, title, strlen(title));
-    digest_update(d, "\n", 1);
+    e.n = 0;
+    put_bytes(&e, title, strlen(title));
+    put_bytes(&e, "\n", 1);
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         int n = sqlite3_column_count(stmt);
 
         for (int i = 0; i < n; i++)
-            put_value(d, stmt, i);
-        digest_update(d, "\n", 1);
+            put_value(&e, stmt, i);
+        put_bytes(&e, "\n", 1);
         rows++;
     }
     rc = rc == SQLITE_DONE ? 0 : store_sql_error(db, "cannot read it", reterr);
     if (rc == 0) {
-        digest_text(d, ret);
+        flush(&e);
+        digest_text(e.digest, ret);
         *ret_n = rows;
     }
-    digest_free(d);
+    digest_free(e.digest);
     return rc;
 }
 

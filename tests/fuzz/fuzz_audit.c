@@ -121,7 +121,7 @@ static void set_up(void)
     const char *const *names = policy_protocols(policy, &n);
     while (n_kept < MAX_SHARDS) {
         struct classifier *c;
-        fuzz_must(__real_classifier_new(names, n, &c, NULL) == 0);
+        fuzz_must(__real_classifier_new(names, n, &c, NULL) == 0 && classifier_prepare(c, NULL) == 0);
         kept[n_kept++] = c;
     }
     snprintf(db_path, sizeof(db_path), "/dev/shm/flowaudit-fuzz-%d.db", (int)getpid());

@@ -59,6 +59,39 @@ START_TEST(unknown_names_are_refused)
 }
 END_TEST
 
+static void count_entries(void *aux)
+{
+    ++*(int *)aux;
+}
+
+START_TEST(detectors_are_made_when_they_are_needed_one_at_a_time)
+{
+    const char *const names[] = {"DNS"};
+    const struct classify_step step = {0};
+    int entered = 0;
+    struct classify_gate gate = {count_entries, count_entries, &entered};
+    struct classifier *common = classifier, *own = NULL;
+
+    ck_assert_int_eq(classifier_new(names, 1, &own, NULL), 0);
+    classifier_set_gate(own, &gate);
+    ck_assert_int_eq(entered, 0);
+
+    classifier = own;
+    struct classify_state *state = classify_begin(own);
+    show_text(state, false, 80, "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", &step); /* a confirmer of ours knows it */
+    classify_end(own, state);
+    ck_assert_int_eq(entered, 0);
+    state = classify_begin(own);
+    show_text(state, false, 4711, "what nobody knows at all", &step);
+    classify_end(own, state);
+    classifier = common;
+    ck_assert_int_eq(entered, 4);
+    ck_assert_int_eq(classifier_prepare(own, NULL), 0); /* they are there */
+    ck_assert_int_eq(entered, 4);
+    classifier_free(own);
+}
+END_TEST
+
 /* 65,507 bytes of labels hold version 4.2 of the library for ever when it is shown all of them. */
 START_TEST(a_datagram_that_hangs_the_library_returns_at_once)
 {
@@ -297,6 +330,7 @@ START_TEST(the_library_takes_the_allocator_of_the_program)
 
     classify_set_allocator(counting_malloc, free);
     ck_assert_int_eq(classifier_new(names, 1, &own, &err), 0);
+    ck_assert_int_eq(classifier_prepare(own, &err), 0);
     ck_assert_uint_gt(n_allocated, 1000);
     classifier_free(own);
 }
@@ -317,6 +351,7 @@ Suite *suite_classifier(void)
     tcase_add_loop_test(tc, rtp_takes_three_packets_of_one_direction, 0, (int)(sizeof(streams) / sizeof(streams[0])));
     tcase_add_loop_test(tc, tls_after_an_upgrade_contradicts_nothing, 0, 3);
     tcase_add_test(tc, a_flow_that_says_nothing_ends_with_its_budget);
+    tcase_add_test(tc, detectors_are_made_when_they_are_needed_one_at_a_time);
     tcase_add_test(tc, keep_alives_are_not_counted);
     tcase_add_test(tc, only_an_answer_that_comes_first_is_a_reply);
     tcase_add_test(tc, states_are_used_again_and_counted);
