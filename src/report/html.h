@@ -30,7 +30,8 @@ void html_par(struct html *, const char *class, const char *fmt, ...) __attribut
 /* A numbered heading that begins a new part; 'id' is its anchor. */
 void html_heading(struct html *, const char *id, const char *title);
 
-enum html_as { HTML_TEXT, HTML_WIDE, HTML_CODE, HTML_NUMBER, HTML_TIME, HTML_BYTES, HTML_BADGE };
+/* HTML_SENTENCE is for the last column alone: it stands below the others, over the whole width. */
+enum html_as { HTML_TEXT, HTML_WIDE, HTML_SENTENCE, HTML_CODE, HTML_NUMBER, HTML_TIME, HTML_BYTES, HTML_BADGE };
 struct html_column {
     const char *title;
     enum html_as as;

@@ -11,7 +11,7 @@
 
 #define MOST_PAIRS   36  /* as in the query */
 #define MOST_ROWS    240 /* as in the query */
-#define ROWS_A_PAGE  44
+#define ROWS_A_PAGE  54  /* a sheet of paper takes them with heading and legend */
 #define CELL         16
 #define LABEL_WIDTH  210
 #define LABEL_HEIGHT 150
@@ -295,10 +295,13 @@ int html_coverage(struct html *h, struct err *reterr)
     put_legend(h);
     int rc = report_each(h->job, squares_sql, take_square, &p, reterr);
     put_sizes(&p);
+    /* Pictures of like height, instead of a last one with a few lines. */
+    uint64_t n_pictures = (p.n_rows + ROWS_A_PAGE - 1) / ROWS_A_PAGE;
+    int64_t n_lines = n_pictures > 0 ? (int64_t)((p.n_rows + n_pictures - 1) / n_pictures) : 1;
     if (rc == 0 && p.n_rows == 0)
         html_par(h, "none", "Nothing was seen that a row speaks of.");
-    for (p.first_row = 1; rc == 0 && !h->failed && p.first_row <= (int64_t)p.n_rows; p.first_row += ROWS_A_PAGE) {
-        p.last_row = p.first_row + ROWS_A_PAGE - 1;
+    for (p.first_row = 1; rc == 0 && !h->failed && p.first_row <= (int64_t)p.n_rows; p.first_row += n_lines) {
+        p.last_row = p.first_row + n_lines - 1;
         if (p.last_row > (int64_t)p.n_rows)
             p.last_row = (int64_t)p.n_rows;
         put_page(&p);

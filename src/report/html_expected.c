@@ -17,7 +17,7 @@ int html_expected(struct html *h, struct err *reterr)
 {
     static const struct html_column columns[] = {
         {"Outcome", HTML_BADGE},       {"Row", HTML_CODE}, {"Client → server", HTML_TEXT}, {"Attempts", HTML_NUMBER},
-        {"On what ground", HTML_WIDE},
+        {"On what ground", HTML_SENTENCE},
     };
     static const struct html_column attempts[] = {
         {"Row", HTML_CODE},    {"Service", HTML_TEXT}, {"Client", HTML_TEXT},
@@ -67,7 +67,7 @@ int html_expectation_table(struct html *h, struct err *reterr)
 int html_separation(struct html *h, struct err *reterr)
 {
     static const struct html_column findings[] = {
-        {"No.", HTML_NUMBER}, {"Severity", HTML_BADGE}, {"Section", HTML_TEXT}, {"Evidence", HTML_WIDE}};
+        {"No.", HTML_NUMBER}, {"Severity", HTML_BADGE}, {"Section", HTML_TEXT}, {"Evidence", HTML_SENTENCE}};
     static const struct html_column errors[] = {{"Sender", HTML_CODE},
                                                 {"ICMP type", HTML_NUMBER},
                                                 {"Code", HTML_NUMBER},

@@ -101,19 +101,28 @@ struct table {
     const struct html_column *columns;
     size_t n_columns;
     uint64_t n, most;
+    bool stacked; /* the last cell goes below the others, over the whole width */
 };
 
 static void put_head(const struct table *t)
 {
     struct html *h = t->html;
 
-    html_put(h, "<div class=scroll><table><thead><tr>");
+    html_put(h, "<div class=scroll><table%s><thead><tr>", t->stacked ? " class=stack" : "");
     for (size_t i = 0; i < t->n_columns; i++) {
         enum html_as as = t->columns[i].as;
 
         html_put(h, as == HTML_NUMBER || as == HTML_BYTES ? "<th class=num>%s" : "<th>%s", t->columns[i].title);
     }
     html_put(h, "</thead><tbody>\n");
+}
+
+/* A number that stands below no heading is told what it counts. */
+static void put_stacked_number(struct html *h, const char *title, struct cursor *c, int column)
+{
+    char buf[64];
+
+    html_put(h, "<td class=num data-what=\"%s\">%s", title, text_count((uint64_t)cursor_integer(c, column), buf));
 }
 
 static void put_cell(struct html *h, enum html_as as, struct cursor *c, int column)
@@ -152,7 +161,7 @@ static void put_cell(struct html *h, enum html_as as, struct cursor *c, int colu
         html_put(h, "</span>");
         return;
     default:
-        html_put(h, as == HTML_WIDE ? "<td class=wide>" : "<td>");
+        html_put(h, as == HTML_WIDE || as == HTML_SENTENCE ? "<td class=wide>" : "<td>");
         html_text(h, text);
     }
 }
@@ -166,15 +175,20 @@ static void put_row(void *aux, struct cursor *c)
     if (t->n == 1)
         put_head(t);
     html_put(t->html, "<tr>");
-    for (size_t i = 0; i < t->n_columns; i++)
-        put_cell(t->html, t->columns[i].as, c, (int)i);
+    for (size_t i = 0; i < t->n_columns; i++) {
+        if (t->stacked && t->columns[i].as == HTML_NUMBER)
+            put_stacked_number(t->html, t->columns[i].title, c, (int)i);
+        else
+            put_cell(t->html, t->columns[i].as, c, (int)i);
+    }
     html_put(t->html, "\n");
 }
 
 int html_table(struct html *h, const struct html_column *columns, size_t n_columns, const char *sql, uint64_t most,
                const char *what, const char *empty, struct err *reterr)
 {
-    struct table t = {.html = h, .columns = columns, .n_columns = n_columns, .most = most};
+    struct table t = {.html = h, .columns = columns, .n_columns = n_columns, .most = most,
+                      .stacked = columns[n_columns - 1].as == HTML_SENTENCE};
     char count[32];
     int rc = report_each(h->job, sql, put_row, &t, reterr);
 
