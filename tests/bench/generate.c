@@ -2,12 +2,14 @@
 /*
  * Writes captures for measuring: the same bytes for the same arguments.
  *
- * usage: bench_generate rtp|short|scan|bulk OUT.pcap COUNT [SEED]
- *        bench_generate mix OUT.pcap COPIES SEED FILE...
+ * usage: bench_generate rtp|short|scan|flood|bulk OUT.pcap COUNT [SEED]
+ *        bench_generate mix OUT.pcap ROUNDS SEED SITES FILE...
  *
- * rtp: COUNT packets of 2,000 G.711 calls.  short: COUNT flows of one DNS question and answer.  scan: COUNT SYNs with distinct
- * 5-tuples.  bulk: COUNT packets of 1,500 bytes in 64 TCP connections.  mix: the packets of the FILEs, COPIES times, each time with other
- * IPv4 addresses, one copy after another in time.
+ * rtp: COUNT packets of 2,000 G.711 calls.  short: COUNT flows, every other one a DNS question and its answer, the rest an HTTP request over a
+ * TCP connection of its own.  scan: COUNT SYNs with distinct 5-tuples, of 256 ports of each of many clients.  flood: COUNT SYNs of scattered
+ * addresses to one port.  bulk: COUNT packets of 1,500 bytes in 64 TCP connections.
+ * mix: ROUNDS times the next FILE, as if it were captured at SITES places at once, each with addresses of its own (of site 3 each address is
+ * 3 << 16 higher), and an hour of silence after each round, so that the flows of the next are others.  Addresses inside of payloads stay.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -18,6 +20,7 @@
 
 #define START_S 1700000000u
 #define STEP_US 5u /* between packets: 200,000 a second */
+#define MAX_FRAME 65535
 
 struct writer {
     FILE    *out;
@@ -114,22 +117,48 @@ static void write_rtp(struct writer *w, uint64_t count)
     }
 }
 
+static void write_dns(struct writer *w, uint32_t client, uint32_t server, uint16_t port, uint64_t i)
+{
+    uint8_t query[64] = {0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 8}, answer[64];
+
+    put16(query, (uint32_t)i & 0xffff);
+    snprintf((char *)query + 13, 9, "%08x", (unsigned)i);
+    memcpy(query + 21, "\7example\0\0\1\0\1", 13);
+    memcpy(answer, query, 34);
+    put16(answer + 2, 0x8180);
+    put16(answer + 6, 1);
+    memcpy(answer + 34, "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x0a\x14\2\1", 16);
+    write_udp(w, client, server, port, 53, query, 34);
+    write_udp(w, server, client, 53, port, answer, 50);
+}
+
+static void write_http(struct writer *w, uint32_t client, uint32_t server, uint16_t port, uint64_t i)
+{
+    char     request[128], answer[128];
+    uint32_t a = (uint32_t)next_random(w), b = (uint32_t)next_random(w);
+    uint32_t asked = (uint32_t)snprintf(request, sizeof(request), "GET /web/%08x HTTP/1.1\r\nHost: unity1.example\r\nConnection: close\r\n\r\n", (unsigned)i);
+    uint32_t told = (uint32_t)snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok");
+
+    write_tcp(w, client, server, port, 80, a, 0, 0x02, NULL, 0);
+    write_tcp(w, server, client, 80, port, b, a + 1, 0x12, NULL, 0);
+    write_tcp(w, client, server, port, 80, a + 1, b + 1, 0x10, NULL, 0);
+    write_tcp(w, client, server, port, 80, a + 1, b + 1, 0x18, (const uint8_t *)request, asked);
+    write_tcp(w, server, client, 80, port, b + 1, a + 1 + asked, 0x18, (const uint8_t *)answer, told);
+    write_tcp(w, server, client, 80, port, b + 1 + told, a + 1 + asked, 0x11, NULL, 0);
+    write_tcp(w, client, server, port, 80, a + 1 + asked, b + 2 + told, 0x11, NULL, 0);
+    write_tcp(w, server, client, 80, port, b + 2 + told, a + 2 + asked, 0x10, NULL, 0);
+}
+
 static void write_short(struct writer *w, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
-        uint8_t  query[64] = {0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 8}, answer[64];
-        uint32_t client = 0x0a140814 + (uint32_t)(i % 40), server = 0x0a140235;
-        uint16_t port = (uint16_t)(1024 + (i / 40) % 64000);
+        uint32_t client = 0x0a140814 + (uint32_t)(i / 2 % 40);
+        uint16_t port = (uint16_t)(1024 + i / 80 % 64000);
 
-        put16(query, (uint32_t)i & 0xffff);
-        snprintf((char *)query + 13, 9, "%08x", (unsigned)i);
-        memcpy(query + 21, "\7example\0\0\1\0\1", 13);
-        memcpy(answer, query, 34);
-        put16(answer + 2, 0x8180);
-        put16(answer + 6, 1);
-        memcpy(answer + 34, "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x0a\x14\2\1", 16);
-        write_udp(w, client, server, port, 53, query, 34);
-        write_udp(w, server, client, 53, port, answer, 50);
+        if (i % 2 == 0)
+            write_dns(w, client, 0x0a140235, port, i);
+        else
+            write_http(w, client, 0x0a14010a, port, i);
     }
 }
 
@@ -138,6 +167,16 @@ static void write_scan(struct writer *w, uint64_t count)
     for (uint64_t i = 0; i < count; i++)
         write_tcp(w, 0x0a630000 + (uint32_t)((i >> 8) & 0xffff), 0x0a14010a, (uint16_t)(1024 + (i & 0xff) * 7), (uint16_t)(1 + i % 65535), (uint32_t)i,
                   0, 2, NULL, 0);
+}
+
+static void write_flood(struct writer *w, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t r = next_random(w);
+        uint32_t spoofed = 0x0b000000 + ((uint32_t)i * 0x9e3779b1 & 0x3ffffff); /* scattered, and none twice in 67 million */
+
+        write_tcp(w, spoofed, 0x0a14010a, (uint16_t)(1024 + r % 60000), 443, (uint32_t)(r >> 32), 0, 2, NULL, 0);
+    }
 }
 
 static void write_bulk(struct writer *w, uint64_t count)
@@ -159,6 +198,8 @@ static void write_bulk(struct writer *w, uint64_t count)
 }
 
 /* --- mix: real packets, again and again with other addresses --------------------------------------------------- */
+
+#define SILENCE_US (3700 * UINT64_C(1000000)) /* longer than any flow may be silent */
 
 struct stored {
     int64_t  ts_ns;
@@ -183,46 +224,6 @@ static void *grow(void *p, size_t *allocated, size_t wanted, size_t item)
     return p;
 }
 
-static void load(struct library *lib, const char *path)
-{
-    struct capture *capture;
-    struct err      err = {0};
-    struct frame    frames[64];
-    int             n;
-
-    if (capture_open_file(path, &(struct capture_options){.no_digest = true}, &capture, &err) != 0) {
-        fprintf(stderr, "%s\n", err.msg);
-        exit(2);
-    }
-    int64_t base = 0;
-    while ((n = capture_next_batch(capture, frames, 64, &err)) > 0) {
-        for (int i = 0; i < n; i++) {
-            base = base == 0 ? frames[i].ts_ns : base;
-            if (frames[i].linktype != 1 || frames[i].caplen > 9000)
-                continue;
-            lib->items = grow(lib->items, &lib->n_allocated, lib->n + 1, sizeof(*lib->items));
-            lib->bytes = grow(lib->bytes, &lib->size_allocated, lib->size + frames[i].caplen, 1);
-            memcpy(lib->bytes + lib->size, frames[i].data, frames[i].caplen);
-            lib->items[lib->n++] = (struct stored){frames[i].ts_ns - base, frames[i].caplen, lib->size};
-            lib->size += frames[i].caplen;
-        }
-    }
-    capture_free(capture);
-}
-
-/* Moves both IPv4 addresses by the same distance; checksums are left as they were. */
-static void shift_addresses(uint8_t *frame, uint32_t len, uint32_t by)
-{
-    if (len < 34 || frame[12] != 8 || frame[13] != 0)
-        return;
-    for (unsigned at = 26; at <= 30; at += 4) {
-        uint32_t a = (uint32_t)frame[at] << 24 | (uint32_t)frame[at + 1] << 16 | (uint32_t)frame[at + 2] << 8 | frame[at + 3];
-
-        if (a < 0xe0000000)
-            put32(frame + at, a + (by << 8));
-    }
-}
-
 static int by_time(const void *pa, const void *pb)
 {
     const struct stored *a = pa, *b = pb;
@@ -232,23 +233,88 @@ static int by_time(const void *pa, const void *pb)
     return (a->offset > b->offset) - (a->offset < b->offset);
 }
 
-static void write_mix(struct writer *w, uint64_t copies, char **paths, int n_paths)
+static void keep(struct library *lib, const struct frame *f)
+{
+    lib->items = grow(lib->items, &lib->n_allocated, lib->n + 1, sizeof(*lib->items));
+    lib->bytes = grow(lib->bytes, &lib->size_allocated, lib->size + f->caplen, 1);
+    memcpy(lib->bytes + lib->size, f->data, f->caplen);
+    lib->items[lib->n++] = (struct stored){f->ts_ns, f->caplen, lib->size};
+    lib->size += f->caplen;
+}
+
+/* The Ethernet packets of a file, in order of time; of a damaged one those before the damage. */
+static void load(struct library *lib, const char *path)
+{
+    struct capture *capture;
+    struct err      err = {0};
+    struct frame    frames[64];
+    int             n;
+
+    lib->n = lib->size = 0;
+    if (capture_open_file(path, &(struct capture_options){.no_digest = true}, &capture, &err) != 0) {
+        fprintf(stderr, "left out: %s\n", err.msg);
+        return;
+    }
+    while ((n = capture_next_batch(capture, frames, 64, &err)) > 0)
+        for (int i = 0; i < n; i++)
+            if (frames[i].linktype == 1 && frames[i].caplen <= MAX_FRAME)
+                keep(lib, &frames[i]);
+    capture_free(capture);
+    if (lib->n > 1)
+        qsort(lib->items, lib->n, sizeof(*lib->items), by_time);
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Moves both addresses of the outermost IP header by the same distance, but for groups and link-local ones; checksums stay as they were. */
+static void shift_addresses(uint8_t *frame, uint32_t len, uint32_t by)
+{
+    uint32_t at = 12;
+
+    while (at + 4 <= len && frame[at] == 0x81 && frame[at + 1] == 0)
+        at += 4;
+    if (at + 22 <= len && frame[at] == 8 && frame[at + 1] == 0) {
+        for (uint32_t a = at + 14; a <= at + 18; a += 4)
+            if (get32(frame + a) - 1 < 0xdfffffff)
+                put32(frame + a, get32(frame + a) + (by << 16));
+    } else if (at + 42 <= len && frame[at] == 0x86 && frame[at + 1] == 0xdd) {
+        for (uint32_t a = at + 10; a <= at + 26; a += 16)
+            if (frame[a] < 0xfe)
+                put32(frame + a, get32(frame + a) + by);
+    }
+}
+
+static void write_mix(struct writer *w, uint64_t rounds, uint32_t sites, char **paths, int n_paths)
 {
     struct library lib = {0};
-    uint8_t        frame[9000];
+    static uint8_t frame[MAX_FRAME];
 
-    for (int i = 0; i < n_paths; i++)
-        load(&lib, paths[i]);
-    qsort(lib.items, lib.n, sizeof(*lib.items), by_time);
-    for (uint64_t k = 0; k < copies; k++) {
+    for (uint64_t k = 0; k < rounds; k++) {
+        uint64_t begun = w->us;
+
+        if (k == 0 || n_paths > 1)
+            load(&lib, paths[k % (uint64_t)n_paths]);
         for (size_t i = 0; i < lib.n; i++) {
-            memcpy(frame, lib.bytes + lib.items[i].offset, lib.items[i].len);
-            shift_addresses(frame, lib.items[i].len, (uint32_t)k);
-            write_record(w, w->us += STEP_US, frame, lib.items[i].len);
+            w->us = begun + (uint64_t)(lib.items[i].ts_ns - lib.items[0].ts_ns) / 1000;
+            for (uint32_t s = 0; s < sites; s++) {
+                memcpy(frame, lib.bytes + lib.items[i].offset, lib.items[i].len);
+                shift_addresses(frame, lib.items[i].len, s);
+                write_record(w, w->us, frame, lib.items[i].len);
+            }
         }
+        w->us += SILENCE_US;
     }
     free(lib.items);
     free(lib.bytes);
+}
+
+static int usage(const char *name)
+{
+    fprintf(stderr, "usage: %s rtp|short|scan|flood|bulk OUT COUNT [SEED]\n       %s mix OUT ROUNDS SEED SITES FILE...\n", name, name);
+    return 2;
 }
 
 int main(int argc, char **argv)
@@ -256,13 +322,12 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*write)(struct writer *, uint64_t);
-    } loads[] = {{"rtp", write_rtp}, {"short", write_short}, {"scan", write_scan}, {"bulk", write_bulk}};
+    } loads[] = {{"rtp", write_rtp}, {"short", write_short}, {"scan", write_scan}, {"flood", write_flood}, {"bulk", write_bulk}};
     const uint32_t header[6] = {0xa1b2c3d4, 4u << 16 | 2, 0, 0, 65535, 1};
+    bool           is_mix = argc > 1 && strcmp(argv[1], "mix") == 0;
 
-    if (argc < 4 || (strcmp(argv[1], "mix") == 0 && argc < 6)) {
-        fprintf(stderr, "usage: %s rtp|short|scan|bulk OUT COUNT [SEED]\n       %s mix OUT COPIES SEED FILE...\n", argv[0], argv[0]);
-        return 2;
-    }
+    if (argc < 4 || (is_mix && argc < 7))
+        return usage(argv[0]);
     struct writer w = {.out = fopen(argv[2], "wb"), .seed = argc > 4 ? strtoull(argv[4], NULL, 10) : 1};
     uint64_t      count = strtoull(argv[3], NULL, 10);
     if (w.out == NULL) {
@@ -271,10 +336,14 @@ int main(int argc, char **argv)
     }
     setvbuf(w.out, NULL, _IOFBF, 1 << 20);
     fwrite(header, sizeof(header), 1, w.out);
-    if (strcmp(argv[1], "mix") == 0)
-        write_mix(&w, count, argv + 5, argc - 5);
-    for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++)
-        if (strcmp(argv[1], loads[i].name) == 0)
+    bool known = is_mix;
+    if (is_mix)
+        write_mix(&w, count, (uint32_t)strtoul(argv[5], NULL, 10), argv + 6, argc - 6);
+    for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
+        if (strcmp(argv[1], loads[i].name) == 0) {
             loads[i].write(&w, count);
-    return fclose(w.out) == 0 ? 0 : 2;
+            known = true;
+        }
+    }
+    return fclose(w.out) == 0 && known ? 0 : usage(argv[0]);
 }
