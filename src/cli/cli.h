@@ -76,6 +76,7 @@ unsigned terminal_width(void);
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A number of a run: 0, or EXIT_UNUSABLE with the option named. */
 int parse_run(const char *option, const char *text, int64_t *ret);
+bool is_same_file(const char *a, const char *b);
 /* A file that is named twice would count twice: EXIT_UNUSABLE with the names, else 0. */
 int refuse_twice(const char *const *paths, size_t n);
 /* For wrong usage: says where help is to be had. */

@@ -134,6 +134,25 @@ static int carve(const struct carve_options *o, const struct selection *s, struc
     return rc;
 }
 
+/* Neither the record nor a capture that any of its runs judged is written over. */
+static int check_out(struct reader *reader, const struct carve_options *o, struct err *reterr)
+{
+    struct cursor *c;
+    int            more, rc = 0;
+
+    if (is_same_file(o->db, o->out))
+        return err_set(reterr, -EINVAL, "%s: is the record itself; the packets need a file of their own", o->out);
+    if ((rc = reader_query(reader, "SELECT path FROM input WHERE path IS NOT NULL", NULL, 0, &c, reterr)) != 0)
+        return rc;
+    while (rc == 0 && (more = cursor_next(c, reterr)) != 0)
+        if (more < 0)
+            rc = more;
+        else if (is_same_file(cursor_text(c, 0, NULL), o->out))
+            rc = err_set(reterr, -EINVAL, "%s: is a capture that was judged; the packets need a file of their own", o->out);
+    cursor_free(c);
+    return rc;
+}
+
 static int run(const struct carve_options *o)
 {
     struct reader   *reader;
@@ -144,6 +163,8 @@ static int run(const struct carve_options *o)
     if (rc != 0)
         return fail(&err);
     rc = reader_hold(reader, &err);
+    if (rc == 0)
+        rc = check_out(reader, o, &err);
     if (rc == 0 && (rc = selection_read(reader, o->run, o->finding, &s, &err)) == 0) {
         rc = carve(o, &s, &err);
         selection_clear(&s);

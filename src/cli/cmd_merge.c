@@ -147,13 +147,6 @@ static int conclude(const struct request *r, int64_t run_id)
     return finish_output(report_incomplete(&summary) ? EXIT_INCOMPLETE : summary.n_findings > 0 ? EXIT_FINDINGS : EXIT_NOTHING);
 }
 
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat sa, sb;
-
-    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
-}
-
 static int open_sources(struct request *r, struct err *err)
 {
     int rc = 0;
@@ -225,5 +218,6 @@ int cmd_merge(int argc, char **argv)
         return misuse("merge");
     r.paths = argv + optind;
     r.n = (size_t)(argc - optind);
-    return run(&r);
+    rc = refuse_twice((const char *const *)r.paths, r.n);
+    return rc != 0 ? rc : run(&r);
 }

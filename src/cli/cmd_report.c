@@ -100,12 +100,12 @@ static int write_file(struct report *report, const struct request *r, const char
 
 static int write_out(struct report *report, const struct request *r, const char *db)
 {
-    struct stat target, record;
+    struct stat target;
 
     if (stat(r->out, &target) != 0)
         return write_file(report, r, r->out, usual_mode());
-    if (stat(db, &record) == 0 && record.st_dev == target.st_dev && record.st_ino == target.st_ino)
-        return complain("%s: is the record itself; a report needs another name", r->out);
+    if (is_same_file(db, r->out) || (r->earlier != NULL && is_same_file(r->earlier, r->out)))
+        return complain("%s: is a record itself; a report needs another name", r->out);
     if (!S_ISREG(target.st_mode))
         return write_special(report, r);
     char *name = realpath(r->out, NULL);

@@ -26,6 +26,13 @@ int complain(const char *fmt, ...)
     return EXIT_UNUSABLE;
 }
 
+bool is_same_file(const char *a, const char *b)
+{
+    struct stat sa, sb;
+
+    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
 struct same_file {
     dev_t       device;
     ino_t       inode;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "evidence-private.h"
 
@@ -151,6 +152,22 @@ static int find_inputs(struct carver *c, struct err *reterr)
     return rc;
 }
 
+/* What is written takes the place of what has that name: which may be neither a capture that is read nor a device. */
+static int check_out(const struct carver *c, struct err *reterr)
+{
+    const char *out = c->request->out;
+    struct stat to, from;
+
+    if (stat(out, &to) != 0)
+        return 0;
+    if (!S_ISREG(to.st_mode))
+        return err_set(reterr, -EINVAL, "%s: is no regular file; the packets need a file of their own", out);
+    for (size_t i = 0; i < c->n_readings; i++)
+        if (stat(c->readings[i].path, &from) == 0 && to.st_dev == from.st_dev && to.st_ino == from.st_ino)
+            return err_set(reterr, -EINVAL, "%s: is a capture that was judged; the packets need a file of their own", out);
+    return 0;
+}
+
 static void clear(struct carver *c)
 {
     for (size_t i = 0; i < c->n_readings; i++) {
@@ -167,6 +184,8 @@ int evidence_carve(const struct evidence_request *request, struct evidence_resul
     struct carver c = {.request = request, .picker = {.pick = &request->pick}};
     int rc = request->n_inputs > 0 && request->pick.n_wanted > 0 ? find_inputs(&c, reterr) : err_set(reterr, -ENODATA, "no packet to look for");
 
+    if (rc == 0)
+        rc = check_out(&c, reterr);
     for (size_t i = 0; rc == 0 && i < c.n_readings; i++)
         rc = learn(&c, &c.readings[i], reterr);
     picker_ready(&c.picker);

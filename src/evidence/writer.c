@@ -164,7 +164,10 @@ static int open_temporary(struct pcapng_writer *w, struct err *reterr)
 int pcapng_writer_new(const char *path, const char *application, const char *comment, struct pcapng_writer **ret, struct err *reterr)
 {
     struct pcapng_writer *w = calloc(1, sizeof(*w));
-    int rc = w != NULL && (w->path = strdup(path)) != NULL ? 0 : err_set(reterr, -ENOMEM, "no memory to write %s", path);
+
+    if (w != NULL && (w->path = realpath(path, NULL)) == NULL) /* what a link points to is replaced, not the link */
+        w->path = strdup(path);
+    int rc = w != NULL && w->path != NULL ? 0 : err_set(reterr, -ENOMEM, "no memory to write %s", path);
 
     if (rc == 0)
         rc = open_temporary(w, reterr);

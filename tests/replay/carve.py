@@ -177,9 +177,35 @@ class Bench:
             done = run(self.flowaudit, *words)
             if done.returncode != 2 or not done.stderr.startswith('flowaudit'):
                 self.fail(words, done.returncode, done.stderr)
+        self.keeps_what_is_there(site, capture)
         left = sorted(name for name in os.listdir(self.folder) if '.pcapng.' in name)
         if left:
             self.fail('left behind:', left)
+
+    def keeps_what_is_there(self, site, capture):
+        """Captures, the record and pipes are not written over, whatever they are called by; a link stays a link."""
+        first, second = (shutil.copy(capture, os.path.join(self.folder, name)) for name in ('first.pcapng', 'second.pcapng'))
+        fifo, link, target = (os.path.join(self.folder, name) for name in ('fifo', 'link', 'target.pcapng'))
+        os.unlink(self.db)
+        run(self.flowaudit, 'check', '-q', '-s', site, '-o', self.db, second)
+        elsewhere = os.path.join(self.folder, 'elsewhere')
+        os.mkdir(elsewhere)
+        os.rename(second, os.path.join(elsewhere, 'second.pcapng'))
+        run(self.flowaudit, 'check', '-q', '-s', site, '-o', self.db, first)
+        os.mkfifo(fifo)
+        for out, options in ((first, ()), (self.db, ()), (fifo, ()), (os.path.join(elsewhere, 'second.pcapng'), ('--run', '1', '--from', elsewhere))):
+            before = None if out == fifo else open(out, 'rb').read()
+            done = run(self.flowaudit, 'carve', self.db, '1', '--out', out, *options)
+            if done.returncode != 2 or 'need a file of their own' not in done.stderr:
+                self.fail('written over', out, done.returncode, done.stderr)
+            if before is not None and open(out, 'rb').read() != before:
+                self.fail('changed', out)
+        open(target, 'wb').close()
+        os.symlink(target, link)
+        for again in range(2):
+            done = run(self.flowaudit, 'carve', self.db, '1', '--out', link)
+            if done.returncode != 0 or not os.path.islink(link) or os.path.getsize(target) == 0:
+                self.fail('a link', again, done.returncode, done.stderr)
 
 
 def main():

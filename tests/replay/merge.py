@@ -148,6 +148,10 @@ def check_refused(bench, whole, joined):
                                    ('no such file', [whole, 'none.db'], 'no such file')):
         done = bench.run('merge', '-o', 'refused.db', *arguments)
         bench.expect(what, (done.returncode, words in done.stderr, os.path.exists(os.path.join(bench.folder, 'refused.db'))), (2, True, False))
+    with sqlite3.connect(os.path.join(bench.folder, copy)) as c: # as of a live run
+        c.execute('UPDATE input SET sha256 = NULL')
+    done = bench.run('merge', '-o', 'refused.db', copy, os.path.join('.', copy))
+    bench.expect('one record twice', (done.returncode, 'are the same file' in done.stderr), (2, True))
     done = bench.run('merge', '-o', whole, whole, copy)
     bench.expect('a source as the output', (done.returncode, 'is the output' in done.stderr), (2, True))
 
