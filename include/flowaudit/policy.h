@@ -108,6 +108,8 @@ const struct matrix_row *policy_row(const struct policy *, uint32_t row);
 /* As it applies at the site: do its options hold; is it required there? */
 bool                     policy_row_enabled(const struct policy *, uint32_t row);
 bool                     policy_row_required(const struct policy *, uint32_t row);
+/* Its ports there in words: "TCP and UDP 5000-5020"; returns 'buf'. */
+const char              *policy_row_ports(const struct policy *, uint32_t row, char *buf, size_t size);
 /* Protocols that rows expect which may apply between these ends, on either port: what to look for in the content.  NULL-terminated, borrowed; NULL = none. */
 const char *const       *policy_expected(const struct policy *, const struct tuple *);
 /* All protocol names of the matrix. */
@@ -181,7 +183,7 @@ struct policy_facts {
     enum outcome outcome;
     uint64_t flows, packets;
     const struct flow_icmp *icmp; /* or NULL */
-    struct ttl_range rst, own;    /* of RSTs in the server's name, and of the packets that are surely its own */
+    struct ttl_range rst, own;    /* of RSTs in the server's name, and of the packets that are surely its own: held against each other; 0: not */
 };
 int policy_sentence(const struct policy *, const struct policy_query *, const struct judgement *, const struct policy_facts *,
                     char *buf, size_t size);
@@ -240,6 +242,7 @@ struct coverage {
     int64_t  longest_ns;        /* the longest stretch without a hole between inputs; 0: there is no hole */
     uint64_t sessions, one_sided; /* TCP flows beyond the first SYN, and those of which one direction is not in the capture */
     int64_t  heard_ns;  /* answers could be seen until then, where that is beyond 'last_ns': of a window that others follow; else 0 */
+    bool     summed;    /* conversations went into sums that do not tell their hosts: that two hosts did not speak is not known */
     bool     shared;    /* of a window: the counts are those of the whole run, for nobody knows which window they belong to */
 };
 
@@ -274,7 +277,7 @@ struct expectation {
     uint64_t attempts;
     int64_t  within_ns;
     struct flow_icmp icmp;
-    struct ttl_range rst, own;  /* of an attempt that a RST of another sender ended */
+    struct ttl_range rst, own;  /* of attempts that a RST ended, and of what the server surely sent; 0: not known */
     const char *reason;         /* one sentence, with what is missing to conclude where not covered; the expector's */
     int64_t  window_start_ns, window_end_ns; /* over which it was evaluated: [start, end) */
 };

@@ -58,7 +58,7 @@ struct conversation {
     bool     is_reply;         /* the first payload was an answer: may answer a broadcast */
     bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */
     bool     no_parent;        /* on a dynamic port that nothing seen negotiated; set after merging, as 'parent' and 'bind' */
-    struct ttl_range own;      /* what 'rst[1]' was found to differ from: see evidence.c */
+    struct ttl_range own;      /* what 'rst[1]' was found to differ from (prohibited), or to be like (refused): see evidence.c */
     uint16_t first_input;
     uint16_t client_port_low, client_port_high;
     uint16_t encap, vlan;

@@ -207,6 +207,17 @@ static bool is_foreign(const struct evidence *e, const struct conversation *c, s
     return apart(&c->rst[1], &sender->ttl, true);
 }
 
+/* Has the RST a TTL that the server's packets to this client have too?  Then it looks like its own. */
+static bool is_alike(const struct evidence *e, const struct conversation *c, struct ttl_range *ret_own)
+{
+    const struct sight *s = find_sight(e, &c->key.server, &c->key.client);
+
+    if (c->rst[1].min == 0 || s == NULL || s->ttl.min == 0 || c->rst[1].min < s->ttl.min || c->rst[1].max > s->ttl.max)
+        return false;
+    *ret_own = s->ttl;
+    return true;
+}
+
 static void settle_resets(const struct evidence *e, struct conversation *c)
 {
     struct ttl_range own;
@@ -216,8 +227,10 @@ static void settle_resets(const struct evidence *e, struct conversation *c)
         c->own = own;
     } else if (c->key.outcome == OUTCOME_PROHIBITED && c->icmp == NULL && c->rst[1].min != 0) {
         c->own = c->ttl[1];
+    } else if (c->key.outcome == OUTCOME_REFUSED && is_alike(e, c, &own)) {
+        c->own = own;
     } else if (c->key.outcome == OUTCOME_REFUSED) {
-        c->rst[1] = (struct ttl_range){0}; /* the server's own */
+        c->rst[1] = (struct ttl_range){0}; /* nothing to hold it against */
     }
 }
 

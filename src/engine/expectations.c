@@ -322,6 +322,8 @@ int audit_expect(struct audit *a, struct err *reterr)
     struct expector *x = NULL;
     int              rc = expector_new(a->policy, &x, reterr);
 
+    for (size_t i = 0; i < a->n_conversations; i++)
+        a->coverage.summed |= a->conversations[i]->key.summed == SUM_PEERS;
     if (rc == 0)
         rc = a->options->window_ns > 0 ? expect_by_window(a, x, reterr) : expect_all(a, x, reterr);
     expector_free(x);

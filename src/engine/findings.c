@@ -208,7 +208,7 @@ static int evaluate_separations(struct audit *a, struct err *reterr)
                   .bytes = c->bytes[0] + c->bytes[1],
                   .icmp = *conversation_icmp(c),
                   .ttl = {c->ttl[0], c->own.min != 0 ? c->own : c->ttl[1]},
-                  .rst = {c->rst[0], c->rst[1]},
+                  .rst = {c->rst[0], c->key.outcome == OUTCOME_REFUSED ? (struct ttl_range){0} : c->rst[1]},
                   .conversation = c->id,
                   .first_packet = c->first_packet,
                   .input = c->first_input,

@@ -383,8 +383,14 @@ static const char *end_text(const struct audit *a, const struct addr *addr, char
     return buf;
 }
 
-/* Of many conversations only what they share is said: no one port, peer or content. */
-static void describe_sum(const struct audit *a, const struct conversation *c, char *sentence)
+/* What is known of the ends of a sum that tells no addresses. */
+static const char *entry_text(const struct audit *a, uint32_t host)
+{
+    return host != POLICY_NONE ? policy_host_name(a->policy, host) : "hosts that the site file does not name";
+}
+
+/* Of many conversations only what they share is said, and the earliest of them is named: of it the sentence goes on to tell. */
+static int describe_sum(const struct audit *a, const struct conversation *c, char *sentence)
 {
     char               client[256], server[256];
     unsigned long long n = c->n_summed;
@@ -393,14 +399,13 @@ static void describe_sum(const struct audit *a, const struct conversation *c, ch
     end_text(a, &c->key.client, client, sizeof(client));
     end_text(a, &c->key.server, server, sizeof(server));
     if (c->key.summed == SUM_PORTS)
-        snprintf(sentence, SENTENCE_SIZE, "%s tried %llu further %s ports of %s (%s), beyond those that are listed one by one.", client, n, transport,
-                 server, outcome);
-    else if (c->key.summed == SUM_CLIENTS)
-        snprintf(sentence, SENTENCE_SIZE, "%llu further clients tried %s %u of %s (%s), beyond those that are listed one by one.", n, transport,
-                 c->key.server_port, server, outcome);
-    else
-        snprintf(sentence, SENTENCE_SIZE, "Up to %llu further %s conversations of this kind (%s), beyond those that are listed one by one.", n, transport,
-                 outcome);
+        return snprintf(sentence, SENTENCE_SIZE, "%s tried %llu further %s port%s of %s (%s), beyond those that are listed one by one. The first: ", client,
+                        n, transport, n == 1 ? "" : "s", server, outcome);
+    if (c->key.summed == SUM_CLIENTS)
+        return snprintf(sentence, SENTENCE_SIZE, "%llu further client%s tried %s %u of %s (%s), beyond those that are listed one by one. The first: ", n,
+                        n == 1 ? "" : "s", transport, c->key.server_port, server, outcome);
+    return snprintf(sentence, SENTENCE_SIZE, "Up to %llu further %s conversations from %s to %s (%s), beyond those that are listed one by one. The first: ", n,
+                    transport, entry_text(a, c->judgement.client_host), entry_text(a, c->judgement.server_host), outcome);
 }
 
 static void describe_conversation(const struct audit *a, const struct finding *f, struct store_finding *s, char *sentence)
@@ -416,12 +421,15 @@ static void describe_conversation(const struct audit *a, const struct finding *f
     };
 
     struct policy_query        q;
+    int                        len = 0;
 
     conversation_query(c, &q);
-    if (c->key.summed == SUM_NONE)
-        policy_sentence(a->policy, &q, &c->judgement, &facts, sentence, SENTENCE_SIZE);
-    else
-        describe_sum(a, c, sentence);
+    if (c->key.summed != SUM_NONE) {
+        len = describe_sum(a, c, sentence);
+        facts = (struct policy_facts){.outcome = facts.outcome, .flows = 1, .packets = facts.packets};
+    }
+    if (len >= 0 && len < SENTENCE_SIZE)
+        policy_sentence(a->policy, &q, &c->judgement, &facts, sentence + len, SENTENCE_SIZE - (size_t)len);
     s->conversation_id = c->id;
     s->row_id = row_id(a, c->judgement.row);
     s->section = policy_section(a->policy, &c->judgement);
@@ -479,11 +487,12 @@ static void describe_promise(const struct audit *a, const struct finding *f, str
 {
     const struct pinhole    *p = f->promise;
     const struct matrix_row *row = policy_row(a->policy, f->judgement.row);
-    char                     parent[PARENT_SIZE];
+    char                     parent[PARENT_SIZE], ports[128];
 
     audit_parent_text(a, p, parent, sizeof(parent));
-    snprintf(sentence, SENTENCE_SIZE, "A port outside the documented range was negotiated (%s). Row %s allows %s there on %s only; no flow to it was seen. "
-             "Look at the port range of %s.", parent, row->id.text, row->service, row->ports_text, policy_host_name(a->policy, f->judgement.server_host));
+    snprintf(sentence, SENTENCE_SIZE, "A port outside the documented range was negotiated (%s), and no flow to it was seen. Row %s (%s, \"%s\") allows "
+             "%s only. Look at the range of ports that %s is set to use.", parent, row->id.text, row->service, row->section,
+             policy_row_ports(a->policy, f->judgement.row, ports, sizeof(ports)), policy_host_name(a->policy, f->judgement.server_host));
     s->row_id = row->id.text;
     s->section = row->section;
     s->transport = transport_name(p->transport);

@@ -5,6 +5,8 @@
 #include "expect-private.h"
 
 #define MOST_SERVERS_NAMED 4
+#define PORTS_TEXT_SIZE 128
+#define SERVICE_TEXT_SIZE 256
 
 /* Whole ones: an observation a little shorter than an hour does not last 3600. */
 static long long seconds(int64_t ns)
@@ -112,6 +114,16 @@ static void name_servers(const struct expector *x, const struct tally *t, char *
     }
 }
 
+/* "LDAP (TCP and UDP 389)": what is looked for in the capture. */
+static const char *service_of(const struct expector *x, const struct tally *t, char *buf, size_t size)
+{
+    const struct applied_row *a = &x->p->rows[t->row];
+    char                      ports[PORTS_TEXT_SIZE];
+
+    snprintf(buf, size, "%s (%s)", a->row->service, ports_text(a, ports, sizeof(ports)));
+    return buf;
+}
+
 /* What became of attempts that failed, in words. */
 struct failure {
     enum outcome             outcome;
@@ -119,29 +131,80 @@ struct failure {
     const char              *what, *advice;
 };
 
+/* A RST is in the server's name, whoever sent it: its TTL may tell. */
+static void say_reset(const struct denial *d, bool prohibited, char *buf, size_t size)
+{
+    char rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE];
+
+    if (prohibited && d->own.min != 0)
+        snprintf(buf, size, "refused by a RST that is not like the server's packets (%s, the server's own have %s)",
+                 ttl_text(&d->rst, rst, sizeof(rst)), ttl_text(&d->own, own, sizeof(own)));
+    else if (prohibited)
+        snprintf(buf, size, "refused by a RST that is not like the server's packets");
+    else if (d->own.min != 0)
+        snprintf(buf, size, "refused by a RST with %s, as the server's other packets have", ttl_text(&d->rst, rst, sizeof(rst)));
+    else
+        snprintf(buf, size, "refused by a RST in the server's name");
+}
+
+/* What came instead of an answer, and what that tells to look at. */
+static void say_denial(const struct expector *x, const struct tally *t, bool prohibited, char *what, size_t what_size, char *advice, size_t advice_size)
+{
+    const struct denial *d = &t->denials[prohibited];
+    char                 error[ICMP_TEXT_SIZE], reset[256] = "", sender[HOST_TEXT_SIZE];
+    bool                 filter = policy_icmp_prohibits(&d->icmp);
+    uint32_t             host = policy_host(x->p, &d->icmp.sender);
+
+    if (d->icmp.n_errors == 0) {
+        say_reset(d, prohibited, what, what_size);
+        if (prohibited)
+            snprintf(advice, advice_size, "Look for what answers in the server's name on the way.");
+        return;
+    }
+    if (d->reset)
+        say_reset(d, prohibited, reset, sizeof(reset));
+    snprintf(what, what_size, "answered by %s%s%s%s", t->tried_others ? "errors, the first " : "", icmp_text(x->p, &d->icmp, error, sizeof(error)),
+             d->reset ? ", or " : "", reset);
+    if (!prohibited)
+        return;
+    host_text(x->p, &d->icmp.sender, sender, sizeof(sender));
+    if (filter && host != POLICY_NONE && would_do(x, t, host))
+        snprintf(advice, advice_size, "Look at a filter on %s itself, or one that answers in its name.", sender);
+    else
+        snprintf(advice, advice_size, filter ? "Look at what %s filters." : "Look at why %s reports so.", sender);
+}
+
 static void say_failed(const struct expector *x, const struct tally *t, const struct failure *f, char *buf, size_t size)
 {
-    const char              *what = f->what;
     const struct matrix_row *row = x->p->rows[t->row].row;
-    char                     servers[512], error[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE], why[ICMP_TEXT_SIZE + 64] = "", some[48] = "";
+    char servers[512], service[SERVICE_TEXT_SIZE], some[48] = "", what[ICMP_TEXT_SIZE + 320], advice[HOST_TEXT_SIZE + 96];
 
     if (t->tried_others)
         name_servers(x, t, servers, sizeof(servers));
     else
         snprintf(servers, sizeof(servers), "%s (%s)", policy_host_name(x->p, t->tried_server), policy_host_address(x->p, t->tried_server));
-    if (f->result == EXPECT_PROHIBITED && t->icmp.n_errors > 0) {
-        snprintf(why, sizeof(why), "stopped by %s%s", t->tried_others ? "errors, the first " : "",
-                 icmp_text(x->p, &t->icmp, error, sizeof(error)));
-        what = "";
-    } else if (f->result == EXPECT_PROHIBITED && t->own.min != 0) {
-        snprintf(why, sizeof(why), ", RST with %s, where the server's own packets have %s", ttl_text(&t->rst, rst, sizeof(rst)),
-                 ttl_text(&t->own, own, sizeof(own)));
-    }
+    snprintf(what, sizeof(what), "%s", f->what);
+    snprintf(advice, sizeof(advice), "%s", f->advice);
+    if (f->outcome == OUTCOME_PROHIBITED || f->outcome == OUTCOME_REFUSED)
+        say_denial(x, t, f->outcome == OUTCOME_PROHIBITED, what, sizeof(what), advice, sizeof(advice));
     if (t->n[f->outcome] < t->attempts)
         snprintf(some, sizeof(some), "%llu of them ", (unsigned long long)t->n[f->outcome]);
-    snprintf(buf, size, "%s (%s) tried %s to %s %llu time%s: %s%s%s. The document requires this flow (row %s, \"%s\"). %s",
-             policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), row->service, servers,
-             (unsigned long long)t->attempts, t->attempts == 1 ? "" : "s", some, what, why, row->id.text, row->section, f->advice);
+    snprintf(buf, size, "%s (%s) tried %s to %s %llu time%s: %s%s. The document requires this flow (row %s, \"%s\"). %s",
+             policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), service_of(x, t, service, sizeof(service)), servers,
+             (unsigned long long)t->attempts, t->attempts == 1 ? "" : "s", some, what, row->id.text, row->section, advice);
+}
+
+/* Did any packet between the client and a server that would do pass the point of capture, as far as is known? */
+static bool pair_was_seen(const struct expector *x, const struct tally *t)
+{
+    const struct passages *passages = &expect_span(x, t->row)->passages;
+
+    if (expect_span(x, t->row)->coverage.summed)
+        return true;
+    for (uint32_t s = 0; s < x->p->site->n_hosts; s++)
+        if (would_do(x, t, s) && (passages_see(passages, t->client, s) || passages_see(passages, s, t->client)))
+            return true;
+    return false;
 }
 
 static enum expectation_outcome say_silent(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf,
@@ -149,11 +212,12 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
     const char              *client = policy_host_name(x->p, t->client), *address = policy_host_address(x->p, t->client);
-    char                     servers[512], why[512];
+    char                     servers[512], why[512], service[SERVICE_TEXT_SIZE];
 
     name_servers(x, t, servers, sizeof(servers));
+    service_of(x, t, service, sizeof(service));
     if (uncovered(x, t, c, why, sizeof(why)) != NULL) {
-        snprintf(buf, size, "No %s from %s (%s) to %s was seen (row %s), which proves nothing: %s.", row->service, client, address,
+        snprintf(buf, size, "No %s from %s (%s) to %s was seen (row %s), which proves nothing: %s.", service, client, address,
                  servers, row->id.text, why);
         return EXPECT_NOT_COVERED;
     }
@@ -164,9 +228,9 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
         snprintf(sent, sizeof(sent), "%llu packet%s", (unsigned long long)l->sent, l->sent == 1 ? "" : "s");
     snprintf(buf, size,
              "%s (%s) was not seen to try %s to %s in the %lld s of its presence, though it sent %s and no loss is known. The document "
-             "requires this flow (row %s, \"%s\"). Look at whether %s is set up to use it; where it need not be seen, say so in the site file.",
-             client, address, row->service, servers, seconds(presence(l, c, x->p->rows[t->row].within_ns)), sent, row->id.text, row->section,
-             client);
+             "requires this flow (row %s, \"%s\"). Look at whether %s is set up to use it%s; where it need not be seen, say so in the site file.",
+             client, address, service, servers, seconds(presence(l, c, x->p->rows[t->row].within_ns)), sent, row->id.text, row->section, client,
+             pair_was_seen(x, t) ? "" : ", and, as no packet at all between these hosts is in the capture in that time, at whether such packets pass the point of capture");
     return EXPECT_NEVER_ATTEMPTED;
 }
 
@@ -175,13 +239,13 @@ static bool silence_unproven(const struct expector *x, const struct tally *t, co
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
     bool                     lossy = coverage_is_lossy(c);
-    char                     servers[512];
+    char                     servers[512], service[SERVICE_TEXT_SIZE];
 
     if (!lossy && !coverage_ends_before_answer(c, t->silent_ns))
         return false;
     name_servers(x, t, servers, sizeof(servers));
     snprintf(buf, size, "%s (%s) tried %s to %s (row %s), and no answer was seen, which proves nothing: %s.",
-             policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), row->service, servers, row->id.text,
+             policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), service_of(x, t, service, sizeof(service)), servers, row->id.text,
              lossy ? "packets passed that were not captured" : "the capture ends too soon after it");
     return true;
 }
@@ -190,16 +254,17 @@ enum expectation_outcome expect_conclude(const struct expector *x, const struct 
 {
     const struct coverage *c = &expect_span(x, t->row)->coverage;
     static const struct failure failures[] = {
-        {OUTCOME_PROHIBITED, EXPECT_PROHIBITED, "stopped by something other than the server", "Look at what filters there."},
-        {OUTCOME_REFUSED, EXPECT_REFUSED, "refused by the server", "Look at whether the service runs there."},
+        {OUTCOME_PROHIBITED, EXPECT_PROHIBITED, "", ""},
+        {OUTCOME_REFUSED, EXPECT_REFUSED, "", "Look at whether the service runs there."},
         {OUTCOME_UNANSWERED, EXPECT_UNANSWERED, "no answer was seen", "Look at whether the server is up, and at what drops packets on the way."},
         {OUTCOME_ONE_WAY, EXPECT_ONE_WAY, "only one direction was captured, so whether it worked cannot be told", "Look at where the capture was taken."},
     };
 
     if (t->seen) {
         const struct matrix_row *row = x->p->rows[t->row].row;
+        char                     service[SERVICE_TEXT_SIZE];
 
-        snprintf(buf, size, "%s from %s (%s) to %s (%s) was seen (row %s).", row->service, policy_host_name(x->p, t->client),
+        snprintf(buf, size, "%s from %s (%s) to %s (%s) was seen (row %s).", service_of(x, t, service, sizeof(service)), policy_host_name(x->p, t->client),
                  policy_host_address(x->p, t->client), policy_host_name(x->p, t->seen_server),
                  policy_host_address(x->p, t->seen_server), row->id.text);
         return EXPECT_SEEN;

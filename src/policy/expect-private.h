@@ -7,6 +7,13 @@
 
 #define EXPECT_REASON_SIZE 1024 /* a sentence; longer ones are cut */
 
+/* What came instead of an answer to attempts of one outcome. */
+struct denial {
+    struct flow_icmp icmp;     /* the first error; n_errors 0: none */
+    struct ttl_range rst, own; /* of one that a RST ended and that has both */
+    bool             reset;    /* there was no error for some */
+};
+
 /* One expectation and what became of it. */
 struct tally {
     uint32_t         row, client;
@@ -20,8 +27,7 @@ struct tally {
     uint64_t         first_packet; /* of the first attempt */
     uint16_t         first_input;
     int64_t          silent_ns;    /* of the first attempt without an answer */
-    struct flow_icmp icmp;
-    struct ttl_range rst, own;
+    struct denial    denials[2];  /* refused, prohibited */
 };
 
 /* What was seen of a host entry. */

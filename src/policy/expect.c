@@ -203,6 +203,18 @@ void expector_free(struct expector *x)
 
 /* --- what was seen ------------------------------------------------------------------------------------------ */
 
+static void note_denial(struct denial *d, const struct expect_fact *f)
+{
+    if (f->own.min != 0 && d->own.min == 0) {
+        d->rst = f->rst;
+        d->own = f->own;
+    }
+    if (f->icmp.n_errors == 0)
+        d->reset = true;
+    else if (d->icmp.n_errors == 0 || f->icmp.ts_ns < d->icmp.ts_ns)
+        d->icmp = f->icmp;
+}
+
 static void count_attempt(struct tally *t, const struct expect_fact *f, bool met, uint32_t server, uint64_t number)
 {
     if (t->last_fact == number)
@@ -223,12 +235,8 @@ static void count_attempt(struct tally *t, const struct expect_fact *f, bool met
     }
     if (f->outcome == OUTCOME_UNANSWERED && f->first_ns < t->silent_ns)
         t->silent_ns = f->first_ns;
-    if (f->own.min != 0 && t->own.min == 0) {
-        t->rst = f->rst;
-        t->own = f->own;
-    }
-    if (f->icmp.n_errors > 0 && (t->icmp.n_errors == 0 || f->icmp.ts_ns < t->icmp.ts_ns))
-        t->icmp = f->icmp;
+    if (f->outcome == OUTCOME_REFUSED || f->outcome == OUTCOME_PROHIBITED)
+        note_denial(&t->denials[f->outcome == OUTCOME_PROHIBITED], f);
 }
 
 struct fact_of {
@@ -386,10 +394,11 @@ static int conclude_tally(struct expector *x, const struct tally *t, const struc
     const struct span       *s = expect_span(x, t->row);
     char                     reason[EXPECT_REASON_SIZE];
     enum expectation_outcome outcome = expect_conclude(x, t, reason, sizeof(reason));
+    const struct denial     *d = &t->denials[outcome == EXPECT_PROHIBITED];
 
     *ret = (struct expectation){
         .row = t->row, .client_host = t->client, .outcome = outcome, .first_ns = t->first_ns, .attempts = t->attempts,
-        .within_ns = x->p->rows[t->row].within_ns, .icmp = t->icmp, .rst = t->rst, .own = t->own, .reason = strdup(reason),
+        .within_ns = x->p->rows[t->row].within_ns, .icmp = d->icmp, .rst = d->rst, .own = d->own, .reason = strdup(reason),
         .server_host = t->server != POLICY_NONE ? t->server : t->seen ? t->seen_server : t->tried_server,
         .first_packet = t->first_packet,
         .first_input = t->first_input,

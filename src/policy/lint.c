@@ -57,11 +57,12 @@ static void lint_list(const struct linter *l, const struct matrix_parameter *m, 
 {
     if (m->lost)
         tell(l, SEVERITY_NOTICE, row->section,
-             "The table of ports of row %s (%s) is lost from the source, and the site lists no %s: flows from %s to %s that no other "
-             "row allows are neither allowed nor violations.", row->id.text, row->service, m->name.text, row->from_text, row->to_text);
+             "The table of ports of row %s (%s, \"%s\") is lost from the source, and the site lists no %s: flows from %s to %s that no other "
+             "row allows are neither allowed nor violations. Find out these ports and list them under parameters in the site file.", row->id.text,
+             row->service, row->section, m->name.text, row->from_text, row->to_text);
     else
-        tell(l, SEVERITY_NOTICE, row->section, "The site lists no %s, so row %s (%s) allows nothing.", m->name.text, row->id.text,
-             row->service);
+        tell(l, SEVERITY_NOTICE, row->section, "The site lists no %s, so row %s (%s, \"%s\") allows nothing. List the ports under parameters in the site file.",
+             m->name.text, row->id.text, row->service, row->section);
 }
 
 static void lint_parameters(const struct linter *l)
@@ -74,8 +75,9 @@ static void lint_parameters(const struct linter *l)
         unsigned                       n = count_ports(p->parameter_ports[i]);
 
         if (n > 0 && n < m->minimum)
-            tell(l, SEVERITY_MEDIUM, m->minimum_section, "The site sets %s to %u port%s, and at least %u are needed. %s", m->name.text,
-                 n, n == 1 ? "" : "s", m->minimum, m->minimum_text != NULL ? m->minimum_text : "");
+            tell(l, SEVERITY_MEDIUM, m->minimum_section, "The site sets %s to %u port%s, and at least %u are needed%s%s%s. %s%sLook at the range on the servers, and in the site file.",
+                 m->name.text, n, n == 1 ? "" : "s", m->minimum, m->minimum_section != NULL ? " (\"" : "", m->minimum_section != NULL ? m->minimum_section : "",
+                 m->minimum_section != NULL ? "\")" : "", m->minimum_text != NULL ? m->minimum_text : "", m->minimum_text != NULL ? " " : "");
         if (rows[i] != POLICY_NONE)
             lint_list(l, m, p->rows[rows[i]].row);
     }
@@ -118,8 +120,8 @@ static void lint_rows(const struct linter *l)
     if (n_told > 0)
         qsort(rows, n_told, sizeof(const struct matrix_row *), by_place);
     for (size_t i = 0; i < n_told; i++)
-        tell(l, SEVERITY_MEDIUM, rows[i]->section, "The document requires flows to %s (row %s, %s), and no host of the site has that role.",
-             rows[i]->to_text, rows[i]->id.text, rows[i]->service);
+        tell(l, SEVERITY_MEDIUM, rows[i]->section, "The document requires flows to %s (row %s, %s, \"%s\"), and no host of the site has that role. Name the host in the site file, or "
+             "say there under expect that the flow is on-demand.", rows[i]->to_text, rows[i]->id.text, rows[i]->service, rows[i]->section);
     free(rows);
 }
 
@@ -129,7 +131,8 @@ static void lint_hosts(const struct linter *l)
 
     for (size_t h = 0; h < s->n_hosts; h++)
         if (s->hosts[h].roles.n == 0)
-            tell(l, SEVERITY_NOTICE, NULL, "Host %s has no role, so no row speaks of it.", s->hosts[h].name.text);
+            tell(l, SEVERITY_NOTICE, NULL, "Host %s (%s) has no role, so no row speaks of it. Give it the roles that it has, or take it out.", s->hosts[h].name.text,
+                 policy_host_address(l->p, (uint32_t)h));
 }
 
 static void lint_exceptions(const struct linter *l, int64_t now_ns)

@@ -87,12 +87,25 @@ void passages_unite(struct passages *s)
     s->n = kept;
 }
 
+static const struct passage *find(const struct passages *s, uint32_t from, uint32_t to)
+{
+    struct passage key = {.from = from, .to = to};
+
+    return s->n > 0 ? bsearch(&key, s->items, s->n, sizeof(key), by_ends) : NULL;
+}
+
 bool passages_hide(const struct passages *s, uint32_t from, uint32_t to)
 {
-    struct passage        key = {.from = from, .to = to};
-    const struct passage *p = s->n > 0 ? bsearch(&key, s->items, s->n, sizeof(key), by_ends) : NULL;
+    const struct passage *p = find(s, from, to);
 
     return p != NULL && p->hidden && !p->seen;
+}
+
+bool passages_see(const struct passages *s, uint32_t from, uint32_t to)
+{
+    const struct passage *p = find(s, from, to);
+
+    return p != NULL && p->seen;
 }
 
 void passages_free(struct passages *s)

@@ -132,29 +132,50 @@ static void say_content(struct text *t, const struct app *app)
         say(t, ", and the content looks like %s", name);
 }
 
-static void say_outcome(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
+/* Media is no question: the other side speaks too. */
+static void say_answered(struct text *t, const struct policy_query *q, bool media)
+{
+    if (q->tuple.transport != IPPROTO_TCP && q->direction_known && q->sent[0])
+        say(t, media ? "; packets came the other way too" : "; it was answered");
+}
+
+/* Whoever sent a RST wrote the server's address into it: more than that only its TTL tells. */
+static void say_refused(struct text *t, const struct policy *p, const struct policy_facts *f)
+{
+    char icmp[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE];
+
+    if (f->icmp != NULL && f->icmp->n_errors > 0 && f->icmp->from_server)
+        say(t, "; it was refused by %s", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
+    else if (f->own.min != 0)
+        say(t, "; it was refused by a RST with %s, as the server's other packets have", ttl_text(&f->rst, rst, sizeof(rst)));
+    else
+        say(t, "; it was refused by a RST in the server's name");
+}
+
+static void say_prohibited(struct text *t, const struct policy *p, const struct policy_facts *f)
 {
     char icmp[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE];
 
+    if (f->own.min != 0)
+        say(t, "; it was refused by a RST that is not like the server's packets (%s, the server's own have %s)",
+            ttl_text(&f->rst, rst, sizeof(rst)), ttl_text(&f->own, own, sizeof(own)));
+    else if (f->icmp != NULL && f->icmp->n_errors > 0)
+        say(t, "; it was answered by %s", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
+    else
+        say(t, "; it was refused by a RST that is not like the server's packets");
+}
+
+static void say_outcome(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f, bool media)
+{
     switch (f->outcome) {
     case OUTCOME_ESTABLISHED:
-        if (q->tuple.transport != IPPROTO_TCP && q->direction_known && q->sent[0])
-            say(t, "; it was answered");
+        say_answered(t, q, media);
         break;
     case OUTCOME_REFUSED:
-        if (f->icmp != NULL && f->icmp->n_errors > 0 && f->icmp->from_server)
-            say(t, "; the server refused it (%s)", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
-        else
-            say(t, "; the server refused it");
+        say_refused(t, p, f);
         break;
     case OUTCOME_PROHIBITED:
-        if (f->own.min != 0)
-            say(t, "; something other than the server reset it (RST with %s, the server's own packets have %s)",
-                ttl_text(&f->rst, rst, sizeof(rst)), ttl_text(&f->own, own, sizeof(own)));
-        else if (f->icmp != NULL && f->icmp->n_errors > 0)
-            say(t, "; it was stopped: %s", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
-        else
-            say(t, "; something other than the server reset it");
+        say_prohibited(t, p, f);
         break;
     case OUTCOME_UNANSWERED:
         say(t, "; no answer was seen");
@@ -165,13 +186,13 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
     }
 }
 
-static void say_event(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
+static void say_event(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f, bool media)
 {
     say_who(t, p, q, f);
     if (f->flows > 1)
         say(t, " %llu times", (unsigned long long)f->flows);
     say_content(t, &q->app);
-    say_outcome(t, p, q, f);
+    say_outcome(t, p, q, f, media);
     if (!q->direction_known)
         say(t, " (who began is not in the capture)");
     say(t, ". ");
@@ -205,6 +226,12 @@ static void say_roles(struct text *t, const struct policy *p, uint32_t host)
     say(t, "%s (", policy_host_name(p, host));
     say_list(t, *roles != '\0' ? roles : "no role", ',', ", ");
     say(t, ")");
+}
+
+/* "Row admin-rdp (WTS or RDP, \"Network Traffic from ...\")": the reader finds it in the document. */
+static void say_row(struct text *t, const char *row_word, const struct matrix_row *row)
+{
+    say(t, "%s %s (%s, \"%s\")", row_word, row->id.text, row->service, row->section);
 }
 
 static bool same_range(const struct port_range *a, const struct port_range *b)
@@ -256,6 +283,11 @@ const char *ports_text(const struct applied_row *a, char *buf, size_t size)
     return buf;
 }
 
+const char *policy_row_ports(const struct policy *p, uint32_t row, char *buf, size_t size)
+{
+    return ports_text(&p->rows[row], buf, size);
+}
+
 static void say_media(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
     const struct applied_row *a = &p->rows[j->row];
@@ -264,8 +296,9 @@ static void say_media(struct text *t, const struct policy *p, const struct polic
 
     if (!policy_satisfies(p, &q->app, a) && !q->media)
         say(t, "If this is media, which one of its ports suggests: ");
-    say(t, "%s received it on UDP %u, and row %s (%s) allows ", host_text(p, to, receiver, sizeof(receiver)),
-        j->back ? q->tuple.client_port : q->tuple.server_port, a->row->id.text, a->row->service);
+    say(t, "%s received it on UDP %u, and ", host_text(p, to, receiver, sizeof(receiver)), j->back ? q->tuple.client_port : q->tuple.server_port);
+    say_row(t, "row", a->row);
+    say(t, " allows ");
     say_ports(t, a);
     say(t, " only. Look at the range of media ports that %s is set to use.", policy_host_name(p, j->back ? j->client_host : j->server_host));
 }
@@ -275,14 +308,16 @@ static void say_wrong_port(struct text *t, const struct policy *p, const struct 
     const struct applied_row *a = &p->rows[j->row];
 
     if (j->verdict == VERDICT_ALLOWED) {
-        say(t, "Row %s (%s) allows the whole of ", a->row->id.text, a->row->service);
+        say_row(t, "Row", a->row);
+        say(t, " allows the whole of ");
         say_ports(t, a);
         say(t, ", but the site says that the firewall opens negotiated ports only (option %s), and no negotiation of this port was seen.",
             p->matrix->options[j->option].name.text);
     } else if (a->row->media) {
         say_media(t, p, q, j);
     } else {
-        say(t, "Row %s (%s) allows %s between these two on ", a->row->id.text, a->row->service, q->app.name);
+        say_row(t, "Row", a->row);
+        say(t, " allows %s between these two on ", q->app.name);
         say_ports(t, a);
         say(t, " only. Look at the ports that %s is set to use.", policy_host_name(p, j->server_host));
     }
@@ -292,7 +327,8 @@ static void say_wrong_protocol(struct text *t, const struct policy *p, const str
 {
     const struct matrix_row *row = p->rows[j->row].row;
 
-    say(t, "Row %s (%s) allows this port for ", row->id.text, row->service);
+    say_row(t, "Row", row);
+    say(t, " allows this port for ");
     for (size_t i = 0; i < row->protocols.n; i++)
         say(t, "%s%s", i > 0 ? " or " : "", row->protocols.items[i].text);
     say(t, " only. Find out what runs on %s there.", policy_host_name(p, j->back ? j->client_host : j->server_host));
@@ -302,7 +338,9 @@ static void say_wrong_direction(struct text *t, const struct policy *p, const st
 {
     const struct matrix_row *row = p->rows[j->row].row;
 
-    say(t, "The document has it the other way round: row %s (%s) lets ", row->id.text, row->service);
+    say(t, "The document has it the other way round: ");
+    say_row(t, "row", row);
+    say(t, " lets ");
     say_either(t, row->from_text);
     say(t, " reach ");
     say_either(t, row->to_text);
@@ -313,7 +351,8 @@ static void say_wrong_role(struct text *t, const struct policy *p, const struct 
 {
     const struct matrix_row *row = p->rows[j->row].row;
 
-    say(t, "Row %s (%s) allows it from ", row->id.text, row->service);
+    say_row(t, "Row", row);
+    say(t, " allows it from ");
     say_either(t, row->from_text);
     say(t, " to ");
     say_either(t, row->to_text);
@@ -346,7 +385,8 @@ static void say_option_off(struct text *t, const struct policy *p, const struct 
 
     if (row->off_text != NULL && *row->off_text != '\0')
         say(t, "%s%s ", row->off_text, strchr(".!?", row->off_text[strlen(row->off_text) - 1]) != NULL ? "" : ".");
-    say(t, "Row %s (%s) would allow it if ", row->id.text, row->service);
+    say_row(t, "Row", row);
+    say(t, " would allow it if ");
     say_conditions(t, p, row);
     say(t, ": look at the options in the site file, or stop it.");
 }
@@ -357,7 +397,7 @@ static void say_unknown_host(struct text *t, const struct policy *p, const struc
     bool        is_client = j->client_host == POLICY_NONE;
     const char *known = policy_host_name(p, is_client ? j->server_host : j->client_host);
 
-    say(t, "%s is not a host of the site, and no row lets %s %s a host without a role. ", addr_text(is_client ? &q->tuple.client : &q->tuple.server, text),
+    say(t, "%s is not a host of the site, and no row of the document lets %s %s a host without a role. ", addr_text(is_client ? &q->tuple.client : &q->tuple.server, text),
         known, is_client ? "be reached by" : "reach");
     say(t, "Name it in the site file if it belongs there, or find out what it is.");
 }
@@ -406,7 +446,8 @@ static void say_undocumented(struct text *t, const struct policy *p, const struc
 {
     const struct matrix_row *row = p->rows[j->row].row;
 
-    say(t, "Row %s (%s) speaks of this direction, but its table of ports is lost from the source", row->id.text, row->service);
+    say_row(t, "Row", row);
+    say(t, " speaks of this direction, but its table of ports is lost from the source");
     if (j->parameter != POLICY_NONE)
         say(t, ", and the site lists no %s", p->matrix->parameters[j->parameter].name.text);
     say(t, ": it is neither allowed nor a violation.");
@@ -422,9 +463,10 @@ static void say_rule(struct text *t, const struct policy *p, const struct policy
         say_undocumented(t, p, j);
         break;
     case VERDICT_ALLOWED:
-        if (j->kind == FINDING_NONE)
-            say(t, "Row %s (%s) allows it.", p->rows[j->row].row->id.text, p->rows[j->row].row->service);
-        else
+        if (j->kind == FINDING_NONE) {
+            say_row(t, "Row", p->rows[j->row].row);
+            say(t, " allows it.");
+        } else
             say_kind(t, p, q, j);
         break;
     case VERDICT_VIOLATION:
@@ -439,10 +481,11 @@ int policy_sentence(const struct policy *p, const struct policy_query *q, const 
                     size_t size)
 {
     struct text t = {buf, size, 0};
+    bool        media = q->media || (j->row != POLICY_NONE && p->rows[j->row].row->media);
 
     if (size > 0)
         buf[0] = '\0';
-    say_event(&t, p, q, f);
+    say_event(&t, p, q, f, media);
     say_rule(&t, p, q, j);
     return (int)t.len;
 }

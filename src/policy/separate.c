@@ -3,7 +3,8 @@
  * Evidence that something stands between two hosts which the document wants side by side.  Facts of such pairs are kept, sorted, and each
  * pair is weighed by itself:
  *   strong  an ICMP error by which a filter tells of itself; a RST that does not have the TTL of its sender's other packets
- *   medium  some TCP ports never answer while others of the same server do
+ *   medium  such an error in the name of one of the two: its own filter, or one between that answers for it;
+ *           some TCP ports never answer while others of the same server do
  *   weak    TTLs that are a few below what a stack begins with: a router, which is no filter
  */
 #include <errno.h>
@@ -118,6 +119,7 @@ struct pair {
     struct separation     *result;
     enum weight            best;
     size_t                 len; /* of the sentence */
+    char                   advice[HOST_TEXT_SIZE + 128]; /* what to look at, by the best evidence */
 };
 
 static void __attribute__((format(printf, 2, 3))) say(struct pair *x, const char *fmt, ...)
@@ -136,6 +138,7 @@ static void __attribute__((format(printf, 2, 3))) say(struct pair *x, const char
 static void begin(struct pair *x, enum weight w, const struct separate_fact *first)
 {
     static const char *const names[] = {"", "weak", "medium", "strong"};
+    bool                     from_error = w != WEIGHT_WEAK && first->icmp.n_errors > 0 && policy_icmp_prohibits(&first->icmp);
 
     say(x, "%s[%s] ", x->best == WEIGHT_NONE ? "" : "; ", names[w]);
     if (x->best != WEIGHT_NONE)
@@ -144,8 +147,8 @@ static void begin(struct pair *x, enum weight w, const struct separate_fact *fir
     x->result->conversation = first->conversation;
     x->result->addr[0] = first->tuple.client;
     x->result->addr[1] = first->tuple.server;
-    x->result->packet = w == WEIGHT_STRONG && first->icmp.n_errors > 0 ? first->icmp.packet_number : first->first_packet;
-    x->result->input = w == WEIGHT_STRONG && first->icmp.n_errors > 0 ? first->icmp.input : first->input;
+    x->result->packet = from_error ? first->icmp.packet_number : first->first_packet;
+    x->result->input = from_error ? first->icmp.input : first->input;
 }
 
 static void count(struct pair *x, const struct separate_fact *f)
@@ -206,34 +209,49 @@ static void count_all(struct pair *x, fact_fn *fits)
             count(x, &x->entries[i].fact);
 }
 
-/* --- the four kinds of evidence -------------------------------------------------------------------------------- */
-
-static bool was_prohibited(const struct pair *x, const struct separate_fact *f)
-{
-    (void)x;
-    return f->icmp.n_errors > 0 && policy_icmp_prohibits(&f->icmp);
-}
+/* --- the kinds of evidence -------------------------------------------------------------------------------- */
 
 static bool is_end(const struct separate_fact *f, const struct addr *a)
 {
     return addr_compare(&f->tuple.client, a) == 0 || addr_compare(&f->tuple.server, a) == 0;
 }
 
-static void weigh_icmp(struct pair *x)
+static bool was_prohibited(const struct pair *x, const struct separate_fact *f)
 {
-    const struct separate_fact *first = first_that(x, was_prohibited);
-    char                        icmp[ICMP_TEXT_SIZE];
+    (void)x;
+    return f->icmp.n_errors > 0 && policy_icmp_prohibits(&f->icmp) && !is_end(f, &f->icmp.sender);
+}
+
+static bool prohibits_itself(const struct pair *x, const struct separate_fact *f)
+{
+    (void)x;
+    return f->icmp.n_errors > 0 && policy_icmp_prohibits(&f->icmp) && is_end(f, &f->icmp.sender);
+}
+
+static void weigh_icmp(struct pair *x, enum weight w, fact_fn *fits)
+{
+    const struct separate_fact *first = first_that(x, fits);
+    char                        icmp[ICMP_TEXT_SIZE], sender[HOST_TEXT_SIZE];
     uint64_t                    n = 0;
+    bool                        is_best = x->best == WEIGHT_NONE;
 
     if (first == NULL)
         return;
     for (size_t i = 0; i < x->n; i++)
-        n += was_prohibited(x, &x->entries[i].fact) ? x->entries[i].fact.icmp.n_errors : 0;
-    begin(x, WEIGHT_STRONG, first);
+        n += fits(x, &x->entries[i].fact) ? x->entries[i].fact.icmp.n_errors : 0;
+    begin(x, w, first);
     say(x, "%s answered packets to ", icmp_text(x->p, &first->icmp, icmp, sizeof(icmp)));
-    say_services(x, first, was_prohibited);
-    say(x, " (%llu error%s%s)", (unsigned long long)n, n == 1 ? "" : "s", is_end(first, &first->icmp.sender) ? "; it may be a filter of its own" : "");
-    count_all(x, was_prohibited);
+    say_services(x, first, fits);
+    say(x, " (%llu error%s)", (unsigned long long)n, n == 1 ? "" : "s");
+    count_all(x, fits);
+    if (!is_best)
+        return;
+    host_text(x->p, &first->icmp.sender, sender, sizeof(sender));
+    if (w == WEIGHT_STRONG)
+        snprintf(x->advice, sizeof(x->advice), "Look at what %s filters.", sender);
+    else
+        snprintf(x->advice, sizeof(x->advice), "Look at a filter on %s itself, which would be none between the two, or one that answers in its name.",
+                 sender);
 }
 
 static bool is_apart(const struct ttl_range *rst, const struct ttl_range *own)
@@ -254,6 +272,8 @@ static void weigh_resets(struct pair *x)
 
     if (first == NULL)
         return;
+    if (x->best == WEIGHT_NONE)
+        snprintf(x->advice, sizeof(x->advice), "Look for what sends RSTs in a host's name on the way between the two.");
     unsigned side = is_apart(&first->rst[1], &first->ttl[1]);
     begin(x, WEIGHT_STRONG, first);
     say(x, "RSTs in the name of %s on ",
@@ -301,6 +321,8 @@ static void weigh_silence(struct pair *x)
 
     if (first == NULL)
         return;
+    if (x->best == WEIGHT_NONE)
+        snprintf(x->advice, sizeof(x->advice), "Look at what drops packets to these ports: on the way between the two, or on the server.");
     begin(x, WEIGHT_MEDIUM, first);
     say(x, "no answer to SYNs on ");
     say_services(x, first, was_silent);
@@ -331,6 +353,8 @@ static void weigh_hops(struct pair *x)
         return;
     unsigned           side = hops(first->ttl[0].min) == 0;
     uint8_t            ttl = first->ttl[side].min;
+    if (x->best == WEIGHT_NONE)
+        snprintf(x->advice, sizeof(x->advice), "Look at whether a router between the two filters.");
     const struct addr *from = side == 0 ? &first->tuple.client : &first->tuple.server;
     begin(x, WEIGHT_WEAK, first);
     say(x, "packets of %s were seen with TTL %u, as if they had passed %u router%s", policy_host_name(x->p, policy_host(x->p, from)), ttl,
@@ -347,8 +371,9 @@ static void weigh(struct pair *x, const char *caution)
     char               a[HOST_TEXT_SIZE], b[HOST_TEXT_SIZE];
     size_t             at = x->len;
 
-    weigh_icmp(x);
+    weigh_icmp(x, WEIGHT_STRONG, was_prohibited);
     weigh_resets(x);
+    weigh_icmp(x, WEIGHT_MEDIUM, prohibits_itself);
     weigh_silence(x);
     weigh_hops(x);
     if (x->best == WEIGHT_NONE)
@@ -362,9 +387,9 @@ static void weigh(struct pair *x, const char *caution)
     char evidence[sizeof(r->sentence)];
     memcpy(evidence, r->sentence + at, sizeof(evidence) - at);
     x->len = at;
-    say(x, "The capture shows signs that something between %s and %s %s: %s. The document says: %s",
+    say(x, "The capture shows signs that something %s %s and %s %s: %s. The document (\"%s\") says: %s %s", x->best == WEIGHT_STRONG || x->best == WEIGHT_WEAK ? "between" : "at or between",
         host_text(x->p, &r->addr[0], a, sizeof(a)), host_text(x->p, &r->addr[1], b, sizeof(b)),
-        x->best == WEIGHT_WEAK ? "routes, which by itself is no filter" : "filters", evidence, caution);
+        x->best == WEIGHT_WEAK ? "routes, which by itself is no filter" : "filters", evidence, r->section, caution, x->advice);
 }
 
 static struct separation *add_result(struct separator *s)

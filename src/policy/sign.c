@@ -61,9 +61,9 @@ int policy_sign_sentence(const struct policy *p, const struct matrix_sign *s, co
 
     name_holders(p, &s->role, holders, sizeof(holders));
     return snprintf(buf, size,
-                    "%s bound the RPC interface %s of %s on %s (%s). %s The site file gives the role %s (%s) %s, and not to this server. Correct the "
-                    "site file, or look at why the client uses this server.",
+                    "%s bound the RPC interface %s of %s on %s (%s). %s The site file gives the role %s (%s, \"%s\") %s, and not to this server. "
+                    "Correct the site file, or look at why %s uses this server.",
                     host_text(p, &t->client, client, sizeof(client)), s->interface.text, host_text(p, &t->server, server, sizeof(server)),
                     service_text(t->transport, t->server_port, service, sizeof(service)), where, s->text, s->role.text,
-                    means != NULL ? means : s->role.text, holders);
+                    means != NULL ? means : s->role.text, s->section, holders, policy_host_name(p, policy_host(p, &t->client)));
 }

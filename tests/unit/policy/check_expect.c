@@ -206,35 +206,41 @@ static const struct {
     struct coverage coverage;
     const char     *word, *reason;
 } silences[] = {
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 100, false, 0, false, 0, 0, 0, 0, false}, "never-attempted",
-     "a1 (10.0.0.1) was not seen to try web to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s of its presence, though it sent 10 packets and no loss is known. "
-     "The document requires this flow (row web, \"S\"). Look at whether a1 is set up to use it; where it need not be seen, say so in the site file."},
-    {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false}, "not-covered",
-     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: no packet of a1 was seen."},
-    {0, 9, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false}, "not-covered",
-     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: packets to a1 were "
-     "captured and none from it, so its attempts could not have been seen."},
-    {10, 10, {0, 60 * SECOND - 1, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false}, "not-covered",
-     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: the observation lasts "
-     "59 s, and the flow has 60 s to happen."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 1, 0, 0, false, 0, false, 0, 0, 0, 0, false}, "not-covered",
-     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: 1 packet is known to be lost."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 3, 0, false, 0, false, 0, 0, 0, 0, false}, "not-covered",
-     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: the filter took 3 packets out."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 101, false, 0, false, 0, 0, 0, 0, false}, "not-covered",
-     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: acknowledgements show that "
-     "101 bytes passed which were not captured."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, true, 0, false, 0, 0, 0, 0, false}, "not-covered",
-     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: an input could not be read to "
-     "its end."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 10, 2, 0, false}, "not-covered",
-     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: of 2 of 10 TCP sessions one "
-     "direction is not in the capture."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 2, false, 0, 10, 1, 0, false}, "not-covered",
-     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: 2 packets could not be judged."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, true, 30 * SECOND, 10, 1, 0, false}, "not-covered",
-     "No web from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves nothing: the observation lasts 30 s "
-     "without a hole, and the flow has 60 s to happen."},
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 100, false, 0, false, 0, 0, 0, 0, false, false}, "never-attempted",
+     "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s of its "
+     "presence, though it sent 10 packets and no loss is known. The document requires this flow (row web, \"S\"). "
+     "Look at whether a1 is set up to use it, and, as no packet at all between these hosts is in the capture in that "
+     "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
+    {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "nothing: no packet of a1 was seen."},
+    {0, 9, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "nothing: packets to a1 were captured and none from it, so its attempts could not have been seen."},
+    {10, 10, {0, 60 * SECOND - 1, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "nothing: the observation lasts 59 s, and the flow has 60 s to happen."},
+    {10, 10, {0, 60 * SECOND, 9, 100000, 1, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "nothing: 1 packet is known to be lost."},
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 3, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "nothing: the filter took 3 packets out."},
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 101, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "nothing: acknowledgements show that 101 bytes passed which were not captured."},
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, true, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "nothing: an input could not be read to its end."},
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 10, 2, 0, false, false}, "not-covered",
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "nothing: of 2 of 10 TCP sessions one direction is not in the capture."},
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 2, false, 0, 10, 1, 0, false, false}, "not-covered",
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "nothing: 2 packets could not be judged."},
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, true, 30 * SECOND, 10, 1, 0, false, false}, "not-covered",
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "nothing: the observation lasts 30 s without a hole, and the flow has 60 s to happen."},
 };
 
 START_TEST(silence)
@@ -299,11 +305,12 @@ START_TEST(reasons)
 
     tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_PROHIBITED);
     ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason,
-                     "a1 (10.0.0.1) tried web to b1 (10.0.0.2) 2 times: stopped by "
-                     "ICMP \"communication administratively prohibited\" (type 3 code 13) from 10.9.9.9. The document requires this flow (row web, \"S\"). "
-                     "Look at what filters there.");
+                     "a1 (10.0.0.1) tried web (TCP and UDP 80) to b1 (10.0.0.2) 2 times: answered by ICMP "
+                     "\"communication administratively prohibited\" (type 3 code 13) from 10.9.9.9. The document "
+                     "requires this flow (row web, \"S\"). Look at what 10.9.9.9 filters.");
     tried(&s, "a1", "b1", "tcp/80", "HTTP", OUTCOME_ESTABLISHED);
-    ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason, "web from a1 (10.0.0.1) to b1 (10.0.0.2) was seen (row web).");
+    ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason, "web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) "
+                                                            "was seen (row web).");
     close_scene(&s);
 }
 END_TEST

@@ -57,18 +57,21 @@ struct scenario {
 #define LDAP "unity-dc-ldap", "unity1", NULL
 #define SECTION "\"Network Traffic from Cisco Unity to a Domain Controller\""
 #define REQUIRED "The document requires this flow (row unity-dc-ldap, " SECTION ")."
-#define LOOK " Look at whether unity1 is set up to use it; where it need not be seen, say so in the site file."
+#define LOOK                                                                                                                              \
+    " Look at whether unity1 is set up to use it, and, as no packet at all between these hosts is in the capture in that time, at whether such " \
+    "packets pass the point of capture; where it need not be seen, say so in the site file."
 #define EVERY "expect: {unity-dc-ldap: {servers: every}}\n"
 
 static const struct scenario scenarios[] = {
     {"met by one of its ports", {SEEN(U, D1, "tcp/445", OUTCOME_ESTABLISHED, 2, 5)}, 0, NULL, NETBIOS, EXPECT_SEEN, 2, "dc1",
-     "NetBIOS from unity1 (10.0.1.1) to dc1 (10.0.2.1) was seen (row unity-dc-netbios)."},
+     "NetBIOS (UDP 137, UDP 138, TCP 139, TCP 445) from unity1 (10.0.1.1) to dc1 (10.0.2.1) was seen (row "
+     "unity-dc-netbios)."},
     {"met by another of its ports", {SEEN(U, D1, "udp/137", OUTCOME_ESTABLISHED, 1, 5)}, 0, NULL, NETBIOS, EXPECT_SEEN, 1, "dc1", NULL},
     {"met by a third", {SEEN(U, D1, "tcp/139", OUTCOME_ESTABLISHED, 1, 5)}, 0, NULL, NETBIOS, EXPECT_SEEN, 1, "dc1", NULL},
     {"a datagram that nobody answers meets it where none is to be expected", {SEEN(U, D1, "udp/138", OUTCOME_ONE_WAY, 1, 5)}, 0, NULL, NETBIOS,
      EXPECT_SEEN, 1, "dc1", NULL},
     {"and not where an answer is", {SEEN(U, D1, "udp/137", OUTCOME_ONE_WAY, 1, 5)}, 0, NULL, NETBIOS, EXPECT_ONE_WAY, 1, "dc1",
-     "unity1 (10.0.1.1) tried NetBIOS to dc1 (10.0.2.1) 1 time: only one direction was captured, so whether it worked cannot be told. The "
+     "unity1 (10.0.1.1) tried NetBIOS (UDP 137, UDP 138, TCP 139, TCP 445) to dc1 (10.0.2.1) 1 time: only one direction was captured, so whether it worked cannot be told. The "
      "document requires this flow (row unity-dc-netbios, " SECTION "). Look at where the capture was taken."},
     {"one port refused, another works", {SEEN(U, D1, "udp/137", OUTCOME_REFUSED, 9, 1), SEEN(U, D1, "tcp/445", OUTCOME_ESTABLISHED, 1, 5)}, 0, NULL, NETBIOS,
      EXPECT_SEEN, 10, "dc1", NULL},
@@ -79,11 +82,12 @@ static const struct scenario scenarios[] = {
     {"content contradicts: no attempt", {FACT(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 5, "SSH", 0, false)}, 0, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
     {"the other direction is no attempt", {SEEN(D1, U, "tcp/389", OUTCOME_ESTABLISHED, 1, 5)}, 0, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
     {"refused", {SEEN(U, D1, "tcp/389", OUTCOME_REFUSED, 1, 1)}, 0, NULL, LDAP, EXPECT_REFUSED, 1, "dc1",
-     "unity1 (10.0.1.1) tried LDAP to dc1 (10.0.2.1) 1 time: refused by the server. " REQUIRED " Look at whether the service runs there."},
+     "unity1 (10.0.1.1) tried LDAP (TCP and UDP 389) to dc1 (10.0.2.1) 1 time: refused by a RST in the server's name. " REQUIRED " Look at whether the service runs there."},
     {"unanswered by both", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 3, 7), SEEN(U, D2, "udp/389", OUTCOME_UNANSWERED, 1, 5)}, 0, NULL, LDAP,
-     EXPECT_UNANSWERED, 4, "dc2", "unity1 (10.0.1.1) tried LDAP to dc1 (10.0.2.1) or dc2 (10.0.2.2) 4 times: no answer was seen. " REQUIRED " Look at whether the server is up, and at what drops packets on the way."},
+     EXPECT_UNANSWERED, 4, "dc2", "unity1 (10.0.1.1) tried LDAP (TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) 4 times: no answer was seen. " REQUIRED " Look at whether the server is up, and at what drops packets on the way."},
     {"prohibited", {SEEN(U, D1, "tcp/389", OUTCOME_PROHIBITED, 2, 5)}, 0, NULL, LDAP, EXPECT_PROHIBITED, 2, "dc1",
-     "unity1 (10.0.1.1) tried LDAP to dc1 (10.0.2.1) 2 times: stopped by something other than the server. " REQUIRED " Look at what filters there."},
+     "unity1 (10.0.1.1) tried LDAP (TCP and UDP 389) to dc1 (10.0.2.1) 2 times: refused by a RST that is not like the server's packets. " REQUIRED
+     " Look for what answers in the server's name on the way."},
     {"prohibited outweighs unanswered", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 9, 5), SEEN(U, D1, "udp/389", OUTCOME_PROHIBITED, 1, 5)}, 0, NULL, LDAP,
      EXPECT_PROHIBITED, 10, "dc1", NULL},
     {"refused outweighs unanswered", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 9, 5), SEEN(U, D1, "udp/389", OUTCOME_REFUSED, 1, 5)}, 0, NULL, LDAP,
@@ -93,31 +97,32 @@ static const struct scenario scenarios[] = {
     {"seen needs no ground either", {SEEN(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 1)}, SHORT | LOST, NULL, LDAP, EXPECT_SEEN, 1, "dc1", NULL},
     /* Silence. */
     {"never attempted", {{0}}, 0, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "",
-     "unity1 (10.0.1.1) was not seen to try LDAP to dc1 (10.0.2.1) or dc2 (10.0.2.2) in the 7200 s of its presence, though it sent 500 packets and no loss is known. " REQUIRED LOOK},
+     "unity1 (10.0.1.1) was not seen to try LDAP (TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) in the 7200 s of its presence, though it sent 500 packets and no loss is known. " REQUIRED LOOK},
     {"the client was never seen", {{0}}, DEAD, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
-     "No LDAP from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row unity-dc-ldap), which proves nothing: no packet of unity1 "
-     "was seen."},
+     "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
+     "unity-dc-ldap), which proves nothing: no packet of unity1 was seen."},
     {"the client only received", {{0}}, DEAF, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
-     "No LDAP from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row unity-dc-ldap), which proves nothing: packets to unity1 "
-     "were captured and none from it, so its attempts could not have been seen."},
+     "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
+     "unity-dc-ldap), which proves nothing: packets to unity1 were captured and none from it, so its attempts could "
+     "not have been seen."},
     {"too short", {{0}}, SHORT, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
-     "No LDAP from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row unity-dc-ldap), which proves nothing: the observation "
-     "lasts 600 s, and the flow has 3600 s to happen."},
+     "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
+     "unity-dc-ldap), which proves nothing: the observation lasts 600 s, and the flow has 3600 s to happen."},
     {"too short by a nanosecond", {{0}}, JUST_SHORT, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
-     "No LDAP from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row unity-dc-ldap), which proves nothing: the observation "
-     "lasts 3599 s, and the flow has 3600 s to happen."},
+     "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
+     "unity-dc-ldap), which proves nothing: the observation lasts 3599 s, and the flow has 3600 s to happen."},
     {"packets lost", {{0}}, LOST, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
-     "No LDAP from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row unity-dc-ldap), which proves nothing: 1 packet is known "
-     "to be lost."},
+     "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
+     "unity-dc-ldap), which proves nothing: 1 packet is known to be lost."},
     {"a filter", {{0}}, FILTERED, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
-     "No LDAP from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row unity-dc-ldap), which proves nothing: the filter took 7 "
-     "packets out."},
+     "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
+     "unity-dc-ldap), which proves nothing: the filter took 7 packets out."},
     {"damaged", {{0}}, DAMAGED, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
-     "No LDAP from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row unity-dc-ldap), which proves nothing: an input could not be "
-     "read to its end."},
+     "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
+     "unity-dc-ldap), which proves nothing: an input could not be read to its end."},
     {"bytes that passed unseen", {{0}}, UNSEEN, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
-     "No LDAP from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row unity-dc-ldap), which proves nothing: acknowledgements "
-     "show that 1001 bytes passed which were not captured."},
+     "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
+     "unity-dc-ldap), which proves nothing: acknowledgements show that 1001 bytes passed which were not captured."},
     {"few bytes that passed unseen", {{0}}, UNSEEN_FEW, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
     /* What the site says. */
     {"within for the site", {{0}}, 0, "within: 3h\n", LDAP, EXPECT_NOT_COVERED, 0, "", NULL},
@@ -126,12 +131,12 @@ static const struct scenario scenarios[] = {
     {"required by the site", {{0}}, 0, "expect: {unity-dc-ldaps: required}\n", "unity-dc-ldaps", "unity1", NULL, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
     {"every server: the one that is not tried", {SEEN(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 5)}, 0, EVERY, "unity-dc-ldap", "unity1", "dc2",
      EXPECT_NEVER_ATTEMPTED, 0, "dc2",
-     "unity1 (10.0.1.1) was not seen to try LDAP to dc2 (10.0.2.2) in the 7200 s of its presence, though it sent 500 packets and no loss is known. " REQUIRED LOOK},
+     "unity1 (10.0.1.1) was not seen to try LDAP (TCP and UDP 389) to dc2 (10.0.2.2) in the 7200 s of its presence, though it sent 500 packets and no loss is known. " REQUIRED LOOK},
     {"every server: the one that is", {SEEN(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 5)}, 0, EVERY, "unity-dc-ldap", "unity1", "dc1", EXPECT_SEEN, 1, "dc1",
      NULL},
     /* Hosts that are networks; rows between hosts of the same kind. */
     {"a client that is a network", {SEEN("10.0.30.3", D2, "udp/123", OUTCOME_ESTABLISHED, 1, 5)}, 0, NULL, "exchange-dc-ntp", "farm", NULL, EXPECT_SEEN, 1,
-     "dc2", "NTP from farm (10.0.30.0/28) to dc2 (10.0.2.2) was seen (row exchange-dc-ntp)."},
+     "dc2", "NTP (UDP 123) from farm (10.0.30.0/28) to dc2 (10.0.2.2) was seen (row exchange-dc-ntp)."},
     {"another server of its own network is none for it", {SEEN("10.0.30.3", "10.0.30.4", "tcp/691", OUTCOME_REFUSED, 1, 5)}, 0, NULL,
      "exchange-exchange-routing", "ex1", NULL, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
     {"media that the site requires, the other way of a call",
@@ -286,8 +291,9 @@ START_TEST(firsts)
     const struct expectation *e = find(bed.policy, all, n, &wanted);
     ck_assert_int_eq(e->first_ns, START + 30 * SECOND);
     ck_assert_uint_eq(e->icmp.code, 10);
-    ck_assert_str_eq(e->reason, "unity1 (10.0.1.1) tried LDAP to dc1 (10.0.2.1) or dc2 (10.0.2.2) 2 times: stopped by errors, the first ICMP "
-                                "\"host administratively prohibited\" (type 3 code 10) from 10.0.0.8. " REQUIRED " Look at what filters there.");
+    ck_assert_str_eq(e->reason, "unity1 (10.0.1.1) tried LDAP (TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) 2 times: answered by errors, the first ICMP "
+                                "\"host administratively prohibited\" (type 3 code 10) from 10.0.0.8. " REQUIRED
+                                " Look at what 10.0.0.8 filters.");
     expector_free(x);
     policy_bed_free(&bed);
 }

@@ -38,27 +38,37 @@ struct told {
 static const struct told cases[] = {
     /* What was seen: TCP. */
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, "LDAP", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
-     "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 389, carrying LDAP. Row unity-dc-ldap (LDAP) allows it."},
+     "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 389, carrying LDAP. Row unity-dc-ldap (LDAP, \"Network "
+     "Traffic from Cisco Unity to a Domain Controller\") allows it."},
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, NULL, 0, OUTCOME_UNANSWERED, 3, NULL,
-     "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389 3 times; no answer was seen. Row unity-dc-ldap (LDAP) allows it."},
+     "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389 3 times; no answer was seen. Row unity-dc-ldap "
+     "(LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, NULL, BOTH, OUTCOME_REFUSED, 1, NULL,
-     "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389; the server refused it. Row unity-dc-ldap (LDAP) allows it."},
+     "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389; it was refused by a RST in the server's name. "
+     "Row unity-dc-ldap (LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, NULL, BOTH, OUTCOME_PROHIBITED, 1, NULL,
-     "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389; something other than the server reset it. Row unity-dc-ldap (LDAP) allows it."},
+     "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389; it was refused by a RST that is not like the "
+     "server's packets. Row unity-dc-ldap (LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows "
+     "it."},
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, NULL, 0, OUTCOME_ONE_WAY, 1, NULL,
-     "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on TCP 389; no packet the other way was seen. Row unity-dc-ldap (LDAP) allows it."},
+     "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on TCP 389; no packet the other way was seen. Row unity-dc-ldap (LDAP, "
+     "\"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, NULL, SERVER_ONLY, OUTCOME_ONE_WAY, 1, NULL,
-     "dc1 (10.0.2.1) sent to unity1 (10.0.1.1) from TCP 389; no packet the other way was seen. Row unity-dc-ldap (LDAP) allows it."},
+     "dc1 (10.0.2.1) sent to unity1 (10.0.1.1) from TCP 389; no packet the other way was seen. Row unity-dc-ldap "
+     "(LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, NULL, BOTH | UNKNOWN, OUTCOME_ESTABLISHED, 1, NULL,
-     "unity1 (10.0.1.1) and dc1 (10.0.2.1) exchanged packets on TCP 389 of the latter (who began is not in the capture). "
-     "Row unity-dc-ldap (LDAP) allows it."},
+     "unity1 (10.0.1.1) and dc1 (10.0.2.1) exchanged packets on TCP 389 of the latter (who began is not in the "
+     "capture). Row unity-dc-ldap (LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
     /* UDP: nobody connects. */
     {"10.0.1.1", "10.0.2.1", "udp/53", 0, "DNS", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
-     "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on UDP 53, carrying DNS; it was answered. Row unity-dns (DNS) allows it."},
+     "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on UDP 53, carrying DNS; it was answered. Row unity-dns (DNS, "
+     "\"Network Traffic from Cisco Unity to a DNS Server\") allows it."},
     {"10.0.1.1", "10.0.2.1", "udp/138", 138, NULL, 0, OUTCOME_ONE_WAY, 1, NULL,
-     "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on UDP 138; no packet the other way was seen. Row unity-dc-netbios (NetBIOS) allows it."},
+     "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on UDP 138; no packet the other way was seen. Row unity-dc-netbios "
+     "(NetBIOS, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, "MQTT", BOTH | HINT, OUTCOME_ESTABLISHED, 1, NULL,
-     "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 389, and the content looks like MQTT. Row unity-dc-ldap (LDAP) allows it."},
+     "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 389, and the content looks like MQTT. Row unity-dc-ldap "
+     "(LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
     /* What the document says: each kind. */
     {"10.0.1.1", "10.0.2.1", "tcp/853", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 853. No row of the document lets unity1 (unity-primary) reach dc1 "
@@ -71,50 +81,63 @@ static const struct told cases[] = {
      "(exchange-partner) on TCP 1200. Find out what on unity1 does, or correct the roles in the site file. The site lists no "
      "exchange_static_ports, so the rows that need this list allow nothing."},
     {"10.0.1.1", "10.0.2.1", "tcp/49157", 0, "DCE_RPC", BOTH, OUTCOME_ESTABLISHED, 2, NULL,
-     "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 49157 2 times, carrying DCE_RPC. Row unity-dc-dcom (DCOM RPC range after "
-     "restriction) allows DCE_RPC between these two on TCP and UDP 5000-5020 only. Look at the ports that dc1 is set to use."},
+     "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 49157 2 times, carrying DCE_RPC. Row unity-dc-dcom (DCOM "
+     "RPC range after restriction, \"Network Traffic from Cisco Unity to a Domain Controller\") allows DCE_RPC "
+     "between these two on TCP and UDP 5000-5020 only. Look at the ports that dc1 is set to use."},
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, "SSH", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
-     "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 389, carrying SSH. Row unity-dc-ldap (LDAP) allows this port for LDAP only. "
-     "Find out what runs on dc1 there."},
+     "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 389, carrying SSH. Row unity-dc-ldap (LDAP, \"Network "
+     "Traffic from Cisco Unity to a Domain Controller\") allows this port for LDAP only. Find out what runs on dc1 "
+     "there."},
     {"10.0.2.1", "10.0.1.1", "tcp/88", 0, NULL, 0, OUTCOME_UNANSWERED, 1, NULL,
-     "dc1 (10.0.2.1) tried to connect to unity1 (10.0.1.1) on TCP 88; no answer was seen. The document has it the other way round: row "
-     "unity-dc-kerberos (Kerberos) lets unity reach dc-monitored. Find out what on dc1 needs this of unity1."},
+     "dc1 (10.0.2.1) tried to connect to unity1 (10.0.1.1) on TCP 88; no answer was seen. The document has it the "
+     "other way round: row unity-dc-kerberos (Kerberos, \"Network Traffic from Cisco Unity to a Domain Controller\") "
+     "lets unity reach dc-monitored. Find out what on dc1 needs this of unity1."},
     {"10.0.1.1", "10.0.2.2", "tcp/389", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
-     "unity1 (10.0.1.1) connected to dc2 (10.0.2.2) on TCP 389. Row unity-dc-ldap (LDAP) allows it from unity to dc-monitored only, and "
-     "this is from unity1 (unity-primary) to dc2 (dc). Look at which server unity1 is set to use, and at the roles in the site file."},
+     "unity1 (10.0.1.1) connected to dc2 (10.0.2.2) on TCP 389. Row unity-dc-ldap (LDAP, \"Network Traffic from Cisco "
+     "Unity to a Domain Controller\") allows it from unity to dc-monitored only, and this is from unity1 "
+     "(unity-primary) to dc2 (dc). Look at which server unity1 is set to use, and at the roles in the site file."},
     {"10.0.7.1", "10.0.1.1", "tcp/443", 0, "TLS", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
-     "admin (10.0.7.1) connected to unity1 (10.0.1.1) on TCP 443, carrying TLS. HTTPS on TCP 443 is allowed only while HTTPS is enabled. "
-     "Row admin-https (IIS web server) would allow it if option https were on: look at the options in the site file, or stop it."},
+     "admin (10.0.7.1) connected to unity1 (10.0.1.1) on TCP 443, carrying TLS. HTTPS on TCP 443 is allowed only "
+     "while HTTPS is enabled. Row admin-https (IIS web server, \"Network Traffic from Administrator Workstations to "
+     "Cisco Unity\") would allow it if option https were on: look at the options in the site file, or stop it."},
     {"10.0.8.7", "10.0.1.1", "tcp/443", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, "options: {pca: off}\n",
-     "desks (10.0.8.7) connected to unity1 (10.0.1.1) on TCP 443. HTTPS on TCP 443 is allowed only while the Cisco PCA is used and HTTPS "
-     "is enabled. Row pca-https (IIS web server) would allow it if option pca were on and option https were on: look at the options in "
-     "the site file, or stop it."},
+     "desks (10.0.8.7) connected to unity1 (10.0.1.1) on TCP 443. HTTPS on TCP 443 is allowed only while the Cisco "
+     "PCA is used and HTTPS is enabled. Row pca-https (IIS web server, \"Network Traffic from Subscriber Workstations "
+     "to Cisco Unity (for the Cisco PCA or ViewMail for Outlook)\") would allow it if option pca were on and option "
+     "https were on: look at the options in the site file, or stop it."},
     {"10.0.3.3", "10.0.6.1", "tcp/25", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, "options: {bridge: off, vpim: off}\n",
-     "exv (10.0.3.3) connected to bridge (10.0.6.1) on TCP 25. SMTP to other voice-messaging systems is allowed only where Bridge or VPIM "
-     "networking is used. Row voice-connector-smtp (SMTP) would allow it if option bridge were on or option vpim were on: look at the "
+     "exv (10.0.3.3) connected to bridge (10.0.6.1) on TCP 25. SMTP to other voice-messaging systems is allowed only "
+     "where Bridge or VPIM networking is used. Row voice-connector-smtp (SMTP, \"Network Traffic Between Exchange and "
+     "Other Voice-Messaging Systems\") would allow it if option bridge were on or option vpim were on: look at the "
      "options in the site file, or stop it."},
     {"203.0.113.5", "10.0.1.1", "tcp/80", 0, NULL, 0, OUTCOME_REFUSED, 1, NULL,
-     "203.0.113.5 tried to connect to unity1 (10.0.1.1) on TCP 80; the server refused it. 203.0.113.5 is not a host of the site, and no row "
-     "lets unity1 be reached by a host without a role. Name it in the site file if it belongs there, or find out what it is."},
+     "203.0.113.5 tried to connect to unity1 (10.0.1.1) on TCP 80; it was refused by a RST in the server's name. "
+     "203.0.113.5 is not a host of the site, and no row of the document lets unity1 be reached by a host without a "
+     "role. Name it in the site file if it belongs there, or find out what it is."},
     {"10.0.1.1", "203.0.113.5", "tcp/80", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
-     "unity1 (10.0.1.1) connected to 203.0.113.5 on TCP 80. 203.0.113.5 is not a host of the site, and no row lets unity1 reach a host "
-     "without a role. Name it in the site file if it belongs there, or find out what it is."},
+     "unity1 (10.0.1.1) connected to 203.0.113.5 on TCP 80. 203.0.113.5 is not a host of the site, and no row of the "
+     "document lets unity1 reach a host without a role. Name it in the site file if it belongs there, or find out "
+     "what it is."},
     {"10.0.1.1", "10.0.9.7", "udp/16500", 23000, "RTP", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
-     "unity1 (10.0.1.1) sent to phones (10.0.9.7) on UDP 16500, carrying RTP; it was answered. phones (10.0.9.7) received it on UDP 16500, "
-     "and row unity-phone-rtp (RTP (voice media traffic)) allows UDP 22800-32767 only. Look at the range of media ports that phones is set "
-     "to use."},
-    {"10.0.9.7", "10.0.1.1", "udp/23000", 16500, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
-     "phones (10.0.9.7) sent to unity1 (10.0.1.1) on UDP 23000; it was answered. If this is media, which one of its ports suggests: phones "
-     "(10.0.9.7) received it on UDP 16500, and row unity-phone-rtp (RTP (voice media traffic)) allows UDP 22800-32767 only. Look at the "
+     "unity1 (10.0.1.1) sent to phones (10.0.9.7) on UDP 16500, carrying RTP; packets came the other way too. phones "
+     "(10.0.9.7) received it on UDP 16500, and row unity-phone-rtp (RTP (voice media traffic), \"Network Traffic from "
+     "Cisco Unity to Cisco Unified Communications Manager and Phones\") allows UDP 22800-32767 only. Look at the "
      "range of media ports that phones is set to use."},
+    {"10.0.9.7", "10.0.1.1", "udp/23000", 16500, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
+     "phones (10.0.9.7) sent to unity1 (10.0.1.1) on UDP 23000; packets came the other way too. If this is media, "
+     "which one of its ports suggests: phones (10.0.9.7) received it on UDP 16500, and row unity-phone-rtp (RTP "
+     "(voice media traffic), \"Network Traffic from Cisco Unity to Cisco Unified Communications Manager and Phones\") "
+     "allows UDP 22800-32767 only. Look at the range of media ports that phones is set to use."},
     {"10.0.3.1", "10.0.1.1", "udp/5000", 0, NULL, 0, OUTCOME_ONE_WAY, 1, "options: {exchange_client_aware_firewall: on}\n",
-     "ex1 (10.0.3.1) sent to unity1 (10.0.1.1) on UDP 5000; no packet the other way was seen. Row exchange-unity-notify (MAPI new-mail "
-     "notification (KB 264035), ports negotiated by MAPI) allows the whole of UDP 1024-65535, but the site says that the firewall opens "
+     "ex1 (10.0.3.1) sent to unity1 (10.0.1.1) on UDP 5000; no packet the other way was seen. Row "
+     "exchange-unity-notify (MAPI new-mail notification (KB 264035), ports negotiated by MAPI, \"Network Traffic from "
+     "Exchange to Cisco Unity\") allows the whole of UDP 1024-65535, but the site says that the firewall opens "
      "negotiated ports only (option exchange_client_aware_firewall), and no negotiation of this port was seen."},
     {"10.0.1.1", "10.0.8.9", "tcp/445", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
-     "unity1 (10.0.1.1) connected to desks (10.0.8.9) on TCP 445. Row unity-workstation (Cisco PCA or ViewMail for Outlook callbacks) speaks "
-     "of this direction, but its table of ports is lost from the source, and the site lists no unity_workstation_ports: it is neither "
-     "allowed nor a violation."},
+     "unity1 (10.0.1.1) connected to desks (10.0.8.9) on TCP 445. Row unity-workstation (Cisco PCA or ViewMail for "
+     "Outlook callbacks, \"Network Traffic from Cisco Unity to Subscriber Workstations (for the Cisco PCA or ViewMail "
+     "for Outlook)\") speaks of this direction, but its table of ports is lost from the source, and the site lists no "
+     "unity_workstation_ports: it is neither allowed nor a violation."},
     {"10.0.5.5", "10.0.2.1", "tcp/88", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "plain (10.0.5.5) connected to dc1 (10.0.2.1) on TCP 88. The document does not speak of it."},
 };
@@ -198,8 +221,8 @@ START_TEST(stopped)
 
         ck_assert_int_eq(addr_parse("10.0.0.254", &icmp.sender), 0);
         policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
-        snprintf(expected, sizeof(expected), "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389; it was stopped: %s. "
-                                             "Row unity-dc-ldap (LDAP) allows it.", table[i].words);
+        snprintf(expected, sizeof(expected), "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389; it was answered by %s. "
+                                             "Row unity-dc-ldap (LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it.", table[i].words);
         ck_assert_str_eq(text, expected);
     }
     policy_bed_free(&bed);
@@ -224,19 +247,15 @@ START_TEST(explain_words)
     char               *text = explained(bed.policy, &q, POLICY_TEXT);
 
     ck_assert_str_eq(text,
-                     "violation (option-off): admin (10.0.7.1) to unity1 (10.0.1.1) on TCP 443 is not allowed. HTTPS on TCP 443 is allowed only "
-                     "while HTTPS is enabled. Row admin-https (IIS web server) would allow it if option https were on: look at the options in "
-                     "the site file, or stop it.\n"
-                     "client roles: admin-workstation\n"
-                     "server roles: unity-primary\n"
-                     "rows considered:\n"
-                     "  - admin-http                  for TCP 80\n"
-                     "  - admin-https                 option https is off\n"
-                     "  - admin-epm                   for TCP 135\n"
-                     "  - admin-dcom                  for TCP and UDP 5000-5020\n"
-                     "  - admin-netbios               for UDP 137, UDP 138, TCP 139, TCP 445\n"
-                     "  - admin-rdp                   for TCP 3389\n"
-                     "  - pca-https                   from subscriber-workstation to unity only\n");
+                     "violation (option-off): admin (10.0.7.1) to unity1 (10.0.1.1) on TCP 443 is not allowed. HTTPS "
+                     "on TCP 443 is allowed only while HTTPS is enabled. Row admin-https (IIS web server, \"Network "
+                     "Traffic from Administrator Workstations to Cisco Unity\") would allow it if option https were "
+                     "on: look at the options in the site file, or stop it.\nclient roles: admin-workstation\nserver "
+                     "roles: unity-primary\nrows considered:\n  - admin-http                  for TCP 80\n  - "
+                     "admin-https                 option https is off\n  - admin-epm                   for TCP 135\n  "
+                     "- admin-dcom                  for TCP and UDP 5000-5020\n  - admin-netbios               for "
+                     "UDP 137, UDP 138, TCP 139, TCP 445\n  - admin-rdp                   for TCP 3389\n  - "
+                     "pca-https                   from subscriber-workstation to unity only\n");
     free(text);
     q = policy_bed_query("10.0.7.1", "10.0.1.1", "tcp/80");
     text = explained(bed.policy, &q, POLICY_JSON);

@@ -87,7 +87,23 @@ START_TEST(a_filter_that_tells_of_itself_is_strong)
     says(&s[0], "signs that something between unity1 (10.20.1.10) and dc1 (10.20.2.10) filters");
     says(&s[0], "[strong] ICMP \"communication administratively prohibited\" (type 3 code 13) from 10.20.0.254");
     says(&s[0], "TCP 389 of dc1 (2 errors)");
-    says(&s[0], "Do not separate");
+    says(&s[0], "The document (\"Network Traffic from Cisco Unity to a Domain Controller\") says: Do not separate");
+    says(&s[0], "Look at what 10.20.0.254 filters.");
+}
+END_TEST
+
+START_TEST(a_filter_of_one_of_the_two_is_medium)
+{
+    const struct separation *s;
+    struct separate_fact     f = fact("10.20.1.10", "tcp/389", OUTCOME_PROHIBITED, 5);
+
+    prohibit(&f, "10.20.2.10", 13);
+    tell(&f);
+    ck_assert_uint_eq(finish(&whole, &s), 2);
+    ck_assert_int_eq(s[0].severity, SEVERITY_MEDIUM);
+    ck_assert_uint_eq(s[0].packet, 77);
+    says(&s[0], "something at or between unity1 (10.20.1.10) and dc1 (10.20.2.10) filters: [medium] ICMP");
+    says(&s[0], "Look at a filter on dc1 (10.20.2.10) itself, which would be none between the two, or one that answers in its name.");
 }
 END_TEST
 
@@ -140,6 +156,7 @@ START_TEST(a_reset_of_another_sender_is_strong)
     ck_assert_uint_eq(n, 2);
     ck_assert_int_eq(s[0].severity, SEVERITY_HIGH);
     says(&s[0], "RSTs in the name of dc1 on TCP 389 of dc1 have TTL");
+    says(&s[0], "Look for what sends RSTs in a host's name on the way between the two.");
 }
 END_TEST
 
@@ -154,6 +171,7 @@ START_TEST(silence_on_some_ports_is_medium)
     ck_assert_uint_eq(finish(&whole, &s), 2);
     ck_assert_int_eq(s[0].severity, SEVERITY_MEDIUM);
     says(&s[0], "[medium] no answer to SYNs on TCP 389 of dc1, while answers came from TCP 88 of dc1");
+    says(&s[0], "Look at what drops packets to these ports: on the way between the two, or on the server.");
 }
 END_TEST
 
@@ -239,8 +257,8 @@ START_TEST(the_order_of_facts_does_not_matter)
         tell(&facts[i]);
     ck_assert_uint_eq(finish(&whole, &s), 2);
     memcpy(first, s[0].sentence, sizeof(first));
-    says(&s[0], "host administratively prohibited"); /* the earlier one speaks */
-    says(&s[0], "it may be a filter of its own");
+    says(&s[0], "[strong] ICMP \"communication administratively prohibited\""); /* what stands between weighs more than the server's own */
+    says(&s[0], "[medium] ICMP \"host administratively prohibited\" (type 3 code 10) from dc1 (10.20.2.10)");
     tear_down();
     set_up();
     for (unsigned i = 3; i-- > 0;)
@@ -259,6 +277,7 @@ Suite *suite_policy_separate(void)
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, a_filter_that_tells_of_itself_is_strong);
+    tcase_add_test(t, a_filter_of_one_of_the_two_is_medium);
     tcase_add_test(t, other_errors_are_no_filter);
     tcase_add_test(t, only_pairs_that_the_document_names_count);
     tcase_add_loop_test(t, a_reset_of_another_sender_is_strong, 0, sizeof(resets) / sizeof(resets[0]));

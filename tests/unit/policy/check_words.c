@@ -74,49 +74,57 @@ static const struct {
     const char  *sentence;
 } sentences[] = {
     {"unity1", "dc1", "tcp/88", NULL, OUTCOME_ESTABLISHED,
-     "unity1 (10.0.1.10) connected to dc1 (10.0.2.10) on TCP 88. Row unity-dc-kerberos (Kerberos) allows it."},
+     "unity1 (10.0.1.10) connected to dc1 (10.0.2.10) on TCP 88. Row unity-dc-kerberos (Kerberos, \"Network Traffic "
+     "from Cisco Unity to a Domain Controller\") allows it."},
     {"desks", "unity1", "tcp/3389", "RDP", OUTCOME_ESTABLISHED,
-     "desks (10.0.8.20) connected to unity1 (10.0.1.10) on TCP 3389, carrying RDP. Row admin-rdp (WTS or RDP) "
-     "allows it from admin-workstation to unity only, and this is from desks (subscriber-workstation) to unity1 "
-     "(unity-primary). Look at which server desks is set to use, and at the roles in the site file."},
+     "desks (10.0.8.20) connected to unity1 (10.0.1.10) on TCP 3389, carrying RDP. Row admin-rdp (WTS or RDP, "
+     "\"Network Traffic from Administrator Workstations to Cisco Unity\") allows it from admin-workstation to unity "
+     "only, and this is from desks (subscriber-workstation) to unity1 (unity-primary). Look at which server desks is "
+     "set to use, and at the roles in the site file."},
     {"unity1", "gc2", "tcp/3268", "?LDAP", OUTCOME_UNANSWERED,
-     "unity1 (10.0.1.10) tried to connect to gc2 (10.0.2.12) on TCP 3268, and the content looks like LDAP; no "
-     "answer was seen. Row unity-gc-gc-ldap (LDAP) allows it from unity to gc-monitored only, and this is from "
-     "unity1 (unity-primary) to gc2 (gc). Look at which server unity1 is set to use, and at the roles in the site "
-     "file."},
+     "unity1 (10.0.1.10) tried to connect to gc2 (10.0.2.12) on TCP 3268, and the content looks like LDAP; no answer "
+     "was seen. Row unity-gc-gc-ldap (LDAP, \"Network Traffic from Cisco Unity to a Global Catalog Server\") allows "
+     "it from unity to gc-monitored only, and this is from unity1 (unity-primary) to gc2 (gc). Look at which server "
+     "unity1 is set to use, and at the roles in the site file."},
     {"ucm1", "unity1", "tcp/2000", NULL, OUTCOME_REFUSED,
-     "ucm1 (10.0.4.10) tried to connect to unity1 (10.0.1.10) on TCP 2000; the server refused it. The document "
-     "has it the other way round: row unity-ucm-sccp (SCCP (default port)) lets unity reach ucm. Find out what on "
-     "ucm1 needs this of unity1."},
+     "ucm1 (10.0.4.10) tried to connect to unity1 (10.0.1.10) on TCP 2000; it was refused by a RST in the server's "
+     "name. The document has it the other way round: row unity-ucm-sccp (SCCP (default port), \"Network Traffic from "
+     "Cisco Unity to Cisco Unified Communications Manager and Phones\") lets unity reach ucm. Find out what on ucm1 "
+     "needs this of unity1."},
     {"admin1", "unity1", "tcp/5010", "HTTP", OUTCOME_ESTABLISHED,
-     "admin1 (10.0.8.10) connected to unity1 (10.0.1.10) on TCP 5010, carrying HTTP. Row admin-dcom (DCOM RPC "
-     "range after restriction) allows this port for DCE_RPC only. Find out what runs on unity1 there."},
+     "admin1 (10.0.8.10) connected to unity1 (10.0.1.10) on TCP 5010, carrying HTTP. Row admin-dcom (DCOM RPC range "
+     "after restriction, \"Network Traffic from Administrator Workstations to Cisco Unity\") allows this port for "
+     "DCE_RPC only. Find out what runs on unity1 there."},
     {"sip1", "unity1", "udp/5060", "SIP", OUTCOME_ONE_WAY,
-     "sip1 (10.0.5.10) sent to unity1 (10.0.1.10) on UDP 5060, carrying SIP; no packet the other way was seen. "
-     "Row sip-unity-control (SIP control port (default 5060)) allows SIP between these two on TCP 5060 only. Look "
-     "at the ports that unity1 is set to use."},
+     "sip1 (10.0.5.10) sent to unity1 (10.0.1.10) on UDP 5060, carrying SIP; no packet the other way was seen. Row "
+     "sip-unity-control (SIP control port (default 5060), \"Network Traffic from SIP Endpoints, Including PIMG "
+     "Devices and Phones, to Cisco Unity\") allows SIP between these two on TCP 5060 only. Look at the ports that "
+     "unity1 is set to use."},
     {"unity1", "phones", "udp/16500", "RTP", OUTCOME_ESTABLISHED,
-     "unity1 (10.0.1.10) sent to phones (10.0.6.0) on UDP 16500, carrying RTP; it was answered. phones (10.0.6.0) "
-     "received it on UDP 16500, and row unity-phone-rtp (RTP (voice media traffic)) allows UDP 22800-32767 only. "
-     "Look at the range of media ports that phones is set to use."},
+     "unity1 (10.0.1.10) sent to phones (10.0.6.0) on UDP 16500, carrying RTP; packets came the other way too. phones "
+     "(10.0.6.0) received it on UDP 16500, and row unity-phone-rtp (RTP (voice media traffic), \"Network Traffic from "
+     "Cisco Unity to Cisco Unified Communications Manager and Phones\") allows UDP 22800-32767 only. Look at the "
+     "range of media ports that phones is set to use."},
     {"desks", "unity1", "tcp/80", "HTTP", OUTCOME_ESTABLISHED,
      "desks (10.0.8.20) connected to unity1 (10.0.1.10) on TCP 80, carrying HTTP. HTTP on TCP 80 is allowed only "
-     "while the Cisco PCA is used and HTTPS is disabled. Row pca-http (IIS web server) would allow it if option "
+     "while the Cisco PCA is used and HTTPS is disabled. Row pca-http (IIS web server, \"Network Traffic from "
+     "Subscriber Workstations to Cisco Unity (for the Cisco PCA or ViewMail for Outlook)\") would allow it if option "
      "https were off: look at the options in the site file, or stop it."},
     {"192.0.2.9", "unity1", "tcp/22", NULL, OUTCOME_PROHIBITED,
-     "192.0.2.9 tried to connect to unity1 (10.0.1.10) on TCP 22; it was stopped: ICMP "
-     "\"communication administratively prohibited\" (type 3 code 13) from dc1 (10.0.2.10). 192.0.2.9 is not a host of the site, and no row lets "
-     "unity1 be reached by a host without a role. Name it in the site file if it belongs there, or find out what "
-     "it is."},
+     "192.0.2.9 tried to connect to unity1 (10.0.1.10) on TCP 22; it was answered by ICMP \"communication "
+     "administratively prohibited\" (type 3 code 13) from dc1 (10.0.2.10). 192.0.2.9 is not a host of the site, and "
+     "no row of the document lets unity1 be reached by a host without a role. Name it in the site file if it belongs "
+     "there, or find out what it is."},
     {"unity1", "exch1", "tcp/1225", NULL, OUTCOME_ESTABLISHED,
      "unity1 (10.0.1.10) connected to exch1 (10.0.3.10) on TCP 1225. No row of the document lets unity1 "
      "(unity-primary) reach exch1 (exchange-partner, exchange-voice-connector) on TCP 1225. Find out what on "
      "unity1 does, or correct the roles in the site file. The site lists no exchange_static_ports, so the rows "
      "that need this list allow nothing."},
     {"unity1", "desks", "tcp/1503", NULL, OUTCOME_ESTABLISHED,
-     "unity1 (10.0.1.10) connected to desks (10.0.8.20) on TCP 1503. Row unity-workstation (Cisco PCA or ViewMail "
-     "for Outlook callbacks) speaks of this direction, but its table of ports is lost from the source, and the "
-     "site lists no unity_workstation_ports: it is neither allowed nor a violation."},
+     "unity1 (10.0.1.10) connected to desks (10.0.8.20) on TCP 1503. Row unity-workstation (Cisco PCA or ViewMail for "
+     "Outlook callbacks, \"Network Traffic from Cisco Unity to Subscriber Workstations (for the Cisco PCA or ViewMail "
+     "for Outlook)\") speaks of this direction, but its table of ports is lost from the source, and the site lists no "
+     "unity_workstation_ports: it is neither allowed nor a violation."},
     {"dc1", "dns1", "udp/53", NULL, OUTCOME_ESTABLISHED,
      "dc1 (10.0.2.10) sent to dns1 (10.0.2.53) on UDP 53; it was answered. The document does not speak of it."},
 };
@@ -187,13 +195,10 @@ static const struct {
     const char *text;
 } prints[] = {
     {explain_text,
-     "violation (wrong-protocol): w (10.0.0.1) to d (10.0.0.2) on TCP 1 is not allowed. Row sql (s) allows this port for HTTP only. "
-     "Find out what runs on d there.\n"
-     "client roles: web\n"
-     "server roles: dba\n"
-     "rows considered:\n"
-     "  - sql                         the port fits, and the content SSH contradicts it\n"
-     "  - list                        the site lists no ports\n"},
+     "violation (wrong-protocol): w (10.0.0.1) to d (10.0.0.2) on TCP 1 is not allowed. Row sql (s, \"S\") allows "
+     "this port for HTTP only. Find out what runs on d there.\nclient roles: web\nserver roles: dba\nrows "
+     "considered:\n  - sql                         the port fits, and the content SSH contradicts it\n  - "
+     "list                        the site lists no ports\n"},
     {explain_json,
      "{\"verdict\":\"allowed\",\"kind\":null,\"row_id\":\"sql\",\"section\":\"S\",\"confidence\":\"confirmed\",\"reason\":\"w (10.0.0.1) may "
      "reach d (10.0.0.2) on TCP 1: row sql (s, \\\"S\\\").\",\"rows\":[\n"
@@ -251,13 +256,17 @@ START_TEST(lint_of_a_site)
                                  "exceptions:\n  - {id: E, client: w, server: n, port: any, owner: N. N., reason: r, until: 1970-01-01}\n",
                          day);
 
-    ck_assert_str_eq(text, "medium [P] The site sets ports to 2 ports, and at least 3 are needed. Fewer do not work.\n"
-                           "medium [S] The document requires flows to db (row sql, s), and no host of the site has that role.\n"
-                           "notice [] Host n has no role, so no row speaks of it.\n"
-                           "low [] Exception E (w to n, owner N. N.) ran out on 1970-01-01 and covers nothing any more: renew it or withdraw it.\n");
+    ck_assert_str_eq(text, "medium [P] The site sets ports to 2 ports, and at least 3 are needed (\"P\"). Fewer do "
+                           "not work. Look at the range on the servers, and in the site file.\nmedium [S] The "
+                           "document requires flows to db (row sql, s, \"S\"), and no host of the site has that role. "
+                           "Name the host in the site file, or say there under expect that the flow is on-demand.\n"
+                           "notice [] Host n (10.0.0.3) has no role, so no row speaks of it. Give it the roles that "
+                           "it has, or take it out.\nlow [] Exception E (w to n, owner N. N.) ran out on 1970-01-01 "
+                           "and covers nothing any more: renew it or withdraw it.\n");
     free(text);
     text = lint_of(MATRIX, "site: t\nmatrix: m\n" HOSTS "  d: {addresses: [10.0.0.2], roles: [dba]}\n", 0);
-    ck_assert_str_eq(text, "notice [S] The site lists no ports, so row list (lists) allows nothing.\n");
+    ck_assert_str_eq(text, "notice [S] The site lists no ports, so row list (lists, \"S\") allows nothing. List the "
+                           "ports under parameters in the site file.\n");
     free(text);
 }
 END_TEST
@@ -289,8 +298,9 @@ START_TEST(what_an_interface_tells_of_a_server)
     ck_assert_int_eq(sign != NULL, signs[_i].tells);
     if (_i == 0) {
         policy_sign_sentence(bed.policy, sign, &q.tuple, "packet 7 of x.pcap", buf, sizeof(buf));
-        ck_assert_str_eq(buf, "w (10.0.0.1) bound the RPC interface NSPI of b (10.0.0.3) on TCP 1026 (packet 7 of x.pcap). It tells. The site file gives the "
-                              "role dba (dba) to a (10.0.0.2), and not to this server. Correct the site file, or look at why the client uses this server.");
+        ck_assert_str_eq(buf, "w (10.0.0.1) bound the RPC interface NSPI of b (10.0.0.3) on TCP 1026 (packet 7 of "
+                              "x.pcap). It tells. The site file gives the role dba (dba, \"S 1\") to a (10.0.0.2), "
+                              "and not to this server. Correct the site file, or look at why w uses this server.");
         ck_assert_str_eq(sign->section, "S 1");
     }
     policy_bed_close(&bed);
