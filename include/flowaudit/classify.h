@@ -72,8 +72,22 @@ struct classify_gate {
 };
 void classifier_set_gate(struct classifier *, const struct classify_gate *);
 
+/*
+ * A bound on what flows in classification hold, in bytes (0: none).  Where no more states fit, the one that began first is given up: 'give_up' is
+ * told its owner, takes the result as far as it is known and ends the state.  Where no more of libndpi's states fit, that flow that has had its
+ * own for the longest loses it, and goes on with our confirmers alone.  The order depends on the packets alone.
+ */
+struct classify_bounds {
+    size_t states, library;
+    void (*give_up)(void *aux, void *owner);
+    void *aux;
+};
+void classifier_set_bounds(struct classifier *, const struct classify_bounds *);
+
 /* A state for a new flow, or NULL under memory shortage (the flow then stays unclassified, counted in stats). */
 struct classify_state *classify_begin(struct classifier *);
+/* Under a bound: from now on this state may be given up. */
+void classify_set_owner(struct classifier *, struct classify_state *, void *owner);
 
 /* What is known when a packet is shown. */
 struct classify_step {
@@ -106,6 +120,7 @@ struct classify_stats {
     uint64_t n_ndpi_packets;    /* packets that reached libndpi with the matrix's protocols */
     uint64_t n_second_opinions; /* packets that also reached libndpi with all protocols */
     uint64_t n_no_memory;
+    uint64_t n_given_up;        /* states, and libndpi's states, that were taken away under the bound */
 };
 void classify_stats(const struct classifier *, struct classify_stats *ret);
 

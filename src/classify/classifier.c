@@ -6,16 +6,21 @@
  * Life-cycle: states come from a pool; libndpi's own state (688 bytes in version 4.2) is taken from another pool only
  * when a packet gets that far, and goes back as soon as it has spoken.
  *
+ * Bounds: where a pool has no more to give, the object that was taken first is taken back; libndpi's from its flow, a flow's own from its
+ * owner.
+ *
  * Limits: CLASSIFY_MAX_... packets of a flow, CLASSIFY_MAX_BYTES of a packet to libndpi.  Names in a state are static
  * strings or live as long as the detectors.
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "flowaudit/classify.h"
 #include "confirm.h"
+#include "fifo.h"
 #include "names.h"
 #include "ndpi_shim.h"
 #include "state_pool.h"
@@ -31,10 +36,20 @@
 
 enum { MATRIX, ALL, N_DETECTORS };
 
+/* libndpi's state of a flow, with whom it belongs to in front. */
+struct loan {
+    struct fifo_link link;
+    struct classify_state *of;
+    unsigned which;
+    max_align_t flow[];
+};
+
 struct classify_state {
+    struct fifo_link link; /* in the classifier's list, if it has an owner */
+    void *owner;
     const char *name, *detail; /* once 'basis' is not APP_NONE */
     const char *detail_of;     /* in front of 'detail' with a dot, or NULL */
-    void *flow[N_DETECTORS];   /* libndpi's state, or NULL */
+    struct loan *loan[N_DETECTORS]; /* libndpi's state, or NULL */
     bool spoke[N_DETECTORS];   /* said what it had to say */
     struct confirm_rtp rtp[2]; /* by sender: 0 is the first packet's */
     struct addr first_src;
@@ -54,7 +69,9 @@ struct classifier {
     const char **library;                        /* the library's names for the matrix's */
     size_t n_library;
     struct classify_gate gate;
-    struct state_pool states, flows;
+    struct state_pool states, loans;
+    struct fifo states_owned, loans_given;
+    struct classify_bounds bounds;
     uint32_t *named; /* for each confirmer the set of our names that call for it */
     struct classify_stats stats;
     uint8_t scratch[CLASSIFY_MAX_BYTES];
@@ -146,7 +163,7 @@ int classifier_new(const char *const *names, size_t n_names, struct classifier *
     if (classifier == NULL)
         return err_set(reterr, -ENOMEM, "no memory for a classifier");
     state_pool_init(&classifier->states, sizeof(struct classify_state));
-    state_pool_init(&classifier->flows, ndpi_shim_flow_size());
+    state_pool_init(&classifier->loans, sizeof(struct loan) + ndpi_shim_flow_size());
     rc = classifier_keep_names(classifier, library, n_library, reterr);
     if (rc == 0)
         rc = classifier_name_confirmers(classifier, reterr);
@@ -167,26 +184,77 @@ void classifier_free(struct classifier *classifier)
     free(classifier->named);
     free(classifier->library);
     state_pool_free(&classifier->states);
-    state_pool_free(&classifier->flows);
+    state_pool_free(&classifier->loans);
     free(classifier);
+}
+
+void classifier_set_bounds(struct classifier *classifier, const struct classify_bounds *bounds)
+{
+    classifier->bounds = *bounds;
+    classifier->states.limit = bounds->states;
+    classifier->loans.limit = bounds->library;
+}
+
+static struct classify_state *state_of_link(struct fifo_link *link)
+{
+    return (struct classify_state *)(void *)((char *)link - offsetof(struct classify_state, link));
 }
 
 struct classify_state *classify_begin(struct classifier *classifier)
 {
     struct classify_state *state = state_pool_take(&classifier->states);
 
+    if (state == NULL && classifier->states_owned.oldest != NULL) {
+        classifier->stats.n_given_up++;
+        classifier->bounds.give_up(classifier->bounds.aux, state_of_link(classifier->states_owned.oldest)->owner);
+        state = state_pool_take(&classifier->states);
+    }
     if (state == NULL)
         classifier->stats.n_no_memory++;
     return state;
 }
 
-static void state_give_flow(struct classifier *classifier, struct classify_state *state, unsigned which)
+void classify_set_owner(struct classifier *classifier, struct classify_state *state, void *owner)
 {
-    if (state->flow[which] == NULL)
+    if (classifier->bounds.give_up == NULL)
         return;
-    ndpi_shim_flow_clear(state->flow[which]);
-    state_pool_give(&classifier->flows, state->flow[which]);
-    state->flow[which] = NULL;
+    state->owner = owner;
+    fifo_add(&classifier->states_owned, &state->link);
+}
+
+static void state_give_loan(struct classifier *classifier, struct classify_state *state, unsigned which)
+{
+    struct loan *loan = state->loan[which];
+
+    if (loan == NULL)
+        return;
+    ndpi_shim_flow_clear(loan->flow);
+    fifo_remove(&classifier->loans_given, &loan->link);
+    state_pool_give(&classifier->loans, loan);
+    state->loan[which] = NULL;
+}
+
+/* One of libndpi's states for this flow: a new one, or that which another flow has had for the longest. */
+static bool state_take_loan(struct classifier *classifier, struct classify_state *state, unsigned which)
+{
+    if (state->loan[which] != NULL)
+        return true;
+    struct loan *loan = state_pool_take(&classifier->loans), *oldest = (struct loan *)(void *)classifier->loans_given.oldest;
+    if (loan == NULL && oldest != NULL && oldest->of != state) {
+        classifier->stats.n_given_up++;
+        oldest->of->spoke[oldest->which] = true;
+        state_give_loan(classifier, oldest->of, oldest->which);
+        loan = state_pool_take(&classifier->loans);
+    }
+    if (loan == NULL) {
+        classifier->stats.n_no_memory++;
+        return false;
+    }
+    loan->of = state;
+    loan->which = which;
+    fifo_add(&classifier->loans_given, &loan->link);
+    state->loan[which] = loan;
+    return true;
 }
 
 void classify_end(struct classifier *classifier, struct classify_state *state)
@@ -194,7 +262,9 @@ void classify_end(struct classifier *classifier, struct classify_state *state)
     if (state == NULL)
         return;
     for (unsigned i = 0; i < N_DETECTORS; i++)
-        state_give_flow(classifier, state, i);
+        state_give_loan(classifier, state, i);
+    if (fifo_has(&classifier->states_owned, &state->link))
+        fifo_remove(&classifier->states_owned, &state->link);
     state_pool_give(&classifier->states, state);
 }
 
@@ -372,20 +442,17 @@ static void state_ask_library(struct classifier *classifier, struct classify_sta
         struct ndpi_opinion opinion;
         if (state->spoke[i])
             continue;
-        if (!classifier_has_detector(classifier, i) ||
-            (state->flow[i] == NULL && (state->flow[i] = state_pool_take(&classifier->flows)) == NULL)) {
-            classifier->stats.n_no_memory++;
+        if (!classifier_has_detector(classifier, i) || !state_take_loan(classifier, state, i))
             return;
-        }
         if (i == ALL)
             classifier->stats.n_second_opinions++;
         else
             classifier->stats.n_ndpi_packets++;
-        if (!ndpi_detector_packet(classifier->detector[i], state->flow[i], ip, len, packet->ts_ns, &opinion))
+        if (!ndpi_detector_packet(classifier->detector[i], state->loan[i]->flow, ip, len, packet->ts_ns, &opinion))
             continue;
         state->spoke[i] = true;
         state_opinion(state, i, &opinion, packet->transport == IPPROTO_UDP, step);
-        state_give_flow(classifier, state, i);
+        state_give_loan(classifier, state, i);
     }
 }
 

@@ -20,10 +20,14 @@ void state_pool_init(struct state_pool *pool, size_t size)
 
 static int pool_grow(struct state_pool *pool)
 {
-    struct pool_chunk *chunk = malloc(sizeof(*chunk) + pool->size * POOL_CHUNK);
+    size_t size = sizeof(struct pool_chunk) + pool->size * POOL_CHUNK;
 
+    if (pool->limit != 0 && pool->allocated != 0 && pool->allocated + size > pool->limit)
+        return -1;
+    struct pool_chunk *chunk = malloc(size);
     if (chunk == NULL)
         return -1;
+    pool->allocated += size;
     chunk->next = pool->chunks;
     pool->chunks = chunk;
     for (size_t i = POOL_CHUNK; i > 0; i--) {
@@ -60,5 +64,5 @@ void state_pool_free(struct state_pool *pool)
         free(pool->chunks);
         pool->chunks = next;
     }
-    state_pool_init(pool, pool->size);
+    *pool = (struct state_pool){.size = pool->size, .limit = pool->limit};
 }

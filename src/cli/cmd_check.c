@@ -27,7 +27,7 @@ static const char help[] =
     "      --flows WHICH     flows to record: violations (default), all\n"
     "      --fail-on KIND,.. the kinds of finding that make the exit status 1\n"
     "      --window TIME     expect required flows anew every TIME: 1h, 1d ...\n"
-    "      --memory MIB      bound on memory for flows (default 512; 0: none)\n"
+    "      --memory MIB      bound on memory (default 512; 0: none)\n"
     "      --tcp-idle SEC    a TCP flow silent for longer has ended (default 3600)\n"
     "      --udp-idle SEC    the same for UDP (default 900)\n"
     "      --no-digest       do not compute the SHA-256 of inputs\n"

@@ -216,6 +216,7 @@ int audit_record_counters(struct audit *a, struct store *store, struct err *rete
         {"retransmissions", t->n_retransmissions, "TCP segments seen again"},
         {"cut-flows", t->n_cut_flows, "flows with packets cut by the snap length"},
         {"evicted-flows", t->n_evicted, "flows ended early for want of memory"},
+        {"content-given-up", t->n_content_given_up, "flows whose content was not looked at to the end for want of memory"},
         {"flows-not-recorded", t->n_flow_memory_lost, "flows that could not be recorded for want of memory"},
         {"group-queries-not-kept", t->n_group_queries_lost, "queries to broadcast or multicast addresses beyond the bound"},
         {"hosts-not-kept", t->n_hosts_lost, "observations of hosts beyond the bound"},

@@ -49,6 +49,7 @@ struct shard {
     uint16_t                   app_slots[2 * APPS_MAX]; /* index + 1, by hash */
     struct hash_key            hash_key;
     uint64_t                   n_since_sweep;
+    uint64_t                   n_given_up; /* contents, as far as a part knows */
     int64_t                    latest_ns; /* of all packets, not of this shard's alone */
     struct stopwatch           watch;
 };
@@ -271,6 +272,19 @@ static void begin_classification(struct shard *s, const struct flow_step *step, 
     state->first_side = (uint8_t)step->side;
     state->expected = s->options.survey ? learn_expected(s->policy, &t) : policy_expected(s->policy, &t);
     state->classify = classify_begin(s->classifier);
+    if (state->classify != NULL)
+        classify_set_owner(s->classifier, state->classify, state);
+}
+
+/* There is no more room for flows in classification, and this has been one for the longest: what is known now is its result. */
+static void give_up(void *aux, void *owner)
+{
+    struct shard      *s = aux;
+    struct flow_state *state = owner;
+
+    state->app = result_of(s, state->classify);
+    classify_end(s->classifier, state->classify);
+    state->classify = NULL;
 }
 
 static void classify(struct shard *s, const struct flow_step *step, const struct packet *p, struct flow_state *state)
@@ -469,10 +483,21 @@ void shard_batch(struct shard *s, const struct input_frame *frames, size_t n)
     stopwatch_turn(&s->watch, ENGINE_WAIT);
 }
 
+/* Flows whose content was given up since the last time. */
+static void note_given_up(struct shard *s)
+{
+    struct classify_stats stats;
+
+    classify_stats(s->classifier, &stats);
+    s->ended->totals.n_content_given_up += stats.n_given_up + stats.n_no_memory - s->n_given_up;
+    s->n_given_up = stats.n_given_up + stats.n_no_memory;
+}
+
 void shard_finish(struct shard *s)
 {
     stopwatch_turn(&s->watch, ENGINE_FLOW);
     flow_table_drain(s->flows, s->latest_ns);
+    note_given_up(s);
     if (s->open != NULL && part_absorb(s->ended, s->later) != 0)
         s->ended->totals.n_flow_memory_lost++;
     part_free(s->open);
@@ -523,6 +548,7 @@ int shard_pass_take(struct shard *s, struct part **ret_ended, struct part **ret_
         if (q->last_ns != INT64_MIN && q->last_ns > s->latest_ns - QUERIES_KEPT_NS)
             part_note_query(s->later, q);
     }
+    note_given_up(s);
     *ret_ended = s->ended;
     *ret_open = s->open;
     s->ended = s->later;
@@ -531,6 +557,22 @@ int shard_pass_take(struct shard *s, struct part **ret_ended, struct part **ret_
 }
 
 /* --- making, freeing, asking ------------------------------------------------------------------------- */
+
+void shard_share_memory(struct shard_options *o, size_t bytes, unsigned n_shards)
+{
+    o->flow.memory_limit = bytes / 4 * 3 / n_shards;
+    o->classify_limit = bytes / 8 / n_shards;
+}
+
+static void bound_classifier(struct shard *s)
+{
+    /* A state is the smaller part of what a flow needs that libndpi looks at. */
+    struct classify_bounds bounds = {.states = s->options.classify_limit / 4, .library = s->options.classify_limit / 4 * 3, .give_up = give_up, .aux = s};
+
+    classifier_set_gate(s->classifier, &s->options.gate);
+    if (s->options.classify_limit != 0)
+        classifier_set_bounds(s->classifier, &bounds);
+}
 
 int shard_new(const struct shard_options *options, const struct policy *policy, struct shard **ret, struct err *reterr)
 {
@@ -559,7 +601,7 @@ int shard_new(const struct shard_options *options, const struct policy *policy, 
     if (rc == 0)
         rc = classifier_new(names, n_names, &s->classifier, reterr);
     if (rc == 0)
-        classifier_set_gate(s->classifier, &options->gate);
+        bound_classifier(s);
     if (rc == 0 && options->prepare)
         rc = classifier_prepare(s->classifier, reterr);
     if (rc == 0)

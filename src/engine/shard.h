@@ -27,6 +27,7 @@ struct shard_options {
     bool     survey;          /* the policy knows nobody: rows are looked for by port alone, and nothing is judged */
     struct watchdog_seat *seat; /* this shard's, or NULL */
     int64_t (*clock)(void);   /* see stopwatch.h; NULL: none */
+    size_t   classify_limit;    /* bytes of flows in classification; 0: no limit */
     struct classify_gate gate;  /* of all shards' classifiers */
     bool     prepare;           /* packets do not wait: make all that is needed now */
 };
@@ -53,7 +54,7 @@ struct shard_group_query {
 
 struct shard_totals {
     uint64_t n_flows, n_duplicates, n_retransmissions, n_cut_flows, n_unseen_bytes, n_flow_memory_lost, n_group_queries_lost, n_hosts_lost;
-    uint64_t n_evicted;
+    uint64_t n_evicted, n_content_given_up;
     int64_t  first_ns, last_ns; /* of flows */
 };
 
@@ -88,6 +89,9 @@ int  part_copy(const struct part *, struct part **ret, struct err *reterr);
 
 struct shard;
 
+/* Shares 'bytes' (0: no bound) out among so many shards: three quarters for flows, an eighth for what flows in classification hold; the rest is for
+ * detectors, conversations and the program itself. */
+void shard_share_memory(struct shard_options *, size_t bytes, unsigned n_shards);
 int  shard_new(const struct shard_options *, const struct policy *, struct shard **ret, struct err *reterr);
 void shard_free(struct shard *);
 /* Handles those frames of the batch that are this shard's. */

@@ -287,7 +287,7 @@ static int make_shard(struct watch *w, size_t index, const struct policy *policy
                 .seat = w->watchdog != NULL ? watchdog_seat(w->watchdog, index) : NULL,
     };
 
-    so.flow.memory_limit /= w->n_seats;
+    shard_share_memory(&so, o->flow.memory_limit, (unsigned)w->n_seats);
     return shard_new(&so, policy, ret, reterr);
 }
 

@@ -314,6 +314,60 @@ START_TEST(states_are_used_again_and_counted)
 }
 END_TEST
 
+static const struct classify_state *given_up[512];
+static size_t n_given_up;
+
+static void take_back(void *aux, void *owner)
+{
+    struct classify_state **state = owner;
+    struct app app;
+
+    classify_result(*state, &app);
+    ck_assert_int_eq(app.basis, APP_NONE);
+    given_up[n_given_up++] = *state;
+    classify_end(aux, *state);
+    *state = NULL;
+}
+
+/* 64 states are in a chunk, and the first chunk is granted whatever the bound. */
+START_TEST(under_a_bound_the_states_that_began_first_are_given_up)
+{
+    const char *const names[] = {"DNS"};
+    const struct classify_step step = {0};
+    struct classifier *common = classifier, *own = NULL;
+    struct classify_state *states[192];
+    struct classify_stats stats;
+
+    ck_assert_int_eq(classifier_new(names, 1, &own, NULL), 0);
+    struct classify_bounds bounds = {.states = 1, .library = 1, .give_up = take_back, .aux = own};
+    classifier_set_bounds(own, &bounds);
+    classifier = own;
+    n_given_up = 0;
+    for (size_t i = 0; i < 192; i++) {
+        states[i] = classify_begin(own);
+        ck_assert_ptr_nonnull(states[i]);
+        classify_set_owner(own, states[i], &states[i]);
+        show_text(states[i], false, 4711, "what nobody knows at all", &step); /* takes two of libndpi's states */
+    }
+    ck_assert_uint_eq(n_given_up, 128);
+    for (size_t i = 0; i < 192; i++)
+        ck_assert_int_eq(states[i] != NULL, i >= 128);
+    /* 64 of libndpi's are for 32 flows: of each of the 64 that are left and of those before them the older lost theirs. */
+    classify_stats(own, &stats);
+    ck_assert_uint_eq(stats.n_no_memory, 0);
+    ck_assert_uint_eq(stats.n_given_up, 128 + (192 - 32) * 2);
+    /* A flow that lost them is still known by our own confirmers. */
+    struct app app;
+    show_text(states[128], false, 4711, "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", &step);
+    classify_result(states[128], &app);
+    ck_assert_str_eq(app.name, "HTTP");
+    for (size_t i = 128; i < 192; i++)
+        classify_end(own, states[i]);
+    classifier = common;
+    classifier_free(own);
+}
+END_TEST
+
 static size_t n_allocated;
 
 static void *counting_malloc(size_t size)
@@ -352,6 +406,7 @@ Suite *suite_classifier(void)
     tcase_add_loop_test(tc, tls_after_an_upgrade_contradicts_nothing, 0, 3);
     tcase_add_test(tc, a_flow_that_says_nothing_ends_with_its_budget);
     tcase_add_test(tc, detectors_are_made_when_they_are_needed_one_at_a_time);
+    tcase_add_test(tc, under_a_bound_the_states_that_began_first_are_given_up);
     tcase_add_test(tc, keep_alives_are_not_counted);
     tcase_add_test(tc, only_an_answer_that_comes_first_is_a_reply);
     tcase_add_test(tc, states_are_used_again_and_counted);
