@@ -101,7 +101,7 @@ struct notify_options {
     unsigned       rate, burst;       /* 0: 60 and 120 */
     enum severity  least;             /* the least severity that is told */
     bool           least_given;       /* false: SEVERITY_LOW */
-    size_t         max_findings;      /* that are kept in mind; 0: 65536 */
+    size_t         max_findings;      /* that are kept in mind, a quarter of them for high and critical; 0: 65536 */
 };
 
 struct notifier;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -82,6 +83,17 @@ int feed_over(struct feed *f, int fd, size_t size, struct err *reterr)
 {
     *f = (struct feed){.fd = fd, .borrowed = true};
     return allocate(f, size, reterr);
+}
+
+int feed_over_terminal(struct feed *f, int fd, size_t size, struct err *reterr)
+{
+    char path[40];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    int own = isatty(fd) ? open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1;
+    int rc = feed_over(f, own >= 0 ? own : fd, size, reterr);
+    f->borrowed = own < 0;
+    return rc;
 }
 
 int feed_open(struct feed *f, const char *target, size_t size, struct err *reterr)

@@ -24,6 +24,8 @@ struct feed {
 
 /* A descriptor that is open already, and stays the caller's. */
 int  feed_over(struct feed *, int fd, size_t size, struct err *reterr);
+/* The same; a terminal is opened anew where that goes, so that writing to it never waits and no other program's writing changes. */
+int  feed_over_terminal(struct feed *, int fd, size_t size, struct err *reterr);
 /* A file (created where it is not there, appended to), FIFO, device or Unix socket; "unix:PATH" demands a socket, "-" is standard output. */
 int  feed_open(struct feed *, const char *target, size_t size, struct err *reterr);
 /* A Unix datagram socket; a name that begins with '@' is abstract. */

@@ -75,6 +75,8 @@ static void become_command(const struct notify_hook *hook, int input)
     int      sink = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     setpgid(0, 0);
+    for (int s = 1; s < NSIG; s++) /* what the helper ignores would be ignored by the command too */
+        signal(s, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (sink < 0 || dup2(input, STDIN_FILENO) < 0 || dup2(sink, STDOUT_FILENO) < 0 || (hook->silent && dup2(sink, STDERR_FILENO) < 0))

@@ -39,6 +39,7 @@ struct ledger {
     struct hash_key key;
     struct entry   *entries;   /* a power of two of them, at most half in use */
     size_t          size, n, max;
+    int64_t         sweep_ns;  /* steady: nothing is forgotten before */
     uint32_t        first_waiting, last_waiting; /* in the order in which they came to wait */
     size_t          n_waiting;
     uint64_t        held_back;
@@ -56,6 +57,7 @@ static void take_options(struct ledger *l, const struct notify_options *o)
     l->least = o->least_given ? o->least : SEVERITY_LOW;
     l->max = o->max_findings != 0 ? o->max_findings : 65536;
     l->tokens = l->burst;
+    l->sweep_ns = INT64_MIN;
 }
 
 int ledger_new(const struct notify_options *o, struct ledger **ret, struct err *reterr)
@@ -129,12 +131,15 @@ static void sweep(struct ledger *l, int64_t now)
         return;
     l->entries = fresh;
     l->n = 0;
+    int64_t oldest = now;
     for (size_t i = 0; i < l->size; i++) {
         if (old[i].hash == 0 || is_forgotten(l, &old[i], now))
             continue;
         *find(l, old[i].hash) = old[i];
         l->n++;
+        oldest = old[i].seen_ns < oldest ? old[i].seen_ns : oldest;
     }
+    l->sweep_ns = oldest + l->forget_ns > now + SECOND_NS ? oldest + l->forget_ns : now + SECOND_NS;
     uint32_t *link = &l->first_waiting;
     for (l->last_waiting = NO_ENTRY; waiting != NO_ENTRY; waiting = old[waiting].next_waiting) {
         struct entry *e = find(l, old[waiting].hash);
@@ -145,21 +150,22 @@ static void sweep(struct ledger *l, int64_t now)
     free(old);
 }
 
-/* The finding's entry; NULL: as many are in mind as may be. */
-static struct entry *entry_for(struct ledger *l, uint64_t hash, int64_t now)
+/* The finding's entry; NULL: as many are in mind as may be.  A flood of lesser findings leaves room for grave ones. */
+static struct entry *entry_for(struct ledger *l, uint64_t hash, enum severity severity, int64_t now)
 {
     struct entry *e = find(l, hash);
+    size_t        max = severity <= SEVERITY_HIGH ? l->max : l->max - l->max / 4;
 
     if (e->hash != 0) {
         if (is_forgotten(l, e, now))
             *e = (struct entry){.hash = hash};
         return e;
     }
-    if (l->n >= l->max) {
+    if (l->n >= max && now >= l->sweep_ns) { /* it looks at all of them */
         sweep(l, now);
         e = find(l, hash);
     }
-    if (l->n >= l->max)
+    if (l->n >= max)
         return NULL;
     *e = (struct entry){.hash = hash};
     l->n++;
@@ -271,9 +277,9 @@ void ledger_finding(struct ledger *l, struct notify_time now, const struct notif
     if (f->waived_by != NULL || severity_of(f) > l->least)
         return;
     refill(l, now.steady_ns);
-    struct entry *e = entry_for(l, identity(l, f), now.steady_ns);
+    struct entry *e = entry_for(l, identity(l, f), severity_of(f), now.steady_ns);
     if (e == NULL) {
-        l->held_back++;
+        l->held_back += n->is_new;
         return;
     }
     if (e->nth > 0 && e->kept == NULL && f->flows == e->flows && f->packets == e->packets)

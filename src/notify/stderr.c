@@ -128,7 +128,7 @@ int notify_add_stderr(struct notifier *n, const struct notify_stderr *o, struct 
         return err_set(reterr, -ENOMEM, "no memory");
     s->sink.ops = &ops;
     s->options = *o;
-    int rc = feed_over(&s->feed, o->fd, FEED_SIZE, reterr);
+    int rc = feed_over_terminal(&s->feed, o->fd, FEED_SIZE, reterr);
     if (rc != 0) {
         drop(&s->sink);
         return rc;

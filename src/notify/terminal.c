@@ -80,18 +80,6 @@ static int start_guard(struct terminal *s, struct err *reterr)
     return pid > 0 && status == 0 ? 0 : err_set(reterr, -EAGAIN, "no process to look after the terminal");
 }
 
-/* A description of its own, so that non-blocking writes are nobody else's. */
-static int open_output(struct terminal *s, struct err *reterr)
-{
-    char path[40];
-
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", s->out);
-    int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), rc;
-    rc = feed_over(&s->feed, fd >= 0 ? fd : s->out, FEED_SIZE, reterr);
-    s->feed.borrowed = fd < 0;
-    return rc;
-}
-
 static int enter(struct terminal *s, struct err *reterr)
 {
     struct termios raw;
@@ -100,7 +88,7 @@ static int enter(struct terminal *s, struct err *reterr)
         return err_set(reterr, -ENOTTY, "the live table needs a terminal for its input and output");
     int rc = start_guard(s, reterr);
     if (rc == 0)
-        rc = open_output(s, reterr);
+        rc = feed_over_terminal(&s->feed, s->out, FEED_SIZE, reterr);
     if (rc != 0)
         return rc;
     raw = s->before;

@@ -5,18 +5,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "private.h"
 
 #define USUAL_INTERVAL_NS INT64_C(15000000000)
 #define METRICS_LIMIT     1048576
+#define PATTERN           "XXXXXX"
 
 struct textfile {
     struct sink sink;
-    char       *path, *temporary;
+    char       *path, *temporary; /* the second as mkostemp(3) wants it */
     int64_t     interval_ns, next_ns;
-    bool        failing; /* told already */
+    bool        failing;   /* told already */
+    bool        published; /* what is at 'path' is ours */
     struct out  out;
 };
 
@@ -32,11 +35,18 @@ static int write_all(int fd, const char *bytes, size_t n)
     return 0;
 }
 
-static int open_temporary(const struct textfile *s)
+/* A new file beside the path; nothing that is there already is touched. */
+static int open_temporary(struct textfile *s)
 {
-    int fd = open(s->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    memset(s->temporary + strlen(s->temporary) - strlen(PATTERN), 'X', strlen(PATTERN));
+    int fd = mkostemp(s->temporary, O_CLOEXEC);
 
-    return fd < 0 ? -errno : fd;
+    if (fd < 0 || fchmod(fd, 0644) == 0) /* the collector is another user */
+        return fd < 0 ? -errno : fd;
+    int rc = -errno;
+    close(fd);
+    unlink(s->temporary);
+    return rc;
 }
 
 static int publish(struct textfile *s)
@@ -52,6 +62,7 @@ static int publish(struct textfile *s)
         rc = -errno;
     if (rc != 0)
         unlink(s->temporary);
+    s->published = s->published || rc == 0;
     return rc;
 }
 
@@ -77,7 +88,7 @@ static void drop(struct sink *sink)
 {
     struct textfile *s = (struct textfile *)sink;
 
-    if (s->next_ns != 0)
+    if (s->published)
         unlink(s->path);
     free(s->path);
     free(s->temporary);
@@ -86,6 +97,41 @@ static void drop(struct sink *sink)
 }
 
 static const struct sink_ops ops = {.name = "metrics-file", .tick = tick, .free = drop};
+
+/* A file of this name is taken away at the end: so it has to be one that an earlier run left behind. */
+static int check_earlier(const char *path, struct err *reterr)
+{
+    static const char beginning[] = "# HELP flowaudit_";
+    char              have[sizeof(beginning)] = "";
+    struct stat       st;
+
+    if (lstat(path, &st) != 0)
+        return 0;
+    int     fd = S_ISREG(st.st_mode) ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
+    ssize_t n = fd >= 0 ? read(fd, have, sizeof(beginning) - 1) : -1;
+    if (fd >= 0)
+        close(fd);
+    return n == 0 || (n > 0 && strcmp(have, beginning) == 0)
+               ? 0
+               : err_set(reterr, -EEXIST, "%s: is there already, and is no file of metrics of this program: another name is wanted", path);
+}
+
+static int begin(struct textfile *s, const char *path, struct err *reterr)
+{
+    s->path = strdup(path);
+    if (s->path == NULL || asprintf(&s->temporary, "%s." PATTERN, path) < 0) {
+        s->temporary = NULL;
+        return err_set(reterr, -ENOMEM, "no memory");
+    }
+    int rc = check_earlier(path, reterr), fd = rc == 0 ? open_temporary(s) : rc; /* that it cannot be written is to be known now */
+    if (rc != 0)
+        return rc;
+    if (fd < 0)
+        return err_set(reterr, fd, "%s: the metrics cannot be written beside it: %s", path, strerror(-fd));
+    close(fd);
+    unlink(s->temporary);
+    return 0;
+}
 
 int notify_add_metrics_file(struct notifier *n, const char *path, int64_t interval_ns, struct err *reterr)
 {
@@ -96,18 +142,10 @@ int notify_add_metrics_file(struct notifier *n, const char *path, int64_t interv
     s->sink.ops = &ops;
     s->out.limit = METRICS_LIMIT;
     s->interval_ns = interval_ns != 0 ? interval_ns : USUAL_INTERVAL_NS;
-    s->path = strdup(path);
-    if (s->path == NULL || asprintf(&s->temporary, "%s.new", path) < 0) {
-        s->temporary = NULL;
+    int rc = begin(s, path, reterr);
+    if (rc != 0) {
         drop(&s->sink);
-        return err_set(reterr, -ENOMEM, "no memory");
+        return rc;
     }
-    int fd = open_temporary(s); /* that it cannot be written is to be known now */
-    if (fd < 0) {
-        drop(&s->sink);
-        return err_set(reterr, fd, "%s: the metrics cannot be written beside it: %s", path, strerror(-fd));
-    }
-    close(fd);
-    unlink(s->temporary);
     return notifier_add(n, &s->sink, reterr);
 }

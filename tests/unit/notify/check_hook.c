@@ -127,14 +127,14 @@ static void wait_for_count(const char *line)
 START_TEST(the_command_gets_the_finding_and_no_shell_sees_it)
 {
     struct store_finding f = bed_finding();
-    char                *script = make_script("cat > got; printf '%s|' \"$@\" > arguments; env | sort > environment; echo done >> end");
+    char                *script = make_script("cat > got; printf '%s|' \"$@\" > arguments; env | sort > environment; grep SigIgn /proc/self/status > signals; echo done >> end");
     const char *const    argv[] = {script, "two words", "$(touch pwned); `touch pwned`", NULL};
 
     add(argv, (struct notify_hook){0});
     f.client_name = "$(touch pwned)\n; touch pwned";
     bed_tell(n, 0, &f);
     free(wait_for("end", 1));
-    char *got = contents("got"), *arguments = contents("arguments"), *environment = contents("environment");
+    char *got = contents("got"), *arguments = contents("arguments"), *environment = contents("environment"), *signals = contents("signals");
     ck_assert_int_eq(strncmp(got, "{\"@timestamp\":\"2026-03-02T09:00:00", 34), 0);
     ck_assert_uint_eq(bed_count(got, "\n"), 1);
     ck_assert_ptr_nonnull(strstr(got, "\"client_name\":\"$(touch pwned)\\u000a; touch pwned\""));
@@ -142,6 +142,8 @@ START_TEST(the_command_gets_the_finding_and_no_shell_sees_it)
     ck_assert_ptr_null(strstr(environment, "CK_"));
     ck_assert_ptr_nonnull(strstr(environment, "LANG=C.UTF-8\n"));
     ck_assert_ptr_null(contents("pwned"));
+    ck_assert_str_eq(signals, "SigIgn:\t0000000000000000\n"); /* a pipe of the command's own ends as pipes do */
+    free(signals);
     free(got);
     free(arguments);
     free(environment);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../../../src/notify/ledger.h"
 #include "notify_bed.h"
@@ -47,7 +48,7 @@ static void teardown(void)
 
 static void grow(int64_t seconds, const struct store_finding *f)
 {
-    ledger_finding(ledger, bed_time(seconds), &(struct notify_finding){.run_id = 1, .finding = f, .community_id = "1:abc="}, note, NULL);
+    ledger_finding(ledger, bed_time(seconds), &(struct notify_finding){.run_id = 1, .finding = f, .community_id = "1:abc=", .is_new = f->flows == 1}, note, NULL);
 }
 
 static void due(int64_t seconds)
@@ -230,6 +231,51 @@ START_TEST(memory_is_bounded_and_what_does_not_fit_is_counted)
 }
 END_TEST
 
+START_TEST(a_flood_of_lesser_findings_leaves_room_for_grave_ones)
+{
+    char buf[32];
+
+    make(&(struct notify_options){.rate = 1000000, .burst = 1000, .max_findings = 100});
+    for (unsigned i = 0; i < 200; i++) {
+        struct store_finding f = from(i, "medium", buf);
+        grow(0, &f);
+    }
+    ck_assert_uint_eq(n_told, 75);
+    struct store_finding f = from(1000, "high", buf);
+    grow(1, &f);
+    ck_assert_uint_eq(n_told, 76);
+    ck_assert_uint_eq(ledger_held_back(ledger), 125);
+    for (unsigned i = 150; i < 200; i++) { /* one that grows is not held back anew */
+        f = from(i, "medium", buf);
+        f.flows = 2;
+        grow(2, &f);
+    }
+    ck_assert_uint_eq(ledger_held_back(ledger), 125);
+}
+END_TEST
+
+/* 65,536 in mind and none to be forgotten: a million more are passed over without a look at all of these for each. */
+START_TEST(a_full_ledger_costs_no_more)
+{
+    char            buf[32];
+    struct timespec begin, end;
+
+    make(&(struct notify_options){.rate = 1, .burst = 1});
+    for (unsigned i = 0; i < 65536; i++) {
+        struct store_finding f = from(i, "high", buf);
+        grow(0, &f);
+    }
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+    for (unsigned i = 65536; i < 165536; i++) {
+        struct store_finding f = from(i, "high", buf);
+        grow(1, &f);
+    }
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+    ck_assert_int_lt(end.tv_sec - begin.tv_sec, 10);
+    ck_assert_uint_eq(ledger_waiting(ledger), 65535);
+}
+END_TEST
+
 Suite *suite_notify_ledger(void);
 Suite *suite_notify_ledger(void)
 {
@@ -246,6 +292,8 @@ Suite *suite_notify_ledger(void)
     tcase_add_test(tc, a_flood_is_held_to_the_limit_counted_and_told_later);
     tcase_add_test(tc, a_limit_of_one_still_tells);
     tcase_add_test(tc, memory_is_bounded_and_what_does_not_fit_is_counted);
+    tcase_add_test(tc, a_flood_of_lesser_findings_leaves_room_for_grave_ones);
+    tcase_add_test(tc, a_full_ledger_costs_no_more);
     suite_add_tcase(suite, tc);
     return suite;
 }

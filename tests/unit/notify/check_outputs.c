@@ -310,13 +310,39 @@ START_TEST(what_is_held_back_is_told_as_a_number)
 }
 END_TEST
 
+/* Half of it is kept by a window that is closed to traffic, say: what fits goes, and nothing waits. */
+START_TEST(a_terminal_that_nobody_reads_holds_nothing_up)
+{
+    struct notify_vitals v = bed_vitals();
+    struct err           e = {0};
+    int                  master = posix_openpt(O_RDWR | O_NOCTTY);
+
+    ck_assert_int_ge(master, 0);
+    ck_assert_int_eq(grantpt(master), 0);
+    ck_assert_int_eq(unlockpt(master), 0);
+    int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    ck_assert_int_ge(slave, 0);
+    ck_assert_int_eq(notify_add_stderr(n, &(struct notify_stderr){.fd = slave, .line = true}, &e), 0);
+    for (int64_t t = 0; t < 5000; t++) {
+        notify_tick(n, bed_time(t), &v);
+        notify_message(n, bed_time(t), NOTIFY_WARNING, "something that has some length");
+    }
+    ck_assert_uint_gt(notify_counts(n).lost, 0);
+    notify_free(n);
+    n = NULL;
+    ck_assert_int_eq(fcntl(slave, F_GETFL) & O_NONBLOCK, 0); /* the description is others' too */
+    close(slave);
+    close(master);
+}
+END_TEST
+
 /* --- metrics ---------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(metrics_are_written_whole_and_taken_away_at_the_end)
 {
     struct notify_vitals v = bed_vitals();
     struct err           e = {0};
-    char                *path = bed_path(&folder, "flowaudit.prom"), *beside = bed_path(&folder, "flowaudit.prom.new");
+    char                *path = bed_path(&folder, "flowaudit.prom");
 
     ck_assert_int_eq(notify_add_metrics_file(n, path, 10 * SECOND, &e), 0);
     ck_assert_ptr_null(bed_read(path));
@@ -340,12 +366,11 @@ START_TEST(metrics_are_written_whole_and_taken_away_at_the_end)
     metrics = bed_read(path);
     ck_assert_ptr_nonnull(strstr(metrics, "flowaudit_packets_total 1000\n"));
     free(metrics);
-    ck_assert_int_eq(access(beside, F_OK), -1);
+    ck_assert_uint_eq(bed_files(&folder), 1); /* and nothing beside it */
     notify_free(n);
     n = NULL;
     ck_assert_int_eq(access(path, F_OK), -1);
     free(path);
-    free(beside);
 }
 END_TEST
 
@@ -353,20 +378,46 @@ START_TEST(metrics_that_cannot_be_written_are_told_once)
 {
     struct notify_vitals v = bed_vitals();
     struct err           e = {0};
-    char                *path = bed_path(&folder, "flowaudit.prom"), *beside = bed_path(&folder, "flowaudit.prom.new");
+    char                *path = bed_path(&folder, "flowaudit.prom");
     int                  fd = add_stderr((struct notify_stderr){0});
 
     ck_assert_int_eq(notify_add_metrics_file(n, "/nonexistent/x.prom", 0, &e), -ENOENT);
     ck_assert_int_eq(notify_add_metrics_file(n, path, SECOND, &e), 0);
-    ck_assert_int_eq(mkdir(beside, 0755), 0);
+    ck_assert_int_eq(mkdir(path, 0755), 0);
     for (int64_t t = 0; t < 5; t++)
         notify_tick(n, bed_time(t), &v);
     take(fd);
     ck_assert_uint_eq(bed_count(text, "cannot be written"), 1);
-    ck_assert_int_eq(rmdir(beside), 0);
+    ck_assert_int_eq(rmdir(path), 0);
     notify_tick(n, bed_time(6), &v);
     ck_assert_int_eq(access(path, F_OK), 0);
     close(fd);
+    free(path);
+}
+END_TEST
+
+/* What is there and is not ours stays: under the name of the metrics, and beside it. */
+START_TEST(metrics_take_no_file_of_others_away)
+{
+    struct notify_vitals v = bed_vitals();
+    struct err           e = {0};
+    char                *path = bed_path(&folder, "flowaudit.prom"), *beside = bed_path(&folder, "flowaudit.prom.new");
+
+    bed_write(path, "precious\n");
+    bed_write(beside, "precious\n");
+    ck_assert_int_eq(notify_add_metrics_file(n, path, SECOND, &e), -EEXIST);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(notify_add_metrics_file(n, path, SECOND, &e), 0);
+    bed_write(path, "precious\n"); /* and not one packet, no tick */
+    notify_free(n);
+    n = NULL;
+    ck_assert_uint_eq(bed_files(&folder), 2);
+    ck_assert_int_eq(unlink(path), 0);
+    n = bed_notifier(NULL);
+    ck_assert_int_eq(notify_add_metrics_file(n, path, SECOND, &e), 0);
+    notify_tick(n, bed_time(1), &v);
+    ck_assert_uint_eq(bed_files(&folder), 2);
+    ck_assert_int_eq(notify_add_metrics_file(n, path, SECOND, &e), 0); /* one that a killed run left behind */
     free(path);
     free(beside);
 }
@@ -393,6 +444,8 @@ Suite *suite_notify_outputs(void)
     tcase_add_test(tc, what_is_held_back_is_told_as_a_number);
     tcase_add_test(tc, metrics_are_written_whole_and_taken_away_at_the_end);
     tcase_add_test(tc, metrics_that_cannot_be_written_are_told_once);
+    tcase_add_test(tc, metrics_take_no_file_of_others_away);
+    tcase_add_test(tc, a_terminal_that_nobody_reads_holds_nothing_up);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -106,6 +106,27 @@ char *bed_read(const char *path)
     return text;
 }
 
+void bed_write(const char *path, const char *text)
+{
+    FILE *out = fopen(path, "w");
+
+    ck_assert_ptr_nonnull(out);
+    fputs(text, out);
+    ck_assert_int_eq(fclose(out), 0);
+}
+
+unsigned bed_files(const struct bed_folder *f)
+{
+    DIR     *dir = opendir(f->path);
+    unsigned n = 0;
+
+    ck_assert_ptr_nonnull(dir);
+    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+        n += e->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}
+
 int bed_socket(const char *path, int type)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

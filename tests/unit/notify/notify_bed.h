@@ -24,6 +24,8 @@ void  bed_folder_remove(struct bed_folder *);
 char *bed_path(const struct bed_folder *, const char *name);  /* to be freed */
 /* The whole file; to be freed; NULL where there is none. */
 char *bed_read(const char *path);
+void  bed_write(const char *path, const char *text);
+unsigned bed_files(const struct bed_folder *);
 /* A listening or bound Unix socket at 'path'; type as in socket(). */
 int   bed_socket(const char *path, int type);
 /* What can be read now, as text; "" where there is nothing. */
