@@ -139,8 +139,6 @@ int  store_merge(struct store *, const struct store_source *, size_t n, struct e
 int  store_remove_run(struct store *, int64_t run_id, int64_t removed_ns, const char *reason, struct err *reterr);
 /* The same for all that ended before then, but for the run at work. */
 int  store_remove_before(struct store *, int64_t before_ns, int64_t removed_ns, struct err *reterr);
-/* The same for the oldest, so that with the run at work 'keep' (1 or more) are left.  Runs that others are writing must not be among them. */
-int  store_keep_runs(struct store *, unsigned keep, int64_t removed_ns, struct err *reterr);
 /* Sets ended and 'complete' (1 only where every input was read to its end without a fault), commits; the file then is a single one in
  * rollback-journal mode, fit to be copied (unless another program is just reading it: then its log is emptied, and goes with the last reader).
  * Another run may begin after this. */

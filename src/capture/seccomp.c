@@ -5,6 +5,7 @@
 #ifdef HAVE_SECCOMP
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <linux/sockios.h>
 #include <sched.h>
@@ -19,20 +20,20 @@ static const char *const allowed[] = {
     /* files that are open, and those that Landlock leaves */
     "read", "readv", "pread64", "preadv", "preadv2", "write", "writev", "pwrite64", "pwritev", "pwritev2", "lseek", "_llseek",
     "close", "close_range", "fstat", "fstat64", "newfstatat", "fstatat64", "stat", "stat64", "lstat", "lstat64", "statx",
-    "fstatfs", "statfs", "access", "faccessat", "faccessat2", "open", "openat", "unlink", "unlinkat", "rename", "renameat",
-    "renameat2", "ftruncate", "ftruncate64", "truncate", "fsync", "fdatasync", "sync_file_range", "fallocate", "flock",
+    "fstatfs", "statfs", "access", "faccessat", "faccessat2", "unlink", "unlinkat", "rename", "renameat",
+    "renameat2", "ftruncate", "ftruncate64", "fsync", "fdatasync", "sync_file_range", "fallocate", "flock",
     "fcntl", "fcntl64", "fadvise64", "fadvise64_64", "readlink", "readlinkat", "getcwd", "getdents64", "fchmod", "fchown",
-    "utimensat", "umask", "dup", "dup2", "dup3", "pipe", "pipe2",
+    "umask", "dup", "dup2", "dup3", "pipe", "pipe2",
     /* memory and threads */
     "brk", "mmap", "mmap2", "munmap", "mremap", "madvise", "msync", "mprotect", "mincore", "futex", "futex_time64",
     "set_robust_list", "get_robust_list", "rseq", "set_tid_address", "membarrier", "sched_yield", "sched_getaffinity",
-    "sched_setaffinity", "sched_getparam", "sched_getscheduler", "exit", "exit_group", "prlimit64", "getrlimit",
+    "sched_setaffinity", "sched_getparam", "sched_getscheduler", "exit", "exit_group", "getrlimit",
     /* time, signals, waiting */
     "clock_gettime", "clock_gettime64", "clock_getres", "clock_nanosleep", "clock_nanosleep_time64", "nanosleep",
     "gettimeofday", "time", "times", "getrusage", "timer_create", "timer_settime", "timer_gettime", "timer_delete",
     "timer_getoverrun", "setitimer", "getitimer", "alarm", "timerfd_create", "timerfd_settime", "timerfd_gettime", "signalfd4", "eventfd2",
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigreturn", "rt_sigpending", "rt_sigtimedwait", "rt_sigsuspend",
-    "sigaltstack", "tgkill", "poll", "ppoll", "ppoll_time64", "select", "_newselect", "pselect6", "epoll_create1",
+    "sigaltstack", "poll", "ppoll", "ppoll_time64", "select", "_newselect", "pselect6", "epoll_create1",
     "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "restart_syscall", "wait4", "waitid", "pause",
     /* who and where we are */
     "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getuid32", "geteuid32", "getgid32", "getegid32",
@@ -84,10 +85,35 @@ static int add_sockets(scmp_filter_ctx f, const struct confine_options *o)
     return rc != 0 ? rc : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 }
 
+/* A file is emptied only where it may be written to: older kernels' Landlock does not look at O_TRUNC, and the captures may be read. */
+static int add_open(scmp_filter_ctx f, int number, unsigned flags_at)
+{
+    const scmp_datum_t mask = O_TRUNC | O_ACCMODE;
+    int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, number, 1, SCMP_CMP(flags_at, SCMP_CMP_MASKED_EQ, O_TRUNC, 0));
+
+    if (rc == 0)
+        rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, number, 1, SCMP_CMP(flags_at, SCMP_CMP_MASKED_EQ, mask, O_TRUNC | O_WRONLY));
+    return rc != 0 ? rc : seccomp_rule_add(f, SCMP_ACT_ALLOW, number, 1, SCMP_CMP(flags_at, SCMP_CMP_MASKED_EQ, mask, O_TRUNC | O_RDWR));
+}
+
+/* Calls that could be about other processes of this user. */
+static int add_own(scmp_filter_ctx f)
+{
+    int rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
+
+    return rc != 0 ? rc : seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0, 0));
+}
+
 static int fill_narrow(scmp_filter_ctx f, const struct confine_options *o)
 {
     int rc = add(f, SCMP_ACT_ALLOW, allowed, N(allowed));
 
+    if (rc == 0)
+        rc = add_open(f, SCMP_SYS(openat), 2);
+    if (rc == 0 && SCMP_SYS(open) >= 0) /* newer machines have none */
+        rc = add_open(f, SCMP_SYS(open), 1);
+    if (rc == 0)
+        rc = add_own(f);
     for (size_t i = 0; rc == 0 && i < N(ioctls); i++)
         rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, ioctls[i], 0));
     /* A new thread, but no process.  The flags of clone3() cannot be seen here: without it, glibc takes clone(). */

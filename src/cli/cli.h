@@ -72,10 +72,10 @@ int     duration_parse(const char *text, int64_t *ret_ns);
 bool    wants_color(FILE *);
 unsigned terminal_width(void);
 
-/* "flowaudit: " and the sentence, to standard error; returns EXIT_UNUSABLE. */
+/* "flowaudit: " and the sentence, to standard error, safe to show; returns EXIT_UNUSABLE. */
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* A number of a run: 0, or EXIT_UNUSABLE with the option named. */
-int parse_run(const char *option, const char *text, int64_t *ret);
+/* The number of a run or a finding, "#" before it or not: 0, or EXIT_UNUSABLE with the option named. */
+int parse_id(const char *option, const char *text, int64_t *ret);
 bool is_same_file(const char *a, const char *b);
 /* A file that is named twice would count twice: EXIT_UNUSABLE with the names, else 0. */
 int refuse_twice(const char *const *paths, size_t n);

@@ -31,28 +31,6 @@ struct carve_options {
     bool        quiet;
 };
 
-static int parse_id(const char *what, const char *text, int64_t *ret)
-{
-    char *end;
-
-    text += *text == '#'; /* as reports write it */
-    errno = 0;
-    long long n = strtoll(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || n < 1)
-        return complain("%s '%s': a number from 1 is wanted", what, text);
-    *ret = n;
-    return 0;
-}
-
-/* Text from the record and from traffic may be in it. */
-static int fail(const struct err *err)
-{
-    report_put_safe(stderr, "flowaudit: ");
-    report_put_safe(stderr, err->msg);
-    putc('\n', stderr);
-    return EXIT_UNUSABLE;
-}
-
 static void say(const struct carve_options *o, const struct selection *s, const struct evidence_result *e)
 {
     report_put_safe(stdout, o->out);
@@ -161,7 +139,7 @@ static int run(const struct carve_options *o)
     int              rc = reader_open(o->db, &reader, &err);
 
     if (rc != 0)
-        return fail(&err);
+        return complain("%s", err.msg);
     rc = reader_hold(reader, &err);
     if (rc == 0)
         rc = check_out(reader, o, &err);
@@ -170,7 +148,7 @@ static int run(const struct carve_options *o)
         selection_clear(&s);
     }
     reader_free(reader);
-    return rc != 0 ? fail(&err) : finish_output(EXIT_NOTHING);
+    return rc != 0 ? complain("%s", err.msg) : finish_output(EXIT_NOTHING);
 }
 
 int cmd_carve(int argc, char **argv)
@@ -200,7 +178,7 @@ int cmd_carve(int argc, char **argv)
     if (rc == 0 && o.out == NULL)
         rc = complain("--out FILE is missing: where the packets go");
     if (rc == 0)
-        rc = parse_id("finding", argv[optind + 1], &o.finding);
+        rc = parse_id("FINDING", argv[optind + 1], &o.finding);
     if (rc != 0)
         return misuse("carve");
     o.db = argv[optind];

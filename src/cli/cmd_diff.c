@@ -78,10 +78,10 @@ int cmd_diff(int argc, char **argv)
             rc = take_format(optarg, &r.format);
             break;
         case 'O':
-            rc = parse_run("--old-run", optarg, &r.runs[0]);
+            rc = parse_id("--old-run", optarg, &r.runs[0]);
             break;
         case 'N':
-            rc = parse_run("--new-run", optarg, &r.runs[1]);
+            rc = parse_id("--new-run", optarg, &r.runs[1]);
             break;
         case 'v':
             r.query.verbose = true;

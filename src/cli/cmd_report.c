@@ -172,7 +172,7 @@ int cmd_report(int argc, char **argv)
             r.query.table = optarg;
             break;
         case 'R':
-            if (parse_run("--run", optarg, &r.query.run_id) != 0)
+            if (parse_id("--run", optarg, &r.query.run_id) != 0)
                 return misuse("report");
             break;
         case 'e':

@@ -58,12 +58,8 @@ static int run(const char *path, const char *inputs, const char *seal, struct ta
     struct err     err = {0};
     int            rc = reader_open(path, &reader, &err);
 
-    if (rc != 0) {
-        report_put_safe(stderr, "flowaudit: ");
-        report_put_safe(stderr, err.msg);
-        putc('\n', stderr);
-        return EXIT_UNUSABLE;
-    }
+    if (rc != 0)
+        return complain("%s", err.msg);
     rc = reader_hold(reader, &err);
     if (rc == 0)
         rc = seal_verify(reader, seal, tell, t, &err);

@@ -28,13 +28,6 @@ static int run(const char *path, const struct report_waiver *w)
     return rc == 0 ? finish_output(EXIT_NOTHING) : complain("%s", err.msg);
 }
 
-static int parse_finding(const char *text, int64_t *ret)
-{
-    if (*text == '#')
-        text++;
-    return parse_run("FINDING", text, ret);
-}
-
 int cmd_waive(int argc, char **argv)
 {
     static const struct option options[] = {{"owner", required_argument, NULL, 'o'},  {"reason", required_argument, NULL, 'r'},
@@ -59,7 +52,7 @@ int cmd_waive(int argc, char **argv)
             w.id = optarg;
             break;
         case 'R':
-            rc = parse_run("--run", optarg, &w.run_id);
+            rc = parse_id("--run", optarg, &w.run_id);
             break;
         case 'h':
             fputs(help, stdout);
@@ -73,6 +66,6 @@ int cmd_waive(int argc, char **argv)
     if (rc == 0 && (w.owner == NULL || w.reason == NULL || w.until == NULL))
         rc = complain("an exception has an owner, a reason and an end: --owner, --reason and --until are wanted");
     if (rc == 0)
-        rc = parse_finding(argv[optind + 1], &w.finding_id);
+        rc = parse_id("FINDING", argv[optind + 1], &w.finding_id);
     return rc == 0 ? run(argv[optind], &w) : misuse("waive");
 }

@@ -430,9 +430,7 @@ static int lock_up(const struct live_run *l, struct err *reterr)
     struct confine_result result;
 
     add_folder(&writes, r->db);
-    for (size_t i = 0; i < r->outputs.n_ndjson; i++)
-        if (strcmp(r->outputs.ndjson[i], "-") != 0)
-            add_folder(&writes, r->outputs.ndjson[i]);
+    /* The files of --ndjson are open, and connecting to a socket needs no right to its folder. */
     for (size_t i = 0; i < r->outputs.n_metrics; i++)
         if (strchr(r->outputs.metrics[i], '/') != NULL)
             add_folder(&writes, r->outputs.metrics[i]);
@@ -441,7 +439,7 @@ static int lock_up(const struct live_run *l, struct err *reterr)
     struct confine_options o = {
         .write_folders = (const char *const *)writes.items, .n_write_folders = writes.n,
         .read_paths = (const char *const *)reads.items, .n_read_paths = reads.n,
-        .capturing = true, .unix_sockets = true,
+        .capturing = true, .unix_sockets = watch_outputs_connect(&r->outputs),
     };
     int rc = confine_lock(&o, &result, reterr);
     if (rc == 0 && result.missing[0] != '\0')
@@ -482,6 +480,13 @@ static int watch(struct live_run *l, struct store *store, struct watch_result *r
     return rc;
 }
 
+/* The terminal is given back before the last words. */
+static void end_outputs(struct live_run *l)
+{
+    notify_free(l->notifier);
+    l->notifier = NULL;
+}
+
 /* All that is opened with the rights that there are, then without them, then packets. */
 static int open_and_watch(struct live_run *l)
 {
@@ -504,6 +509,7 @@ static int open_and_watch(struct live_run *l)
         return rc;
     if (confine_become(r->user, false, &err) != 0 || store_open(r->db, &store, &err) != 0 || lock_up(l, &err) != 0) {
         store_abandon(store);
+        end_outputs(l);
         return complain("%s", err.msg);
     }
     rc = watch(l, store, &result, &err);
@@ -511,8 +517,7 @@ static int open_and_watch(struct live_run *l)
         store_abandon(store);
     else
         store_close(store);
-    notify_free(l->notifier); /* the terminal is given back before the last words */
-    l->notifier = NULL;
+    end_outputs(l);
     if (rc != 0) {
         complain("%s", err.msg);
         return EXIT_INCOMPLETE;

@@ -10,19 +10,28 @@
 
 #include "cli.h"
 #include "flowaudit/classify.h"
+#include "flowaudit/report.h"
 #include "version.h"
 
 #define PATH_SIZE 4096
 
+/* A sentence may have in it what a record or a packet holds. */
 int complain(const char *fmt, ...)
 {
+    char    sentence[8192], *line = NULL;
+    size_t  size = 0;
     va_list args;
+    FILE   *f = open_memstream(&line, &size); /* so that it is written at once */
 
-    fputs("flowaudit: ", stderr);
     va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
+    vsnprintf(sentence, sizeof(sentence), fmt, args);
     va_end(args);
-    fputc('\n', stderr);
+    report_put_safe(f != NULL ? f : stderr, "flowaudit: ");
+    report_put_safe(f != NULL ? f : stderr, sentence);
+    fputc('\n', f != NULL ? f : stderr);
+    if (f != NULL && fclose(f) == 0)
+        fwrite(line, 1, size, stderr);
+    free(line);
     return EXIT_UNUSABLE;
 }
 
@@ -161,12 +170,14 @@ int parse_policy_format(const char *name, enum policy_format *ret)
     return complain("unknown format '%s'; known are text, tsv and json", name);
 }
 
-int parse_run(const char *option, const char *text, int64_t *ret)
+int parse_id(const char *option, const char *text, int64_t *ret)
 {
-    char     *end;
-    long long n = strtoll(text, &end, 10);
+    const char *digits = text + (*text == '#'); /* as reports write it */
+    char       *end;
 
-    if (*text == '\0' || *end != '\0' || n < 1)
+    errno = 0;
+    long long n = strtoll(digits, &end, 10);
+    if (*digits < '0' || *digits > '9' || *end != '\0' || errno != 0 || n < 1)
         return complain("%s %s: a number from 1 on is wanted", option, text);
     *ret = n;
     return 0;

@@ -170,15 +170,27 @@ static int open_metrics(const char *where, struct notifier *n, struct err *err)
     return notify_add_metrics_http(n, where, err);
 }
 
+static const char *supervisor_path(void)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+
+    return path != NULL && *path != '\0' ? path : NULL;
+}
+
 /* The service manager, where there is one. */
 static int open_supervisor(struct notifier *n, struct err *err)
 {
-    const char *path = getenv("NOTIFY_SOCKET"), *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+    const char *path = supervisor_path(), *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
     int64_t     watchdog = usec != NULL && (pid == NULL || strtol(pid, NULL, 10) == getpid()) ? strtoll(usec, NULL, 10) * 1000 : 0;
 
-    if (path == NULL || *path == '\0')
+    if (path == NULL)
         return 0;
     return notify_add_supervisor(n, path, watchdog > 0 ? watchdog : 0, err);
+}
+
+bool watch_outputs_connect(const struct watch_outputs *o)
+{
+    return o->n_ndjson > 0 || o->n_metrics > 0 || o->syslog != NULL || o->journal || supervisor_path() != NULL;
 }
 
 static int fail(const char *option, const struct err *err)

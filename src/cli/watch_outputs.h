@@ -54,5 +54,7 @@ struct watch_outputs_run {
 };
 /* Opens all of them; complains.  To be called before rights are given up and before there are threads.  0, or EXIT_UNUSABLE. */
 int watch_outputs_open(const struct watch_outputs *, const struct watch_outputs_run *, struct notifier **ret);
+/* Will any of them make, connect or accept sockets while the run goes on? */
+bool watch_outputs_connect(const struct watch_outputs *);
 
 #endif

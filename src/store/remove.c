@@ -84,39 +84,16 @@ int store_remove_run(struct store *s, int64_t run_id, int64_t removed_ns, const 
     return rc;
 }
 
-int store_keep_runs(struct store *s, unsigned keep, int64_t removed_ns, struct err *reterr)
+int store_remove_before(struct store *s, int64_t before_ns, int64_t removed_ns, struct err *reterr)
 {
-    const int64_t args[] = {s->run_id, keep > 0 ? (int64_t)keep - 1 : 0};
+    const int64_t args[] = {before_ns, s->run_id};
     int64_t run_id = 1;
     int rc = 0;
 
-    assert(s->run_id != 0);
     while (rc == 0 && run_id != 0) {
-        rc = find(s, "SELECT run_id FROM run WHERE run_id < ?1 ORDER BY run_id DESC LIMIT 1 OFFSET ?2", args, 2, &run_id, reterr);
+        rc = find(s, "SELECT min(run_id) FROM run WHERE ended_ns < ?1 AND run_id <> ?2", args, 2, &run_id, reterr);
         if (rc == 0 && run_id != 0)
-            rc = store_remove_run(s, run_id, removed_ns, "older than the runs to keep", reterr);
+            rc = store_remove_run(s, run_id, removed_ns, "older than it is to be kept", reterr);
     }
     return rc;
-}
-
-int store_remove_before(struct store *s, int64_t before_ns, int64_t removed_ns, struct err *reterr)
-{
-    for (;;) {
-        sqlite3_stmt *stmt = NULL;
-        int64_t run_id = 0;
-        int rc = sqlite3_prepare_v2(s->db, "SELECT min(run_id) FROM run WHERE ended_ns < ?1 AND run_id <> ?2", -1, &stmt, NULL);
-
-        if (rc == SQLITE_OK && sqlite3_bind_int64(stmt, 1, before_ns) == SQLITE_OK && sqlite3_bind_int64(stmt, 2, s->run_id) == SQLITE_OK) {
-            rc = sqlite3_step(stmt);
-            run_id = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
-        }
-        sqlite3_finalize(stmt);
-        if (rc != SQLITE_ROW)
-            return store_fail(s, "cannot look for older runs", reterr);
-        if (run_id == 0)
-            return 0;
-        int code = store_remove_run(s, run_id, removed_ns, "older than it is to be kept", reterr);
-        if (code != 0)
-            return code;
-    }
 }

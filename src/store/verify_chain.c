@@ -231,7 +231,7 @@ static int verify_manifest(struct chain *c, struct link *l, const char *text, si
 
 static int verify_run(struct chain *c, struct link *l, struct err *reterr)
 {
-    int64_t there, removed = 0, by = 0;
+    int64_t there, removed = 0, by = 0, by_sealed = 0;
     int rc = verify_number(c->v, "SELECT count(*) FROM run WHERE run_id = ?1", l->run_id, 0, &there, reterr);
 
     if (rc == 0)
@@ -248,12 +248,23 @@ static int verify_run(struct chain *c, struct link *l, struct err *reterr)
     else if (there == 0 && by == 0)
         broken(c, l, "its run was removed, and not by flowaudit");
     rc = verify_lines(c, l, there > 0 ? NULL : "removal", reterr);
+    if (rc == 0 && by != 0)
+        rc = verify_number(c->v, "SELECT count(*) FROM seal WHERE run_id = ?1", by, 0, &by_sealed, reterr);
     if (rc == 0 && l->holds && there > 0)
         verify_tell(c->v, SEAL_HOLDS, l->run_id, "all tables are as sealed; seal %" PRId64 " is %s", l->seal_id, l->sha256);
+    else if (rc == 0 && l->holds && by_sealed == 0) /* anybody could have added its note */
+        verify_tell(c->v, SEAL_UNKNOWN, l->run_id, "was removed in run %" PRId64 ", which has no seal itself; seal %" PRId64 " was %s", by,
+                    l->seal_id, l->sha256);
     else if (rc == 0 && l->holds)
         verify_tell(c->v, SEAL_HOLDS, l->run_id, "was removed by flowaudit in run %" PRId64 "; seal %" PRId64 " was %s", by, l->seal_id,
                     l->sha256);
     return rc;
+}
+
+/* What is compared as a text is all that is in the cell. */
+static bool is_whole(sqlite3_stmt *stmt, int column)
+{
+    return strlen(verify_cell(stmt, column)) == (size_t)sqlite3_column_bytes(stmt, column);
 }
 
 static int verify_link(struct chain *c, sqlite3_stmt *stmt, struct err *reterr)
@@ -266,6 +277,10 @@ static int verify_link(struct chain *c, sqlite3_stmt *stmt, struct err *reterr)
         .holds = true,
     };
     const char *text = verify_cell(stmt, 4);
+    bool is_first = sqlite3_column_type(stmt, 2) == SQLITE_NULL;
+
+    if (!is_whole(stmt, 2) || !is_whole(stmt, 3) || is_first != (l.previous[0] == '\0'))
+        broken(c, &l, "it has more or less in it than a seal has");
     int rc = verify_manifest(c, &l, text, (size_t)sqlite3_column_bytes(stmt, 4), reterr);
 
     if (rc == 0 && l.manifest.text != NULL)

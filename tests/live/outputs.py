@@ -185,10 +185,27 @@ def check_top(flowaudit, root, folder, lines, columns):
     os.close(master)
 
 
+def check_refused(flowaudit, root, folder):
+    """What is wrong at the start is said on the terminal as it was, not on the table's screen, which is gone then."""
+    master, slave = pty.openpty()
+    run = start(flowaudit, f'{root}/samples/incident.yaml', folder, '--top', '-o', folder, stdin=slave, stdout=slave, stderr=slave,
+                env={**os.environ, 'TERM': 'xterm'})
+    assert run.wait(60) == 2, run.returncode
+    os.close(slave)
+    shown = b''
+    while select.select([master], [], [], 1)[0]:
+        try:
+            shown += os.read(master, 65536)
+        except OSError:  # the other end is closed
+            break
+    os.close(master)
+    assert b'\x1b[?1049l' in shown and b'not a file' in shown.split(b'\x1b[?1049l')[-1], shown
+
+
 def main():
     flowaudit, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
     enter_namespace()
-    for check in (check_outputs, lambda *a: check_top(*a, 24, 80), lambda *a: check_top(*a, 10, 40)):
+    for check in (check_outputs, check_refused, lambda *a: check_top(*a, 24, 80), lambda *a: check_top(*a, 10, 40)):
         with tempfile.TemporaryDirectory() as folder:
             check(flowaudit, root, folder)
     return 0

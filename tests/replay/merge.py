@@ -148,6 +148,12 @@ def check_refused(bench, whole, joined):
                                    ('no such file', [whole, 'none.db'], 'no such file')):
         done = bench.run('merge', '-o', 'refused.db', *arguments)
         bench.expect(what, (done.returncode, words in done.stderr, os.path.exists(os.path.join(bench.folder, 'refused.db'))), (2, True, False))
+    evil = bench.audit('evil', bench.capture)
+    for name in copy, evil:
+        with sqlite3.connect(os.path.join(bench.folder, name)) as c:
+            c.execute("UPDATE input SET name = char(27) || ']0;evil' || char(7)")
+    done = bench.run('merge', '-o', 'refused.db', copy, evil)
+    bench.expect('a name from a record', (done.returncode, r'\x1b]0;evil\x07' in done.stderr, '\x1b' in done.stderr), (2, True, False))
     with sqlite3.connect(os.path.join(bench.folder, copy)) as c: # as of a live run
         c.execute('UPDATE input SET sha256 = NULL')
     done = bench.run('merge', '-o', 'refused.db', copy, os.path.join('.', copy))

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -159,6 +160,26 @@ static void call_unshare(const char *folder)
     unshare(CLONE_NEWNET);
 }
 
+/* What Landlock of older kernels lets pass: a file that may only be read is emptied; and other processes of this user. */
+static void harm_what_is_not_ours(const char *folder)
+{
+    struct rlimit limit = {0};
+    char path[64];
+
+    snprintf(path, sizeof(path), "%s/file", folder);
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    expect(fd >= 0 && write(fd, "text", 4) == 4, 1);
+    lock(folder, false);
+    expect(open(path, O_RDONLY | O_TRUNC) < 0 && errno == EPERM, 2);
+    expect(truncate(path, 0) != 0 && errno == EPERM, 3);
+    expect(lseek(fd, 0, SEEK_END) == 4, 4);
+    expect(utimensat(AT_FDCWD, path, NULL, 0) != 0 && errno == EPERM, 5);
+    expect(syscall(SYS_tgkill, getppid(), getppid(), 0) != 0 && errno == EPERM, 6);
+    expect(prlimit(getppid(), RLIMIT_CORE, NULL, &limit) != 0 && errno == EPERM, 7);
+    expect(syscall(SYS_tgkill, getpid(), getpid(), 0) == 0 && getrlimit(RLIMIT_CORE, &limit) == 0, 8);
+    expect((fd = open(path, O_WRONLY | O_TRUNC)) >= 0 && lseek(fd, 0, SEEK_END) == 0, 9);
+}
+
 static bool has_seccomp(void)
 {
     struct confine_result result = {0};
@@ -206,6 +227,18 @@ START_TEST(other_calls_fail_and_the_process_goes_on)
         return;
     }
     ck_assert_int_eq(in_child(call_others, "/tmp"), 0);
+}
+END_TEST
+
+START_TEST(files_that_are_read_and_other_processes_are_out_of_reach)
+{
+    char folder[32];
+
+    if (confine_is_wide() || !has_seccomp())
+        return;
+    make_folder(folder);
+    ck_assert_int_eq(in_child(harm_what_is_not_ours, folder), 0);
+    remove_folder(folder);
 }
 END_TEST
 
@@ -302,6 +335,7 @@ Suite *suite_confine(void)
     tcase_add_test(t, files_are_made_in_the_folders_that_are_named_and_nowhere_else);
     tcase_add_loop_test(t, what_only_an_intruder_does_ends_the_process, 0, 5);
     tcase_add_test(t, other_calls_fail_and_the_process_goes_on);
+    tcase_add_test(t, files_that_are_read_and_other_processes_are_out_of_reach);
     tcase_add_test(t, root_becomes_another_user_with_no_way_back);
     tcase_add_test(t, a_pipe_may_be_among_the_inputs);
     tcase_add_test(t, a_folder_that_is_not_there_is_an_error);

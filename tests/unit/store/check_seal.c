@@ -65,8 +65,10 @@ static void add_run(unsigned keep)
 
     scratch_conversation(s, 1);
     scratch_conversation(s, 2);
-    if (keep > 0)
-        ck_assert_msg(store_keep_runs(s, keep, 1700000000000000000, &e) == 0, "%s", e.msg);
+    for (int64_t old = 1; keep > 0 && old + keep <= run; old++) {
+        int rc = store_remove_run(s, old, 1700000000000000000, "older than the runs to keep", &e);
+        ck_assert_msg(rc == 0 || rc == -ENOENT, "%s", e.msg);
+    }
     ck_assert_msg(store_end_run(s, 1, true, &e) == 0, "%s", e.msg);
     store_close(s);
 }
@@ -128,6 +130,29 @@ START_TEST(the_note_of_a_removal_is_sealed_and_outlives_its_run)
 }
 END_TEST
 
+START_TEST(a_removal_by_a_run_without_a_seal_proves_nothing)
+{
+    add_run(0);
+    scratch_sql(scratch.path,
+                "DELETE FROM run; DELETE FROM conversation; DELETE FROM input; INSERT INTO run(run_id, complete) VALUES (9, 0);"
+                " INSERT INTO removal(run_id, removed_run, removed_ns, seal, reason) SELECT 9, 1, 5, sha256, 'old' FROM seal");
+    expect(0, 0, 2, "run 1: was removed in run 9, which has no seal itself");
+}
+END_TEST
+
+/* The table of seals is in no seal: each cell of it is looked at for itself. */
+START_TEST(a_seal_has_nothing_else_in_it)
+{
+    add_run(0);
+    scratch_sql(scratch.path, "UPDATE seal SET previous = ''");
+    expect(0, 1, 0, "more or less in it");
+    scratch_sql(scratch.path, "UPDATE seal SET previous = NULL");
+    expect(1, 0, 0, "as sealed");
+    scratch_sql(scratch.path, "UPDATE seal SET sha256 = sha256 || char(0) || 'x'");
+    expect(0, 1, 0, "more or less in it");
+}
+END_TEST
+
 START_TEST(the_run_at_work_and_none_cannot_be_removed)
 {
     struct err e = {0};
@@ -169,6 +194,8 @@ Suite *suite_seal(void)
     tcase_add_test(tc, runs_that_the_program_removes_leave_the_chain_whole);
     tcase_add_test(tc, the_note_of_a_removal_is_sealed_and_outlives_its_run);
     tcase_add_test(tc, the_run_at_work_and_none_cannot_be_removed);
+    tcase_add_test(tc, a_removal_by_a_run_without_a_seal_proves_nothing);
+    tcase_add_test(tc, a_seal_has_nothing_else_in_it);
     tcase_add_test(tc, a_manifest_that_names_what_no_record_has_is_refused);
     suite_add_tcase(suite, tc);
     return suite;
