@@ -83,7 +83,8 @@ char *arena_text(struct rules_arena *a, const char *text, size_t len)
     char *ret = len < SIZE_MAX ? take(&a->texts, len + 1) : NULL;
 
     if (ret != NULL) {
-        memcpy(ret, text, len);
+        if (text != NULL)
+            memcpy(ret, text, len);
         ret[len] = '\0';
     }
     return ret;

@@ -21,7 +21,7 @@
 struct rules_arena *arena_new(void);
 void arena_free(struct rules_arena *);
 void *arena_alloc(struct rules_arena *, size_t size); /* zeroed, aligned for any type; NULL: no memory */
-char *arena_text(struct rules_arena *, const char *text, size_t len); /* a copy with a NUL; unaligned */
+char *arena_text(struct rules_arena *, const char *text, size_t len); /* a copy with a NUL (text NULL: room for one); unaligned */
 
 /* --- tree.c ----------------------------------------------------------------------------------- */
 enum node_kind { NODE_SCALAR, NODE_MAPPING, NODE_SEQUENCE };

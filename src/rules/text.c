@@ -69,6 +69,44 @@ static bool check_character(struct parse *p, const struct rules_place *at, const
     return false;
 }
 
+static bool is_blank(const unsigned char *s, const unsigned char *end)
+{
+    return s == end || *s == ' ' || *s == '\t' || *s == '\r' || *s == '\n';
+}
+
+/* The '?' before a key, where one may stand in this line: at its start, or behind what may end another entry.  No file
+ * needs such keys, and libfyaml (0.7.12) frees one twice when a tab follows the ':' of another behind it. */
+static const unsigned char *find_explicit_key(const unsigned char *s, const unsigned char *end)
+{
+    bool may = true;
+
+    for (const unsigned char *start = s; s < end && *s != '\n'; s++) {
+        if (*s == '?' && may && (is_blank(s + 1, end) || strchr(",[]{}", s[1]) != NULL))
+            return s;
+        if (*s == '#' && (s == start || is_blank(s - 1, end)))
+            return NULL;
+        if (may && (*s == '!' || *s == '&' || *s == '*'))
+            while (!is_blank(s + 1, end))
+                s++;
+        else if (!is_blank(s, end) && !(may && *s == '-'))
+            may = strchr(":[]{},\"'\xef\xbb\xbf", *s) != NULL; /* a byte order mark too */
+    }
+    return NULL;
+}
+
+static bool check_line(struct parse *p, const struct rules_place *at, const unsigned char *line)
+{
+    const unsigned char *key = find_explicit_key(line, (const unsigned char *)p->text + p->size);
+    struct rules_place place = {.line = at->line, .width = 1};
+
+    if (key == NULL)
+        return true;
+    place.column = (unsigned)(key - line) + 1;
+    parse_error_at(p, &place,
+                   "'?' before a key is not accepted; write 'key: value', and a text with ' ? ' without blanks");
+    return false;
+}
+
 bool text_check(struct parse *p)
 {
     const unsigned char *s = (const unsigned char *)p->text, *end = s + p->size, *line = s;
@@ -77,6 +115,8 @@ bool text_check(struct parse *p)
     while (s < end) {
         size_t len = 1;
 
+        if (s == line && !check_line(p, &at, line))
+            return false;
         if (*s == '\n') {
             at.line++;
             at.column = 1;

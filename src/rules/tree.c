@@ -19,6 +19,7 @@ struct builder {
     unsigned n_documents;
     bool stopped;            /* an error after which nothing more can be read */
     struct rules_place last; /* of the newest node: where an empty value is said to be */
+    char said[160];          /* libfyaml's first message: some of its faults have no other word, and no place */
 };
 
 const struct node *node_first(const struct parse *p, const struct node *n)
@@ -126,28 +127,56 @@ static void open_collection(struct builder *b, struct fy_event *e)
         b->levels[b->depth++] = (struct level){.node = at_node};
 }
 
+/* Copies the text of a token, as far as there is room for it.  Its length, or -1 with errno. */
+static ssize_t copy_text(struct fy_token *token, char *to, size_t room)
+{
+    struct fy_token_iter *iter = fy_token_iter_create(token);
+    const struct fy_iter_chunk *chunk = NULL;
+    size_t ret = 0;
+    int error = iter == NULL ? -1 : 0;
+
+    while (iter != NULL && (chunk = fy_token_iter_chunk_next(iter, chunk, &error)) != NULL) {
+        if (to != NULL && ret <= room && chunk->len <= room - ret)
+            memcpy(to + ret, chunk->str, chunk->len);
+        ret += chunk->len;
+    }
+    fy_token_iter_destroy(iter);
+    return error == 0 ? (ssize_t)ret : -1;
+}
+
+/* Not fy_token_get_text(): it trusts the scanner's guess of the length, and where that is too small it gives no text
+ * and leaks its iterator (0.7.12). */
+static char *scalar_text(struct builder *b, struct fy_token *token, const struct rules_place *at, size_t *ret_len)
+{
+    errno = 0;
+    ssize_t len = token != NULL ? copy_text(token, NULL, 0) : 0;
+    char *text = len >= 0 ? arena_text(b->parse->arena, NULL, (size_t)len) : NULL;
+
+    if (text != NULL && (token == NULL || copy_text(token, text, (size_t)len) == len)) {
+        *ret_len = (size_t)len;
+        return text;
+    }
+    if (text != NULL || (len < 0 && errno != ENOMEM))
+        stop(b, at, "this text cannot be read; is an escape in it wrong?");
+    else
+        b->parse->out_of_memory = b->stopped = true;
+    return NULL;
+}
+
 static void add_scalar(struct builder *b, struct fy_event *e)
 {
     struct parse *p = b->parse;
     struct fy_token *token = e->scalar.value;
     const struct fy_mark *mark = fy_event_start_mark(e);
     size_t len = 0;
-    const char *text = token != NULL ? fy_token_get_text(token, &len) : "";
     struct rules_place at = mark != NULL ? mark_place(mark, fy_event_end_mark(e)) : b->last;
-
-    if (token != NULL && text == NULL) {
-        p->out_of_memory = b->stopped = true;
-        return;
-    }
-    struct node node = {.text = arena_text(p->arena, text, len),
+    struct node node = {.text = scalar_text(b, token, &at, &len),
                         .line = at.line,
                         .column = at.column,
                         .width = at.width,
                         .plain = token == NULL || fy_token_scalar_style(token) == FYSS_PLAIN};
-    if (node.text == NULL) {
-        p->out_of_memory = b->stopped = true;
+    if (node.text == NULL)
         return;
-    }
     if (!node.plain && (strlen(node.text) != len || text_has_control(node.text))) {
         parse_error_at(p, &at, "control character in a text; only printable text is accepted");
         node.refused = 1;
@@ -225,6 +254,7 @@ static const char *advice(const char *message)
         {"closing quote", "; the text ends with the quote that it starts with"},
         {"cannot start with", "; put the text in quotes"},
         {"invalid escape", "; write a backslash as \\\\ or use single quotes"},
+        {"indentation indicator", "; the number behind '|' or '>' is 1 to 9, or left out"},
         {"invalid alias", "; a '*' that is meant as such stands in quotes"},
     };
 
@@ -281,9 +311,13 @@ static void report_yaml_errors(struct builder *b, struct fy_diag *diag)
         report_yaml_error(b, e);
         cut = cut == 0 || line < cut ? line : cut;
     }
-    if (cut == 0) { /* it has a sentence for each fault of the text: without one, it was not the text */
+    if (cut == 0 && (errno == ENOMEM || b->said[0] == '\0')) {
         b->parse->out_of_memory = true;
         return;
+    }
+    if (cut == 0) {
+        parse_error_at(b->parse, &b->last, "%s, here or in what follows%s", b->said, advice(b->said));
+        cut = b->last.line;
     }
     b->parse->cut_line = open != NULL && open->line < cut ? open->line : cut;
 }
@@ -292,18 +326,37 @@ static void read_events(struct builder *b, struct fy_parser *parser)
 {
     struct fy_event *e;
 
-    while (!b->stopped && (e = fy_parser_parse(parser)) != NULL) {
+    for (;;) {
+        errno = 0; /* a failed allocation leaves ENOMEM */
+        if (b->stopped || (e = fy_parser_parse(parser)) == NULL)
+            return;
         handle(b, e);
         fy_parser_event_free(parser, e);
     }
 }
 
-static struct fy_diag *new_diag(void)
+static void keep_first(struct fy_diag *diag, void *user, const char *text, size_t size)
+{
+    struct builder *b = user;
+    size_t n = 0;
+
+    (void)diag;
+    if (b->said[0] != '\0')
+        return;
+    for (; n < size && n < sizeof(b->said) - 1 && text[n] >= ' ' && text[n] <= '~'; n++)
+        b->said[n] = text[n];
+    b->said[n] = '\0';
+}
+
+static struct fy_diag *new_diag(struct builder *b)
 {
     struct fy_diag_cfg cfg;
 
     fy_diag_cfg_default(&cfg);
     cfg.fp = NULL; /* libraries do not print: the errors are collected */
+    cfg.output_fn = keep_first;
+    cfg.user = b;
+    cfg.colorize = cfg.show_source = cfg.show_position = cfg.show_type = cfg.show_module = false;
     struct fy_diag *diag = fy_diag_create(&cfg);
     if (diag != NULL)
         fy_diag_set_collect_errors(diag, true);
@@ -313,7 +366,7 @@ static struct fy_diag *new_diag(void)
 int tree_read(struct parse *p)
 {
     struct builder b = {.parse = p, .last = {.line = 1, .column = 1, .width = 1}};
-    struct fy_diag *diag = new_diag();
+    struct fy_diag *diag = new_diag(&b);
     struct fy_parse_cfg cfg = {.diag = diag};
     struct fy_parser *parser = diag != NULL ? fy_parser_create(&cfg) : NULL;
 

@@ -55,9 +55,8 @@ static const struct case_of bad[] = {
      "  a: {addresses: 10.0.0.2, roles: []}\n",
      "3:3: duplicate host 'a'; line 2 has it already\n"},
     {"a key that is a list",
-     HOSTS "? [x]\n"
-     ": y\n",
-     "2:3: a key in a site must be a word\n"},
+     HOSTS "[x]: y\n",
+     "2:1: a key in a site must be a word\n"},
     {"three errors are three findings",
      "sitte: x\n"
      "hosts:\n"
@@ -343,6 +342,17 @@ static const struct case_of bad[] = {
     {"a tag",
      HOSTS "site: !!str x\n",
      "2:7: tags are not accepted; the key says what its value is\n"},
+    {"a key behind a question mark",
+     "site: what ? this\n"
+     "? hosts\n",
+     "2:1: '?' before a key is not accepted; write 'key: value', and a text with ' ? ' without blanks\n"},
+    {"a key behind a question mark in brackets",
+     "site: [a, ? 8:\t:]\n",
+     "1:11: '?' before a key is not accepted; write 'key: value', and a text with ' ? ' without blanks\n"},
+    {"an indentation of no columns",
+     "site: >0\n"
+     " x\n",
+     "1:1: indentation indicator 0, here or in what follows; the number behind '|' or '>' is 1 to 9, or left out\n"},
     {"two documents",
      HOSTS "---\n"
      "site: x\n",
