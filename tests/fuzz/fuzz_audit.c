@@ -18,6 +18,7 @@
 #include "flowaudit/classify.h"
 #include "flowaudit/engine.h"
 #include "flowaudit/reader.h"
+#include "support/kept_classifiers.h"
 
 /* --- allocations that fail ---------------------------------------------------------------------------------- */
 
@@ -63,31 +64,6 @@ static int   sql_roundup(int n) { return (n + 7) / 8 * 8; }
 static int   sql_init(void *aux) { (void)aux; return SQLITE_OK; }
 static void  sql_shutdown(void *aux) { (void)aux; }
 
-/* --- classifiers that are used again ---------------------------------------------------------------------------- */
-
-#define MAX_SHARDS 2
-
-static struct classifier *kept[MAX_SHARDS];
-static size_t             n_kept;
-
-int  __real_classifier_new(const char *const *, size_t, struct classifier **, struct err *);
-int  __wrap_classifier_new(const char *const *, size_t, struct classifier **, struct err *);
-void __wrap_classifier_free(struct classifier *);
-
-int __wrap_classifier_new(const char *const *names, size_t n, struct classifier **ret, struct err *reterr)
-{
-    if (n_kept == 0)
-        return __real_classifier_new(names, n, ret, reterr);
-    *ret = kept[--n_kept];
-    return 0;
-}
-
-void __wrap_classifier_free(struct classifier *c)
-{
-    if (c != NULL)
-        kept[n_kept++] = c;
-}
-
 /* --- the audit ---------------------------------------------------------------------------------------------------- */
 
 static struct matrix *matrix;
@@ -111,19 +87,13 @@ static void set_up(void)
     static const sqlite3_mem_methods methods = {sql_malloc, free, sql_realloc, sql_size, sql_roundup, sql_init, sql_shutdown, NULL};
     struct diag_list                 diags = {0};
     struct policy_options            o = {.known_protocols = classify_names(), .satisfies = classify_satisfies};
-    size_t                           n;
 
     fuzz_must(sqlite3_config(SQLITE_CONFIG_MALLOC, &methods) == SQLITE_OK && sqlite3_initialize() == SQLITE_OK);
     fuzz_must(matrix_load(TEST_SOURCE_ROOT "/rules/cisco-unity-5x-exchange.yaml", &matrix, &diags) == 0);
     fuzz_must(site_load(TEST_SOURCE_ROOT "/samples/incident.yaml", &site, &diags) == 0);
     fuzz_must(policy_compile(matrix, site, &o, &policy, &diags) == 0);
     diag_list_clear(&diags);
-    const char *const *names = policy_protocols(policy, &n);
-    while (n_kept < MAX_SHARDS) {
-        struct classifier *c;
-        fuzz_must(__real_classifier_new(names, n, &c, NULL) == 0 && classifier_prepare(c, NULL) == 0);
-        kept[n_kept++] = c;
-    }
+    kept_classifiers_make(policy, 2);
     snprintf(db_path, sizeof(db_path), "/dev/shm/flowaudit-fuzz-%d.db", (int)getpid());
     atexit(remove_db);
 }
