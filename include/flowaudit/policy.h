@@ -272,7 +272,7 @@ struct expectation {
     uint32_t server_host;       /* with 'every': one expectation for each server; else the server that was seen or tried first, or POLICY_NONE */
     enum expectation_outcome outcome;
     int64_t  first_ns;          /* first contact, 0 where none */
-    uint64_t first_packet;      /* of it, as the facts say; with windows that of the conversation's first one, in whatever window */
+    uint64_t first_packet;      /* of it, as the facts say */
     uint16_t first_input;
     uint64_t attempts;
     int64_t  within_ns;

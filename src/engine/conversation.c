@@ -485,7 +485,8 @@ static int keep(const struct conversation_limits *limits, struct conversation *c
 static int note_windows(const struct conversation_limits *limits, struct conversation *c, const struct flow_record *r)
 {
     struct window_use use = {
-        .first = window_of(r->first_ns, limits->window_ns), .last = window_of(r->last_ns, limits->window_ns), .first_ns = r->first_ns, .flows = 1};
+        .first = window_of(r->first_ns, limits->window_ns), .last = window_of(r->last_ns, limits->window_ns), .first_ns = r->first_ns,
+        .flows = 1, .first_packet = r->first_packet, .input = r->input};
 
     return limits->window_ns > 0 ? window_uses_add(c, &use) : 0;
 }

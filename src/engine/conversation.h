@@ -35,6 +35,8 @@ enum conversation_sum { SUM_NONE, SUM_PORTS, SUM_CLIENTS, SUM_PEERS };
 struct window_use {
     int64_t  first, last, first_ns;
     uint64_t flows;
+    uint64_t first_packet; /* of the earliest of them, in 'input' */
+    uint16_t input;
 };
 struct window_uses {
     uint32_t          n, n_allocated;

@@ -239,6 +239,8 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
         if (fact_of(u->c, &fact)) {
             fact.flows = u->w->flows;
             fact.first_ns = u->w->first_ns > start_ns ? u->w->first_ns : start_ns;
+            fact.first_packet = u->w->first_packet;
+            fact.input = u->w->input;
             expector_conversation(x, &fact);
         }
         if (u->w->last > window)

@@ -459,7 +459,7 @@ static void describe_expectation(const struct audit *a, const struct finding *f,
     s->outcome = expectation_outcome_name(e->outcome);
     s->disposition = f->kind == FINDING_MISDROPPED ? disposition_name(DISPOSITION_MISDROPPED) : "";
     s->flows = e->attempts;
-    if (f->kind == FINDING_MISDROPPED && a->options->window_ns == 0)
+    if (f->kind == FINDING_MISDROPPED)
         snprintf(sentence, SENTENCE_SIZE, "%s First attempt: packet %llu of %s.", e->reason, (unsigned long long)e->first_packet,
                  inputs_name(a->inputs, e->first_input));
     else

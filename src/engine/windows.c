@@ -15,11 +15,22 @@ static int compare_use(const struct window_use *a, const struct window_use *b)
     return a->last < b->last ? -1 : a->last > b->last;
 }
 
+static bool starts_before(const struct window_use *a, const struct window_use *b)
+{
+    if (a->first_ns != b->first_ns)
+        return a->first_ns < b->first_ns;
+    return a->input < b->input || (a->input == b->input && a->first_packet < b->first_packet);
+}
+
 static void join_use(struct window_use *a, const struct window_use *b)
 {
     a->first = b->first < a->first ? b->first : a->first;
     a->last = b->last > a->last ? b->last : a->last;
-    a->first_ns = b->first_ns < a->first_ns ? b->first_ns : a->first_ns;
+    if (starts_before(b, a)) {
+        a->first_ns = b->first_ns;
+        a->first_packet = b->first_packet;
+        a->input = b->input;
+    }
     a->flows += b->flows;
 }
 

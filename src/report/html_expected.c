@@ -13,6 +13,11 @@
 #define CLIENT "coalesce(e.client_name || ' (' || e.client || ')', e.client_name, e.client, 'any client of the row')"
 #define SERVER "coalesce(e.server_name || ' (' || e.server || ')', e.server_name, e.server, 'any server of the row')"
 
+/* "2026-03-02 10:00:00 to 10:05:00", with the day of the end where it is another; null in a run without windows */
+#define WINDOW                                                                                                         \
+    "(replace(substr(e.window_start, 1, 19), 'T', ' ') || ' to ' || CASE WHEN substr(e.window_start, 1, 10) = "        \
+    "substr(e.window_end, 1, 10) THEN '' ELSE substr(e.window_end, 1, 10) || ' ' END || substr(e.window_end, 12, 8))"
+
 int html_expected(struct html *h, struct err *reterr)
 {
     static const struct html_column columns[] = {
@@ -30,8 +35,8 @@ int html_expected(struct html *h, struct err *reterr)
              "site asks, and "
              "too little was lost to explain the silence; else it is not covered, and nothing is concluded.");
     int rc = html_table(h, columns, N_OF(columns),
-                        "SELECT e.outcome, e.row_id, " CLIENT " || ' → ' || " SERVER
-                        ", e.attempts, e.reason FROM expectations e WHERE e.run_id = ?1 AND e.outcome <> 'seen'"
+                        "SELECT e.outcome, e.row_id, " CLIENT " || ' → ' || " SERVER " || coalesce(', ' || " WINDOW
+                        " || ' UTC', ''), e.attempts, e.reason FROM expectations e WHERE e.run_id = ?1 AND e.outcome <> 'seen'"
                         " ORDER BY e.outcome IN ('not-covered', 'one-way'), e.expectation_id",
                         500, "expectations", "Every required flow was seen.", reterr);
     html_put(h, "<h3>Allowed on demand, tried and not answered</h3>\n");
@@ -47,17 +52,27 @@ int html_expected(struct html *h, struct err *reterr)
     return rc;
 }
 
+static void note_windows(void *aux, struct cursor *c)
+{
+    (void)c;
+    *(bool *)aux = true;
+}
+
 int html_expectation_table(struct html *h, struct err *reterr)
 {
     static const struct html_column columns[] = {
         {"No.", HTML_NUMBER},    {"Row", HTML_CODE},        {"Client", HTML_TEXT},     {"Server", HTML_TEXT},
-        {"Outcome", HTML_BADGE}, {"First seen", HTML_TIME}, {"Attempts", HTML_NUMBER},
+        {"Outcome", HTML_BADGE}, {"First seen", HTML_TIME}, {"Attempts", HTML_NUMBER}, {"Window (UTC)", HTML_TEXT},
     };
+    bool windows = false;
+    int  rc = report_each(h->job, "SELECT 1 FROM expectations WHERE run_id = ?1 AND window_start IS NOT NULL LIMIT 1", note_windows, &windows, reterr);
 
+    if (rc != 0)
+        return rc;
     html_heading(h, "all-expectations", "Table of all expected flows");
-    return html_table(h, columns, N_OF(columns),
+    return html_table(h, columns, N_OF(columns) - (windows ? 0 : 1),
                       "SELECT e.expectation_id, e.row_id, " CLIENT ", " SERVER
-                      ", e.outcome, e.first_seen, e.attempts FROM expectations e"
+                      ", e.outcome, e.first_seen, e.attempts, " WINDOW " FROM expectations e"
                       " WHERE e.run_id = ?1 ORDER BY e.expectation_id",
                       MOST_ROWS, "expected flows", "The document requires nothing of this site's hosts.", reterr);
 }

@@ -56,6 +56,8 @@ def check_findings(audit):
                 wrong.append(f'{kind}: {f["reason"]}')
             else:
                 said[f['row_id'], f['client']] = int(match.group(1))
+            if kind == 'misdropped' and not re.search(r' First attempt: packet \d+ of \S+\.$', f['reason']):
+                wrong.append(f'no packet: {f["reason"]}')
         if said != {key: n for key, n in counts.items() if n}:
             wrong.append(f'{kind}: {said}, the windows say {counts}')
     return wrong

@@ -111,6 +111,33 @@ START_TEST(every_row_of_the_view_is_there)
 }
 END_TEST
 
+/* --- windows -------------------------------------------------------------------------------------------------- */
+
+START_TEST(the_window_of_an_expectation_is_shown_where_there_is_one)
+{
+    char *text = html(), *section = part(text, "all-expectations");
+    sqlite3 *db;
+
+    ck_assert_ptr_null(strstr(section, "Window (UTC)"));
+    free(section);
+    free(text);
+    ck_assert_int_eq(sqlite3_open(scratch.path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, "UPDATE expectation SET window_start_ns = 1772442000000000000, window_end_ns = 1772445600000000000;"
+                                      "UPDATE expectation SET window_end_ns = 1772528400000000000 WHERE expectation_id = 1", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    text = html();
+    section = part(text, "all-expectations");
+    ck_assert_ptr_nonnull(strstr(section, "Window (UTC)"));
+    ck_assert_uint_eq(count(section, "<td>2026-03-02 09:00:00 to 2026-03-03 09:00:00"), 1);
+    ck_assert_uint_eq(count(section, "<td>2026-03-02 09:00:00 to "), count(section, "<tr><td"));
+    free(section);
+    section = part(text, "missing");
+    ck_assert_ptr_nonnull(strstr(section, ", 2026-03-02 09:00:00 to 10:00:00 UTC"));
+    free(section);
+    free(text);
+}
+END_TEST
+
 /* --- hostile texts ------------------------------------------------------------------------------------------- */
 
 /* What a host name, a file name or a protocol's name could be, in every column of text of every table. */
@@ -262,6 +289,7 @@ Suite *suite_report_html(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, every_row_of_the_view_is_there, 0, N_OF(tables));
+    tcase_add_test(tc, the_window_of_an_expectation_is_shown_where_there_is_one);
     tcase_add_loop_test(tc, hostile_text_is_only_text, 0, N_OF(hostile));
     tcase_add_test(tc, the_page_needs_nothing_beside_itself);
     tcase_add_test(tc, each_link_has_its_part);
