@@ -42,7 +42,6 @@ bool find_rules_data(const char *file, char *path, size_t size);
 char *find_site(const char *given);
 
 struct policy_options cli_policy_options(void);
-int parse_policy_format(const char *name, enum policy_format *ret); /* prints what is wrong */
 
 /* Ends the process in order where libndpi runs out of memory or does not return from a packet.  Before engine_check(). */
 struct engine_options;

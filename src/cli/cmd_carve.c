@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "carve_select.h"
 #include "cli.h"
 #include "flowaudit/report.h"
+#include "options.h"
 #include "version.h"
 
 static const char help[] =
@@ -153,34 +153,19 @@ static int run(const struct carve_options *o)
 
 int cmd_carve(int argc, char **argv)
 {
-    static const struct option options[] = {{"out", required_argument, NULL, 'o'}, {"from", required_argument, NULL, 'f'},
-                                            {"run", required_argument, NULL, 'r'}, {"quiet", no_argument, NULL, 'q'},
-                                            {"help", no_argument, NULL, 'h'},      {0}};
-    struct carve_options       o = {0};
-    int                        rc = 0;
+    struct carve_options      o = {0};
+    const struct option_row   rows[] = {{"out", 0, OPTION_TEXT, &o.out, NULL},
+                                        {"from", 0, OPTION_TEXT, &o.from, NULL},
+                                        {"run", 0, OPTION_ID, &o.run, NULL},
+                                        {"quiet", 'q', OPTION_FLAG, &o.quiet, NULL}};
+    const struct command_line line = {"carve", help, OPTION_ROWS(rows), 2, 2, "carve takes a database and the number of a finding"};
+    int                       first, rc = options_take(&line, argc, argv, &first);
 
-    for (int c; rc == 0 && (c = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {
-        if (c == 'h') {
-            fputs(help, stdout);
-            return finish_output(EXIT_NOTHING);
-        }
-        if (c == 'o')
-            o.out = optarg;
-        else if (c == 'f')
-            o.from = optarg;
-        else if (c == 'q')
-            o.quiet = true;
-        else
-            rc = c == 'r' ? parse_id("--run", optarg, &o.run) : EXIT_UNUSABLE;
-    }
-    if (rc == 0 && argc - optind != 2)
-        rc = complain("carve takes a database and the number of a finding");
-    if (rc == 0 && o.out == NULL)
-        rc = complain("--out FILE is missing: where the packets go");
-    if (rc == 0)
-        rc = parse_id("FINDING", argv[optind + 1], &o.finding);
+    if (rc != OPTIONS_TAKEN)
+        return rc;
+    rc = o.out == NULL ? complain("--out FILE is missing: where the packets go") : parse_id("FINDING", argv[first + 1], &o.finding);
     if (rc != 0)
         return misuse("carve");
-    o.db = argv[optind];
+    o.db = argv[first];
     return run(&o);
 }

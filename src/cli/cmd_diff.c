@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
 #include "flowaudit/report.h"
+#include "options.h"
 
 static const char help[] =
     "usage: flowaudit diff OLD NEW [--format FORMAT] [--old-run N] [--new-run N]\n\n"
@@ -57,8 +57,10 @@ static int run(char **paths, const struct request *r)
     return status;
 }
 
-static int take_format(const char *name, enum report_format *ret)
+static int take_format(const char *name, void *to)
 {
+    enum report_format *ret = to;
+
     if (report_format_parse(name, ret) == 0 && (*ret == REPORT_TEXT || *ret == REPORT_JSON))
         return 0;
     return complain("unknown format '%s'; known are text and json", name);
@@ -66,38 +68,17 @@ static int take_format(const char *name, enum report_format *ret)
 
 int cmd_diff(int argc, char **argv)
 {
-    static const struct option options[] = {{"format", required_argument, NULL, 'F'},  {"old-run", required_argument, NULL, 'O'},
-                                            {"new-run", required_argument, NULL, 'N'}, {"verbose", no_argument, NULL, 'v'},
-                                            {"help", no_argument, NULL, 'h'},          {0}};
-    struct request             r = {.format = REPORT_TEXT};
-    int                        rc = 0;
+    struct request            r = {.format = REPORT_TEXT};
+    const struct option_row   rows[] = {{"format", 0, OPTION_CALL, &r.format, take_format},
+                                        {"old-run", 0, OPTION_ID, &r.runs[0], NULL},
+                                        {"new-run", 0, OPTION_ID, &r.runs[1], NULL},
+                                        {"verbose", 'v', OPTION_FLAG, &r.query.verbose, NULL}};
+    const struct command_line line = {"diff", help, OPTION_ROWS(rows), 2, 2, "diff takes two databases, the older first"};
+    int                       first, rc = options_take(&line, argc, argv, &first);
 
-    for (int c; rc == 0 && (c = getopt_long(argc, argv, "vh", options, NULL)) != -1;) {
-        switch (c) {
-        case 'F':
-            rc = take_format(optarg, &r.format);
-            break;
-        case 'O':
-            rc = parse_id("--old-run", optarg, &r.runs[0]);
-            break;
-        case 'N':
-            rc = parse_id("--new-run", optarg, &r.runs[1]);
-            break;
-        case 'v':
-            r.query.verbose = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return finish_output(EXIT_NOTHING);
-        default:
-            rc = EXIT_UNUSABLE;
-        }
-    }
-    if (rc == 0 && argc - optind != 2)
-        rc = complain("diff takes two databases, the older first");
-    if (rc != 0)
-        return misuse("diff");
+    if (rc != OPTIONS_TAKEN)
+        return rc;
     r.query.color = wants_color(stdout);
     r.query.width = terminal_width();
-    return run(argv + optind, &r);
+    return run(argv + first, &r);
 }

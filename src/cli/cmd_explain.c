@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
 #include "flowaudit/classify.h"
+#include "options.h"
 
 static const char help[] =
     "usage: flowaudit explain [-s SITE] [OPTIONS] CLIENT SERVER PROTO/PORT\n\n"
@@ -39,8 +39,10 @@ static int parse_port_number(const char *text, uint16_t *ret)
     return 0;
 }
 
-static int parse_format(const char *text, enum policy_format *ret)
+static int take_format(const char *text, void *to)
 {
+    enum policy_format *ret = to;
+
     if (strcmp(text, "text") == 0)
         *ret = POLICY_TEXT;
     else if (strcmp(text, "json") == 0)
@@ -48,6 +50,11 @@ static int parse_format(const char *text, enum policy_format *ret)
     else
         return complain("unknown format '%s'; known are text and json", text);
     return 0;
+}
+
+static int take_port(const char *text, void *to)
+{
+    return parse_port_number(text, to);
 }
 
 static int parse_service(const char *text, struct tuple *ret)
@@ -132,41 +139,14 @@ static int run(const struct request *r, char **words)
 
 int cmd_explain(int argc, char **argv)
 {
-    static const struct option options[] = {{"site", required_argument, NULL, 's'},     {"protocol", required_argument, NULL, 'P'},
-                                            {"format", required_argument, NULL, 'F'},   {"client-port", required_argument, NULL, 'c'},
-                                            {"both", no_argument, NULL, 'b'},           {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    struct request             r = {.format = POLICY_TEXT};
+    struct request            r = {.format = POLICY_TEXT};
+    const struct option_row   rows[] = {{"site", 's', OPTION_TEXT, &r.site, NULL},
+                                        {"protocol", 0, OPTION_TEXT, &r.protocol, NULL},
+                                        {"format", 0, OPTION_CALL, &r.format, take_format},
+                                        {"client-port", 0, OPTION_CALL, &r.client_port, take_port},
+                                        {"both", 0, OPTION_FLAG, &r.both, NULL}};
+    const struct command_line line = {"explain", help, OPTION_ROWS(rows), 3, 3, "explain takes CLIENT SERVER PROTO/PORT"};
+    int                       first, rc = options_take(&line, argc, argv, &first);
 
-    for (int c; (c = getopt_long(argc, argv, "s:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 's':
-            r.site = optarg;
-            break;
-        case 'P':
-            r.protocol = optarg;
-            break;
-        case 'F':
-            if (parse_format(optarg, &r.format) != 0)
-                return misuse("explain");
-            break;
-        case 'c':
-            if (parse_port_number(optarg, &r.client_port) != 0)
-                return misuse("explain");
-            break;
-        case 'b':
-            r.both = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return finish_output(EXIT_NOTHING);
-        default:
-            return misuse("explain");
-        }
-    }
-    if (argc - optind != 3) {
-        complain("explain takes CLIENT SERVER PROTO/PORT");
-        return misuse("explain");
-    }
-    return run(&r, argv + optind);
+    return rc != OPTIONS_TAKEN ? rc : run(&r, argv + first);
 }

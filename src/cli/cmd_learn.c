@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "flowaudit/engine.h"
 #include "flowaudit/learn.h"
+#include "options.h"
 
 static const char help[] = "usage: flowaudit learn [-m MATRIX] [-f FILTER] [-j N] FILE...\n\n"
                            "Proposes a site file from captures: which address has which role of the matrix,\n"
@@ -440,70 +441,58 @@ static int run(const struct request *r)
     return status;
 }
 
-static int parse_workers(const char *text, unsigned *ret)
+static int take_workers(const char *text, void *to)
 {
-    char *end;
+    unsigned long n;
+    int           rc = number_parse("-j", text, 1, 64, &n);
 
-    errno = 0;
-    unsigned long n = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || n < 1 || n > 64)
-        return complain("-j %s: a number from 1 to 64 is wanted", text);
-    *ret = (unsigned)n;
+    if (rc == 0)
+        *(unsigned *)to = (unsigned)n;
+    return rc;
+}
+
+static int take_input(const char *text, void *to)
+{
+    struct request *r = to;
+
+    r->inputs[r->engine.n_inputs++] = text;
     return 0;
 }
 
-static int take_option(int c, struct request *r)
+static int learn_from(struct request *r, char **names)
 {
-    switch (c) {
-    case 'm':
-        r->matrix = optarg;
-        return 0;
-    case 'f':
-        r->engine.filter = optarg;
-        return 0;
-    case 'r':
-        r->inputs[r->engine.n_inputs++] = optarg;
-        return 0;
-    case 'j':
-        return parse_workers(optarg, &r->engine.n_workers);
-    case 'n':
-        return 0;
-    default:
-        return EXIT_UNUSABLE;
-    }
+    for (; *names != NULL; names++)
+        take_input(*names, r);
+    r->engine.inputs = r->inputs;
+    int rc = refuse_twice(r->inputs, r->engine.n_inputs);
+    if (rc == 0 && r->engine.n_inputs == 0)
+        rc = complain("no capture file named");
+    if (rc != 0)
+        return misuse("learn");
+    signal(SIGPIPE, SIG_IGN);
+    guard_engine(&r->engine);
+    return finish_output(run(r));
 }
 
 int cmd_learn(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"matrix", required_argument, NULL, 'm'}, {"filter", required_argument, NULL, 'f'},
-        {"read", required_argument, NULL, 'r'},   {"workers", required_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},         {0}};
-    struct request r = {.matrix = "default"};
-    int rc = 0;
+    struct request            r = {.matrix = "default"};
+    bool                      no_names; /* as with tcpdump: names are never asked for */
+    const struct option_row   rows[] = {{"matrix", 'm', OPTION_TEXT, &r.matrix, NULL},
+                                        {"filter", 'f', OPTION_TEXT, &r.engine.filter, NULL},
+                                        {"read", 'r', OPTION_CALL, &r, take_input},
+                                        {"workers", 'j', OPTION_CALL, &r.engine.n_workers, take_workers},
+                                        {NULL, 'n', OPTION_FLAG, &no_names, NULL}};
+    const struct command_line line = {"learn", help, OPTION_ROWS(rows), 0, INT_MAX, ""};
+    int                       first;
 
     engine_options_default(&r.engine);
     r.inputs = calloc((size_t)argc + 1, sizeof(*r.inputs));
     if (r.inputs == NULL)
         return complain("no memory");
-    for (int c; rc == 0 && (c = getopt_long(argc, argv, "m:f:r:j:nh", options, NULL)) != -1;) {
-        if (c == 'h') {
-            free(r.inputs);
-            fputs(help, stdout);
-            return finish_output(EXIT_NOTHING);
-        }
-        rc = take_option(c, &r);
-    }
-    for (; optind < argc; optind++)
-        r.inputs[r.engine.n_inputs++] = argv[optind];
-    r.engine.inputs = r.inputs;
-    if (rc == 0)
-        rc = refuse_twice(r.inputs, r.engine.n_inputs);
-    if (rc == 0 && r.engine.n_inputs == 0)
-        rc = complain("no capture file named");
-    signal(SIGPIPE, SIG_IGN);
-    guard_engine(&r.engine);
-    rc = rc != 0 ? misuse("learn") : finish_output(run(&r));
+    int rc = options_take(&line, argc, argv, &first);
+    if (rc == OPTIONS_TAKEN)
+        rc = learn_from(&r, argv + first);
     free(r.inputs);
     return rc;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <getopt.h>
 #include <string.h>
 
 #include "cli.h"
+#include "options.h"
 
 static const char help[] =
     "usage: flowaudit lint [-s SITE]\n"
@@ -76,21 +76,17 @@ static int lint_matrix(const char *name)
 
 int cmd_lint(int argc, char **argv)
 {
-    static const struct option options[] = {{"site", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'}, {0}};
-    const char                *site = NULL;
+    static const char         wanted[] = "lint takes a site with -s, or one matrix file";
+    const char               *site = NULL;
+    const struct option_row   rows[] = {{"site", 's', OPTION_TEXT, &site, NULL}};
+    const struct command_line line = {"lint", help, OPTION_ROWS(rows), 0, 1, wanted};
+    int                       first, rc = options_take(&line, argc, argv, &first);
 
-    for (int c; (c = getopt_long(argc, argv, "s:h", options, NULL)) != -1;) {
-        if (c == 'h') {
-            fputs(help, stdout);
-            return finish_output(EXIT_NOTHING);
-        }
-        if (c != 's')
-            return misuse("lint");
-        site = optarg;
-    }
-    if (argc - optind > 1 || (site != NULL && optind < argc)) {
-        complain("lint takes a site with -s, or one matrix file");
+    if (rc != OPTIONS_TAKEN)
+        return rc;
+    if (site != NULL && first < argc) {
+        complain("%s", wanted);
         return misuse("lint");
     }
-    return optind < argc ? lint_matrix(argv[optind]) : lint_site(site);
+    return first < argc ? lint_matrix(argv[first]) : lint_site(site);
 }

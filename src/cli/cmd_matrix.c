@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <getopt.h>
 #include <string.h>
 
 #include "cli.h"
+#include "options.h"
 
 static const char help[] =
     "usage: flowaudit matrix [-s SITE | MATRIX] [--format FORMAT]\n\n"
@@ -44,32 +44,32 @@ static int print_applied(const char *site, enum policy_format format)
     return finish_output(EXIT_NOTHING);
 }
 
+static int take_format(const char *name, void *to)
+{
+    static const struct { const char *name; enum policy_format format; } known[] = {{"text", POLICY_TEXT}, {"tsv", POLICY_TSV}, {"json", POLICY_JSON}};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (strcmp(name, known[i].name) == 0) {
+            *(enum policy_format *)to = known[i].format;
+            return 0;
+        }
+    return complain("unknown format '%s'; known are text, tsv and json", name);
+}
+
 int cmd_matrix(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"site", required_argument, NULL, 's'}, {"format", required_argument, NULL, 'F'}, {"help", no_argument, NULL, 'h'}, {0}};
-    const char        *site = NULL;
-    enum policy_format format = POLICY_TEXT;
+    static const char         wanted[] = "matrix takes a site with -s, or one matrix";
+    const char               *site = NULL;
+    enum policy_format        format = POLICY_TEXT;
+    const struct option_row   rows[] = {{"site", 's', OPTION_TEXT, &site, NULL}, {"format", 0, OPTION_CALL, &format, take_format}};
+    const struct command_line line = {"matrix", help, OPTION_ROWS(rows), 0, 1, wanted};
+    int                       first, rc = options_take(&line, argc, argv, &first);
 
-    for (int c; (c = getopt_long(argc, argv, "s:h", options, NULL)) != -1;) {
-        switch (c) {
-        case 's':
-            site = optarg;
-            break;
-        case 'F':
-            if (parse_policy_format(optarg, &format) != 0)
-                return misuse("matrix");
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return finish_output(EXIT_NOTHING);
-        default:
-            return misuse("matrix");
-        }
-    }
-    if (argc - optind > 1 || (site != NULL && optind < argc)) {
-        complain("matrix takes a site with -s, or one matrix");
+    if (rc != OPTIONS_TAKEN)
+        return rc;
+    if (site != NULL && first < argc) {
+        complain("%s", wanted);
         return misuse("matrix");
     }
-    return site != NULL ? print_applied(site, format) : print_matrix(optind < argc ? argv[optind] : "default", format);
+    return site != NULL ? print_applied(site, format) : print_matrix(first < argc ? argv[first] : "default", format);
 }

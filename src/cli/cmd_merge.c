@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <getopt.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +10,7 @@
 #include "flowaudit/reader.h"
 #include "flowaudit/report.h"
 #include "flowaudit/store.h"
+#include "options.h"
 #include "version.h"
 
 static const char help[] =
@@ -190,34 +191,19 @@ static int run(struct request *r)
 
 int cmd_merge(int argc, char **argv)
 {
-    static const struct option options[] = {{"output", required_argument, NULL, 'o'}, {"quiet", no_argument, NULL, 'q'},
-                                            {"help", no_argument, NULL, 'h'},         {0}};
-    struct request             r = {0};
-    int                        rc = 0;
+    struct request            r = {0};
+    const struct option_row   rows[] = {{"output", 'o', OPTION_TEXT, &r.out, NULL}, {"quiet", 'q', OPTION_FLAG, &r.quiet, NULL}};
+    const struct command_line line = {"merge", help, OPTION_ROWS(rows), 2, INT_MAX, "merge takes two records or more"};
+    int                       first, rc = options_take(&line, argc, argv, &first);
 
-    for (int c; rc == 0 && (c = getopt_long(argc, argv, "o:qh", options, NULL)) != -1;) {
-        switch (c) {
-        case 'o':
-            r.out = optarg;
-            break;
-        case 'q':
-            r.quiet = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return finish_output(EXIT_NOTHING);
-        default:
-            rc = EXIT_UNUSABLE;
-        }
-    }
-    if (rc == 0 && r.out == NULL)
-        rc = complain("merge writes a new record: -o ALL.db is wanted");
-    if (rc == 0 && argc - optind < 2)
-        rc = complain("merge takes two records or more");
-    if (rc != 0)
+    if (rc != OPTIONS_TAKEN)
+        return rc;
+    if (r.out == NULL) {
+        complain("merge writes a new record: -o ALL.db is wanted");
         return misuse("merge");
-    r.paths = argv + optind;
-    r.n = (size_t)(argc - optind);
+    }
+    r.paths = argv + first;
+    r.n = (size_t)(argc - first);
     rc = refuse_twice((const char *const *)r.paths, r.n);
     return rc != 0 ? rc : run(&r);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,6 +7,7 @@
 
 #include "cli.h"
 #include "flowaudit/report.h"
+#include "options.h"
 
 static const char help[] =
     "usage: flowaudit report DB [--format FORMAT] [--table TABLE] [--run N] [-o FILE]\n\n"
@@ -151,55 +151,27 @@ static int run(const char *path, struct request *r)
     return status == EXIT_NOTHING ? finish_output(status) : status;
 }
 
+static int take_format(const char *name, void *to)
+{
+    return report_format_parse(name, to) == 0 ? 0 : complain("unknown format '%s'; known are text, csv, json, ndjson, html and xlsx", name);
+}
+
 int cmd_report(int argc, char **argv)
 {
-    static const struct option options[] = {{"format", required_argument, NULL, 'F'}, {"table", required_argument, NULL, 't'},
-                                            {"run", required_argument, NULL, 'R'},    {"out", required_argument, NULL, 'o'},
-                                            {"earlier", required_argument, NULL, 'e'},
-                                            {"verbose", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    struct request             r = {.format = REPORT_TEXT};
+    struct request            r = {.format = REPORT_TEXT};
+    const struct option_row   rows[] = {{"format", 0, OPTION_CALL, &r.format, take_format}, {"table", 0, OPTION_TEXT, &r.query.table, NULL},
+                                        {"run", 0, OPTION_ID, &r.query.run_id, NULL},       {"out", 'o', OPTION_TEXT, &r.out, NULL},
+                                        {"earlier", 0, OPTION_TEXT, &r.earlier, NULL},      {"verbose", 'v', OPTION_FLAG, &r.query.verbose, NULL}};
+    const struct command_line line = {"report", help, OPTION_ROWS(rows), 1, 1, "report takes one database"};
+    int                       first, rc = options_take(&line, argc, argv, &first);
 
-    for (int c; (c = getopt_long(argc, argv, "o:vh", options, NULL)) != -1;) {
-        switch (c) {
-        case 'F':
-            if (report_format_parse(optarg, &r.format) != 0) {
-                complain("unknown format '%s'; known are text, csv, json, ndjson, html and xlsx", optarg);
-                return misuse("report");
-            }
-            break;
-        case 't':
-            r.query.table = optarg;
-            break;
-        case 'R':
-            if (parse_id("--run", optarg, &r.query.run_id) != 0)
-                return misuse("report");
-            break;
-        case 'e':
-            r.earlier = optarg;
-            break;
-        case 'o':
-            r.out = optarg;
-            break;
-        case 'v':
-            r.query.verbose = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return finish_output(EXIT_NOTHING);
-        default:
-            return misuse("report");
-        }
-    }
-    if (argc - optind != 1) {
-        complain("report takes one database");
-        return misuse("report");
-    }
+    if (rc != OPTIONS_TAKEN)
+        return rc;
     if (r.earlier != NULL && r.format != REPORT_HTML) {
         complain("--earlier is for the format html; 'flowaudit diff' compares as text and JSON");
         return misuse("report");
     }
     r.query.color = r.out == NULL && wants_color(stdout);
     r.query.width = r.out == NULL ? terminal_width() : 100;
-    return run(argv[optind], &r);
+    return run(argv[first], &r);
 }

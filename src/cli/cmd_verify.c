@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 #include <string.h>
 
 #include "cli.h"
 #include "flowaudit/report.h"
 #include "flowaudit/seal.h"
+#include "options.h"
 
 static const char help[] =
     "usage: flowaudit verify DB [--inputs DIR] [--seal SHA256] [-q]\n\n"
@@ -74,44 +74,23 @@ static int run(const char *path, const char *inputs, const char *seal, struct ta
     return conclude(t);
 }
 
-static bool is_digest(const char *text)
+static int take_seal(const char *text, void *to)
 {
-    return strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
+    if (strlen(text) != 64 || strspn(text, "0123456789abcdef") != 64)
+        return complain("--seal: 64 hexadecimal digits are wanted, in lower case");
+    *(const char **)to = text;
+    return 0;
 }
 
 int cmd_verify(int argc, char **argv)
 {
-    static const struct option options[] = {{"inputs", required_argument, NULL, 'i'}, {"seal", required_argument, NULL, 's'},
-                                            {"quiet", no_argument, NULL, 'q'},        {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    const char                *inputs = NULL, *seal = NULL;
-    struct tally               tally = {0};
+    const char               *inputs = NULL, *seal = NULL;
+    struct tally              tally = {0};
+    const struct option_row   rows[] = {{"inputs", 0, OPTION_TEXT, &inputs, NULL},
+                                        {"seal", 0, OPTION_CALL, &seal, take_seal},
+                                        {"quiet", 'q', OPTION_FLAG, &tally.quiet, NULL}};
+    const struct command_line line = {"verify", help, OPTION_ROWS(rows), 1, 1, "verify takes one database"};
+    int                       first, rc = options_take(&line, argc, argv, &first);
 
-    for (int c; (c = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {
-        switch (c) {
-        case 'i':
-            inputs = optarg;
-            break;
-        case 's':
-            seal = optarg;
-            if (!is_digest(seal)) {
-                complain("--seal: 64 hexadecimal digits are wanted, in lower case");
-                return misuse("verify");
-            }
-            break;
-        case 'q':
-            tally.quiet = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return finish_output(EXIT_NOTHING);
-        default:
-            return misuse("verify");
-        }
-    }
-    if (argc - optind != 1) {
-        complain("verify takes one database");
-        return misuse("verify");
-    }
-    return run(argv[optind], inputs, seal, &tally);
+    return rc != OPTIONS_TAKEN ? rc : run(argv[first], inputs, seal, &tally);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <getopt.h>
 
 #include "cli.h"
 #include "flowaudit/report.h"
+#include "options.h"
 
 static const char help[] =
     "usage: flowaudit waive DB FINDING --owner NAME --reason TEXT --until DATE\n\n"
@@ -30,42 +30,17 @@ static int run(const char *path, const struct report_waiver *w)
 
 int cmd_waive(int argc, char **argv)
 {
-    static const struct option options[] = {{"owner", required_argument, NULL, 'o'},  {"reason", required_argument, NULL, 'r'},
-                                            {"until", required_argument, NULL, 'u'},  {"id", required_argument, NULL, 'i'},
-                                            {"run", required_argument, NULL, 'R'},    {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    struct report_waiver       w = {0};
-    int                        rc = 0;
+    struct report_waiver      w = {0};
+    const struct option_row   rows[] = {{"owner", 0, OPTION_TEXT, &w.owner, NULL}, {"reason", 0, OPTION_TEXT, &w.reason, NULL},
+                                        {"until", 0, OPTION_TEXT, &w.until, NULL}, {"id", 0, OPTION_TEXT, &w.id, NULL},
+                                        {"run", 0, OPTION_ID, &w.run_id, NULL}};
+    const struct command_line line = {"waive", help, OPTION_ROWS(rows), 2, 2, "waive takes a database and the number of a finding"};
+    int                       first, rc = options_take(&line, argc, argv, &first);
 
-    for (int c; rc == 0 && (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
-        switch (c) {
-        case 'o':
-            w.owner = optarg;
-            break;
-        case 'r':
-            w.reason = optarg;
-            break;
-        case 'u':
-            w.until = optarg;
-            break;
-        case 'i':
-            w.id = optarg;
-            break;
-        case 'R':
-            rc = parse_id("--run", optarg, &w.run_id);
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return finish_output(EXIT_NOTHING);
-        default:
-            rc = EXIT_UNUSABLE;
-        }
-    }
-    if (rc == 0 && argc - optind != 2)
-        rc = complain("waive takes a database and the number of a finding");
-    if (rc == 0 && (w.owner == NULL || w.reason == NULL || w.until == NULL))
-        rc = complain("an exception has an owner, a reason and an end: --owner, --reason and --until are wanted");
-    if (rc == 0)
-        rc = parse_id("FINDING", argv[optind + 1], &w.finding_id);
-    return rc == 0 ? run(argv[optind], &w) : misuse("waive");
+    if (rc != OPTIONS_TAKEN)
+        return rc;
+    rc = w.owner == NULL || w.reason == NULL || w.until == NULL
+             ? complain("an exception has an owner, a reason and an end: --owner, --reason and --until are wanted")
+             : parse_id("FINDING", argv[first + 1], &w.finding_id);
+    return rc == 0 ? run(argv[first], &w) : misuse("waive");
 }

@@ -157,19 +157,6 @@ struct policy_options cli_policy_options(void)
     return (struct policy_options){.known_protocols = classify_names(), .satisfies = classify_satisfies};
 }
 
-int parse_policy_format(const char *name, enum policy_format *ret)
-{
-    static const char *const names[] = {"text", "tsv", "json"};
-
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(name, names[i]) == 0) {
-            *ret = (enum policy_format)i;
-            return 0;
-        }
-    }
-    return complain("unknown format '%s'; known are text, tsv and json", name);
-}
-
 int parse_id(const char *option, const char *text, int64_t *ret)
 {
     const char *digits = text + (*text == '#'); /* as reports write it */

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include <assert.h>
+#include <getopt.h>
+
+#include "cli.h"
+
+#define MOST    24
+#define BY_NAME 256 /* what getopt_long() returns for the first row that has no letter */
+
+struct forms {
+    struct option by_name[MOST + 2];
+    char          letters[2 * MOST + 2];
+};
+
+static void make_forms(const struct command_line *l, struct forms *ret)
+{
+    char  *letter = ret->letters;
+    size_t n = 0;
+
+    assert(l->n_options <= MOST);
+    for (size_t i = 0; i < l->n_options; i++) {
+        const struct option_row *o = &l->options[i];
+        bool                     has_value = o->kind != OPTION_FLAG;
+
+        if (o->name != NULL)
+            ret->by_name[n++] = (struct option){o->name, has_value ? required_argument : no_argument, NULL, BY_NAME + (int)i};
+        if (o->letter != '\0')
+            *letter++ = o->letter;
+        if (o->letter != '\0' && has_value)
+            *letter++ = ':';
+    }
+    ret->by_name[n++] = (struct option){"help", no_argument, NULL, 'h'};
+    ret->by_name[n] = (struct option){0};
+    *letter++ = 'h';
+    *letter = '\0';
+}
+
+/* NULL: getopt_long() knew none, and said so. */
+static const struct option_row *find_row(const struct command_line *l, int c)
+{
+    if (c >= BY_NAME)
+        return &l->options[c - BY_NAME];
+    for (size_t i = 0; i < l->n_options; i++)
+        if (l->options[i].letter == c)
+            return &l->options[i];
+    return NULL;
+}
+
+static int take(const struct option_row *o, const char *text)
+{
+    char option[40];
+
+    switch (o->kind) {
+    case OPTION_FLAG:
+        *(bool *)o->to = true;
+        return 0;
+    case OPTION_TEXT:
+        *(const char **)o->to = text;
+        return 0;
+    case OPTION_ID:
+        snprintf(option, sizeof(option), "--%s", o->name);
+        return parse_id(option, text, o->to);
+    default:
+        return o->take(text, o->to);
+    }
+}
+
+int options_take(const struct command_line *l, int argc, char **argv, int *ret_first)
+{
+    struct forms forms;
+
+    make_forms(l, &forms);
+    for (int c; (c = getopt_long(argc, argv, forms.letters, forms.by_name, NULL)) != -1;) {
+        if (c == 'h') {
+            fputs(l->help, stdout);
+            return finish_output(EXIT_NOTHING);
+        }
+        const struct option_row *o = find_row(l, c);
+        if (o == NULL || take(o, optarg) != 0)
+            return misuse(l->name);
+    }
+    if (argc - optind < l->least || argc - optind > l->most) {
+        complain("%s", l->wanted);
+        return misuse(l->name);
+    }
+    *ret_first = optind;
+    return OPTIONS_TAKEN;
+}
