@@ -33,5 +33,7 @@ int  digest_new(struct digest **ret, struct err *reterr);
 void digest_update(struct digest *, const void *data, size_t size);
 void digest_text(struct digest *, char ret[static DIGEST_TEXT_SIZE]); /* of all bytes so far; may be called once */
 void digest_free(struct digest *);
+/* Of what is read from the descriptor to its end.  0, or -errno with the reason alone. */
+int  digest_file(int fd, char ret[static DIGEST_TEXT_SIZE], struct err *reterr);
 
 #endif

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
+
+#define DIGEST_BLOCK ((size_t)1 << 17)
 
 int hash_key_random(struct hash_key *ret, struct err *reterr)
 {
@@ -135,4 +138,23 @@ void digest_free(struct digest *d)
         return;
     gcry_md_close(d->md);
     free(d);
+}
+
+int digest_file(int fd, char ret[static DIGEST_TEXT_SIZE], struct err *reterr)
+{
+    struct digest *d = NULL;
+    char          *block = malloc(DIGEST_BLOCK);
+    int            rc = block != NULL ? digest_new(&d, reterr) : err_set(reterr, -ENOMEM, "no memory to read it");
+    ssize_t        n = 0;
+
+    while (rc == 0 && ((n = read(fd, block, DIGEST_BLOCK)) > 0 || (n < 0 && errno == EINTR)))
+        if (n > 0)
+            digest_update(d, block, (size_t)n);
+    if (rc == 0 && n < 0)
+        rc = err_set(reterr, -errno, "cannot be read: %s", strerror(errno));
+    if (rc == 0)
+        digest_text(d, ret);
+    digest_free(d);
+    free(block);
+    return rc;
 }

@@ -167,8 +167,11 @@ static void drain_all(struct seat *s)
     for (size_t i = 0; i < s->watch->options->n_interfaces; i++) {
         struct err err = {0};
 
-        if (!s->ports[i].gone && live_drain(s->ports[i].live, on_frame, &s->ports[i], &err) != 0)
-            snprintf(s->fault, sizeof(s->fault), "%s", err.msg);
+        if (s->ports[i].gone || live_drain(s->ports[i].live, on_frame, &s->ports[i], &err) == 0)
+            continue;
+        pthread_mutex_lock(&s->lock);
+        snprintf(s->fault, sizeof(s->fault), "%s", err.msg);
+        pthread_mutex_unlock(&s->lock);
     }
 }
 

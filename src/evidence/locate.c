@@ -11,26 +11,6 @@
 
 #include "evidence-private.h"
 
-#define BLOCK ((size_t)1 << 17)
-
-static int digest_file(int fd, char ret[static DIGEST_TEXT_SIZE], struct err *reterr)
-{
-    struct digest *d = NULL;
-    char *block = malloc(BLOCK);
-    int rc = block != NULL ? digest_new(&d, reterr) : err_set(reterr, -ENOMEM, "no memory to read");
-    ssize_t n = 0;
-
-    while (rc == 0 && (n = read(fd, block, BLOCK)) > 0)
-        digest_update(d, block, (size_t)n);
-    if (rc == 0 && n < 0)
-        rc = err_set(reterr, -errno, "cannot be read: %s", strerror(errno));
-    if (rc == 0)
-        digest_text(d, ret);
-    digest_free(d);
-    free(block);
-    return rc;
-}
-
 /* 1: it is; 0: it is not, or is not there. */
 static int is_input(const struct evidence_input *in, const char *path, struct err *reterr)
 {

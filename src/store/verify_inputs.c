@@ -12,32 +12,19 @@
 #include "store-private.h"
 #include "verify.h"
 
-#define BLOCK (64 << 10)
-
 /* 1 = read, 0 = no such regular file (or not of this size, where one is given), negative = failed. */
-static int digest_file(int folder, const char *name, int64_t size, char ret[static DIGEST_TEXT_SIZE], struct err *reterr)
+static int digest_named(int folder, const char *name, int64_t size, char ret[static DIGEST_TEXT_SIZE], struct err *reterr)
 {
-    char block[BLOCK];
-    struct digest *d = NULL;
     struct stat st;
-    ssize_t n = 0;
     int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0)
-        return errno == ENOENT || errno == ELOOP || errno == ENXIO ? 0 : err_set(reterr, -errno, "%.200s: %s", name, strerror(errno));
+        return errno == ENOENT || errno == ELOOP || errno == ENXIO ? 0 : err_set(reterr, -errno, "cannot be read: %s", strerror(errno));
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || (size >= 0 && st.st_size != size)) {
         close(fd);
         return 0;
     }
-    int rc = digest_new(&d, reterr);
-    while (rc == 0 && (n = read(fd, block, sizeof(block))) > 0)
-        digest_update(d, block, (size_t)n);
-    if (rc == 0 && n < 0)
-        rc = err_set(reterr, -errno, "%.200s: %s", name, strerror(errno));
-    if (rc == 0)
-        digest_text(d, ret);
-    if (d != NULL)
-        digest_free(d);
+    int rc = digest_file(fd, ret, reterr);
     close(fd);
     return rc == 0 ? 1 : rc;
 }
@@ -65,7 +52,7 @@ static int find_renamed(int folder, int64_t size, const char *want, char *ret, s
         char have[DIGEST_TEXT_SIZE];
         struct err ignored = {0};
 
-        if (digest_file(folder, e->d_name, size, have, &ignored) == 1 && strcmp(have, want) == 0) {
+        if (digest_named(folder, e->d_name, size, have, &ignored) == 1 && strcmp(have, want) == 0) {
             snprintf(ret, ret_size, "%s", e->d_name);
             found = 1;
         }
@@ -79,14 +66,15 @@ static int verify_input(struct verify *v, int folder, sqlite3_stmt *stmt, struct
     int64_t run_id = sqlite3_column_int64(stmt, 0), size = sqlite3_column_int64(stmt, 3);
     const char *name = last_part(verify_cell(stmt, 1)), *want = verify_cell(stmt, 2);
     char have[DIGEST_TEXT_SIZE], other[256];
+    struct err why = {0};
     int rc = 0, found;
 
     if (want[0] == '\0') {
         verify_tell(v, SEAL_UNKNOWN, run_id, "input %.200s: the record has no digest of it", name);
         return 0;
     }
-    if (name[0] != '\0' && (rc = digest_file(folder, name, -1, have, reterr)) < 0)
-        return rc;
+    if (name[0] != '\0')
+        rc = digest_named(folder, name, -1, have, &why);
     if (rc == 1 && strcmp(have, want) == 0) {
         verify_tell(v, SEAL_HOLDS, run_id, "input %.200s has its digest", name);
         return 0;
@@ -98,6 +86,8 @@ static int verify_input(struct verify *v, int folder, sqlite3_stmt *stmt, struct
         verify_tell(v, SEAL_HOLDS, run_id, "input %.200s has its digest, as %.200s", name, other);
     else if (rc == 1)
         verify_tell(v, SEAL_ALTERED, run_id, "input %.200s has digest %s, recorded is %.80s", name, have, want);
+    else if (rc < 0)
+        verify_tell(v, SEAL_UNKNOWN, run_id, "input %.200s %.200s", name, why.msg);
     else
         verify_tell(v, SEAL_UNKNOWN, run_id, "input %.200s is not in the folder", name);
     return 0;

@@ -159,6 +159,8 @@ def check_inputs(bench):
     os.unlink(os.path.join(folder, name))
     os.mkfifo(os.path.join(folder, name))
     bench.expect('a pipe with the name of an input', bench.verify(bench.good, '--inputs', folder), 3)
+    long = bench.altered(('UPDATE input SET name = ? WHERE run_id = 1', 'x' * 300), name='long.db')
+    bench.expect('an input that no folder can have', bench.verify(long, '--inputs', folder), 1, words='cannot be read')
     bench.expect('no such folder', bench.verify(bench.good, '--inputs', folder + '/none'), 2)
 
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "flowaudit/addr.h"
 #include "flowaudit/diag.h"
@@ -129,6 +132,17 @@ START_TEST(sha256_of_abc_is_that_of_the_standard)
     ck_assert_str_eq(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     digest_free(d);
     digest_free(NULL);
+
+    FILE *f = tmpfile();
+    ck_assert_ptr_nonnull(f);
+    fputs("abc", f);
+    rewind(f);
+    ck_assert_int_eq(digest_file(fileno(f), text, &err), 0);
+    ck_assert_str_eq(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    fclose(f);
+    int folder = open("/", O_RDONLY);
+    ck_assert_int_eq(digest_file(folder, text, &err), -EISDIR);
+    ck_assert_int_eq(close(folder), 0);
 }
 END_TEST
 
