@@ -74,6 +74,9 @@ int confine_become(const char *user, bool keep_files, struct err *reterr)
     if (capng_get_caps_process() != 0)
         return err_set(reterr, -EPERM, "the capabilities of the process cannot be read");
     rc = user != NULL ? change_user(user, reterr) : 0;
+    /* Root that stays root needs none of its groups; where the system keeps them (a user namespace), they are no more than it had. */
+    if (rc == 0 && geteuid() == 0 && setgroups(0, NULL) != 0 && errno != EPERM)
+        rc = err_set(reterr, -errno, "the supplementary groups cannot be given up: %s", strerror(errno));
     if (rc == 0)
         rc = drop_capabilities(keep_files && geteuid() == 0, reterr);
     if (rc == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)

@@ -2,6 +2,7 @@
 /* Each test gives up rights in a child of its own, and looks at what is left of them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -254,6 +255,15 @@ static void become_nobody(const char *folder)
     expect(setuid(0) != 0, 5);
 }
 
+static void stay_root(const char *folder)
+{
+    const gid_t groups[] = {4, 20};
+
+    expect(setgroups(2, groups) == 0, 1);
+    lock(folder, false);
+    expect(status_has("\nGroups:\t \n"), 2);
+}
+
 static void become_root_as_nobody(const char *folder)
 {
     struct err err = {0};
@@ -282,6 +292,10 @@ START_TEST(root_becomes_another_user_with_no_way_back)
         printf("confine: skipped, only root becomes another user\n");
         return;
     }
+    char folder[32];
+    make_folder(folder);
+    ck_assert_int_eq(in_child(stay_root, folder), 0);
+    remove_folder(folder);
     ck_assert_int_eq(in_child(become_nobody, NULL), 0);
     ck_assert_int_eq(in_child(become_root_as_nobody, NULL), 0);
     ck_assert_int_eq(in_child(keep_files, NULL), 0);
