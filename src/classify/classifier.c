@@ -52,6 +52,7 @@ struct classify_state {
     struct loan *loan[N_DETECTORS]; /* libndpi's state, or NULL */
     bool spoke[N_DETECTORS];   /* said what it had to say */
     struct confirm_rtp rtp[2]; /* by sender: 0 is the first packet's */
+    struct confirm_dialogue dialogue;
     struct addr first_src;
     uint16_t first_sport;
     uint8_t n_packets, n_tiny;
@@ -367,6 +368,18 @@ static void state_confirm(const struct classifier *classifier, struct classify_s
         state_settle(state, "RTP", "", true);
         return;
     }
+    const char *tunnel, *kind;
+    enum confirm_answer said = confirm_dialogue(&state->dialogue, &input, first_sender, &tunnel, &kind);
+    if (said != CONFIRM_NO) {
+        state_settle(state, tunnel, kind, true);
+        state_learn_direction(state, first_sender, said);
+        return;
+    }
+    if (confirm_dialogue_waits(&state->dialogue) && first_sender == state->dialogue.by_first) {
+        state_hint(state, "HTTP", NULL, "");
+        state_learn_direction(state, first_sender, CONFIRM_REQUEST);
+        return;
+    }
     for (size_t i = 0; i < n_confirmers && !state->settled; i++) {
         const struct confirmer *by = &confirmers[i];
         const char *detail = "";
@@ -480,7 +493,7 @@ enum classify_progress classify_packet(struct classifier *classifier, struct cla
         state->expected_set = names_set(step->expected);
     }
     state_confirm(classifier, state, packet, step);
-    if (!state->settled && !tiny)
+    if (!state->settled && !tiny && !confirm_dialogue_waits(&state->dialogue))
         state_ask_library(classifier, state, packet, step);
     return state->settled || state->n_packets >= budget ? CLASSIFY_FINAL : CLASSIFY_MORE;
 }

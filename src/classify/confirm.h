@@ -70,4 +70,16 @@ struct confirm_rtp {
 };
 bool confirm_rtp(struct confirm_rtp *, const uint8_t *data, size_t len);
 
+/* Tunnels need both sides: what one of them opened, until the other's answer fits it. */
+struct confirm_dialogue {
+    uint8_t talk;    /* which; 0: none was opened */
+    bool by_first;   /* opened by the sender of the flow's first packet */
+    uint8_t key[8];  /* what the answer must fit */
+};
+/* CONFIRM_NO until both have spoken; then 'ret_name' and 'ret_detail' are set. */
+/* Was a request seen that is of another protocol if the other side refuses it? */
+bool confirm_dialogue_waits(const struct confirm_dialogue *);
+enum confirm_answer confirm_dialogue(struct confirm_dialogue *, const struct confirm_input *, bool first_sender, const char **ret_name,
+                                     const char **ret_detail);
+
 #endif

@@ -6,12 +6,13 @@
 
 #define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
 
-/* Names that satisfy one of ours besides that name itself.  HTTP inside TLS is TLS, and does not satisfy HTTP. */
+/* Names that satisfy one of ours besides that name itself.  HTTP inside TLS is TLS, and does not satisfy HTTP; nor does a tunnel that HTTP
+ * opened, HTTP_Connect. */
 static const struct {
     const char *name, *satisfies;
 } also[] = {
     {"RTCP", "RTP"},          {"SRTP", "RTP"},        {"SMBv1", "SMB"},  {"SMBv23", "SMB"},     {"SMTPS", "SMTP"},
-    {"HTTP_Connect", "HTTP"}, {"HTTP_Proxy", "HTTP"}, {"HTTP2", "HTTP"}, {"DCERPC", "DCE_RPC"}, {"RPC", "DCE_RPC"},
+    {"HTTP_Proxy", "HTTP"},   {"HTTP2", "HTTP"},      {"DCERPC", "DCE_RPC"}, {"RPC", "DCE_RPC"},
     {"WebSocket", "HTTP"},    {"SOAP", "HTTP"},       {"OCSP", "HTTP"},
 };
 

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -217,6 +218,104 @@ START_TEST(rtp_takes_three_packets_of_one_direction)
 }
 END_TEST
 
+/* --- tunnels: both sides together ----------------------------------------------------------------------------- */
+
+#define TUNNEL_MESSAGES 4
+#define SESSION         "11 22 33 44 55 66 77 88"
+#define HARD_RESET      "38 " SESSION " 00 00 00 00 00"
+#define HARD_ANSWER     "40 a1 a2 a3 a4 a5 a6 a7 a8 01 00 00 00 00 " SESSION " 00 00 00 00"
+#define HMAC            "c0 c1 c2 c3 c4 c5 c6 c7 c8 c9 ca cb cc cd ce cf d0 d1 d2 d3 00 00 00 01 4f 00 00 00 "
+
+/* '<' in front: the server's.  '=N' behind: as long on the wire. */
+static const struct {
+    const char *what, *messages[TUNNEL_MESSAGES];
+    uint8_t transport;
+    const char *name, *detail; /* "" where nothing may be said for certain */
+} tunnels[] = {
+    {"SOCKS 5 without a password", {"05 01 00", "<05 00", "05 01 00 01 0a 00 00 09 00 50"}, IPPROTO_TCP, "SOCKS", "SOCKS5"},
+    {"SOCKS 5 with a name to go to", {"05 02 00 02", "<05 00", "05 01 00 03 04 \"host\" 00 50"}, IPPROTO_TCP, "SOCKS", "SOCKS5"},
+    {"SOCKS 5 with a password", {"05 02 00 02", "<05 02", "01 02 \"me\" 03 \"key\""}, IPPROTO_TCP, "SOCKS", "SOCKS5"},
+    {"SOCKS 5, the offer seen twice", {"05 01 00", "05 01 00", "<05 00", "05 01 00 01 0a 00 00 09 00 50"}, IPPROTO_TCP, "SOCKS", "SOCKS5"},
+    {"a choice that was not offered", {"05 01 00", "<05 02", "01 02 \"me\" 03 \"key\""}, IPPROTO_TCP, "", ""},
+    {"an offer alone", {"05 01 00", "05 01 00 01 0a 00 00 09 00 50"}, IPPROTO_TCP, "", ""},
+    {"a choice, and no request", {"05 01 00", "<05 00", "47 11 08 15 00"}, IPPROTO_TCP, "", ""},
+    {"a request that is too long", {"05 01 00", "<05 00", "05 01 00 01 0a 00 00 09 00 50 00"}, IPPROTO_TCP, "", ""},
+    {"SOCKS 4", {"04 01 00 50 0a 00 00 09 \"me\" 00", "<00 5a 00 00 00 00 00 00"}, IPPROTO_TCP, "SOCKS", "SOCKS4"},
+    {"SOCKS 4, another answer", {"04 01 00 50 0a 00 00 09 \"me\" 00", "<00 60 00 00 00 00 00 00"}, IPPROTO_TCP, "", ""},
+    {"OpenVPN", {HARD_RESET, "<" HARD_ANSWER}, IPPROTO_UDP, "OpenVPN", ""},
+    {"OpenVPN with signatures", {"38 " SESSION " " HMAC "00 00 00 00 00", "<40 a1 a2 a3 a4 a5 a6 a7 a8 " HMAC "01 00 00 00 00 " SESSION " 00 00 00 00"},
+     IPPROTO_UDP, "OpenVPN", ""},
+    {"OpenVPN over TCP", {"00 0e " HARD_RESET, "<00 1a " HARD_ANSWER}, IPPROTO_TCP, "OpenVPN", ""},
+    {"OpenVPN, a second attempt is answered", {"38 00 00 00 00 00 00 00 01 00 00 00 00 00", HARD_RESET, "<" HARD_ANSWER}, IPPROTO_UDP, "OpenVPN", ""},
+    {"an answer to another session", {"38 00 00 00 00 00 00 00 01 00 00 00 00 00", "<" HARD_ANSWER}, IPPROTO_UDP, "", ""},
+    {"both from one side", {HARD_RESET, HARD_ANSWER}, IPPROTO_UDP, "", ""},
+    {"a tunnel by HTTP", {"\"CONNECT host:22 HTTP/1.1\" 0d 0a 0d 0a", "<\"HTTP/1.1 200 OK\" 0d 0a 0d 0a"}, IPPROTO_TCP, "HTTP_Connect", ""},
+    {"WireGuard", {"01 00 00 00 de ad be ef =148", "<02 00 00 00 01 02 03 04 de ad be ef =92"}, IPPROTO_UDP, "WireGuard", ""},
+    {"WireGuard, another receiver", {"01 00 00 00 de ad be ef =148", "<02 00 00 00 01 02 03 04 de ad be ee =92"}, IPPROTO_UDP, "", ""},
+    {"WireGuard, another length", {"01 00 00 00 de ad be ef =148", "<02 00 00 00 01 02 03 04 de ad be ef =93"}, IPPROTO_UDP, "", ""},
+};
+
+static void show_tunnel(struct classify_state *state, const char *message, uint8_t transport)
+{
+    struct classify_step step = {0};
+    uint8_t bytes[256];
+    char text[512];
+    const char *wire = strchr(message, '=');
+    struct make make = {.transport = transport, .from_server = message[0] == '<', .client_port = 40001, .server_port = 4000, .payload = bytes};
+
+    snprintf(text, sizeof(text), "%.*s", (int)strcspn(message, "=") - make.from_server, message + make.from_server);
+    make.len = make_bytes(text, bytes, sizeof(bytes));
+    make.wire_len = wire != NULL ? (size_t)atoi(wire + 1) : make.len;
+    show(state, &make, &step);
+}
+
+START_TEST(a_tunnel_takes_both_sides)
+{
+    struct classify_state *state = classify_begin(classifier);
+    struct app app;
+
+    for (unsigned i = 0; i < TUNNEL_MESSAGES && tunnels[_i].messages[i] != NULL; i++) {
+        classify_result(state, &app);
+        ck_assert_msg(app.basis != APP_CONTENT, "%s: settled before message %u", tunnels[_i].what, i);
+        show_tunnel(state, tunnels[_i].messages[i], tunnels[_i].transport);
+    }
+    classify_result(state, &app);
+    if (tunnels[_i].name[0] == '\0') {
+        ck_assert_msg(app.basis != APP_CONTENT, "%s: '%s'", tunnels[_i].what, app.name);
+    } else {
+        ck_assert_str_eq(app.name, tunnels[_i].name);
+        ck_assert_str_eq(app.detail, tunnels[_i].detail);
+        ck_assert_int_eq((int)app.basis, APP_CONTENT);
+        ck_assert(app.contradicts);
+        ck_assert_int_eq(classify_direction(state), 1);
+    }
+    classify_end(classifier, state);
+}
+END_TEST
+
+/* A tunnel that was refused is an answer like others; one that was not answered is HTTP as far as anyone knows. */
+START_TEST(a_tunnel_that_was_refused_is_http)
+{
+    const struct classify_step step = {0};
+    struct classify_state *state = classify_begin(classifier);
+    struct app app;
+
+    show_text(state, false, 80, "CONNECT host:22 HTTP/1.1\r\n\r\n", &step);
+    classify_result(state, &app);
+    ck_assert_int_eq((int)app.basis, APP_HINT);
+    ck_assert_str_eq(app.name, "HTTP");
+    show_text(state, true, 80, "HTTP/1.1 405 Method Not Allowed\r\n\r\n", &step);
+    classify_result(state, &app);
+    ck_assert_int_eq((int)app.basis, APP_CONTENT);
+    ck_assert_str_eq(app.name, "HTTP");
+    ck_assert(classify_satisfies(&app, "HTTP"));
+    ck_assert_int_eq(classify_direction(state), 1);
+    classify_end(classifier, state);
+    struct app tunnel = {.basis = APP_CONTENT, .name = "HTTP_Connect"};
+    ck_assert(!classify_satisfies(&tunnel, "HTTP"));
+}
+END_TEST
+
 START_TEST(tls_after_an_upgrade_contradicts_nothing)
 {
     static const uint8_t data[] = {0x17, 3,  3,  0,  0x14, 1,  2,  3,  4,  5,  6,  7, 8,
@@ -402,6 +501,8 @@ Suite *suite_classifier(void)
     tcase_add_test(tc, the_library_takes_the_allocator_of_the_program);
     tcase_add_loop_test(tc, a_datagram_that_hangs_the_library_returns_at_once, 0, 4);
     tcase_add_loop_test(tc, the_library_sees_cut_packets_whole, 0, 8);
+    tcase_add_test(tc, a_tunnel_that_was_refused_is_http);
+    tcase_add_loop_test(tc, a_tunnel_takes_both_sides, 0, (int)(sizeof(tunnels) / sizeof(tunnels[0])));
     tcase_add_loop_test(tc, rtp_takes_three_packets_of_one_direction, 0, (int)(sizeof(streams) / sizeof(streams[0])));
     tcase_add_loop_test(tc, tls_after_an_upgrade_contradicts_nothing, 0, 3);
     tcase_add_test(tc, a_flow_that_says_nothing_ends_with_its_budget);
