@@ -33,6 +33,7 @@ struct learn_fact {
     bool data;    /* was any payload carried? */
     bool direction_known;
     uint64_t flows;
+    const char *interface; /* the RPC interface that the server's port was bound to, for as long as the call takes; NULL: not known */
 };
 
 /* A row that a host was seen to use or to serve. */
@@ -53,6 +54,7 @@ struct learn_role {
     size_t n_missing;
     const char *same[4]; /* roles that the same rows speak of: 'name' was chosen among them by rank; NULL-terminated */
     uint32_t rank;       /* 1: the host with most conversations among those with this role and 'same' */
+    const char *sign;    /* the RPC interface that tells of it (a sign of the matrix); NULL: none */
 };
 
 /* A role that the host was not given and whose rows it has nearly all shown: traffic does not say that it has not got

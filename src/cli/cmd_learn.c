@@ -178,6 +178,10 @@ static void print_role(const struct matrix *m, const struct learn_role *role)
             comment_text(&c, "%s", m->rows[role->missing[i]].id.text);
         comment_end(&c);
     }
+    if (role->sign != NULL) {
+        comment_text(&c, "told by the RPC interface %s, which such a client bound there: a sign of the matrix.", role->sign);
+        comment_end(&c);
+    }
     if (role->same[0] != NULL) {
         comment_text(&c, "traffic cannot tell it from");
         for (size_t i = 0; role->same[i] != NULL; i++)

@@ -87,6 +87,7 @@ int audit_mark_answers(struct audit *, struct err *reterr);
 /* evidence.c: what stopped attempts that failed, where it takes all conversations to tell.  A part of audit_order(). */
 int audit_settle(struct audit *, struct err *reterr);
 /* parents.c: the messages that negotiated dynamic ports, joined to the conversations on them. */
+int  audit_gather_announcements(struct audit *, struct err *reterr); /* of all parts, sorted */
 int  audit_join_parents(struct audit *, struct err *reterr);
 void audit_parent_text(const struct audit *, const struct pinhole *, char *buf, size_t size);
 /* merge.c: when all is judged: bounds the number of conversations, orders them by their first packet and gives them their ids. */

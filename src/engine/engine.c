@@ -7,6 +7,7 @@
 #include "flowaudit/engine.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -421,8 +422,10 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
     return rc;
 }
 
-static void tell_conversation(const struct conversation *c, engine_survey_fn *fn, void *aux)
+static void tell_conversation(const struct audit *a, const struct conversation *c, engine_survey_fn *fn, void *aux)
 {
+    const struct pinhole *bind =
+        c->key.transport == IPPROTO_TCP ? announcements_bind(&a->announcements, &c->key.server, c->key.server_port) : NULL;
     struct learn_fact fact = {
         .tuple = c->tuple,
         .client_port_high = c->client_port_high,
@@ -431,6 +434,7 @@ static void tell_conversation(const struct conversation *c, engine_survey_fn *fn
         .data = c->payload > 0,
         .direction_known = c->direction_known,
         .flows = c->flows,
+        .interface = bind != NULL ? bind->what : NULL,
     };
 
     fact.tuple.client_port = c->client_port_low;
@@ -455,6 +459,8 @@ int engine_survey(const struct engine_options *o, const struct policy *policy, e
         rc = audit_merge(&a, reterr);
     if (rc == 0)
         rc = sum_up(&a, reterr);
+    if (rc == 0)
+        rc = audit_gather_announcements(&a, reterr);
     if (rc == 0) {
         survey.coverage = a.coverage;
         for (size_t i = 0; i < a.n_conversations; i++) {
@@ -463,7 +469,7 @@ int engine_survey(const struct engine_options *o, const struct policy *policy, e
             if (c->key.summed != SUM_NONE)
                 survey.n_summed += c->n_summed;
             else if (!c->group && !c->answers_group)
-                tell_conversation(c, fn, aux);
+                tell_conversation(&a, c, fn, aux);
         }
         *ret = survey;
     }

@@ -78,16 +78,23 @@ static void join(const struct audit *a, struct conversation *c)
         c->no_parent = dynamic && a->announcements.n_lost == 0;
 }
 
-int audit_join_parents(struct audit *a, struct err *reterr)
+int audit_gather_announcements(struct audit *a, struct err *reterr)
 {
     for (size_t i = 0; i < a->n_parts; i++)
         if (a->parts[i]->announcements.n + a->parts[i]->announcements.n_lost > 0 &&
             announcements_merge(&a->announcements, &a->parts[i]->announcements) != 0)
             return err_set(reterr, -ENOMEM, "no memory to merge negotiated ports");
     announcements_sort(&a->announcements);
-    for (size_t i = 0; i < a->n_conversations; i++)
-        join(a, a->conversations[i]);
     return 0;
+}
+
+int audit_join_parents(struct audit *a, struct err *reterr)
+{
+    int rc = audit_gather_announcements(a, reterr);
+
+    for (size_t i = 0; rc == 0 && i < a->n_conversations; i++)
+        join(a, a->conversations[i]);
+    return rc;
 }
 
 /* --- in words -------------------------------------------------------------------------------------------- */

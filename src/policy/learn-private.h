@@ -39,6 +39,7 @@ struct host {
     struct set256 maybe; /* classes for which there is any evidence */
     struct set256 held;  /* classes that it has now */
     struct set256 roles; /* with all that these imply */
+    struct set256 told;  /* roles that a sign of the matrix tells of */
     uint32_t first, n;   /* of its facts in 'host_facts' */
     uint64_t flows;
     bool scan;
@@ -64,6 +65,7 @@ struct learner {
 };
 
 /* learn.c */
+uint32_t learn_host_of(const struct learner *, const struct addr *); /* of one that was seen */
 bool learn_unconditional(const struct applied_row *); /* no option decides whether it applies */
 /* The candidate with the best quality that these roles allow; NULL: none. */
 const struct learn_candidate *learn_explain(const struct learner *, const struct fact *, const struct set256 *client,
@@ -71,6 +73,7 @@ const struct learn_candidate *learn_explain(const struct learner *, const struct
 /* learn_roles.c */
 int learn_classes(struct learner *);
 void learn_infer(struct learner *);
+void learn_by_signs(struct learner *); /* after learn_infer() */
 void learn_note_ends(struct learner *, uint32_t host); /* fills 'ends': 1 = seen */
 bool learn_end_missing(const struct learner *, uint32_t host, uint32_t end);
 struct set256 learn_closure(const struct learner *, const struct set256 *classes);

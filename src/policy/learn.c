@@ -124,6 +124,15 @@ void learner_free(struct learner *l)
     free(l);
 }
 
+/* The matrix's own text of it, which lives long enough; NULL: no sign speaks of it. */
+static const char *sign_name(const struct matrix *m, const char *interface)
+{
+    for (size_t i = 0; interface != NULL && i < m->n_signs; i++)
+        if (strcmp(m->signs[i].interface.text, interface) == 0)
+            return m->signs[i].interface.text;
+    return NULL;
+}
+
 int learner_add(struct learner *l, const struct learn_fact *f, struct err *reterr)
 {
     if (l->n_seen == l->n_seen_allocated) {
@@ -135,7 +144,8 @@ int learner_add(struct learner *l, const struct learn_fact *f, struct err *reter
         l->seen = seen;
         l->n_seen_allocated = n;
     }
-    l->seen[l->n_seen++] = *f;
+    l->seen[l->n_seen] = *f;
+    l->seen[l->n_seen++].interface = sign_name(l->p->matrix, f->interface);
     return 0;
 }
 
@@ -165,7 +175,7 @@ static int make_hosts(struct learner *l)
     return 0;
 }
 
-static uint32_t host_of(const struct learner *l, const struct addr *a)
+uint32_t learn_host_of(const struct learner *l, const struct addr *a)
 {
     struct host key = {.addr = *a};
 
@@ -235,8 +245,8 @@ static int add_fact(struct learner *l, const struct learn_fact *seen, bool back,
     struct fact *f = &l->facts[l->n_facts];
 
     *f = (struct fact){.transport = t->transport, .app = seen->app, .flows = seen->flows, .n_ports = 1};
-    f->client = host_of(l, back ? &t->server : &t->client);
-    f->server = host_of(l, back ? &t->client : &t->server);
+    f->client = learn_host_of(l, back ? &t->server : &t->client);
+    f->server = learn_host_of(l, back ? &t->client : &t->server);
     f->port = back ? t->client_port : t->server_port;
     int rc = find_candidates(l, f, seen, media_only);
     if (rc == 0 && (f->n > 0 || !back))
@@ -407,6 +417,7 @@ int learner_finish(struct learner *l, const struct learn_result **ret, struct er
     if (rc == 0) {
         find_scanners(l);
         learn_infer(l);
+        learn_by_signs(l);
         rc = learn_conclude(l);
     }
     if (rc != 0)

@@ -114,7 +114,15 @@ static void name_role(const struct learner *l, uint32_t host, unsigned k, struct
         ret->rank = rank_of(l, host, k);
         chosen = ret->rank <= c->n_members ? ret->rank - 1 : c->n_members - 1;
     }
+    for (unsigned i = 0; i < c->n_members; i++)
+        if (set_has(&l->hosts[host].told, c->members[i]))
+            chosen = i;
     ret->name = m->roles[c->members[chosen]].name.text;
+    for (size_t i = 0; i < m->n_signs && set_has(&l->hosts[host].told, c->members[chosen]); i++)
+        if (strcmp(m->signs[i].role.text, ret->name) == 0)
+            ret->sign = m->signs[i].interface.text;
+    if (ret->sign != NULL)
+        return;
     for (unsigned i = 0; i < c->n_members && n < MAX_SAME; i++)
         if (i != chosen)
             ret->same[n++] = m->roles[c->members[i]].name.text;

@@ -443,6 +443,51 @@ static void phase(struct learner *l, bool governed_first)
         ;
 }
 
+/* --- signs ------------------------------------------------------------------------------------------------------- */
+
+static bool holds_any(const struct learner *l, const struct host *h, const struct rules_names *roles)
+{
+    for (size_t i = 0; i < roles->n; i++) {
+        uint32_t role = name_index_find(&l->p->role_names, roles->items[i].text);
+
+        if (role != POLICY_NONE && set_has(&h->roles, role))
+            return true;
+    }
+    return false;
+}
+
+static void tell(struct learner *l, struct host *h, uint32_t role)
+{
+    for (unsigned k = 0; k < l->n_classes; k++) {
+        for (unsigned i = 0; i < l->classes[k].n_members; i++) {
+            struct set256 classes = h->held;
+
+            if (l->classes[k].members[i] != role)
+                continue;
+            set_add(&classes, k);
+            set_add(&h->told, role);
+            hold(l, h, &classes);
+            return;
+        }
+    }
+}
+
+/* What a client did at a server tells what the server is, where the matrix says so: whatever else was, or was not, seen. */
+void learn_by_signs(struct learner *l)
+{
+    for (size_t i = 0; i < l->n_seen; i++) {
+        const struct learn_fact *f = &l->seen[i];
+        struct host             *client = &l->hosts[learn_host_of(l, &f->tuple.client)], *server = &l->hosts[learn_host_of(l, &f->tuple.server)];
+
+        for (size_t s = 0; f->interface != NULL && s < l->p->matrix->n_signs; s++) {
+            const struct matrix_sign *m = &l->p->matrix->signs[s];
+
+            if (strcmp(m->interface.text, f->interface) == 0 && client != server && holds_any(l, client, &m->from) && !holds_any(l, server, &m->unless))
+                tell(l, server, name_index_find(&l->p->role_names, m->role.text));
+        }
+    }
+}
+
 void learn_infer(struct learner *l)
 {
     find_evidence(l);

@@ -45,7 +45,9 @@ static const char small_matrix[] =
     "      - {id: desk-https, from: [desk, chief], to: hub, ports: tcp/443, service: x, when: {secure: on}, expect: "
     "on-demand, protocols: TLS}\n"
     "      - {id: chief-rdp, from: chief, to: hub, ports: tcp/3389, service: x, when: {remote: on}, expect: on-demand, "
-    "protocols: RDP}\n";
+    "protocols: RDP}\n"
+    "signs:\n"
+    "  - {interface: NSPI, from: hub, role: watched, unless: store, section: All, text: It tells.}\n";
 
 struct bed {
     struct matrix *matrix;
@@ -220,6 +222,48 @@ START_TEST(twins_are_told_by_rank)
 }
 END_TEST
 
+static void see_bind(struct bed *b, const char *client, const char *server, const char *interface)
+{
+    struct learn_fact f = {.sent = {true, true}, .data = true, .direction_known = true, .flows = 1, .client_port_high = 50000};
+    char              name[16];
+
+    ck_assert_int_eq(addr_parse(client, &f.tuple.client), 0);
+    ck_assert_int_eq(addr_parse(server, &f.tuple.server), 0);
+    f.tuple.client_port = 50000;
+    f.tuple.server_port = 1026;
+    f.tuple.transport = IPPROTO_TCP;
+    snprintf(name, sizeof(name), "%s", interface); /* is gone when the learner concludes */
+    f.interface = name;
+    ck_assert_int_eq(learner_add(b->learner, &f, NULL), 0);
+    memset(name, 'x', sizeof(name));
+}
+
+/* What a client of the right role binds tells what the server is; but not of one that asks for others, and not by other clients. */
+START_TEST(an_interface_tells_of_a_role)
+{
+    struct bed b = small();
+
+    see_all(&b, whole, COUNT(whole));
+    see(&b, "10.0.2.1 10.0.1.9 tcp/88 Kerberos");
+    see_bind(&b, "10.0.0.1", "10.0.1.9", "NSPI");
+    see_bind(&b, "10.0.0.1", "10.0.1.8", "NSPI");
+    see_bind(&b, "10.0.0.1", "10.0.1.7", "SAMR");
+    see_bind(&b, "10.0.0.1", "10.0.2.1", "NSPI");
+    see_bind(&b, "10.0.3.1", "10.0.1.6", "NSPI");
+    finish(&b);
+    roles_are(&b, "10.0.1.9", "plain watched");
+    ck_assert_str_eq(host_at(&b, "10.0.1.9")->roles[1].sign, "NSPI");
+    ck_assert_ptr_null(host_at(&b, "10.0.1.9")->roles[0].sign);
+    roles_are(&b, "10.0.1.8", "watched");
+    roles_are(&b, "10.0.1.7", "");
+    roles_are(&b, "10.0.1.6", "");
+    roles_are(&b, "10.0.2.1", "store");
+    roles_are(&b, "10.0.1.1", "watched");
+    ck_assert_ptr_null(host_at(&b, "10.0.1.1")->roles[0].sign);
+    bed_free(&b);
+}
+END_TEST
+
 /* Who is used by the store alone is no 'watched'. */
 START_TEST(the_most_specific_role_that_is_supported)
 {
@@ -385,6 +429,7 @@ Suite *suite_learn(void)
     tcase_add_test(t, a_site_in_small);
     tcase_add_test(t, the_order_of_facts_does_not_matter);
     tcase_add_test(t, twins_are_told_by_rank);
+    tcase_add_test(t, an_interface_tells_of_a_role);
     tcase_add_test(t, the_most_specific_role_that_is_supported);
     tcase_add_test(t, content_counts_more_than_a_port);
     tcase_add_test(t, who_does_not_answer_serves_nothing);
