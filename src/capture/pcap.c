@@ -78,12 +78,20 @@ static size_t take(struct capture *c, struct frame *ret, size_t n)
     return got;
 }
 
+static int cut(struct capture *c, uint64_t need, const char *need_what, uint64_t left)
+{
+    char what[48];
+
+    snprintf(what, sizeof(what), "packet record %llu", (unsigned long long)c->stats.n_packets + 1);
+    capture_damage_cut(c, what, need, need_what, left);
+    return 0;
+}
+
 /* 1: a whole record is in the window; 0: the end. */
 static int fetch(struct capture *c, struct err *reterr)
 {
     const struct pcap_reader *p = c->reader;
     struct window *w = &c->window;
-    char what[48];
     int rc = window_fill(w, RECORD_HEADER_SIZE, reterr);
 
     if (rc < 0)
@@ -92,28 +100,21 @@ static int fetch(struct capture *c, struct err *reterr)
         capture_end(c);
         return 0;
     }
-    snprintf(what, sizeof(what), "packet record %llu", (unsigned long long)c->stats.n_packets + 1);
-    if (window_left(w) < RECORD_HEADER_SIZE) {
-        capture_damage_cut(c, what, RECORD_HEADER_SIZE, "header bytes", window_left(w));
-        return 0;
-    }
+    if (window_left(w) < RECORD_HEADER_SIZE)
+        return cut(c, RECORD_HEADER_SIZE, "header bytes", window_left(w));
     uint32_t caplen = get32(window_at(w) + 8, p->swapped);
     if (caplen > p->max_caplen) {
         capture_damage(
             c, window_offset(w),
-            "malformed: %s at byte %llu claims %u captured bytes; at most %u are possible with the snap length %u",
-            what, (unsigned long long)window_offset(w), caplen, p->max_caplen, p->snaplen);
+            "malformed: packet record %llu at byte %llu claims %u captured bytes; at most %u are possible with the snap length %u",
+            (unsigned long long)c->stats.n_packets + 1, (unsigned long long)window_offset(w), caplen, p->max_caplen, p->snaplen);
         return 0;
     }
     rc = window_fill(w, RECORD_HEADER_SIZE + (size_t)caplen, reterr);
     if (rc < 0)
         return rc;
     size_t have = window_left(w) - RECORD_HEADER_SIZE;
-    if (have < caplen) {
-        capture_damage_cut(c, what, caplen, "bytes of packet data", have);
-        return 0;
-    }
-    return 1;
+    return have < caplen ? cut(c, caplen, "bytes of packet data", have) : 1;
 }
 
 static int pcap_reader_next(struct capture *c, struct frame *ret, size_t n, struct err *reterr)
