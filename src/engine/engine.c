@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Overview: the calling thread reads batches; every worker (the calling thread is the first of them) goes through
- * each batch and handles the packets of its shard.  Two barriers fence a batch: nobody starts before it is
- * there, and the reader refills only when all are done with it.  With one worker there is no thread and no barrier.
- */
+/* From options to a record: the steps of an audit in their order.  crew.h has the way of packets. */
 #include "flowaudit/engine.h"
 
 #include <errno.h>
@@ -14,152 +10,12 @@
 #include <string.h>
 
 #include "audit.h"
-
-#define BATCH 4096
-#define PROGRESS_EVERY (1u << 20) /* packets */
+#include "crew.h"
 
 void engine_options_default(struct engine_options *ret)
 {
     *ret = (struct engine_options){.n_workers = 1, .flows_kept = 20, .peers_kept = 1000, .stuck_ns = INT64_C(5000000000)};
     flow_options_default(&ret->flow);
-}
-
-struct crew {
-    struct audit      *audit;
-    struct input_frame frames[BATCH];
-    size_t             n_frames;
-    bool               over; /* no more batches; written between the barriers' turns */
-    bool               failed; /* not all threads could be started; under 'gate' */
-    pthread_mutex_t    gate; /* held while threads are being started */
-    pthread_barrier_t  ready, done;
-    pthread_t         *threads;
-    size_t             n_threads;
-};
-
-struct worker {
-    struct crew  *crew;
-    struct shard *shard;
-};
-
-static void *work(void *arg)
-{
-    struct worker *w = arg;
-
-    pthread_mutex_lock(&w->crew->gate);
-    bool given_up = w->crew->failed;
-    pthread_mutex_unlock(&w->crew->gate);
-    if (given_up)
-        return NULL;
-    for (;;) {
-        pthread_barrier_wait(&w->crew->ready);
-        if (w->crew->over)
-            break;
-        shard_batch(w->shard, w->crew->frames, w->crew->n_frames);
-        pthread_barrier_wait(&w->crew->done);
-    }
-    shard_finish(w->shard);
-    return NULL;
-}
-
-static void handle_batch(struct crew *crew)
-{
-    struct stopwatch *w = &crew->audit->watch;
-
-    stopwatch_turn(w, ENGINE_WAIT);
-    if (crew->n_threads > 0)
-        pthread_barrier_wait(&crew->ready);
-    shard_batch(crew->audit->shards[0], crew->frames, crew->n_frames);
-    if (crew->n_threads > 0)
-        pthread_barrier_wait(&crew->done);
-    stopwatch_turn(w, ENGINE_READ);
-}
-
-static void report_progress(const struct audit *a, uint64_t packets)
-{
-    struct engine_progress p = {.packets = packets, .n_inputs = (unsigned)inputs_count(a->inputs)};
-
-    inputs_progress(a->inputs, &p.bytes, &p.bytes_total, &p.input);
-    a->options->progress(a->options->progress_aux, &p);
-}
-
-/* Reads to the end of the inputs.  A fault of the machine ends the reading, not the audit: it is in the result. */
-static void read_all(struct crew *crew)
-{
-    struct audit                *a = crew->audit;
-    const struct engine_options *o = a->options;
-    uint64_t                     packets = 0, next_report = PROGRESS_EVERY;
-    struct err                   err = {0};
-
-    for (;;) {
-        int n = inputs_next(a->inputs, crew->frames, BATCH, &err);
-
-        if (n == -EINTR && o->stop != NULL && *o->stop != 0) {
-            a->result->stopped = true;
-            break;
-        }
-        if (n < 0) {
-            a->result->faulted = true;
-            snprintf(a->result->fault, sizeof(a->result->fault), "%s", err.msg);
-        }
-        if (n <= 0)
-            break;
-        crew->n_frames = (size_t)n;
-        handle_batch(crew);
-        packets += (size_t)n;
-        if (o->stop != NULL && *o->stop != 0) {
-            a->result->stopped = true;
-            break;
-        }
-        if (o->progress != NULL && packets >= next_report) {
-            report_progress(a, packets);
-            next_report = packets + PROGRESS_EVERY;
-        }
-    }
-}
-
-static void join_threads(struct crew *crew)
-{
-    for (size_t i = 0; i < crew->n_threads; i++)
-        pthread_join(crew->threads[i], NULL);
-    pthread_barrier_destroy(&crew->ready);
-    pthread_barrier_destroy(&crew->done);
-    pthread_mutex_destroy(&crew->gate);
-}
-
-static int start_threads(struct crew *crew, struct worker *workers, struct err *reterr)
-{
-    size_t n = crew->audit->n_shards;
-    int    rc = 0;
-
-    if (n == 1)
-        return 0;
-    if (pthread_barrier_init(&crew->ready, NULL, (unsigned)n) != 0 || pthread_barrier_init(&crew->done, NULL, (unsigned)n) != 0 ||
-        pthread_mutex_init(&crew->gate, NULL) != 0)
-        return err_set(reterr, -EAGAIN, "no resources for %zu workers", n);
-    /* The barriers count on every worker: none may reach them before all have started. */
-    pthread_mutex_lock(&crew->gate);
-    for (size_t i = 1; i < n && rc == 0; i++) {
-        workers[i] = (struct worker){crew, crew->audit->shards[i]};
-        rc = pthread_create(&crew->threads[crew->n_threads], NULL, work, &workers[i]);
-        if (rc != 0)
-            err_set(reterr, -rc, "cannot start worker %zu of %zu: %s", i + 1, n, strerror(rc));
-        else
-            watchdog_sit(crew->audit->watchdog, i, crew->threads[crew->n_threads++]);
-    }
-    crew->failed = rc != 0;
-    pthread_mutex_unlock(&crew->gate);
-    if (rc != 0)
-        join_threads(crew);
-    return -rc;
-}
-
-static void end_threads(struct crew *crew)
-{
-    if (crew->n_threads == 0)
-        return;
-    crew->over = true;
-    pthread_barrier_wait(&crew->ready);
-    join_threads(crew);
 }
 
 static void on_stuck(void *aux, uint16_t input, uint64_t number)
@@ -210,7 +66,6 @@ static int make_shards(struct audit *a, bool survey, struct err *reterr)
         rc = watchdog_new(o->n_workers, o->stuck_ns, on_stuck, a, &a->watchdog, reterr);
         if (rc != 0)
             return rc;
-        watchdog_sit(a->watchdog, 0, pthread_self());
     }
     for (; a->n_shards < o->n_workers; a->n_shards++) {
         so.index = (unsigned)a->n_shards;
@@ -221,35 +76,6 @@ static int make_shards(struct audit *a, bool survey, struct err *reterr)
         a->parts[a->n_parts++] = shard_part(a->shards[a->n_shards]);
     }
     return 0;
-}
-
-static int run_crew(struct audit *a, struct err *reterr)
-{
-    int            rc = 0;
-    struct crew   *crew = calloc(1, sizeof(*crew));
-    struct worker *workers = calloc(a->n_shards, sizeof(*workers));
-
-    if (crew != NULL)
-        crew->threads = calloc(a->n_shards, sizeof(*crew->threads));
-    if (crew == NULL || workers == NULL || crew->threads == NULL) {
-        rc = err_set(reterr, -ENOMEM, "no memory for a batch of packets");
-    } else {
-        crew->audit = a;
-        rc = start_threads(crew, workers, reterr);
-    }
-    if (rc == 0) {
-        stopwatch_turn(&a->watch, ENGINE_READ);
-        read_all(crew);
-        stopwatch_turn(&a->watch, ENGINE_WAIT);
-        end_threads(crew);
-        shard_finish(a->shards[0]);
-        stopwatch_turn(&a->watch, ENGINE_CONCLUDE);
-    }
-    if (crew != NULL)
-        free(crew->threads);
-    free(crew);
-    free(workers);
-    return rc;
 }
 
 static void add_results(const struct audit *a, size_t input, uint64_t sums[static PACKET_N_RESULTS])
@@ -398,7 +224,7 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
     if (rc == 0)
         rc = store_begin_run(store, run, &result.run_id, reterr);
     if (rc == 0)
-        rc = run_crew(&a, reterr);
+        rc = crew_run(&a, reterr);
     if (rc == 0)
         rc = audit_merge(&a, reterr);
     if (rc == 0)
@@ -454,7 +280,7 @@ int engine_survey(const struct engine_options *o, const struct policy *policy, e
     if (rc == 0)
         rc = make_shards(&a, true, reterr);
     if (rc == 0)
-        rc = run_crew(&a, reterr);
+        rc = crew_run(&a, reterr);
     if (rc == 0)
         rc = audit_merge(&a, reterr);
     if (rc == 0)

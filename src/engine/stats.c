@@ -41,14 +41,14 @@ static void add_tables(struct engine_stats *sum, const struct shard *s)
     sum->n_announced += pinholes.n_announced;
 }
 
-/* The first worker is the thread that reads as well: all of its work is in what that one waited. */
-static void add_times(struct engine_stats *sum, const struct stopwatch *w, bool is_first)
+/* A worker alone is the thread that reads as well: all of its work is in what that one waited. */
+static void add_times(struct engine_stats *sum, const struct stopwatch *w, bool is_alone)
 {
     for (unsigned i = 0; i < ENGINE_N_STAGES; i++) {
         if (i != ENGINE_WAIT)
             sum->ns[i] += w->ns[i];
-        if (is_first != (i == ENGINE_WAIT))
-            sum->ns[ENGINE_WAIT] += is_first ? -w->ns[i] : w->ns[i];
+        if (is_alone != (i == ENGINE_WAIT))
+            sum->ns[ENGINE_WAIT] += is_alone ? -w->ns[i] : w->ns[i];
     }
 }
 
@@ -64,7 +64,7 @@ void audit_sum_stats(struct audit *a)
     }
     for (size_t i = 0; i < a->n_shards; i++) {
         add_tables(sum, a->shards[i]);
-        add_times(sum, shard_stopwatch(a->shards[i]), i == 0);
+        add_times(sum, shard_stopwatch(a->shards[i]), a->n_shards == 1);
     }
     for (size_t i = 0; i < inputs_count(a->inputs); i++) {
         struct capture_stats stats;
