@@ -8,7 +8,8 @@
 #include <string.h>
 
 #define BATCH 4096
-#define LOADS 8                 /* that go round */
+#define LOADS 16                /* that go round */
+#define STEP (LOADS / 2)        /* to wake a thread costs more than a load does: they wake for so many */
 #define LOAD_BYTES (256 * 1024) /* of packets; all loads together stay in a shared cache */
 #define PROGRESS_EVERY (1u << 20) /* packets */
 
@@ -33,7 +34,8 @@ struct crew {
     size_t             n_workers;     /* that were started */
     pthread_mutex_t    lock;
     pthread_cond_t     more, room;
-    uint64_t           n_ready;       /* loads so far; under the lock, as 'over' */
+    uint64_t           n_ready;       /* loads so far; under the lock, as what follows */
+    uint64_t           wanted;        /* the reader may wait for not more than so many to be left */
     bool               over;
 };
 
@@ -55,25 +57,33 @@ static void *work(void *arg)
         shard_batch(w->shard, load->frames, load->n);
         pthread_mutex_lock(&crew->lock);
         w->n_done++;
-        pthread_cond_signal(&crew->room);
+        if (crew->n_ready - w->n_done <= crew->wanted)
+            pthread_cond_signal(&crew->room);
     }
     pthread_mutex_unlock(&crew->lock);
     shard_finish(w->shard);
     return NULL;
 }
 
-/* Until not more than so many loads are ready that somebody is not done with. */
-static void wait_until_left(struct crew *crew, uint64_t n)
+/* Loads that are ready and that somebody is not done with. */
+static uint64_t n_left(const struct crew *crew)
+{
+    uint64_t slowest = crew->n_ready;
+
+    for (size_t i = 0; i < crew->n_workers; i++)
+        slowest = crew->workers[i].n_done < slowest ? crew->workers[i].n_done : slowest;
+    return crew->n_ready - slowest;
+}
+
+/* Where more than 'most' are left: until no more than 'wanted' are. */
+static void wait_for_room(struct crew *crew, uint64_t most, uint64_t wanted)
 {
     pthread_mutex_lock(&crew->lock);
-    for (;;) {
-        uint64_t slowest = crew->n_ready;
-
-        for (size_t i = 0; i < crew->n_workers; i++)
-            slowest = crew->workers[i].n_done < slowest ? crew->workers[i].n_done : slowest;
-        if (crew->n_ready - slowest <= n)
-            break;
-        pthread_cond_wait(&crew->room, &crew->lock);
+    crew->wanted = wanted;
+    if (n_left(crew) > most) {
+        pthread_cond_broadcast(&crew->more);
+        while (n_left(crew) > wanted)
+            pthread_cond_wait(&crew->room, &crew->lock);
     }
     pthread_mutex_unlock(&crew->lock);
 }
@@ -90,10 +100,10 @@ static void pass_on(struct crew *crew)
         return;
     enum engine_stage stage = stopwatch_turn(&crew->audit->watch, ENGINE_WAIT);
     pthread_mutex_lock(&crew->lock);
-    crew->n_ready++;
-    pthread_cond_broadcast(&crew->more);
+    if (++crew->n_ready % STEP == 0)
+        pthread_cond_broadcast(&crew->more);
     pthread_mutex_unlock(&crew->lock);
-    wait_until_left(crew, LOADS - 1);
+    wait_for_room(crew, LOADS - 1, LOADS - STEP);
     stopwatch_turn(&crew->audit->watch, stage);
     current_load(crew)->n = current_load(crew)->used = 0;
 }
@@ -105,7 +115,7 @@ static void pass_on_large(struct crew *crew, const struct input_frame *f)
 
     load->frames[load->n++] = *f;
     pass_on(crew);
-    wait_until_left(crew, 0);
+    wait_for_room(crew, 0, 0);
 }
 
 static void share_out(struct crew *crew, const struct input_frame *frames, size_t n)

@@ -55,8 +55,6 @@ static int make_shards(struct audit *a, bool survey, struct err *reterr)
     if (rc != 0)
         return rc;
     so.apps = a->apps;
-    /* A fixed key: which packets share a worker must not change from run to run, since the memory bound is each worker's own. */
-    so.pair_key = (struct hash_key){UINT64_C(0x9ae16a3b2f90404f), UINT64_C(0xc3a5c85c97cb3127)};
     shard_share_memory(&so, o->flow.memory_limit, o->n_workers);
     a->shards = calloc(o->n_workers, sizeof(struct shard *));
     a->parts = calloc(o->n_workers, sizeof(struct part *));

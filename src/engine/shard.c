@@ -16,6 +16,7 @@
 
 #include "flowaudit/learn.h"
 
+#define AHEAD 4               /* packets of which the headers are asked for: another thread may have written them */
 #define CHUNK 64              /* packets hashed and prefetched ahead of the table look-ups */
 #define MAX_SNIFFS 2          /* signalling shows itself in the first payload of one side or the other */
 #define SWEEP_EVERY 16384     /* packets between two sweeps of the flow table: only frees memory */
@@ -367,21 +368,21 @@ static void note_group_query(struct part *part, const struct packet *p)
     part_note_query(part, &q);
 }
 
-/* The pair of addresses that decides whose packet it is: for an ICMP error that of the packet it quotes. */
-static uint64_t pair_hash(const struct shard *s, enum packet_result result, const struct packet *p)
+/*
+ * The pair of addresses that decides whose packet it is: for an ICMP error that of the packet it quotes.  The same whichever is the source, and no
+ * secret: which packets share a worker must not change from run to run, since the memory bound is each worker's own.
+ */
+static uint32_t pair_hash(enum packet_result result, const struct packet *p)
 {
     const struct addr *a = result == PACKET_ICMP_ERROR ? &p->quote.src : &p->src;
     const struct addr *b = result == PACKET_ICMP_ERROR ? &p->quote.dst : &p->dst;
-    uint64_t           words[4];
+    uint64_t           x[2], y[2];
 
-    if (addr_compare(a, b) > 0) {
-        const struct addr *swap = a;
-        a = b;
-        b = swap;
-    }
-    memcpy(words, a->bytes, 16);
-    memcpy(words + 2, b->bytes, 16);
-    return hash_words(&s->options.pair_key, words, 4);
+    memcpy(x, a->bytes, 16);
+    memcpy(y, b->bytes, 16);
+    uint64_t sum = x[0] + y[0] + (x[1] + y[1]) * UINT64_C(0x9ae16a3b2f90404f), difference = (x[0] ^ y[0]) + (x[1] ^ y[1]) * UINT64_C(0xc3a5c85c97cb3127);
+    uint64_t h = (sum ^ (sum >> 29) ^ (difference << 32 | difference >> 32)) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(h >> 32);
 }
 
 static bool is_ours(const struct shard *s, enum packet_result result, const struct packet *p)
@@ -390,7 +391,7 @@ static bool is_ours(const struct shard *s, enum packet_result result, const stru
         return true;
     if (result > PACKET_ICMP_ERROR)
         return p->number % s->options.n_shards == s->options.index;
-    return pair_hash(s, result, p) % s->options.n_shards == s->options.index;
+    return pair_hash(result, p) % s->options.n_shards == s->options.index;
 }
 
 /* Held fragments are counted at the end, when it is known what became of them. */
@@ -434,6 +435,9 @@ static size_t decode_chunk(struct shard *s, const struct input_frame *frames, si
 
     for (size_t i = 0; i < n; i++) {
         struct packet     *p = &packets[n_ours];
+
+        if (i + AHEAD < n)
+            __builtin_prefetch(frames[i + AHEAD].frame.data);
         enum packet_result result = packet_decode(&frames[i].frame, p);
 
         s->latest_ns = p->ts_ns > s->latest_ns ? p->ts_ns : s->latest_ns;

@@ -18,7 +18,6 @@
 
 struct shard_options {
     unsigned index, n_shards;
-    struct hash_key pair_key; /* the same for all shards: decides which shard a packet belongs to */
     size_t   n_inputs;
     struct flow_options flow;
     struct conversation_limits limits;
