@@ -44,6 +44,10 @@ struct capture_options {
     size_t      block_size; /* bytes read at once; 0 = default (512 KiB) */
     bool        has_fd;    /* read 'fd', a regular file, from its beginning; 'path' is its name alone.  It stays the caller's */
     int         fd;
+    /* Gets all bytes of the input as they are stored, in order, while they are read: for a caller that digests them elsewhere, and sets
+     * 'no_digest'.  The rest behind a damaged place is read for it too.  NULL: nobody wants them. */
+    void      (*stored)(void *aux, const void *bytes, size_t n);
+    void       *stored_aux;
     int64_t   (*clock)(void); /* in nanoseconds, or NULL: how long the digest takes is then not measured */
 };
 

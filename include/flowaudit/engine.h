@@ -62,7 +62,7 @@ struct engine_options {
     const char *const *inputs;      /* paths, "-" = standard input */
     size_t             n_inputs;
     const char        *filter;      /* pcap-filter(7) or NULL */
-    unsigned           n_workers;   /* at least 1 */
+    unsigned           n_workers;   /* at least 1; with more, reading and digesting have threads of their own */
     struct flow_options flow;
     size_t             flows_kept;  /* flow rows for each conversation of a violation; default 20 */
     bool               flows_all;   /* flow rows of every conversation, all of them */

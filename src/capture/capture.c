@@ -211,7 +211,7 @@ static int open_file(struct capture *c, const char *path, const struct capture_o
         return err_set(reterr, -ENOMEM, "no memory to read");
     if (options->filter != NULL && filter_new(options->filter, &c->filter) < 0)
         return err_set(reterr, -ENOMEM, "no memory for the filter");
-    int rc = source_open(path, options->has_fd ? &options->fd : NULL, !options->no_digest, options->clock, &c->source, reterr);
+    int rc = source_open(path, options, &c->source, reterr);
     if (rc == 0)
         rc = window_init(&c->window, c->source, options->block_size, reterr);
     if (rc == 0)
@@ -256,7 +256,7 @@ static int keep_matching(struct capture *c, struct frame *frames, int n)
 /* The digest is of all that is stored, also behind a damaged place. */
 static int finish(struct capture *c, struct err *reterr)
 {
-    if (c->stats.sha256[0] == '\0' && c->source != NULL && source_has_digest(c->source)) {
+    if (c->stats.sha256[0] == '\0' && c->source != NULL && source_wants_all(c->source)) {
         int rc = source_drain(c->source, reterr);
         if (rc < 0)
             return rc;

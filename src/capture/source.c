@@ -21,6 +21,8 @@ struct source {
     struct digest *digest;             /* NULL without */
     int64_t (*clock)(void);            /* NULL: nobody wants to know how long the digest takes */
     int64_t digest_ns;
+    void (*stored_fn)(void *aux, const void *bytes, size_t n); /* NULL: nobody else wants the bytes */
+    void *stored_aux;
     struct decompressor *decompressor; /* NULL: stored plain */
     struct decompress_input in;        /* over 'stored'; where plain, the first bytes not yet given out */
     char damage[160];
@@ -62,6 +64,8 @@ static ssize_t read_stored(struct source *s, void *buf, size_t size, struct err 
     s->n_bytes += (uint64_t)n;
     if (s->digest != NULL)
         add_to_digest(s, buf, (size_t)n);
+    if (s->stored_fn != NULL)
+        s->stored_fn(s->stored_aux, buf, (size_t)n);
     return n;
 }
 
@@ -109,7 +113,7 @@ static int read_beginning(struct source *s, struct err *reterr)
     return decompressor_new(s->stored, s->in.size, &s->decompressor, reterr);
 }
 
-int source_open(const char *path, const int *fd, bool with_digest, int64_t (*clock)(void), struct source **ret, struct err *reterr)
+int source_open(const char *path, const struct capture_options *o, struct source **ret, struct err *reterr)
 {
     struct source *s = malloc(sizeof(*s));
     int rc;
@@ -118,9 +122,11 @@ int source_open(const char *path, const int *fd, bool with_digest, int64_t (*clo
         return err_set(reterr, -ENOMEM, "no memory to read");
     memset(s, 0, offsetof(struct source, stored));
     s->fd = -1;
-    s->clock = clock;
-    rc = open_descriptor(s, path, fd, reterr);
-    if (rc == 0 && with_digest)
+    s->clock = o->clock;
+    s->stored_fn = o->stored;
+    s->stored_aux = o->stored_aux;
+    rc = open_descriptor(s, path, o->has_fd ? &o->fd : NULL, reterr);
+    if (rc == 0 && !o->no_digest)
         rc = digest_new(&s->digest, reterr);
     if (rc == 0)
         rc = read_beginning(s, reterr);
@@ -202,9 +208,9 @@ const char *source_compression(const struct source *s)
     return s->decompressor != NULL ? decompressor_name(s->decompressor) : NULL;
 }
 
-bool source_has_digest(const struct source *s)
+bool source_wants_all(const struct source *s)
 {
-    return s->digest != NULL;
+    return s->digest != NULL || s->stored_fn != NULL;
 }
 
 uint64_t source_n_bytes(const struct source *s)

@@ -13,13 +13,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "flowaudit/capture.h"
 #include "flowaudit/err.h"
 #include "flowaudit/hash.h"
 
 struct source;
 
-/* 'fd', where not NULL: a regular file of that name that is open already, and stays so.  'clock', where not NULL, measures the digest. */
-int source_open(const char *path, const int *fd, bool with_digest, int64_t (*clock)(void), struct source **ret, struct err *reterr);
+/* Of the options those that are of bytes: the file, the digest and who else wants what is stored. */
+int source_open(const char *path, const struct capture_options *, struct source **ret, struct err *reterr);
 
 /* > 0: bytes (decompressed), as many as one read gave; 0: the end; negative: a fault of the machine, or -EINTR. */
 ssize_t source_read(struct source *, void *buf, size_t size, struct err *reterr);
@@ -30,7 +31,7 @@ int source_drain(struct source *, struct err *reterr);
 /* Why the end came too early, as a clause without a full stop; NULL where it did not. */
 const char *source_damage(const struct source *);
 const char *source_compression(const struct source *); /* "gzip", "zstd" or NULL */
-bool source_has_digest(const struct source *);
+bool source_wants_all(const struct source *); /* also what lies behind a damaged place */
 uint64_t source_n_bytes(const struct source *);                         /* stored bytes read so far */
 uint64_t source_n_bytes_total(const struct source *);                   /* size of the file, 0 where not known */
 void source_digest(struct source *, char ret[static DIGEST_TEXT_SIZE]); /* once, after the end; "" without digest */

@@ -23,7 +23,7 @@ static const char help[] =
     "  -o, --output DB       the record; a run is added to it (default: flowaudit.db)\n"
     "  -f, --filter EXPR     only packets that match this pcap-filter(7) expression\n"
     "  -r, --read FILE       the same as FILE\n"
-    "  -j, --workers N       threads (default 1); the result is the same\n"
+    "  -j, --workers N       workers (default 1); the result is the same\n"
     "      --flows WHICH     flows to record: violations (default), all\n"
     "      --fail-on KIND,.. the kinds of finding that make the exit status 1\n"
     "      --window TIME     expect required flows anew every TIME: 1h, 1d ...\n"

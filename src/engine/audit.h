@@ -43,6 +43,7 @@ struct audit {
     const struct policy         *policy;
     const struct site           *site;
     struct inputs               *inputs;
+    struct digester             *digester;      /* of several workers; or NULL: then reading digests as well */
     struct app_list             *apps;
     struct conversation_limits   limits;
     struct shard               **shards;

@@ -237,12 +237,18 @@ static int run_many(struct crew *crew, struct err *reterr)
     pthread_cond_init(&crew->more, NULL);
     pthread_cond_init(&crew->room, NULL);
     int rc = start_workers(crew, reterr);
+    if (rc == 0 && a->digester != NULL)
+        rc = digester_start(a->digester, reterr);
     if (rc == 0) {
         read_all(crew);
         pass_on(crew);
     }
     stopwatch_turn(&a->watch, ENGINE_WAIT);
     end_workers(crew);
+    if (a->digester != NULL) {
+        digester_finish(a->digester);
+        inputs_take_digests(a->inputs);
+    }
     pthread_cond_destroy(&crew->room);
     pthread_cond_destroy(&crew->more);
     pthread_mutex_destroy(&crew->lock);

@@ -4,7 +4,7 @@
  *
  * With one worker the calling thread reads and works, in place.  With more of them it only reads: packets are copied into loads
  * that go round, and each worker looks at every load and handles what is its shard's; a load is used again when the last is
- * done with it.  The reader is ahead by some loads, so that nobody waits for a single packet.
+ * done with it.  The reader is ahead by some loads, so that nobody waits for a single packet.  Inputs are digested in a thread of its own then.
  */
 #ifndef ENGINE_CREW_H
 #define ENGINE_CREW_H

@@ -191,6 +191,7 @@ static int sum_up(struct audit *a, struct err *reterr)
 static void release(struct audit *a)
 {
     watchdog_free(a->watchdog);
+    digester_free(a->digester); /* what it digests is the inputs' */
     audit_free_findings(a);
     for (size_t i = 0; i < a->n_shards; i++)
         shard_free(a->shards[i]);
@@ -213,7 +214,9 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
     int                    rc;
 
     stopwatch_start(&a.watch, o->clock, ENGINE_START);
-    rc = inputs_open(o->inputs, o->n_inputs, &co, &a.inputs, reterr);
+    rc = o->n_workers > 1 && !o->no_digest ? digester_new(o->clock, &a.digester, reterr) : 0;
+    if (rc == 0)
+        rc = inputs_open(o->inputs, o->n_inputs, &co, a.digester, &a.inputs, reterr);
     if (rc == 0 && o->ready != NULL)
         rc = o->ready(o->ready_aux, reterr);
     if (rc == 0)
@@ -271,7 +274,7 @@ int engine_survey(const struct engine_options *o, const struct policy *policy, e
     struct engine_survey   survey = {0};
     struct audit           a = {.options = o, .policy = policy, .making = PTHREAD_MUTEX_INITIALIZER, .result = &survey.result};
     struct capture_options co = {.filter = o->filter, .no_digest = true};
-    int                    rc = inputs_open(o->inputs, o->n_inputs, &co, &a.inputs, reterr);
+    int                    rc = inputs_open(o->inputs, o->n_inputs, &co, NULL, &a.inputs, reterr);
 
     if (rc == 0 && o->ready != NULL)
         rc = o->ready(o->ready_aux, reterr);

@@ -28,6 +28,8 @@ struct input {
     int64_t              first_ns;
     bool                 has_packets;
     bool                 begun, finished;
+    struct digester     *digester; /* the set's, or NULL */
+    struct digest       *digest;   /* then: of all that was read since it was opened last */
     struct frame         frames[AHEAD];
     size_t               n_frames, next;
 };
@@ -39,6 +41,7 @@ struct inputs {
     size_t                *active; /* indexes of open inputs, unordered */
     size_t                 n_active;
     struct capture_options options;
+    struct digester       *digester; /* NULL: captures digest for themselves, where the options say so */
     size_t                 n_descriptors, max_descriptors; /* held for files that are not done */
 };
 
@@ -49,12 +52,30 @@ static bool can_reopen(const char *path)
     return strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
+static void on_stored(void *aux, const void *bytes, size_t n)
+{
+    struct input *in = aux;
+
+    digester_add(in->digester, in->digest, bytes, n);
+}
+
 static int open_capture(const struct inputs *set, struct input *in, struct err *reterr)
 {
     struct capture_options o = set->options;
 
     o.has_fd = in->fd >= 0;
     o.fd = in->fd;
+    if (set->digester != NULL && !o.no_digest) {
+        digest_free(in->digest);
+        in->digest = NULL;
+        int rc = digest_new(&in->digest, reterr);
+        if (rc != 0)
+            return rc;
+        in->digester = set->digester;
+        o.no_digest = true;
+        o.stored = on_stored;
+        o.stored_aux = in;
+    }
     return capture_open_file(in->path, &o, &in->capture, reterr);
 }
 
@@ -136,7 +157,8 @@ static int add_input(struct inputs *set, const char *path, struct err *reterr)
     return survey(set, in, reterr);
 }
 
-int inputs_open(const char *const *paths, size_t n, const struct capture_options *options, struct inputs **ret, struct err *reterr)
+int inputs_open(const char *const *paths, size_t n, const struct capture_options *options, struct digester *digester, struct inputs **ret,
+                struct err *reterr)
 {
     struct inputs *set = calloc(1, sizeof(*set));
     int            rc = 0;
@@ -148,6 +170,7 @@ int inputs_open(const char *const *paths, size_t n, const struct capture_options
         rc = err_set(reterr, -ENOMEM, "no memory for the list of inputs");
     if (rc == 0) {
         set->options = *options;
+        set->digester = digester;
         set->max_descriptors = max_descriptors();
     }
     for (size_t i = 0; rc == 0 && i < n; i++)
@@ -195,6 +218,7 @@ void inputs_free(struct inputs *set)
     for (size_t i = 0; i < set->n_items; i++) {
         capture_free(set->items[i]->capture);
         close_descriptor(set, set->items[i]);
+        digest_free(set->items[i]->digest);
         free(set->items[i]->name);
         free(set->items[i]);
     }
@@ -313,6 +337,18 @@ int inputs_next(struct inputs *set, struct input_frame *ret, size_t n, struct er
             ret[done++] = (struct input_frame){in->frames[in->next++], (uint16_t)index};
         if (done == n || in->next == in->n_frames || is_due(set))
             return (int)done;
+    }
+}
+
+void inputs_take_digests(struct inputs *set)
+{
+    for (size_t i = 0; i < set->n_items; i++) {
+        struct input *in = set->items[i];
+
+        if (in->digest != NULL && in->finished)
+            digest_text(in->digest, in->stats.sha256);
+        digest_free(in->digest);
+        in->digest = NULL;
     }
 }
 

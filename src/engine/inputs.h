@@ -8,6 +8,7 @@
 #ifndef ENGINE_INPUTS_H
 #define ENGINE_INPUTS_H
 
+#include "digester.h"
 #include "flowaudit/capture.h"
 
 struct input_frame {
@@ -17,7 +18,10 @@ struct input_frame {
 
 struct inputs;
 
-int inputs_open(const char *const *paths, size_t n, const struct capture_options *, struct inputs **ret, struct err *reterr);
+/* 'digester', where not NULL, is the caller's, digests in the captures' stead, and lasts until inputs_free(). */
+int inputs_open(const char *const *paths, size_t n, const struct capture_options *, struct digester *digester, struct inputs **ret, struct err *reterr);
+/* After the last frame, and digester_finish(): their digests are in the stats from now on. */
+void inputs_take_digests(struct inputs *);
 /* Inputs of which only the names are known: live ones. */
 int inputs_named(const char *const *names, size_t n, struct inputs **ret, struct err *reterr);
 /* Up to 'n' frames; 0 at the end; negative: a fault of the machine (frames before it were returned).

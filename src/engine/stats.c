@@ -73,6 +73,8 @@ void audit_sum_stats(struct audit *a)
         sum->ns[ENGINE_DIGEST] += stats.digest_ns;
         sum->ns[ENGINE_READ] -= stats.digest_ns;
     }
+    if (a->digester != NULL)
+        sum->ns[ENGINE_DIGEST] += digester_ns(a->digester);
     sum->n_conversations = a->n_conversations;
     sum->n_hosts = a->n_hosts;
     sum->n_expectations = a->n_expectations;
