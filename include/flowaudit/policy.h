@@ -204,7 +204,12 @@ struct policy_sum {
 const struct site_exception *policy_exception_of_sum(const struct policy *, const struct policy_sum *, int64_t at_ns);
 
 /* What the matrix says of one flow, row by row, for 'flowaudit explain'. */
-enum policy_format { POLICY_TEXT, POLICY_TSV, POLICY_JSON };
+enum policy_format {
+    POLICY_TEXT,
+    POLICY_TSV,
+    POLICY_JSON,
+    POLICY_JSON_ROLES, /* of policy_print(): both ends by their roles also as applied, and no line breaks; grows with the rows alone */
+};
 int policy_explain(const struct policy *, const struct policy_query *, enum policy_format, FILE *);
 /* The rows; with 'as_applied' what they are at the site (hosts, ports, options put in). */
 int policy_print(const struct policy *, bool as_applied, enum policy_format, FILE *);

@@ -40,10 +40,25 @@ bool addr_is_broadcast(const struct addr *a)
     return addr_is_ipv4(a) && memcmp(a->bytes + 12, all_ones, sizeof(all_ones)) == 0;
 }
 
+/* What inet_ntop() does by formatting; a record has millions of them. */
+static void ipv4_text(const uint8_t bytes[4], char *buf)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned n = bytes[i];
+
+        if (n >= 100)
+            *buf++ = (char)('0' + n / 100);
+        if (n >= 10)
+            *buf++ = (char)('0' + n / 10 % 10);
+        *buf++ = (char)('0' + n % 10);
+        *buf++ = i < 3 ? '.' : '\0';
+    }
+}
+
 const char *addr_text(const struct addr *a, char buf[static ADDR_TEXT_SIZE])
 {
     if (addr_is_ipv4(a))
-        inet_ntop(AF_INET, a->bytes + 12, buf, ADDR_TEXT_SIZE);
+        ipv4_text(a->bytes + 12, buf);
     else
         inet_ntop(AF_INET6, a->bytes, buf, ADDR_TEXT_SIZE);
     return buf;

@@ -109,25 +109,6 @@ static void put_requirements(FILE *out)
     free(line);
 }
 
-/* Without the line breaks between the rows: the record keeps the text as one line. */
-static int put_rows(FILE *out, const struct policy *policy)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *rows = open_memstream(&text, &size);
-
-    if (rows == NULL)
-        return -1;
-    int rc = policy_print(policy, true, POLICY_JSON, rows);
-    if (fclose(rows) != 0)
-        rc = -1;
-    for (const char *p = text; rc == 0 && *p != '\0'; p++)
-        if (*p != '\n')
-            fputc(*p, out);
-    free(text);
-    return rc;
-}
-
 char *describe_options(const struct engine_options *o, const struct rulebook *book)
 {
     char *text = NULL;
@@ -141,7 +122,7 @@ char *describe_options(const struct engine_options *o, const struct rulebook *bo
     fputs(",\"exceptions\":[", out);
     put_exceptions(out, book->site);
     fputs("],\"rows\":", out);
-    int rc = put_rows(out, book->policy);
+    int rc = policy_print(book->policy, true, POLICY_JSON_ROLES, out);
     fputs(",\"requirements\":[", out);
     put_requirements(out);
     fputs("]}", out);

@@ -87,9 +87,9 @@ static void print_tsv(FILE *out, const struct row_text *r)
     fputc('\n', out);
 }
 
-static void print_json(FILE *out, const struct row_text *r, bool first)
+static void print_json(FILE *out, const struct row_text *r)
 {
-    fputs(first ? "\n{" : ",\n{", out);
+    fputc('{', out);
     json_member(out, "id", r->id, true);
     json_member(out, "section", r->section, false);
     json_member(out, "from", r->from, false);
@@ -138,7 +138,7 @@ static void begin(struct printer *pr)
 {
     if (pr->format == POLICY_TSV)
         fputs("id\tsection\tfrom\tto\tports\tservice\tcondition\texpect\tprotocols\n", pr->out);
-    else if (pr->format == POLICY_JSON)
+    else if (pr->format != POLICY_TEXT)
         fputs("[", pr->out);
 }
 
@@ -146,10 +146,13 @@ static void print_row(struct printer *pr, const struct row_text *r)
 {
     if (pr->format == POLICY_TSV)
         print_tsv(pr->out, r);
-    else if (pr->format == POLICY_JSON)
-        print_json(pr->out, r, pr->n == 0);
-    else
+    else if (pr->format == POLICY_TEXT)
         print_text(pr->out, r, &pr->last_section);
+    if (pr->format == POLICY_JSON || pr->format == POLICY_JSON_ROLES) {
+        fputs(pr->n > 0 ? "," : "", pr->out);
+        fputs(pr->format == POLICY_JSON ? "\n" : "", pr->out);
+        print_json(pr->out, r);
+    }
     pr->n++;
 }
 
@@ -157,6 +160,8 @@ static int end(struct printer *pr)
 {
     if (pr->format == POLICY_JSON)
         fputs("\n]\n", pr->out);
+    else if (pr->format == POLICY_JSON_ROLES)
+        fputs("]", pr->out);
     return ferror(pr->out) ? -EIO : 0;
 }
 
@@ -216,12 +221,16 @@ static int print_applied(struct printer *pr, const struct policy *p, const struc
 {
     char            state[256];
     struct row_text r = documented(a->row);
-    char           *from = part_text(from_part, p, a), *to = part_text(to_part, p, a), *ports = part_text(ports_part, p, a);
-    int             rc = from != NULL && to != NULL && ports != NULL ? 0 : -ENOMEM;
+    bool            by_roles = pr->format == POLICY_JSON_ROLES;
+    char           *from = by_roles ? NULL : part_text(from_part, p, a), *to = by_roles ? NULL : part_text(to_part, p, a);
+    char           *ports = part_text(ports_part, p, a);
+    int             rc = ports != NULL && (by_roles || (from != NULL && to != NULL)) ? 0 : -ENOMEM;
 
     if (rc == 0) {
-        r.from = from;
-        r.to = to;
+        if (!by_roles) {
+            r.from = from;
+            r.to = to;
+        }
         r.ports = ports;
         r.expect = a->required ? "required" : "on-demand";
         r.state = row_state(p, a, state, sizeof(state));

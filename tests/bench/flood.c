@@ -6,8 +6,8 @@
  *
  * syn: SYNs from distinct sources to one port.  scan: SYNs of one source to every port of as many hosts as it takes.  reply: SYN-ACKs from distinct
  * sources that nobody asked.  udp: datagrams from distinct sources.  collide: SYNs whose addresses and ports give one value under the hashes without a
- * key that programs use: the exclusive or, and the sum, of addresses and ports.  To compare with: random: SYNs with random addresses and ports;
- * ordinary: packets of 10,000 connections.
+ * key that programs use: the exclusive or, and the sum, of addresses and ports.  To compare with: random: SYNs with random addresses and ports; datagrams: the
+ * same as UDP, with payload; ordinary: packets of 10,000 connections.
  *
  * The session: 10.20.1.10 port 40000 to 10.20.2.10 port 389, a handshake, then one packet of 100 bytes of it for every 997 packets of the attack,
  * and a FIN each way.
@@ -145,18 +145,34 @@ static void ordinary(struct out *w, uint64_t i)
     write_packet(w, &e, ACK, (uint32_t)(i * 7), (uint32_t)i, 0);
 }
 
+static struct ends any_ends(struct out *w)
+{
+    uint64_t r = next_random(w);
+
+    return (struct ends){0x0b000000u | (uint32_t)(r & 0xffffff), 0x0a140000u | (uint32_t)(r >> 24 & 0xffff), (uint16_t)(r >> 40 | 1024),
+                         (uint16_t)(r >> 54)};
+}
+
 static void any(struct out *w, uint64_t i)
 {
-    uint64_t    r = next_random(w);
-    struct ends e = {0x0b000000u | (uint32_t)(r & 0xffffff), 0x0a140000u | (uint32_t)(r >> 24 & 0xffff), (uint16_t)(r >> 40 | 1024), (uint16_t)(r >> 54)};
+    struct ends e = any_ends(w);
 
     write_packet(w, &e, SYN, (uint32_t)i, 0, 0);
+}
+
+static void datagrams(struct out *w, uint64_t i)
+{
+    struct ends e = any_ends(w);
+
+    (void)i;
+    write_packet(w, &e, -1, 0, 0, 24);
 }
 
 static const struct {
     const char *name;
     void (*fn)(struct out *, uint64_t i);
-} kinds[] = {{"syn", syn}, {"scan", scan}, {"reply", reply}, {"udp", udp}, {"collide", collide}, {"random", any}, {"ordinary", ordinary}};
+} kinds[] = {{"syn", syn}, {"scan", scan}, {"reply", reply}, {"udp", udp}, {"collide", collide}, {"random", any}, {"datagrams", datagrams},
+           {"ordinary", ordinary}};
 
 static int run(const char *kind, uint64_t count, uint64_t seed)
 {
@@ -185,7 +201,7 @@ static int run(const char *kind, uint64_t count, uint64_t seed)
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fputs("usage: flood syn|scan|reply|udp|collide|random|ordinary COUNT [SEED]\n", stderr);
+        fputs("usage: flood syn|scan|reply|udp|collide|random|datagrams|ordinary COUNT [SEED]\n", stderr);
         return EXIT_FAILURE;
     }
     return run(argv[1], strtoull(argv[2], NULL, 10), argc > 3 ? strtoull(argv[3], NULL, 10) : 1);

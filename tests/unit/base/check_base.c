@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,20 @@ static const struct {
     {"10.1.1.999", NULL, -EINVAL},
     {"", NULL, -EINVAL},
 };
+
+/* Each byte at each place. */
+START_TEST(addresses_are_written_as_inet_ntop_writes_them)
+{
+    for (unsigned i = 0; i < 1024; i++) {
+        uint8_t bytes[4] = {10, 99, 100, 255};
+        char    have[ADDR_TEXT_SIZE], want[ADDR_TEXT_SIZE];
+
+        bytes[i / 256] = (uint8_t)i;
+        struct addr a = addr_from_ipv4(bytes);
+        ck_assert_str_eq(addr_text(&a, have), inet_ntop(AF_INET, bytes, want, sizeof(want)));
+    }
+}
+END_TEST
 
 START_TEST(address_blocks_are_read_and_printed_canonically)
 {
@@ -164,6 +179,7 @@ Suite *suite_base(void)
     TCase *t = tcase_create("base");
 
     tcase_add_loop_test(t, address_blocks_are_read_and_printed_canonically, 0, sizeof(ranges) / sizeof(ranges[0]));
+    tcase_add_test(t, addresses_are_written_as_inet_ntop_writes_them);
     tcase_add_test(t, a_block_holds_its_ends_and_not_their_neighbours);
     tcase_add_test(t, diagnostics_name_the_place_and_show_the_line_with_a_caret);
     tcase_add_test(t, the_nearest_name_is_a_slip_of_the_hand_away);

@@ -266,6 +266,11 @@ START_TEST(print_applied)
                                        "\"option https on\",\"expect\":\"on-demand\",\"protocols\":[\"TLS\"],\"applies\":false,\"why_not\":"
                                        "\"option https is off\"}"));
     free(text);
+    text = printed(bed.policy, true, POLICY_JSON_ROLES);
+    ck_assert_ptr_nonnull(strstr(text, ",{\"id\":\"admin-https\",\"section\":\"Network Traffic from Administrator Workstations to Cisco Unity\","
+                                       "\"from\":\"admin-workstation\",\"to\":\"unity\",\"ports\":\"tcp/443\","));
+    ck_assert_ptr_null(strchr(text, '\n'));
+    free(text);
     text = printed(bed.policy, true, POLICY_TEXT);
     ck_assert_ptr_nonnull(strstr(text, "\nNetwork Traffic from Administrator Workstations to Cisco Unity\n  admin-http                  web -> unity1\n"
                                        "      tcp/80; IIS web server (option https off); on-demand; carries HTTP\n"));
