@@ -127,16 +127,16 @@ int html_timeline(struct html *h, struct err *reterr)
 #define NODE_WIDTH  240
 #define ROLES_WIDTH 860
 
+/* Without the likelihoods SQLite takes a run for ten hosts, and looks through all of them for each conversation. */
 #define EDGES                                                                                                          \
-    "WITH h AS MATERIALIZED (SELECT address, replace(roles, ',', ', ') AS roles FROM hosts WHERE run_id = ?1 AND "     \
-    "roles"                                                                                                            \
-    " <> ''),"                                                                                                         \
+    "WITH h AS MATERIALIZED (SELECT address, replace(roles, ',', ', ') AS roles FROM hosts WHERE "                     \
+    "likelihood(run_id = ?1, 1.0) AND roles <> ''),"                                                                                                        \
     " edge AS MATERIALIZED (SELECT coalesce(a.roles, CASE WHEN client IS NULL THEN '(many hosts)' ELSE"                \
     " '(host not of the site)' END) AS c, coalesce(b.roles, CASE WHEN server IS NULL THEN '(many hosts)' ELSE"         \
     " '(host not of the site)' END) AS s, count(*) AS n, total(disposition = 'permitted') AS p, total(disposition ="   \
     " 'misdropped') AS d, total(disposition = 'escaped') AS e, total(disposition = 'rejected') AS r, sum(v.packets)"   \
     " AS packets FROM conversations v LEFT JOIN h a ON a.address = v.client LEFT JOIN h b ON b.address = v.server"     \
-    " WHERE run_id = ?1 AND verdict <> 'not-governed' GROUP BY 1, 2),"                                                 \
+    " WHERE likelihood(v.run_id = ?1, 1.0) AND verdict <> 'not-governed' GROUP BY 1, 2),"                              \
     " top AS MATERIALIZED (SELECT * FROM edge ORDER BY e > 0 DESC, r + d > 0 DESC, n DESC, c, s LIMIT 40),"            \
     " left_side AS (SELECT c, row_number() OVER (ORDER BY c) AS y FROM (SELECT DISTINCT c FROM top)),"                 \
     " right_side AS (SELECT s, row_number() OVER (ORDER BY s) AS y FROM (SELECT DISTINCT s FROM top))"

@@ -18,11 +18,28 @@ static bool is_escaped(uint32_t c)
     return c < 0x20 || c == 0x7f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
+/* Bytes from the front on that stand in a JSON string as they are; nearly all text is nothing else. */
+static size_t count_plain(const char *text, size_t len)
+{
+    size_t n = 0;
+
+    while (n < len && text[n] >= 0x20 && text[n] < 0x7f && text[n] != '"' && text[n] != '\\')
+        n++;
+    return n;
+}
+
 void json_string(FILE *out, const char *text, size_t len)
 {
     putc('"', out);
     while (len > 0) {
+        size_t plain = count_plain(text, len);
         uint32_t c;
+
+        fwrite(text, 1, plain, out);
+        text += plain;
+        len -= plain;
+        if (len == 0)
+            break;
         size_t n = utf8_decode(text, len, &c);
 
         if (n == 0)
@@ -49,8 +66,9 @@ static void put_cell(FILE *out, struct cursor *c, int column)
     case CELL_NULL:
         fputs("null", out);
         break;
-    case CELL_INTEGER:
-        fprintf(out, "%" PRId64, cursor_integer(c, column));
+    case CELL_INTEGER: /* as SQLite writes it */
+        text = cursor_text(c, column, &len);
+        fwrite(text, 1, len, out);
         break;
     case CELL_TEXT:
         text = cursor_text(c, column, &len);
@@ -63,7 +81,10 @@ static void put_cell(FILE *out, struct cursor *c, int column)
 static void put_members(FILE *out, struct cursor *c, const char *separator)
 {
     for (int i = 0; i < cursor_columns(c); i++) {
-        fprintf(out, "%s\"%s\": ", separator, cursor_name(c, i));
+        fputs(separator, out);
+        putc('"', out);
+        fputs(cursor_name(c, i), out);
+        fputs("\": ", out);
         put_cell(out, c, i);
         separator = ", ";
     }
