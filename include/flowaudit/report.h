@@ -24,9 +24,8 @@ struct report_diff;
 
 struct report_query {
     int64_t run_id;    /* 0 = the last */
-    const char *table; /* findings, conversations, expectations, inputs, losses, discards, counters, hosts, rows, flows,
-                        * runs; NULL: all (text, json, ndjson, xlsx), findings (csv).  Text and html are
-                        * always whole */
+    const char *table; /* a view of flowaudit-db(5); NULL: all (text, json, ndjson, xlsx), findings (csv).  Text and
+                        * html are always whole */
     const struct report_diff *diff; /* html: an earlier audit (its 'old') to show the differences to; or NULL */
     bool color;        /* text: the stream is a terminal that takes colours */
     unsigned width;    /* text: columns of the terminal, 0 = 100 */

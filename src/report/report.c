@@ -15,6 +15,9 @@
 
 const struct report_table report_tables[] = {
     {"runs", OF_RUN("runs", "run_id")},
+    {"seals", OF_RUN("seals", "seal_id")},
+    {"removals", OF_RUN("removals", "removed_run")},
+    {"sensors", OF_RUN("sensors", "sensor_id")},
     {"inputs", OF_RUN("inputs", "input_id")},
     {"discards", OF_RUN("discards", "input_id, reason")},
     {"losses", OF_RUN("losses", "loss_id")},
@@ -22,7 +25,9 @@ const struct report_table report_tables[] = {
     {"hosts", OF_RUN("hosts", "host_id")},
     {"rows", OF_RUN("\"rows\"", "position")},
     {"conversations", OF_RUN("conversations", "conversation_id")},
+    {"witnesses", OF_RUN("witnesses", "conversation_id, sensor_id")},
     {"flows", OF_RUN("flows", "conversation_id, flow_id")},
+    {"requirements", OF_RUN("requirements", "expectation_id")},
     {"findings", OF_RUN("findings", "finding_id")},
     {"expectations", OF_RUN("expectations", "expectation_id")},
     {NULL, NULL},
@@ -129,8 +134,8 @@ int report_write(struct report *r, enum report_format format, const struct repor
     const char *table = query->table != NULL ? query->table : formats[i].table;
     if (table != NULL && (job.table = report_table_find(table)) == NULL)
         return err_set(reterr, -EINVAL,
-                       "no table '%s'; there are runs, inputs, discards, losses, counters, hosts, rows,"
-                       " conversations, flows, findings and expectations",
+                       "no table '%s'; there are runs, seals, removals, sensors, inputs, discards, losses, counters,"
+                       " hosts, rows, conversations, witnesses, flows, requirements, findings and expectations",
                        table);
     int rc = reader_hold(r->reader, reterr);
     if (rc != 0)

@@ -41,20 +41,20 @@ static void put_run(void *aux, struct cursor *c)
         put_line(aux, titles[i], cursor_text(c, i, NULL));
 }
 
-static int put_summary(struct xlsx *x, struct err *reterr)
+static int put_summary(struct summary *s, struct err *reterr)
 {
-    struct summary s = {.xlsx = x};
+    struct xlsx *x = s->xlsx;
     struct report_summary summary;
     char verdict[512];
     int rc = report_summary(x->job->report, x->job->run_id, &summary, reterr);
 
     if (rc != 0)
         return rc;
-    if ((s.sheet = workbook_add_worksheet(x->book, "summary")) == NULL)
+    if ((s->sheet = workbook_add_worksheet(x->book, "summary")) == NULL)
         return err_set(reterr, -ENOMEM, "out of memory");
-    worksheet_set_column(s.sheet, 0, 0, 24, NULL);
-    worksheet_set_column(s.sheet, 1, 1, 100, NULL);
-    put_line(&s, "Result", report_verdict(&summary, verdict, sizeof(verdict)));
+    worksheet_set_column(s->sheet, 0, 0, 24, NULL);
+    worksheet_set_column(s->sheet, 1, 1, 100, NULL);
+    put_line(s, "Result", report_verdict(&summary, verdict, sizeof(verdict)));
     rc = report_each(x->job,
                      "SELECT site_name, coalesce(matrix_title, matrix_id), run_id, ended, version,"
                      " (SELECT min(first_packet) FROM inputs WHERE run_id = ?1),"
@@ -62,8 +62,8 @@ static int put_summary(struct xlsx *x, struct err *reterr)
                      " (SELECT count(*) FROM findings WHERE run_id = ?1 AND waived_by IS NULL AND severity <> 'notice'),"
                      " (SELECT count(*) FROM findings WHERE run_id = ?1 AND waived_by IS NOT NULL)"
                      " FROM runs WHERE run_id = ?1",
-                     put_run, &s, reterr);
-    put_line(&s, "About", "Each further sheet is a table of the record, row by row. Times are UTC. Characters that are not"
+                     put_run, s, reterr);
+    put_line(s, "About", "Each further sheet is a table of the record, row by row. Times are UTC. Characters that are not"
                           " seen, or that turn the reading direction, are shown as \\xNN or \\u{NNNN}.");
     return rc;
 }
@@ -115,16 +115,39 @@ static int set_created(struct xlsx *x, struct err *reterr)
     return rc;
 }
 
-static int put_tables(struct xlsx *x, struct err *reterr)
+/* What a bounded table lacks is told where it is read first. */
+static int tell_rest(struct summary *s, const struct report_table *table, uint64_t there, struct err *reterr)
 {
+    char sql[256], words[256], count[32], of[32];
+    int64_t all = 0;
+    int rc = snprintf(sql, sizeof(sql), "SELECT count(*) FROM (%s)", table->sql) < (int)sizeof(sql)
+                 ? reader_number(s->xlsx->job->report->reader, sql, &s->xlsx->job->run_id, 1, &all, reterr)
+                 : err_set(reterr, -EINVAL, "the query of table %s is too long", table->name);
+
+    if (rc == 0 && (uint64_t)all > there) {
+        snprintf(words, sizeof(words), "%s: the first %s of %s rows are here; flowaudit report --format xlsx --table %s has all of"
+                 " them, and so have CSV and JSON", table->name, text_count(there, count), text_count((uint64_t)all, of), table->name);
+        put_line(s, "Not whole", words);
+    }
+    return rc;
+}
+
+static int put_tables(struct summary *s, struct err *reterr)
+{
+    struct xlsx *x = s->xlsx;
     const struct report_table *t = report_tables;
+    uint64_t n, most = x->job->table == NULL ? XLSX_MOST_ROWS : UINT64_MAX;
     int rc = 0;
 
     while (t->name != NULL)
         t++;
-    while (rc == 0 && x->failed == 0 && t-- != report_tables) /* the last one has what is read first */
-        if (x->job->table == NULL || x->job->table == t)
-            rc = xlsx_table(x, t, reterr);
+    while (rc == 0 && x->failed == 0 && t-- != report_tables) { /* the last one has what is read first */
+        if (x->job->table != NULL && x->job->table != t)
+            continue;
+        rc = xlsx_table(x, t, most, &n, reterr);
+        if (rc == 0 && n == most)
+            rc = tell_rest(s, t, n, reterr);
+    }
     return rc;
 }
 
@@ -134,6 +157,7 @@ static int write_book(const struct report_job *job, FILE *to, struct err *reterr
     char name[64];
     int64_t rows = 0;
     struct xlsx x = {.job = job};
+    struct summary summary = {.xlsx = &x};
     int rc = reader_number(job->report->reader,
                            "SELECT (SELECT count(*) FROM conversations WHERE run_id = ?1) + (SELECT count(*) FROM flows"
                            " WHERE run_id = ?1)",
@@ -148,9 +172,9 @@ static int write_book(const struct report_job *job, FILE *to, struct err *reterr
     make_formats(&x);
     rc = set_created(&x, reterr);
     if (rc == 0 && x.failed == 0)
-        rc = put_summary(&x, reterr);
+        rc = put_summary(&summary, reterr);
     if (rc == 0 && x.failed == 0)
-        rc = put_tables(&x, reterr);
+        rc = put_tables(&summary, reterr);
     lxw_error error = workbook_close(x.book);
     if (rc == 0 && x.failed != 0)
         rc = err_set(reterr, x.failed, "cannot write the workbook: %s", strerror(-x.failed));

@@ -228,25 +228,28 @@ static void begin_sheet(struct sheets *s, struct cursor *c)
     worksheet_set_footer(s->at, "&L&A&RPage &P of &N");
 }
 
-int xlsx_table(struct xlsx *x, const struct report_table *table, struct err *reterr)
+int xlsx_table(struct xlsx *x, const struct report_table *table, uint64_t most, uint64_t *ret_rows, struct err *reterr)
 {
     struct sheets s = {.xlsx = x, .name = table->name};
     struct cursor *c;
+    uint64_t n = 0;
     int rc = reader_query(x->job->report->reader, table->sql, &x->job->run_id, 1, &c, reterr);
 
     if (rc != 0)
         return rc;
     begin_sheet(&s, c);
-    while (x->failed == 0 && (rc = cursor_next(c, reterr)) == 1) {
+    while (x->failed == 0 && n < most && (rc = cursor_next(c, reterr)) == 1) {
         if (s.row == XLSX_LAST_ROW)
             begin_sheet(&s, c);
         if (x->failed != 0)
             break;
         s.row++;
+        n++;
         for (int i = 0; i < s.n_columns; i++)
             put_cell(&s, c, i);
     }
     cursor_free(c);
     end_sheet(&s);
+    *ret_rows = n;
     return rc < 0 ? rc : 0;
 }

@@ -8,6 +8,7 @@
 #include "report-private.h"
 
 #define XLSX_LAST_ROW 1048575 /* of a sheet, counted from 0: a bound of the format */
+#define XLSX_MOST_ROWS 200000 /* of a table in a workbook of all: what is more takes minutes, and no sheet is read so far */
 #define XLSX_MOST_TEXT 32000  /* characters of a cell; the format's own bound is 32,767 */
 
 struct xlsx {
@@ -19,7 +20,7 @@ struct xlsx {
 
 /* A text cell: never a formula, nothing that would not be seen, cut at XLSX_MOST_TEXT with words that say so. */
 void xlsx_text(struct xlsx *, lxw_worksheet *, lxw_row_t, lxw_col_t, const char *text, size_t len, lxw_format *);
-/* The rows of a table; beyond a sheet's last row they go on in a further sheet, "flows 2". */
-int xlsx_table(struct xlsx *, const struct report_table *, struct err *reterr);
+/* The first 'most' rows of a table; beyond a sheet's last row they go on in a further sheet, "flows 2". */
+int xlsx_table(struct xlsx *, const struct report_table *, uint64_t most, uint64_t *ret_rows, struct err *reterr);
 
 #endif

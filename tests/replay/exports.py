@@ -24,7 +24,8 @@ import flowdb
 ORDERS = {
     'runs': 'run_id', 'inputs': 'input_id', 'discards': 'input_id, reason', 'losses': 'loss_id', 'counters': 'counter_id', 'hosts': 'host_id',
     'rows': 'position', 'conversations': 'conversation_id', 'flows': 'conversation_id, flow_id', 'findings': 'finding_id',
-    'expectations': 'expectation_id'}
+    'expectations': 'expectation_id', 'requirements': 'expectation_id', 'seals': 'seal_id', 'removals': 'removed_run', 'sensors': 'sensor_id',
+    'witnesses': 'conversation_id, sensor_id'}
 FORMATS = ('text', 'csv', 'json', 'ndjson', 'html', 'xlsx')
 HOSTILE = [
     b"=cmd|' /C calc'!A0", b'+1+1', b'-2+3', b'@SUM(A1)', b'\t=1', b'\r=1', b'<script>alert(1)</script>', b'"><img src=x onerror=alert(1)>',
@@ -209,6 +210,24 @@ def check_xlsx(bench, db, tables):
         bench.same(f'xlsx {name}', want, have)
 
 
+def check_bound(bench, source):
+    """A table of more rows than a workbook of all takes is cut there, which the summary says, and whole where it is asked for."""
+    path, bound, more = os.path.join(bench.folder, 'long.db'), 200_000, 7
+    shutil.copy(source, path)
+    db = sqlite3.connect(path)
+    db.execute('DELETE FROM counter')
+    db.execute("WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO counter SELECT 1, i, 'n', i, NULL FROM n", (bound + more,))
+    db.commit()
+    db.close()
+    for options, rows in (((), bound), (('--table', 'counters'), bound + more)):
+        book = sheets(bench.report(path, 'xlsx', *options))
+        have = book['counters'].count(b'<row ') - 1
+        told = f'counters: the first {bound:,} of {bound + more:,} rows are here'.encode() in book['summary']
+        bench.n_cells += have
+        if have != rows or told != (rows == bound):
+            bench.wrong.append(f'xlsx, {bound + more} counters {options}: {have} rows, told: {told}')
+
+
 class Page(html.parser.HTMLParser):
     """What an HTML file is made of: elements and attributes, and the rows of each section's tables."""
 
@@ -344,6 +363,7 @@ def main():
                 check(bench, db, tables)
         check_recognisable(bench, hostile)
         check_same(bench, audit.path)
+        check_bound(bench, audit.path)
         seen = [check_browser(bench, db, name) for db, name in ((audit.path, 'sample'), (hostile, 'forged'))]
         if not all(seen):
             print('no chromium here: the browser and the PDF are left out')

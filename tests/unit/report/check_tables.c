@@ -44,6 +44,9 @@ static const struct {
     const char *name, *order;
 } tables[] = {
     {"runs", "run_id"},
+    {"seals", "seal_id"},
+    {"removals", "removed_run"},
+    {"sensors", "sensor_id"},
     {"inputs", "input_id"},
     {"discards", "input_id, reason"},
     {"losses", "loss_id"},
@@ -51,7 +54,9 @@ static const struct {
     {"hosts", "host_id"},
     {"rows", "position"},
     {"conversations", "conversation_id"},
+    {"witnesses", "conversation_id, sensor_id"},
     {"flows", "flow_id"},
+    {"requirements", "expectation_id"},
     {"findings", "finding_id"},
     {"expectations", "expectation_id"},
 };
@@ -349,7 +354,7 @@ START_TEST(json_of_one_table_has_the_run_and_that_table)
     view_open(&v, 0);
     json_check_row(&at, &v);
     view_close(&v);
-    json_check_array(&at, 9);
+    json_check_array(&at, 14);
     json_expect(&at, "}");
     free(text);
 }
