@@ -130,7 +130,7 @@ int html_timeline(struct html *h, struct err *reterr)
 /* Without the likelihoods SQLite takes a run for ten hosts, and looks through all of them for each conversation. */
 #define EDGES                                                                                                          \
     "WITH h AS MATERIALIZED (SELECT address, replace(roles, ',', ', ') AS roles FROM hosts WHERE "                     \
-    "likelihood(run_id = ?1, 1.0) AND roles <> ''),"                                                                                                        \
+    "likelihood(run_id = ?1, 1.0) AND roles <> ''),"                                                                   \
     " edge AS MATERIALIZED (SELECT coalesce(a.roles, CASE WHEN client IS NULL THEN '(many hosts)' ELSE"                \
     " '(host not of the site)' END) AS c, coalesce(b.roles, CASE WHEN server IS NULL THEN '(many hosts)' ELSE"         \
     " '(host not of the site)' END) AS s, count(*) AS n, total(disposition = 'permitted') AS p, total(disposition ="   \
