@@ -233,7 +233,7 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.elements, self.attributes, self.tables, self.section, self.cell, self.raw = set(), set(), {}, '', None, None
+        self.elements, self.attributes, self.tables, self.section, self.cell = set(), set(), {}, '', None
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
@@ -241,10 +241,12 @@ class Page(html.parser.HTMLParser):
         self.attributes |= {(name, value) if name in ('href', 'src', 'http-equiv') else (name, '') for name, value in attributes}
         if tag == 'section':
             self.section = dict(attributes)['id']
-        elif tag == 'tr':
+        elif tag == 'table':
             self.tables.setdefault(self.section, []).append([])
+        elif tag == 'tr':
+            self.tables[self.section][-1].append([])
         elif tag in ('td', 'th'):
-            self.tables[self.section][-1].append('')
+            self.tables[self.section][-1][-1].append('')
             self.cell = True
         elif tag in ('p', 'h3', 'section'):
             self.cell = None
@@ -255,7 +257,14 @@ class Page(html.parser.HTMLParser):
 
     def handle_data(self, data):
         if self.cell:
-            self.tables[self.section][-1][-1] += data
+            self.tables[self.section][-1][-1][-1] += data
+
+    def rows(self, section, title):
+        """The rows of the table of a part whose heading begins with a title, without the heading; none where there is no such table."""
+        for table in self.tables.get(section, []):
+            if table[0][:len(title)] == title:
+                return [[cell.strip() for cell in row] for row in table[1:]]
+        return []
 
 
 ELEMENTS = set('html head meta title style body header h1 h2 h3 h4 p dl dt dd div b i span nav ol ul li a section table thead tbody tr th td code pre br article svg g path '
@@ -264,6 +273,22 @@ ELEMENTS = set('html head meta title style body header h1 h2 h3 h4 p dl dt dd di
 
 def host(name, address, nobody='–', form='{} {}'):
     return nobody if not name and not address else form.format(name, address) if name and address else name or address
+
+
+def n(value):
+    return '–' if value is None else f'{value:,}'
+
+
+def t(text, nothing='–'):
+    return nothing if text is None else text
+
+
+def when(text):
+    return '–' if text is None else f'{text[:10]} {text[11:19]}'
+
+
+def stripped(rows):
+    return [[cell.strip() for cell in row] for row in rows]
 
 
 def check_html(bench, db, tables):
@@ -280,14 +305,41 @@ def check_html(bench, db, tables):
     def rows_of(name):
         columns, rows = tables[name]
         return [dict(zip(columns, [shown(cell).replace('\n', '\\x0a').replace('\t', '\\x09') if isinstance(cell, bytes) else cell for cell in row])) for row in rows]
-    want = [[f'{row["finding_id"]:,}', row['severity'], row['kind'], host(row['client_name'], row['client']), host(row['server_name'], row['server'])]
-            for row in rows_of('findings')][:2000]
-    bench.same('html findings', want, [[cell.strip() for cell in row[:5]] for row in page.tables['all-findings'][1:]])
-    want = [[f'{row["expectation_id"]:,}', row['row_id'], host(row['client_name'], row['client'], 'any client of the row', '{} ({})'),
-             host(row['server_name'], row['server'], 'any server of the row', '{} ({})'), row['outcome']] for row in rows_of('expectations')][:2000]
-    bench.same('html expectations', want, [[cell.strip() for cell in row[:5]] for row in page.tables['all-expectations'][1:]])
-    want = [[f'{row["input_id"]:,}', row['name']] for row in rows_of('inputs')]
-    bench.same('html inputs', want, [[cell.strip() for cell in row[:2]] for row in page.tables['evidence'][1:len(want) + 1]])
+    findings, expectations, inputs = rows_of('findings'), rows_of('expectations'), rows_of('inputs')
+    want = [[n(row['finding_id']), row['severity'], row['kind'], host(row['client_name'], row['client']), host(row['server_name'], row['server']),
+             '–' if row['transport'] is None else row['transport'] + (', many ports' if row['server_port'] is None else f'/{row["server_port"]}') +
+             ('' if row['protocol'] is None else ' ' + row['protocol']), t(row['disposition'] or row['outcome']), when(row['first_seen']),
+             t(row['row_id']) if row['waived_by'] is None else 'waived by ' + row['waived_by']] for row in findings]
+    bench.same('html findings', stripped(want), page.rows('all-findings', ['No.']))
+    ends = [(host(row['client_name'], row['client'], 'any client of the row', '{} ({})'), host(row['server_name'], row['server'], 'any server of the row', '{} ({})')) for row in expectations]
+    want = [[n(row['expectation_id']), row['row_id'], *end, row['outcome'], when(row['first_seen']), n(row['attempts'])] for row, end in zip(expectations, ends)]
+    bench.same('html expectations', stripped(want), page.rows('all-expectations', ['No.']))
+    order = sorted(((row['outcome'] in ('not-covered', 'one-way'), i) for i, row in enumerate(expectations) if row['outcome'] != 'seen'))
+    want = [[expectations[i]['outcome'], expectations[i]['row_id'], ' → '.join(ends[i]), n(expectations[i]['attempts']), t(expectations[i]['reason'])] for _, i in order]
+    bench.same('html missing', stripped(want), page.rows('missing', ['Outcome']))
+    want = [[n(row['input_id']), t(row['name']), t(row['linktype']), when(row['first_packet']), when(row['last_packet']), n(row['packets']), n(row['packets_decoded']),
+             n(row['packets_discarded']), n(row['packets_dropped'])] for row in inputs]
+    bench.same('html inputs', stripped(want), page.rows('evidence', ['Input', 'File']))
+    want = [[n(row['input_id']), 'damaged: ' + t(row['damage'], 'not read to its end') if row['damaged'] else 'read to its end', n(row['snaplen']), t(row['sha256'], 'not asked for')]
+            for row in inputs]
+    bench.same('html digests', stripped(want), [row[:2] + row[3:] for row in page.rows('evidence', ['Input', 'State'])])
+    want = [[t(row['reason']), n(row['input_id']), n(row['packets']), when(row['first']), when(row['last']), t(row['detail'])] for row in rows_of('losses')]
+    bench.same('html losses', stripped(want), page.rows('evidence', ['Reason', 'Input']))
+    sums = {}
+    for row in rows_of('discards'):
+        sums[row['reason']] = sums.get(row['reason'], 0) + row['packets']
+    bench.same('html discards', [[reason, n(packets)] for reason, packets in sorted(sums.items(), key=lambda each: (-each[1], each[0]))],
+               [row for row in page.rows('evidence', ['Reason', 'Packets'])])
+    want = [[t(row['name']), n(row['value']), t(row['text'])] for row in rows_of('counters') if row['value'] > 0]
+    bench.same('html counters', stripped(want), page.rows('evidence', ['Counter']))
+    want = [[n(row['finding_id']), t(row['waived_by']), row['severity'], row['kind'], row['reason'], when(row['first_seen'])] for row in findings if row['waived_by'] is not None]
+    bench.same('html waived', stripped(want), page.rows('findings', ['No.', 'Waived by']))
+    want = [[n(row['finding_id']), row['kind'], row['reason']] for row in findings if row['waived_by'] is None and row['severity'] == 'notice']
+    bench.same('html notices', stripped(want), page.rows('findings', ['No.', 'Kind']))
+    judged = [row for row in rows_of('conversations') if row['verdict'] != 'not-governed']
+    edges = page.rows('roles', ["Client's roles"])
+    bench.same('html roles, the sums', [[str(len(judged))] + [str(sum(row['disposition'] == word for row in judged)) for word in ('permitted', 'misdropped', 'escaped', 'rejected')] +
+                                        [str(sum(row['packets'] for row in judged))]], [[str(sum(int(row[k].replace(',', '')) for row in edges)) for k in range(2, 8)]])
 
 
 def check_text(bench, db, tables):
@@ -308,6 +360,7 @@ def forged(bench, source):
                                     ('host', 'host_id', ('name',)), ('flow', 'flow_id', ('protocol_detail',)), ('expectation', 'expectation_id', ('client_name', 'reason')),
                                     ('input', 'input_id', ('name', 'path', 'damage')), ('run', 'run_id', ('site_name',)), ('counter', 'counter_id', ('text',))):
             db.execute(f'UPDATE {table} SET ' + ', '.join(f'{c} = CAST(? AS TEXT)' for c in columns) + f' WHERE {key} = ?', [text] * len(columns) + [i + 1])
+    db.executemany('INSERT INTO loss VALUES (1, ?, 1, CAST(? AS TEXT), ?, NULL, 1772442010008790000, CAST(? AS TEXT))', [(100 + i, text, i or None, text) for i, text in enumerate(HOSTILE)])
     db.commit()
     db.close()
     return path
