@@ -14,10 +14,17 @@
 
 #define SAME "client, server, transport, server_port, protocol, row_id, verdict, kind, outcome, scope, summed > 0"
 
-/* Of what is required the best that any sensor saw counts; silence is told only where nobody saw an attempt. */
+/*
+ * Of what is required the best that any sensor saw counts: what one saw did happen, whatever the others missed.  Silence is
+ * told only where nobody saw an attempt, and no sensor with a hole in what it saw takes the flow for possible there: the
+ * packet that would have shown it may be among those that this one lost.
+ */
+#define HAS_HOLE                                                                                                                 \
+    "(sensor IN (SELECT sensor FROM in_loss) OR sensor IN (SELECT sensor FROM in_input WHERE damaged) OR sensor IN"             \
+    " (SELECT sensor_id FROM sensor WHERE run_id = ?1 AND NOT complete))"
 #define OUTCOME_RANK                                                                                                             \
     "CASE outcome WHEN 'seen' THEN 0 WHEN 'refused' THEN 1 WHEN 'prohibited' THEN 2 WHEN 'unanswered' THEN 3 WHEN 'one-way'"    \
-    " THEN 4 WHEN 'never-attempted' THEN 5 ELSE 6 END"
+    " THEN 4 WHEN 'never-attempted' THEN 6 ELSE CASE WHEN " HAS_HOLE " THEN 5 ELSE 7 END END"
 
 #define SEVERITY_RANK                                                                                                            \
     "CASE severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 WHEN 'low' THEN 3 ELSE 4 END"
