@@ -192,6 +192,8 @@ void shard_totals_add(struct shard_totals *sum, const struct shard_totals *t)
     sum->n_hosts_lost += t->n_hosts_lost;
     sum->n_evicted += t->n_evicted;
     sum->n_content_given_up += t->n_content_given_up;
+    sum->n_signalling_lost += t->n_signalling_lost;
+    sum->n_messages_lost += t->n_messages_lost;
     sum->first_ns = t->first_ns < sum->first_ns ? t->first_ns : sum->first_ns;
     sum->last_ns = t->last_ns > sum->last_ns ? t->last_ns : sum->last_ns;
 }

@@ -222,6 +222,8 @@ int audit_record_counters(struct audit *a, struct store *store, struct err *rete
         {"hosts-not-kept", t->n_hosts_lost, "observations of hosts beyond the bound"},
         {"windows-not-evaluated", a->n_windows_left, "windows beyond the bound on their number: nothing was expected in them"},
         {"negotiated-ports-not-kept", a->announcements.n_lost, "messages that negotiate ports, beyond the bound"},
+        {"signalling-not-followed", t->n_signalling_lost, "connections that may negotiate ports, beyond the bound: what they negotiated is not known"},
+        {"signalling-messages-not-kept", t->n_messages_lost, "messages that may negotiate ports, given up for want of room"},
     };
     int rc = 0;
 

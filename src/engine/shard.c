@@ -51,6 +51,7 @@ struct shard {
     struct hash_key            hash_key;
     uint64_t                   n_since_sweep;
     uint64_t                   n_given_up; /* contents, as far as a part knows */
+    struct pinholes_stats      pinholes_told; /* as far as a part knows */
     int64_t                    latest_ns; /* of all packets, not of this shard's alone */
     struct stopwatch           watch;
 };
@@ -487,13 +488,19 @@ void shard_batch(struct shard *s, const struct input_frame *frames, size_t n)
     stopwatch_turn(&s->watch, ENGINE_WAIT);
 }
 
-/* Flows whose content was given up since the last time. */
+/* Flows whose content was given up since the last time, and signalling that was not followed. */
 static void note_given_up(struct shard *s)
 {
     struct classify_stats stats;
+    struct pinholes_stats pinholes;
+    struct shard_totals  *t = &s->ended->totals;
 
+    pinholes_stats(s->pinholes, &pinholes);
+    t->n_signalling_lost += pinholes.n_no_state - s->pinholes_told.n_no_state;
+    t->n_messages_lost += pinholes.n_no_buffer - s->pinholes_told.n_no_buffer;
+    s->pinholes_told = pinholes;
     classify_stats(s->classifier, &stats);
-    s->ended->totals.n_content_given_up += stats.n_given_up + stats.n_no_memory - s->n_given_up;
+    t->n_content_given_up += stats.n_given_up + stats.n_no_memory - s->n_given_up;
     s->n_given_up = stats.n_given_up + stats.n_no_memory;
 }
 

@@ -11,8 +11,18 @@ SANITIZERS = {'ASAN_OPTIONS': f'exitcode={FAULT}', 'UBSAN_OPTIONS': f'halt_on_er
               'TSAN_OPTIONS': f'exitcode={FAULT}'}
 
 
+def unaccounted(db):
+    """The first input whose packets are not all decoded or discarded under a name, or None: holds after every run, whatever its end."""
+    query = ('SELECT i.run_id, i.name, i.packets, i.packets_decoded, i.packets_discarded, coalesce((SELECT sum(d.packets) FROM discards d '
+             'WHERE d.run_id = i.run_id AND d.input_id = i.input_id), 0) AS named FROM inputs i')
+    for run, name, packets, decoded, discarded, named in db.execute(query):
+        if packets != decoded + named or named != discarded:
+            return f'packets do not add up: run {run}, {name}: {packets} packets, {decoded} decoded, {discarded} discarded, {named} under a name'
+    return None
+
+
 class Audit:
-    """One run of 'flowaudit check' and its record."""
+    """One run of 'flowaudit check' and its record; whose packets are all accounted for."""
 
     def __init__(self, program, site, captures, *options, directory):
         self.path = os.path.join(directory, 'audit.db')
@@ -28,6 +38,8 @@ class Audit:
         self.db = None
         if os.path.exists(self.path) and os.path.getsize(self.path) > 0:
             self.db = sqlite3.connect(f'file:{self.path}?mode=ro', uri=True)
+            wrong = unaccounted(self.db)
+            assert wrong is None, wrong
             self.db.row_factory = sqlite3.Row
 
     def rows(self, query, *parameters):
@@ -52,10 +64,6 @@ class Audit:
             return f'status {self.status}: {self.messages[-2000:]}'
         if 'Sanitizer' in self.messages or 'runtime error:' in self.messages:
             return self.messages[-2000:]
-        for row in self.rows('SELECT i.name, i.packets, i.packets_decoded, i.packets_discarded, coalesce((SELECT sum(d.packets) FROM discards d '
-                             'WHERE d.run_id = i.run_id AND d.input_id = i.input_id), 0) AS named FROM inputs i'):
-            if row['packets'] != row['packets_decoded'] + row['named'] or row['named'] != row['packets_discarded']:
-                return f'packets do not add up: {row}'
         return None
 
 

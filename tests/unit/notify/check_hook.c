@@ -16,6 +16,7 @@ static struct bed_folder folder;
 static struct notifier  *n;
 static char              text[1 << 16];
 static int               messages; /* what the notifier says on standard error */
+static bool              has_metrics; /* this notifier writes them: without a process for each test, what is static outlives one */
 
 static void setup(void)
 {
@@ -24,6 +25,7 @@ static void setup(void)
     int                   pair[2];
 
     bed_folder_make(&folder);
+    has_metrics = false;
     n = bed_notifier(&o);
     ck_assert_int_eq(pipe2(pair, O_CLOEXEC | O_NONBLOCK), 0);
     ck_assert_int_eq(notify_add_stderr(n, &(struct notify_stderr){.fd = pair[1], .quiet = true}, &e), 0);
@@ -100,7 +102,6 @@ static bool counts_are(const char *line)
 {
     struct notify_vitals v = bed_vitals();
     struct err           e = {0};
-    static bool          has_metrics;
     static int64_t       t = 10;
     char                *path = bed_path(&folder, "m");
 
