@@ -295,8 +295,8 @@ static void say_media(struct text *t, const struct policy *p, const struct polic
     char                      receiver[HOST_TEXT_SIZE];
 
     if (!policy_satisfies(p, &q->app, a) && !q->media)
-        say(t, "If this is media, which one of its ports suggests: ");
-    say(t, "%s received it on UDP %u, and ", host_text(p, to, receiver, sizeof(receiver)), j->back ? q->tuple.client_port : q->tuple.server_port);
+        say(t, "If this is media, which one of its ports suggests, this breaks a row. ");
+    say(t, "Packets went to UDP %u of %s, and ", j->back ? q->tuple.client_port : q->tuple.server_port, host_text(p, to, receiver, sizeof(receiver)));
     say_row(t, "row", a->row);
     say(t, " allows ");
     say_ports(t, a);
@@ -319,7 +319,7 @@ static void say_wrong_port(struct text *t, const struct policy *p, const struct 
         say_row(t, "Row", a->row);
         say(t, " allows %s between these two on ", q->app.name);
         say_ports(t, a);
-        say(t, " only. Look at the ports that %s is set to use.", policy_host_name(p, j->server_host));
+        say(t, " only. Look at the ports, TCP or UDP, that %s is set to use.", policy_host_name(p, j->server_host));
     }
 }
 

@@ -83,7 +83,7 @@ static const struct told cases[] = {
     {"10.0.1.1", "10.0.2.1", "tcp/49157", 0, "DCE_RPC", BOTH, OUTCOME_ESTABLISHED, 2, NULL,
      "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 49157 2 times, carrying DCE_RPC. Row unity-dc-dcom (DCOM "
      "RPC range after restriction, \"Network Traffic from Cisco Unity to a Domain Controller\") allows DCE_RPC "
-     "between these two on TCP and UDP 5000-5020 only. Look at the ports that dc1 is set to use."},
+     "between these two on TCP and UDP 5000-5020 only. Look at the ports, TCP or UDP, that dc1 is set to use."},
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, "SSH", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 389, carrying SSH. Row unity-dc-ldap (LDAP, \"Network "
      "Traffic from Cisco Unity to a Domain Controller\") allows this port for LDAP only. Find out what runs on dc1 "
@@ -119,15 +119,15 @@ static const struct told cases[] = {
      "document lets unity1 reach a host without a role. Name it in the site file if it belongs there, or find out "
      "what it is."},
     {"10.0.1.1", "10.0.9.7", "udp/16500", 23000, "RTP", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
-     "unity1 (10.0.1.1) sent to phones (10.0.9.7) on UDP 16500, carrying RTP; packets came the other way too. phones "
-     "(10.0.9.7) received it on UDP 16500, and row unity-phone-rtp (RTP (voice media traffic), \"Network Traffic from "
-     "Cisco Unity to Cisco Unified Communications Manager and Phones\") allows UDP 22800-32767 only. Look at the "
+     "unity1 (10.0.1.1) sent to phones (10.0.9.7) on UDP 16500, carrying RTP; packets came the other way too. Packets "
+     "went to UDP 16500 of phones (10.0.9.7), and row unity-phone-rtp (RTP (voice media traffic), \"Network Traffic "
+     "from Cisco Unity to Cisco Unified Communications Manager and Phones\") allows UDP 22800-32767 only. Look at the "
      "range of media ports that phones is set to use."},
     {"10.0.9.7", "10.0.1.1", "udp/23000", 16500, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "phones (10.0.9.7) sent to unity1 (10.0.1.1) on UDP 23000; packets came the other way too. If this is media, "
-     "which one of its ports suggests: phones (10.0.9.7) received it on UDP 16500, and row unity-phone-rtp (RTP "
-     "(voice media traffic), \"Network Traffic from Cisco Unity to Cisco Unified Communications Manager and Phones\") "
-     "allows UDP 22800-32767 only. Look at the range of media ports that phones is set to use."},
+     "which one of its ports suggests, this breaks a row. Packets went to UDP 16500 of phones (10.0.9.7), and row "
+     "unity-phone-rtp (RTP (voice media traffic), \"Network Traffic from Cisco Unity to Cisco Unified Communications "
+     "Manager and Phones\") allows UDP 22800-32767 only. Look at the range of media ports that phones is set to use."},
     {"10.0.3.1", "10.0.1.1", "udp/5000", 0, NULL, 0, OUTCOME_ONE_WAY, 1, "options: {exchange_client_aware_firewall: on}\n",
      "ex1 (10.0.3.1) sent to unity1 (10.0.1.1) on UDP 5000; no packet the other way was seen. Row "
      "exchange-unity-notify (MAPI new-mail notification (KB 264035), ports negotiated by MAPI, \"Network Traffic from "

@@ -98,13 +98,13 @@ static const struct {
     {"sip1", "unity1", "udp/5060", "SIP", OUTCOME_ONE_WAY,
      "sip1 (10.0.5.10) sent to unity1 (10.0.1.10) on UDP 5060, carrying SIP; no packet the other way was seen. Row "
      "sip-unity-control (SIP control port (default 5060), \"Network Traffic from SIP Endpoints, Including PIMG "
-     "Devices and Phones, to Cisco Unity\") allows SIP between these two on TCP 5060 only. Look at the ports that "
-     "unity1 is set to use."},
+     "Devices and Phones, to Cisco Unity\") allows SIP between these two on TCP 5060 only. Look at the ports, TCP or "
+     "UDP, that unity1 is set to use."},
     {"unity1", "phones", "udp/16500", "RTP", OUTCOME_ESTABLISHED,
-     "unity1 (10.0.1.10) sent to phones (10.0.6.0) on UDP 16500, carrying RTP; packets came the other way too. phones "
-     "(10.0.6.0) received it on UDP 16500, and row unity-phone-rtp (RTP (voice media traffic), \"Network Traffic from "
-     "Cisco Unity to Cisco Unified Communications Manager and Phones\") allows UDP 22800-32767 only. Look at the "
-     "range of media ports that phones is set to use."},
+     "unity1 (10.0.1.10) sent to phones (10.0.6.0) on UDP 16500, carrying RTP; packets came the other way too. "
+     "Packets went to UDP 16500 of phones (10.0.6.0), and row unity-phone-rtp (RTP (voice media traffic), \"Network "
+     "Traffic from Cisco Unity to Cisco Unified Communications Manager and Phones\") allows UDP 22800-32767 only. "
+     "Look at the range of media ports that phones is set to use."},
     {"desks", "unity1", "tcp/80", "HTTP", OUTCOME_ESTABLISHED,
      "desks (10.0.8.20) connected to unity1 (10.0.1.10) on TCP 80, carrying HTTP. HTTP on TCP 80 is allowed only "
      "while the Cisco PCA is used and HTTPS is disabled. Row pca-http (IIS web server, \"Network Traffic from "
