@@ -127,6 +127,7 @@ struct packet {
     uint8_t        tcp_flags;
     uint8_t        n_tunnels;   /* IP headers outside the innermost */
     uint16_t       tcp_window;
+    uint16_t       udp_checksum; /* as sent; 0: none, or cut off */
     uint32_t       tcp_seq, tcp_ack;
     uint32_t       fragment_id; /* PACKET_FRAGMENT and PACKET_FIRST_FRAGMENT */
     uint16_t       fragment_offset; /* in bytes */

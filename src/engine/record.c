@@ -212,7 +212,7 @@ int audit_record_counters(struct audit *a, struct store *store, struct err *rete
     const struct shard_totals *t = &a->totals;
     const struct store_counter counters[] = {
         {"flows", t->n_flows, "flows tracked"},
-        {"duplicate-packets", t->n_duplicates, "packets that repeat an earlier one with another TTL, address or tag: the capture point sees routed packets twice"},
+        {"duplicate-packets", t->n_duplicates, "packets that repeat an earlier one but for TTL, addresses below IP or tag, as where a capture point sees routed packets twice"},
         {"retransmissions", t->n_retransmissions, "TCP segments seen again"},
         {"cut-flows", t->n_cut_flows, "flows with packets cut by the snap length"},
         {"evicted-flows", t->n_evicted, "flows ended early for want of memory"},
@@ -245,7 +245,7 @@ static const char *encap_text(const struct conversation *c, char *ret, size_t si
         if ((c->encap & (1u << i)) == 0)
             continue;
         const char *separator = len > 0 ? ", " : "";
-        if (i == 0)
+        if (i == 0 && c->vlan != 0) /* 0: not all of its packets have the tag, or it is a tag of priority */
             len += (size_t)snprintf(ret + len, size - len, "%s%s %u", separator, names[i], c->vlan);
         else
             len += (size_t)snprintf(ret + len, size - len, "%s%s", separator, names[i]);

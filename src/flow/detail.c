@@ -4,7 +4,8 @@
  *
  * Copies: a span port of a routed network shows a packet twice.  Both copies have the same IP identification,
  * sequence numbers and length; TTL, VLAN or MAC differ.  A retransmission has a new identification, so a copy is told
- * by it; where a host sends 0 (IPv6; IPv4 that may not be fragmented), TTL or VLAN must differ.
+ * by it; where a host sends 0 (IPv6; IPv4 that may not be fragmented), TTL or VLAN must differ.  Of UDP the checksum is
+ * compared too: a tool that probes with one identification for all sends other content each time.
  */
 #include "flow-private.h"
 

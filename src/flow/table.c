@@ -237,7 +237,7 @@ static struct sight sight_of_packet(const struct packet *p)
         .ts_ns = p->ts_ns,
         .wire_len = p->wire_len,
         .payload = p->payload_wire_len,
-        .seq = tcp ? p->tcp_seq : 0,
+        .seq = tcp ? p->tcp_seq : p->udp_checksum,
         .ack = tcp ? p->tcp_ack : 0,
         .ip_id = p->ip_id,
         .vlan = p->vlan,

@@ -104,6 +104,8 @@ enum packet_result udp_decode(struct cursor *c, struct packet *pkt)
     pkt->dport = get_be16(h->dport);
     if (cursor_captured(c) >= offsetof(struct wire_udp, checksum) && !udp_limit(c, pkt, get_be16(h->length)))
         return PACKET_BAD_UDP;
+    if (cursor_captured(c) >= sizeof(*h))
+        pkt->udp_checksum = get_be16(h->checksum);
     if (cursor_try_pull(c, sizeof(*h)) == NULL) {
         c->wire = c->wire > sizeof(*h) ? c->wire - (uint32_t)sizeof(*h) : 0;
         c->p = c->end;

@@ -159,6 +159,12 @@ static int put_evidence(struct text *t, struct err *reterr)
                        " ORDER BY n DESC, reason",
                        add_count, reterr);
     if (rc == 0)
+        rc = put_words(t, STYLE_WARN, "Counted twice, for the bytes are the same: ",
+                       "SELECT b.name || ' and ' || a.name FROM inputs a JOIN inputs b ON b.run_id = a.run_id"
+                       " AND b.sha256 = a.sha256 AND b.input_id > a.input_id WHERE a.run_id = ?1"
+                       " ORDER BY a.input_id, b.input_id LIMIT 3",
+                       add_text, reterr);
+    if (rc == 0)
         rc = put_words(t, STYLE_BAD, "Damaged: ",
                        "SELECT coalesce(name, '') || ' (' || coalesce(damage, 'not read to its end') || ')' FROM inputs"
                        " WHERE run_id = ?1 AND damaged ORDER BY input_id LIMIT 3",
@@ -268,11 +274,11 @@ static int put_counts(struct text *t, struct err *reterr)
         {"Expected flows of which nothing can be concluded: ",
          "SELECT count(*), outcome FROM requirements WHERE run_id = ?1 AND outcome IN ('not-covered', 'one-way')"
          " GROUP BY outcome ORDER BY outcome"},
-        {"Allowed on demand, tried and not answered: ",
+        {"Allowed on demand, and did not get through: ",
          "SELECT count(*), 'of row ' || r.row_id FROM conversations c"
          " JOIN \"rows\" r ON r.run_id = c.run_id AND r.row_id = c.row_id WHERE c.run_id = ?1"
          " AND c.verdict = 'allowed' AND c.disposition = 'misdropped' AND r.expect = 'on-demand'"
-         " GROUP BY r.row_id ORDER BY r.position LIMIT 5"},
+         " GROUP BY r.row_id ORDER BY r.position"},
         {"Conversations not judged: ",
          "SELECT count(*), CASE verdict WHEN 'undocumented' THEN verdict ELSE coalesce(scope, 'out-of-scope') END AS w"
          " FROM conversations WHERE run_id = ?1 AND verdict IN ('undocumented', 'not-governed')"

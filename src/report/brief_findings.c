@@ -258,10 +258,24 @@ static int count_entries(const struct text *t, const char *sql, uint64_t *ret, s
     return rc;
 }
 
+/* One list under its heading, at most so many of its entries.  A last one is shown: its line would only be exchanged for
+ * one that says it is left out. */
+static int put_list(struct list *list, const char *sql, uint64_t n_all, struct err *reterr)
+{
+    char count[32];
+
+    if (list->most + 1 == n_all)
+        list->most = n_all;
+    int rc = report_each(list->text->job, sql, put_each, list, reterr);
+    if (rc == 0 && list->n > 0 && list->n < n_all)
+        page_par(&list->text->page, STYLE_DIM, 2, 2, "... and %s more %s in the full report", text_count(n_all - list->n, count),
+                 text_plural(n_all - list->n, "entry", "entries"));
+    return rc;
+}
+
 int text_brief_findings(struct text *t, struct err *reterr)
 {
     uint64_t n_traffic, n_expected = 0;
-    char count[32];
     int rc = count_entries(t, ENTRIES_HEAD TRAFFIC ENTRIES_TAIL " SELECT count(*) FROM e", &n_traffic, reterr);
 
     if (rc == 0)
@@ -269,13 +283,10 @@ int text_brief_findings(struct text *t, struct err *reterr)
     bool many = n_traffic + n_expected >= MANY_ENTRIES;
     struct list traffic = {t, "FINDINGS", 0, MOST_ENTRIES - lesser(n_expected, MOST_EXPECTED), many};
     if (rc == 0)
-        rc = report_each(t->job, ENTRIES_HEAD TRAFFIC ENTRIES_TAIL ENTRIES_SELECT, put_each, &traffic, reterr);
-    struct list expected = {t, "EXPECTED, AND MISSING OR NOT ANSWERED", 0, MOST_ENTRIES - traffic.n, many};
+        rc = put_list(&traffic, ENTRIES_HEAD TRAFFIC ENTRIES_TAIL ENTRIES_SELECT, n_traffic, reterr);
+    struct list expected = {t, "EXPECTED, AND MISSING OR NOT ANSWERED", 0,
+                            MOST_ENTRIES - lesser(traffic.n, MOST_ENTRIES - MOST_EXPECTED), many};
     if (rc == 0)
-        rc = report_each(t->job, ENTRIES_HEAD EXPECTED ENTRIES_TAIL ENTRIES_SELECT, put_each, &expected, reterr);
-    uint64_t left_out = n_traffic + n_expected - traffic.n - expected.n;
-    if (rc == 0 && left_out > 0)
-        page_par(&t->page, STYLE_DIM, 2, 2, "... and %s more %s in the full report", text_count(left_out, count),
-                 text_plural(left_out, "entry", "entries"));
+        rc = put_list(&expected, ENTRIES_HEAD EXPECTED ENTRIES_TAIL ENTRIES_SELECT, n_expected, reterr);
     return rc;
 }

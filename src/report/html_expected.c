@@ -39,7 +39,7 @@ int html_expected(struct html *h, struct err *reterr)
                         " || ' UTC', ''), e.attempts, e.reason FROM expectations e WHERE e.run_id = ?1 AND e.outcome <> 'seen'"
                         " ORDER BY e.outcome IN ('not-covered', 'one-way'), e.expectation_id",
                         500, "expectations", "Every required flow was seen.", reterr);
-    html_put(h, "<h3>Allowed on demand, tried and not answered</h3>\n");
+    html_put(h, "<h3>Allowed on demand, and did not get through</h3>\n");
     if (rc == 0)
         rc = html_table(
             h, attempts, N_OF(attempts),

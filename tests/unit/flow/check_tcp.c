@@ -159,22 +159,24 @@ static const struct {
     uint16_t    vlan;
     int64_t     later_ns;
     uint64_t    duplicates, retransmissions;
+    uint16_t    checksum_again; /* of UDP */
 } copies[] = {
-    {C "PA 2 10 100", 7, 7, 1, 0, MS, 1, 0},
-    {C "PA 2 10 100", 7, 7, 0, 9, MS, 1, 0},
-    {C "PA 2 10 100", 7, 7, 0, 0, MS, 1, 0}, /* the MAC differs, say */
-    {C "PA 2 10 100", 7, 8, 0, 0, MS, 0, 1},
-    {C "PA 2 10 100", 7, 8, 1, 0, MS, 0, 1},
-    {C "PA 2 10 100", 0, 0, 1, 0, MS, 1, 0},
-    {C "PA 2 10 100", 0, 0, 0, 0, MS, 0, 1},
-    {C "PA 2 10 100", 7, 7, 1, 0, 5 * SECOND, 0, 1},
-    {C "PA 2 10 100", 7, 7, 1, 0, -MS, 1, 0},
-    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 7, 7, 1, 0, MS, 1, 0},
-    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 7, 8, 0, 0, MS, 0, 0},
-    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 7, 7, 0, 0, 20 * MS, 0, 0}, /* a host whose identification never changes */
-    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 0, 0, 0, 0, MS, 0, 0},
-    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 0, 0, 1, 0, MS, 1, 0},
-    {"[fd00::9]:5 > [fd00::2]:53 udp 30", 0, 0, 1, 0, MS, 1, 0},
+    {C "PA 2 10 100", 7, 7, 1, 0, MS, 1, 0, 0},
+    {C "PA 2 10 100", 7, 7, 0, 9, MS, 1, 0, 0},
+    {C "PA 2 10 100", 7, 7, 0, 0, MS, 1, 0, 0}, /* the MAC differs, say */
+    {C "PA 2 10 100", 7, 8, 0, 0, MS, 0, 1, 0},
+    {C "PA 2 10 100", 7, 8, 1, 0, MS, 0, 1, 0},
+    {C "PA 2 10 100", 0, 0, 1, 0, MS, 1, 0, 0},
+    {C "PA 2 10 100", 0, 0, 0, 0, MS, 0, 1, 0},
+    {C "PA 2 10 100", 7, 7, 1, 0, 5 * SECOND, 0, 1, 0},
+    {C "PA 2 10 100", 7, 7, 1, 0, -MS, 1, 0, 0},
+    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 7, 7, 1, 0, MS, 1, 0, 0},
+    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 7, 8, 0, 0, MS, 0, 0, 0},
+    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 7, 7, 0, 0, 20 * MS, 0, 0, 0}, /* a host whose identification never changes */
+    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 0, 0, 0, 0, MS, 0, 0, 0},
+    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 0, 0, 1, 0, MS, 1, 0, 0},
+    {"[fd00::9]:5 > [fd00::2]:53 udp 30", 0, 0, 1, 0, MS, 1, 0, 0},
+    {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 7, 7, 1, 0, MS, 0, 0, 0xe300}, /* other content, one identification for all */
 };
 
 START_TEST(a_copy_is_told_from_a_repetition_and_counted_all_the_same)
@@ -186,6 +188,7 @@ START_TEST(a_copy_is_told_from_a_repetition_and_counted_all_the_same)
     p.ip_id = copies[_i].ip_id_again;
     p.ttl = (uint8_t)(p.ttl - copies[_i].ttl_less);
     p.vlan = copies[_i].vlan;
+    p.udp_checksum = copies[_i].checksum_again;
     p.ts_ns += copies[_i].later_ns;
     bed_put(&bed, &p);
     bed_drain(&bed, 1);
