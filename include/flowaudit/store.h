@@ -137,8 +137,20 @@ int  store_merge(struct store *, const struct store_source *, size_t n, struct e
 /* Removes the rows of an older run.  Its seal stays, and a row of 'removal', sealed with the run at work, says that the program
  * removed it: see seal.h.  -ENOENT: there is no such run; -EINVAL: it is the run at work. */
 int  store_remove_run(struct store *, int64_t run_id, int64_t removed_ns, const char *reason, struct err *reterr);
-/* The same for all that ended before then, but for the run at work. */
-int  store_remove_before(struct store *, int64_t before_ns, int64_t removed_ns, struct err *reterr);
+/* The same for all older ones that were over before then; a run that died is as old as what it recorded last. */
+int  store_remove_before(struct store *, int64_t before_ns, int64_t removed_ns, uint64_t *ret_n, struct err *reterr);
+/* The same for the oldest; *ret_run_id is 0 where the run at work is alone. */
+int  store_remove_oldest(struct store *, int64_t removed_ns, const char *reason, int64_t *ret_run_id, struct err *reterr);
+
+/* In bytes.  A page that was given up is used again: 'used' falls, the file does not. */
+struct store_size { uint64_t used, log; };
+int  store_size(struct store *, struct store_size *ret, struct err *reterr);
+/* Copies the log into the file and begins it anew: 0, 1 where a reader or another writer keeps it as it is, or negative. */
+int  store_trim(struct store *, struct err *reterr);
+/* How long a call waits for another program that writes; 10 s unless said. */
+void store_patience(struct store *, unsigned ms);
+const char *store_path(const struct store *);
+
 /* Sets ended and 'complete' (1 only where every input was read to its end without a fault), commits; the file then is a single one in
  * rollback-journal mode, fit to be copied (unless another program is just reading it: then its log is emptied, and goes with the last reader).
  * Another run may begin after this. */

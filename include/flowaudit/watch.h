@@ -10,7 +10,7 @@
  *
  * Time is packet time: on an idle line nothing expires.  'steady' only paces the work.
  *
- * A run ends, and another begins, when the rules are read anew and at the end of 'rotate_ns'; flows end with it.
+ * A run ends, and another begins, when the rules are read anew, at the end of 'rotate_ns', and with each new file; flows end with it.
  *
  * watch_run() is called from one thread; it calls back from the same.
  */
@@ -39,6 +39,11 @@ struct watch_options {
     bool                  no_promiscuous;
     int64_t               rotate_ns;    /* a run covers so much packet time, counted from 1970; 0: no end */
     int64_t               keep_ns;      /* runs that ended so long before the latest packet are removed; 0: kept */
+    /* The record's file and its log take about so much at most: the oldest runs are removed, and a run that takes a quarter of it ends; 0: no bound. */
+    uint64_t              max_bytes;
+    /* A new file is asked for (see next_store) when the record has grown so large, and at the end of so much packet time; 0: not. */
+    uint64_t              file_bytes;
+    int64_t               file_ns;
 };
 
 struct watch_interface {
@@ -58,6 +63,7 @@ struct watch_state {
     uint64_t                      flows_now, flows, flows_evicted, memory;
     double                        lag;         /* seconds from the latest packet handed over to the latest commit */
     uint64_t                      n_commits, n_commits_failed;
+    uint64_t                      n_runs_removed, n_files; /* runs that were not kept; new files begun */
     uint64_t                      conversations, waived;
     uint64_t                      findings[FINDING_N_KINDS][SEVERITY_NOTICE + 1];
     uint64_t                      expectations[EXPECT_NOT_COVERED + 1];
@@ -85,6 +91,11 @@ struct watch_calls {
     void (*message)(void *aux, enum watch_level, const char *text);
     void (*tick)(void *aux, const struct watch_state *);
     int64_t (*now)(void *aux);                      /* the time of day, for when runs begin and end */
+    /* The record goes on in a new file: puts its store, without a run, in the place of the one there, and closes that.  Also asked for where somebody
+     * who reads the record does not let its log be emptied.  'at_ns': of the latest packet.  Negative: all stays as it is. */
+    int (*next_store)(void *aux, int64_t at_ns, struct store **io, struct err *reterr);
+    /* What else the record is to count; at most 'max'. */
+    size_t (*counters)(void *aux, struct store_counter *ret, size_t max);
 };
 
 struct watch_result {

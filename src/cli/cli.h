@@ -68,6 +68,8 @@ int64_t run_time_ns(void);
 int     number_parse(const char *option, const char *text, unsigned long min, unsigned long max, unsigned long *ret);
 /* "90m", "1h", "2d" as in site files, to nanoseconds.  0, or -EINVAL. */
 int     duration_parse(const char *text, int64_t *ret_ns);
+/* "500MiB", "2GiB", or a number of MiB, to bytes.  0, or -EINVAL. */
+int     size_parse(const char *text, uint64_t *ret_bytes);
 bool    wants_color(FILE *);
 unsigned terminal_width(void);
 

@@ -22,26 +22,29 @@
 #include "flowaudit/confine.h"
 #include "flowaudit/notify.h"
 #include "flowaudit/watch.h"
+#include "record_files.h"
 #include "version.h"
 #include "watch_outputs.h"
 #include "watch_table.h"
+
+#define LEAST_SIZE  ((uint64_t)8 << 20) /* of a record: that of the run at work has to fit in */
+#define TRIM_EVERY  INT64_C(5000000000)
 
 static const char help[] =
     "usage: flowaudit watch [-s SITE] [-o DB] [OPTIONS] -i IFACE...\n"
     "Judges live interfaces until SIGINT or SIGTERM; HUP reads the rules anew.\n"
     "  -s, --site FILE       the site file (default: flowaudit.yaml)\n"
     "  -o, --output DB       the record (default: flowaudit.db)\n"
-    "  -f, --filter EXPR     only packets that match this pcap-filter(7) expression\n"
+    "  -f, --filter, --tcp-idle, --udp-idle, --memory  as with check\n"
     "  -q, --quiet           on standard error only what is wrong\n"
-    "      --tcp-idle, --udp-idle, --memory: as with check\n"
     "  -i, --interface IFACE an interface; may be given more than once\n"
     "  -j, --workers N       threads that judge packets (default 1)\n"
     "      --window TIME     expected flows are evaluated by windows (default 1h)\n"
     "      --rotate TIME     a run covers so much (default 1d; 0: no end)\n"
     "      --keep TIME       remove runs that ended so long ago (default: none)\n"
-    "      --ring MIB        the kernel's buffer for each worker (default 64)\n"
-    "      --snaplen BYTES   of each packet (default: all)\n"
-    "      --no-promiscuous  only what is sent to this machine\n"
+    "      --max-size MIB    the record's size: the oldest runs are removed for it\n"
+    "      --new-file WHEN   a new file after 1d, at 500MiB, or at either: 1d,2GiB\n"
+    "      --ring MIB, --snaplen BYTES, --no-promiscuous  how packets are captured\n"
     "      --user NAME       go on as this user\n"
     WATCH_OUTPUT_HELP
     "  -h, --help            this text\n"
@@ -51,6 +54,7 @@ struct request {
     struct watch_options watch;
     struct watch_outputs outputs;
     const char          *site, *db, *user;
+    bool                 in_files;   /* the record is a series of files */
     const char         **interfaces;
     bool                 quiet;
 };
@@ -81,7 +85,7 @@ static void catch_signals(void)
 
 /* --- options ---------------------------------------------------------------------------------------------- */
 
-enum { OPT_WINDOW = 256, OPT_ROTATE, OPT_KEEP, OPT_RING, OPT_SNAPLEN, OPT_NO_PROMISCUOUS, OPT_USER, OPT_MEMORY, OPT_TCP_IDLE, OPT_UDP_IDLE };
+enum { OPT_WINDOW = 256, OPT_ROTATE, OPT_KEEP, OPT_RING, OPT_SNAPLEN, OPT_NO_PROMISCUOUS, OPT_USER, OPT_MEMORY, OPT_TCP_IDLE, OPT_UDP_IDLE, OPT_MAX_SIZE, OPT_NEW_FILE };
 
 static const struct option long_options[] = {
     {"site", required_argument, NULL, 's'},          {"output", required_argument, NULL, 'o'},
@@ -92,6 +96,7 @@ static const struct option long_options[] = {
     {"no-promiscuous", no_argument, NULL, OPT_NO_PROMISCUOUS}, {"user", required_argument, NULL, OPT_USER},
     {"memory", required_argument, NULL, OPT_MEMORY}, {"tcp-idle", required_argument, NULL, OPT_TCP_IDLE},
     {"udp-idle", required_argument, NULL, OPT_UDP_IDLE}, {"quiet", no_argument, NULL, 'q'},
+    {"max-size", required_argument, NULL, OPT_MAX_SIZE}, {"new-file", required_argument, NULL, OPT_NEW_FILE},
     {"help", no_argument, NULL, 'h'},                WATCH_OUTPUT_OPTIONS,
     {0}};
 
@@ -102,6 +107,33 @@ static int take_duration(const char *option, const char *text, int64_t *ret)
         return 0;
     }
     return duration_parse(text, ret) == 0 ? 0 : complain("%s %s: a time such as 30m, 1h or 90d is wanted", option, text);
+}
+
+/* "1d", "500MiB", or one of each. */
+static int take_new_file(const char *text, struct request *r)
+{
+    char        word[32];
+    const char *rest = text;
+
+    while (*rest != '\0') {
+        size_t n = strcspn(rest, ",");
+
+        snprintf(word, sizeof(word), "%.*s", (int)(n < sizeof(word) ? n : sizeof(word) - 1), rest);
+        if (duration_parse(word, &r->watch.file_ns) != 0 && (strchr(word, 'i') == NULL || size_parse(word, &r->watch.file_bytes) != 0))
+            break;
+        rest += n;
+        if (*rest == ',' && rest[1] != '\0')
+            rest++;
+    }
+    r->in_files = true;
+    return *rest == '\0' && *text != '\0' ? 0 : complain("--new-file %s: a time such as 1d, a size such as 500MiB, or both, as in 1d,2GiB, are wanted", text);
+}
+
+static int take_max_size(const char *text, struct request *r)
+{
+    if (size_parse(text, &r->watch.max_bytes) != 0 || r->watch.max_bytes < LEAST_SIZE)
+        return complain("--max-size %s: a size from 8 on, in MiB, is wanted; or such as 20GiB", text);
+    return 0;
 }
 
 static int take_sized(int c, const char *text, struct request *r)
@@ -164,6 +196,10 @@ static int take_option(int c, const char *text, struct request *r)
         return take_duration("--rotate", text, &r->watch.rotate_ns);
     case OPT_KEEP:
         return take_duration("--keep", text, &r->watch.keep_ns);
+    case OPT_MAX_SIZE:
+        return take_max_size(text, r);
+    case OPT_NEW_FILE:
+        return take_new_file(text, r);
     case OPT_NO_PROMISCUOUS:
         r->watch.no_promiscuous = true;
         return 0;
@@ -192,6 +228,10 @@ struct live_run {
     struct ruleset  *old;        /* on the way out */
     char            *site_path;
     struct watch    *watch;
+    struct store    *store;
+    struct record_files *files;
+    uint64_t         files_removed;
+    int64_t          next_trim;
     struct watch_table *table;   /* for --top; NULL: there is none */
     uint64_t         reloads, reload_errors;
     int64_t          started_ns;
@@ -328,7 +368,7 @@ static void run_begins(void *aux, int64_t run_id)
 
     if (l->table != NULL)
         watch_table_clear(l->table);
-    snprintf(text, sizeof(text), "recording run %lld in %s", (long long)run_id, l->request->db);
+    snprintf(text, sizeof(text), "recording run %lld in %s", (long long)run_id, store_path(l->store));
     notify_message(l->notifier, time_now(), NOTIFY_INFO, text);
 }
 
@@ -349,6 +389,62 @@ static void on_message(void *aux, enum watch_level level, const char *text)
     struct live_run               *l = aux;
 
     notify_message(l->notifier, time_now(), levels[level], text);
+}
+
+/* --- files of the record ------------------------------------------------------------------------------------------ */
+
+static int next_store(void *aux, int64_t at_ns, struct store **io, struct err *reterr)
+{
+    struct live_run *l = aux;
+    struct store    *store = NULL;
+    int              rc = record_files_next(l->files, at_ns);
+
+    if (rc != 0)
+        return err_set(reterr, rc, "no new file can be named after this time");
+    rc = store_open(record_files_path(l->files), &store, reterr);
+    if (rc != 0) {
+        record_files_back(l->files);
+        return rc;
+    }
+    store_close(*io);
+    *io = l->store = store;
+    return 0;
+}
+
+static void told_removed(void *aux, const char *path, bool too_old)
+{
+    struct live_run *l = aux;
+    char             text[PATH_MAX + 96];
+
+    l->files_removed++;
+    snprintf(text, sizeof(text), too_old ? "%s was removed: older than it is to be kept" : "%s was removed: the record is to take no more than its size", path);
+    notify_message(l->notifier, time_now(), too_old ? NOTIFY_INFO : NOTIFY_WARNING, text);
+}
+
+static void trim_files(struct live_run *l, int64_t packet_ns)
+{
+    const struct watch_options *o = &l->request->watch;
+    int64_t                     now = steady(NULL);
+
+    if (now < l->next_trim || (o->max_bytes == 0 && o->keep_ns == 0) || packet_ns == 0)
+        return;
+    l->next_trim = now + TRIM_EVERY;
+    record_files_trim(l->files, o->max_bytes, o->keep_ns > 0 ? packet_ns - o->keep_ns : INT64_MIN, told_removed, l);
+}
+
+static size_t counters(void *aux, struct store_counter *ret, size_t max)
+{
+    const struct live_run     *l = aux;
+    struct notify_counts       n = notify_counts(l->notifier);
+    const struct store_counter all[] = {
+        {"alerts-told", n.told, NULL}, {"alerts-held-back", n.held_back, NULL}, {"alerts-lost", n.lost, NULL}, {"files-removed", l->files_removed, NULL},
+    };
+    size_t used = 0;
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (all[i].value > 0 && used < max)
+            ret[used++] = all[i];
+    return used;
 }
 
 static uint64_t size_of(const char *path, const char *suffix)
@@ -385,7 +481,7 @@ static void on_tick(void *aux, const struct watch_state *s)
            .packet_ns = s->packet_ns, .packets = s->packets, .bytes = s->bytes, .decoded = s->decoded, .discards = discards,
            .interfaces = interfaces, .n_interfaces = s->n_interfaces, .flows = s->flows + s->flows_now, .flows_now = s->flows_now,
            .flows_evicted = s->flows_evicted, .conversations = s->conversations, .memory = s->memory, .waived = s->waived,
-           .database_bytes = size_of(l->request->db, ""), .wal_bytes = size_of(l->request->db, "-wal"), .recorder_lag = s->lag,
+           .database_bytes = size_of(store_path(l->store), ""), .wal_bytes = size_of(store_path(l->store), "-wal"), .recorder_lag = s->lag,
            .reloads = l->reloads, .reload_errors = l->reload_errors, .started_ns = l->started_ns,
     };
 
@@ -407,6 +503,7 @@ static void on_tick(void *aux, const struct watch_state *s)
     if (l->table != NULL && wish.n > 0)
         v.top = watch_table_top(l->table, &wish, &v.n_top);
     notify_tick(l->notifier, time_now(), &v);
+    trim_files(l, s->packet_ns);
     if (print_requested != 0)
         print_statistics(l, s);
 }
@@ -466,16 +563,17 @@ static int status_of(const struct watch_result *result)
     return result->n_findings > 0 ? EXIT_FINDINGS : EXIT_NOTHING;
 }
 
-static int watch(struct live_run *l, struct store *store, struct watch_result *result, struct err *reterr)
+static int watch(struct live_run *l, struct watch_result *result, struct err *reterr)
 {
     const struct watch_calls calls = {
         .aux = l, .steady = steady, .idle = idle, .stop = wants_stop, .reload = reload, .released = released, .run_begins = run_begins,
         .finding = on_finding, .message = on_message, .tick = on_tick, .now = wall,
+        .next_store = next_store, .counters = counters,
     };
     struct watch_rules rules = rules_of(l->rules);
 
     notify_state(l->notifier, time_now(), NOTIFY_READY, "watching");
-    int rc = watch_run(l->watch, &rules, store, &calls, result, reterr);
+    int rc = watch_run(l->watch, &rules, l->store, &calls, result, reterr);
     notify_state(l->notifier, time_now(), NOTIFY_STOPPING, NULL);
     return rc;
 }
@@ -487,11 +585,23 @@ static void end_outputs(struct live_run *l)
     l->notifier = NULL;
 }
 
+/* A series of files has room for four at least, the one at work and its log among them. */
+static int open_record(struct live_run *l, struct err *reterr)
+{
+    struct watch_options *o = &l->request->watch;
+
+    if (l->request->in_files && o->max_bytes > 0 && (o->file_bytes == 0 || o->file_bytes > o->max_bytes / 4))
+        o->file_bytes = o->max_bytes / 4;
+    l->files = record_files_new(l->request->db);
+    if (l->files == NULL || (l->request->in_files && record_files_next(l->files, wall(NULL)) != 0))
+        return err_set(reterr, -ENOMEM, "no memory");
+    return store_open(record_files_path(l->files), &l->store, reterr);
+}
+
 /* All that is opened with the rights that there are, then without them, then packets. */
 static int open_and_watch(struct live_run *l)
 {
     struct request          *r = l->request;
-    struct store            *store = NULL;
     struct err               err = {0};
     struct watch_result      result = {0};
     struct watch_outputs_run about = {.ruleset = l->rules->book.matrix->id, .quiet = r->quiet};
@@ -507,16 +617,16 @@ static int open_and_watch(struct live_run *l)
     int rc = watch_outputs_open(&r->outputs, &about, &l->notifier);
     if (rc != 0)
         return rc;
-    if (confine_become(r->user, false, &err) != 0 || store_open(r->db, &store, &err) != 0 || lock_up(l, &err) != 0) {
-        store_abandon(store);
+    if (confine_become(r->user, false, &err) != 0 || open_record(l, &err) != 0 || lock_up(l, &err) != 0) {
+        store_abandon(l->store);
         end_outputs(l);
         return complain("%s", err.msg);
     }
-    rc = watch(l, store, &result, &err);
+    rc = watch(l, &result, &err);
     if (rc != 0)
-        store_abandon(store);
+        store_abandon(l->store);
     else
-        store_close(store);
+        store_close(l->store);
     end_outputs(l);
     if (rc != 0) {
         complain("%s", err.msg);
@@ -544,6 +654,7 @@ static int run(struct request *r)
     watch_free(l.watch);
     free_ruleset(l.rules);
     free_ruleset(l.old);
+    record_files_free(l.files);
     free(l.site_path);
     return rc;
 }

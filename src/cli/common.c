@@ -120,6 +120,22 @@ int duration_parse(const char *text, int64_t *ret_ns)
     return 0;
 }
 
+int size_parse(const char *text, uint64_t *ret_bytes)
+{
+    char *end;
+
+    errno = 0;
+    unsigned long long n = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+    if (n == 0 || errno != 0 || n > (1ull << 30))
+        return -EINVAL;
+    if (strcmp(end, "GiB") == 0)
+        n <<= 10;
+    else if (*end != '\0' && strcmp(end, "MiB") != 0)
+        return -EINVAL;
+    *ret_bytes = (uint64_t)n << 20;
+    return 0;
+}
+
 int64_t run_time_ns(void)
 {
     const char     *epoch = getenv("SOURCE_DATE_EPOCH");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the live engine share: watch.c has the workers, watch_record.c the recorder. */
+/* What the files of the live engine share: watch_worker.c has the workers, watch.c the loop of the recorder, watch_record.c what it
+ * writes, watch_keep.c the bounds of the record. */
 #ifndef ENGINE_WATCH_PRIVATE_H
 #define ENGINE_WATCH_PRIVATE_H
 
@@ -9,6 +10,7 @@
 #include "audit.h"
 #include "flowaudit/live.h"
 #include "flowaudit/watch.h"
+#include "watchdog.h"
 #include "written.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
@@ -56,5 +58,87 @@ int  recording_end(struct recording *, bool complete, struct err *reterr);
 void recording_lost(struct recording *, uint32_t input, const char *reason, bool known, uint64_t packets, int64_t from_ns, int64_t to_ns);
 void recording_outage(struct recording *, uint32_t input, bool begins, int64_t at_ns);
 void recording_free(struct recording *);
+
+/* What the bounds of the record ask for. */
+enum watch_turn { TURN_NONE, TURN_RUN, TURN_FILE };
+
+/* See watch_keep.c. */
+struct keep {
+    uint64_t used_before; /* pages in use, in bytes, that are not this run's */
+    int64_t  begun, next_look, next_file_try;
+    bool     wants_file, wants_run;
+};
+
+struct seat;
+
+/* One handle of one interface, in the hands of one worker. */
+struct port {
+    struct seat *seat;
+    struct live *live;
+    uint16_t     input;
+    bool         down, gone;    /* as the worker found it */
+    struct live_stats stats;    /* as it was left for the recorder; under the seat's lock */
+    bool         said_down, said_gone;
+    struct live_stats taken;    /* the recorder's: what it knows of already */
+};
+
+struct seat {
+    struct watch   *watch;
+    size_t          index;
+    pthread_t       thread;
+    bool            is_running; /* its thread is to be joined */
+    bool            had_news;   /* the recorder's: packets were in what it took last */
+    struct port    *ports;
+    struct shard   *shard;
+    int64_t         next_pass;
+    uint64_t        bytes;      /* of all packets, on the wire */
+    /* Under 'lock': what lies between worker and recorder. */
+    pthread_mutex_t lock;
+    struct part    *ended, *open;
+    struct shard   *next;       /* to go on with */
+    struct shard   *done;       /* the one before, all its flows ended */
+    struct flow_table_stats flow_stats;
+    int64_t         latest_ns;
+    uint64_t        bytes_left; /* as 'bytes' was then */
+    bool            is_over;
+    char            fault[256];
+};
+
+struct watch {
+    const struct watch_options *options;
+    const struct watch_calls   *calls;
+    struct seat                *seats;
+    size_t                      n_seats;
+    struct app_list            *apps;
+    struct watchdog            *watchdog;
+    atomic_bool                 stop;
+    struct recording            recording;
+    struct watch_state          state;
+    struct watch_interface     *interfaces; /* since the start */
+    uint64_t                    results[PACKET_N_RESULTS];
+    int64_t                     next_write, handed_over, committed, run_ends_ns;
+    uint64_t                    n_news;         /* hand-overs with packets, and the one after each: flows that were passed before their last packet */
+    uint64_t                    written_seen;   /* packets of the run, hand-overs and changes of links, at the latest evaluation */
+    struct keep                 keep;
+    int64_t                     file_window;      /* the time of which the file at work is */
+    uint64_t                    packets_recorded; /* of the run, as of the latest commit */
+    uint64_t                    dropped_told, n_links;
+    int64_t                     next_drop_told;
+    bool                        store_failed, complete;
+    char                        fault[512];
+};
+
+/* watch_keep.c: a run has begun; was written; must a new run, or a new file, begin? */
+void keep_begin(struct watch *);
+void keep_look(struct watch *);
+enum watch_turn keep_asks(struct watch *);
+/* The store to go on with, where it is to be another; all stays as it is, and is told, where there is none. */
+void keep_next_file(struct watch *, struct store **io);
+
+/* A shard of these rules for a worker. */
+int  workers_shard(struct watch *, size_t index, const struct policy *, struct shard **ret, struct err *reterr);
+/* All that the workers need; then the workers. */
+int  workers_prepare(struct watch *, const struct watch_rules *, struct err *reterr);
+int  workers_start(struct watch *, struct err *reterr);
 
 #endif

@@ -1,14 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Overview: the workers of a live run, and the loop of the recorder.
- *
- * A worker's life: dispatch each of its handles in turn; once a second look at the open flows, a few at a time between packets, and leave what was
- * found out in its seat, if the recorder has taken what lay there before; else go on and leave more later.  Packets never wait
- * for the recorder.
- *
- * A turn (new rules, or the end of a run's time): each worker ends all flows of its shard, leaves it as a whole, and goes on with the one that
- * was put beside its seat.  Packets that come meanwhile wait in the ring.
- */
+/* The recorder of a live run: what the workers left is taken over, evaluated and written; runs end and begin. */
 #include "flowaudit/watch.h"
 
 #include <errno.h>
@@ -19,280 +10,11 @@
 #include "watch-private.h"
 
 #define PASS_EVERY NS_PER_SECOND
-#define PASS_BUDGET 4096         /* flows looked at between two calls for packets */
 #define IDLE_NS (20 * NS_PER_SECOND / 1000)
 #define REST_FACTOR 10           /* evaluations take one part in so many of the recorder's time */
 #define RETRY_NS NS_PER_SECOND   /* after a failure to write */
-
-struct seat;
-
-/* One handle of one interface, in the hands of one worker. */
-struct port {
-    struct seat *seat;
-    struct live *live;
-    uint16_t     input;
-    bool         down, gone;    /* as the worker found it */
-    struct live_stats stats;    /* as it was left for the recorder; under the seat's lock */
-    bool         said_down, said_gone;
-    struct live_stats taken;    /* the recorder's: what it knows of already */
-};
-
-struct seat {
-    struct watch   *watch;
-    size_t          index;
-    pthread_t       thread;
-    bool            is_running; /* its thread is to be joined */
-    bool            had_news;   /* the recorder's: packets were in what it took last */
-    struct port    *ports;
-    struct shard   *shard;
-    int64_t         next_pass;
-    uint64_t        bytes;      /* of all packets, on the wire */
-    /* Under 'lock': what lies between worker and recorder. */
-    pthread_mutex_t lock;
-    struct part    *ended, *open;
-    struct shard   *next;       /* to go on with */
-    struct shard   *done;       /* the one before, all its flows ended */
-    struct flow_table_stats flow_stats;
-    int64_t         latest_ns;
-    uint64_t        bytes_left; /* as 'bytes' was then */
-    bool            is_over;
-    char            fault[256];
-};
-
-struct watch {
-    const struct watch_options *options;
-    const struct watch_calls   *calls;
-    struct seat                *seats;
-    size_t                      n_seats;
-    struct app_list            *apps;
-    struct watchdog            *watchdog;
-    atomic_bool                 stop;
-    struct recording            recording;
-    struct watch_state          state;
-    struct watch_interface     *interfaces; /* since the start */
-    uint64_t                    results[PACKET_N_RESULTS];
-    int64_t                     next_write, handed_over, committed, run_ends_ns;
-    uint64_t                    n_news;         /* hand-overs with packets, and the one after each: flows that were passed before their last packet */
-    uint64_t                    written_seen;   /* packets of the run, hand-overs and changes of links, at the latest evaluation */
-    uint64_t                    dropped_told, n_links;
-    int64_t                     next_drop_told;
-    bool                        store_failed, complete;
-    char                        fault[512];
-};
-
-/* --- workers ------------------------------------------------------------------------------------------- */
-
-/* Numbers are each handle's own: made distinct among those of one interface. */
-static void on_frame(void *aux, const struct frame *frame)
-{
-    struct port       *p = aux;
-    struct input_frame f = {*frame, p->input};
-
-    f.frame.number = (frame->number - 1) * p->seat->watch->n_seats + p->seat->index + 1;
-    p->seat->bytes += frame->wirelen;
-    shard_batch(p->seat->shard, &f, 1);
-}
-
-static void note_port(struct port *p, int rc, const struct err *err)
-{
-    struct seat *s = p->seat;
-
-    pthread_mutex_lock(&s->lock);
-    p->down = rc == -ENETDOWN;
-    if (rc < 0 && rc != -ENETDOWN) {
-        p->gone = true;
-        snprintf(s->fault, sizeof(s->fault), "%s", err->msg);
-    }
-    live_stats(p->live, &p->stats);
-    pthread_mutex_unlock(&s->lock);
-}
-
-/* Packets of all interfaces once.  False: none is left. */
-static bool dispatch_all(struct seat *s)
-{
-    size_t n_left = 0;
-
-    for (size_t i = 0; i < s->watch->options->n_interfaces; i++) {
-        struct port *p = &s->ports[i];
-        struct err   err = {0};
-
-        if (p->gone)
-            continue;
-        int rc = live_dispatch(p->live, on_frame, p, &err);
-        if (rc < 0 || p->down)
-            note_port(p, rc, &err);
-        n_left += !p->gone;
-    }
-    return n_left > 0;
-}
-
-static void leave_counts(struct seat *s)
-{
-    for (size_t i = 0; i < s->watch->options->n_interfaces; i++)
-        live_stats(s->ports[i].live, &s->ports[i].stats);
-    shard_flow_stats(s->shard, &s->flow_stats);
-    s->latest_ns = shard_latest_ns(s->shard);
-    s->bytes_left = s->bytes;
-}
-
-/* Once a second, if the recorder has taken what was left the last time. */
-static void step_pass(struct seat *s)
-{
-    int64_t now = s->watch->calls->steady(s->watch->calls->aux);
-
-    if (now < s->next_pass || !shard_pass_step(s->shard, PASS_BUDGET))
-        return;
-    pthread_mutex_lock(&s->lock);
-    if (s->ended == NULL && s->done == NULL && shard_pass_take(s->shard, &s->ended, &s->open, NULL) == 0)
-        s->next_pass = now + PASS_EVERY;
-    leave_counts(s);
-    pthread_mutex_unlock(&s->lock);
-}
-
-static void take_turn(struct seat *s)
-{
-    pthread_mutex_lock(&s->lock);
-    if (s->next != NULL && s->done == NULL) {
-        shard_finish(s->shard);
-        leave_counts(s);
-        s->done = s->shard;
-        s->shard = s->next;
-        s->next = NULL;
-    }
-    pthread_mutex_unlock(&s->lock);
-}
-
-static void drain_all(struct seat *s)
-{
-    for (size_t i = 0; i < s->watch->options->n_interfaces; i++) {
-        struct err err = {0};
-
-        if (s->ports[i].gone || live_drain(s->ports[i].live, on_frame, &s->ports[i], &err) == 0)
-            continue;
-        pthread_mutex_lock(&s->lock);
-        snprintf(s->fault, sizeof(s->fault), "%s", err.msg);
-        pthread_mutex_unlock(&s->lock);
-    }
-}
-
-static void *work(void *arg)
-{
-    struct seat *s = arg;
-
-    while (!atomic_load(&s->watch->stop) && dispatch_all(s)) {
-        step_pass(s);
-        take_turn(s);
-    }
-    drain_all(s);
-    shard_finish(s->shard);
-    pthread_mutex_lock(&s->lock);
-    leave_counts(s);
-    s->is_over = true;
-    pthread_mutex_unlock(&s->lock);
-    return NULL;
-}
-
-/* --- opening and closing ----------------------------------------------------------------------------------- */
-
-static int open_interface(struct watch *w, size_t i, struct err *reterr)
-{
-    const struct watch_options *o = w->options;
-    unsigned                    each = (unsigned)(100 / o->n_interfaces);
-    struct live_options         lo = {
-                .filter = o->engine.filter,
-                .ring_bytes = o->ring_bytes,
-                .n_handles = (unsigned)w->n_seats,
-                .snaplen = o->snaplen,
-                .timeout_ms = each > 10 ? each : 10, /* an idle interface does not keep the others waiting */
-                .no_promiscuous = o->no_promiscuous,
-    };
-    struct live **handles = calloc(w->n_seats, sizeof(*handles));
-    int           rc = handles == NULL ? err_set(reterr, -ENOMEM, "no memory for %s", o->interfaces[i]) : live_open(o->interfaces[i], &lo, handles, reterr);
-
-    for (size_t k = 0; rc == 0 && k < w->n_seats; k++)
-        w->seats[k].ports[i] = (struct port){.seat = &w->seats[k], .live = handles[k], .input = (uint16_t)i};
-    free(handles);
-    return rc;
-}
-
-int watch_open(const struct watch_options *options, struct watch **ret, struct err *reterr)
-{
-    struct watch *w = calloc(1, sizeof(*w));
-    int           rc = 0;
-
-    if (w == NULL)
-        return err_set(reterr, -ENOMEM, "no memory for a live run");
-    if (options->n_interfaces > WATCH_MAX_INTERFACES || options->engine.n_workers > LIVE_MAX_HANDLES) {
-        free(w);
-        return err_set(reterr, -E2BIG, "at most %d interfaces and %d workers", WATCH_MAX_INTERFACES, LIVE_MAX_HANDLES);
-    }
-    w->options = options;
-    w->complete = true;
-    w->seats = calloc(options->engine.n_workers, sizeof(*w->seats));
-    w->interfaces = calloc(options->n_interfaces, sizeof(*w->interfaces));
-    if (w->seats == NULL || w->interfaces == NULL)
-        rc = err_set(reterr, -ENOMEM, "no memory for a live run");
-    for (; rc == 0 && w->n_seats < options->engine.n_workers; w->n_seats++) {
-        struct seat *s = &w->seats[w->n_seats];
-
-        *s = (struct seat){.watch = w, .index = w->n_seats, .latest_ns = INT64_MIN};
-        s->ports = calloc(options->n_interfaces, sizeof(*s->ports));
-        if (s->ports == NULL || pthread_mutex_init(&s->lock, NULL) != 0)
-            rc = err_set(reterr, -ENOMEM, "no memory for a live run");
-    }
-    for (size_t i = 0; rc == 0 && i < options->n_interfaces; i++) {
-        w->interfaces[i] = (struct watch_interface){.name = options->interfaces[i], .up = true};
-        rc = open_interface(w, i, reterr);
-    }
-    if (rc != 0) {
-        watch_free(w);
-        return rc;
-    }
-    *ret = w;
-    return 0;
-}
-
-void watch_free(struct watch *w)
-{
-    if (w == NULL)
-        return;
-    for (size_t k = 0; k < w->n_seats; k++) {
-        struct seat *s = &w->seats[k];
-
-        for (size_t i = 0; s->ports != NULL && i < w->options->n_interfaces; i++)
-            live_free(s->ports[i].live);
-        free(s->ports);
-        part_free(s->ended);
-        part_free(s->open);
-        shard_free(s->shard);
-        shard_free(s->next);
-        shard_free(s->done);
-        pthread_mutex_destroy(&s->lock);
-    }
-    watchdog_free(w->watchdog);
-    free(w->seats);
-    free(w->interfaces);
-    app_list_free(w->apps);
-    free(w);
-}
-
-static int make_shard(struct watch *w, size_t index, const struct policy *policy, struct shard **ret, struct err *reterr)
-{
-    const struct engine_options *o = &w->options->engine;
-    struct shard_options         so = {
-                .n_shards = 1, /* the kernel dealt the packets out: all that come are this shard's */
-                .n_inputs = w->options->n_interfaces,
-                .flow = o->flow,
-                .limits = {.flows_kept = o->flows_kept, .flows_all = o->flows_all, .peers_kept = o->peers_kept, .window_ns = o->window_ns},
-                .apps = w->apps,
-                .window_ns = o->window_ns,
-                .prepare = true,
-                .seat = w->watchdog != NULL ? watchdog_seat(w->watchdog, index) : NULL,
-    };
-
-    shard_share_memory(&so, o->flow.memory_limit, (unsigned)w->n_seats);
-    return shard_new(&so, policy, ret, reterr);
-}
+#define PATIENCE_MS 2000         /* for another program that writes to the record; then it is told, and tried again */
+#define LAST_TRIES_NS (3 * NS_PER_SECOND) /* at the end of the program */
 
 /* --- the recorder: taking over ------------------------------------------------------------------------------------ */
 
@@ -473,6 +195,15 @@ static void fill_state(struct watch *w)
     st->lag = w->handed_over > w->committed ? (double)(w->calls->steady(w->calls->aux) - w->committed) / (double)NS_PER_SECOND : 0;
 }
 
+static uint64_t packets_of_run(const struct watch *w)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < w->options->n_interfaces; i++)
+        n += w->recording.interfaces[i].seen;
+    return n;
+}
+
 /* A failure to write is told once, and tried again until it works. */
 static int write_now(struct watch *w, bool final)
 {
@@ -497,6 +228,8 @@ static int write_now(struct watch *w, bool final)
         w->calls->message(w->calls->aux, WATCH_INFO, "the record is written again; nothing of it was lost");
     w->store_failed = false;
     w->state.n_commits++;
+    w->packets_recorded = packets_of_run(w);
+    keep_look(w);
     w->committed = handed_over > w->committed ? handed_over : now;
     w->next_write = now + (REST_FACTOR * (now - begun) > PASS_EVERY ? REST_FACTOR * (now - begun) : 0);
     return 0;
@@ -510,24 +243,48 @@ static int begin_run(struct watch *w, const struct watch_rules *rules, struct st
     int rc = recording_begin(r, rules, reterr);
     w->run_ends_ns = 0;
     w->written_seen = 0;
+    w->packets_recorded = 0;
     for (size_t i = 0; rc == 0 && i < w->options->n_interfaces; i++) /* that began before the run */
         if (w->seats[0].ports[i].said_down || w->seats[0].ports[i].said_gone)
             recording_outage(r, (uint32_t)i, true, w->calls->now(w->calls->aux));
-    if (rc == 0)
+    if (rc == 0) {
+        keep_begin(w);
         w->calls->run_begins(w->calls->aux, r->run_id);
+    }
     return rc;
 }
 
-static void remove_old_runs(struct watch *w)
+/* A record that is locked, or a disk that is full: tried again until it is written, or the program is to end and does not wait for it any longer. */
+static int write_the_end(struct watch *w)
 {
-    struct err err = {0};
+    int64_t give_up = 0;
+    int     rc = write_now(w, true);
 
-    if (w->options->keep_ns <= 0 || w->recording.last_ns == INT64_MIN)
-        return;
-    if (store_remove_before(w->recording.store, w->recording.last_ns - w->options->keep_ns, w->calls->now(w->calls->aux), &err) != 0) {
-        w->calls->message(w->calls->aux, WATCH_WARNING, err.msg);
-        store_recover(w->recording.store);
+    while (rc != 0) {
+        int64_t now = w->calls->steady(w->calls->aux);
+
+        if (give_up == 0 && (w->calls->stop(w->calls->aux) || atomic_load(&w->stop)))
+            give_up = now + LAST_TRIES_NS;
+        if (give_up != 0 && now >= give_up)
+            break;
+        fill_state(w); /* a sign of life, for who waits for one */
+        w->calls->tick(w->calls->aux, &w->state);
+        w->calls->idle(w->calls->aux, RETRY_NS);
+        rc = write_now(w, true);
     }
+    return rc;
+}
+
+/* What was committed stands; what came after is told to be lost. */
+static void tell_the_loss(struct watch *w, const char *why)
+{
+    char     text[sizeof(w->fault)];
+    uint64_t lost = packets_of_run(w) - w->packets_recorded;
+
+    snprintf(text, sizeof(text), "%s; lost: what the last %llu packets of run %lld showed, which were judged and not recorded", why,
+             (unsigned long long)lost, (long long)w->recording.run_id);
+    w->calls->message(w->calls->aux, WATCH_ERROR, text);
+    snprintf(w->fault, sizeof(w->fault), "%s", text);
 }
 
 static void end_run(struct watch *w)
@@ -542,25 +299,14 @@ static void end_run(struct watch *w)
         if (f->unread > 0)
             recording_lost(&w->recording, (uint32_t)i, "unread-at-stop", true, f->unread, w->recording.last_ns, w->recording.last_ns);
     }
-    /* A record that is locked for long, or a disk that is full: a few more tries, then what was committed stands. */
-    int rc = -EAGAIN;
-    for (int tries = 0; rc != 0 && tries < 5; tries++) {
-        if (tries > 0) {
-            fill_state(w); /* a sign of life, for who waits for one */
-            w->calls->tick(w->calls->aux, &w->state);
-            w->calls->idle(w->calls->aux, RETRY_NS);
-        }
-        remove_old_runs(w);
-        rc = write_now(w, true);
-    }
+    int rc = write_the_end(w);
     if (rc == 0 && w->seats[0].fault[0] == '\0' && w->complete)
         w->fault[0] = '\0'; /* of a try before */
     if (rc == 0)
         rc = recording_end(&w->recording, complete, &err);
     if (rc != 0) {
         w->complete = false;
-        if (err.msg[0] != '\0')
-            snprintf(w->fault, sizeof(w->fault), "%s", err.msg);
+        tell_the_loss(w, err.msg[0] != '\0' ? err.msg : w->fault);
         store_recover(w->recording.store);
     }
 }
@@ -600,7 +346,7 @@ static int begin_next_run(struct watch *w, const struct watch_rules *rules, stru
 }
 
 /* Every worker goes on with a shard of the new rules; the run of the old ones ends. */
-static int turn(struct watch *w, const struct watch_rules *rules, struct err *reterr)
+static int turn(struct watch *w, const struct watch_rules *rules, enum watch_turn how, struct err *reterr)
 {
     struct watch_rules old = w->recording.rules;
     struct store      *store = w->recording.store;
@@ -609,7 +355,7 @@ static int turn(struct watch *w, const struct watch_rules *rules, struct err *re
 
     memset(next, 0, sizeof(next));
     for (size_t k = 0; rc == 0 && k < w->n_seats; k++)
-        rc = make_shard(w, k, rules->policy, &next[k], reterr);
+        rc = workers_shard(w, k, rules->policy, &next[k], reterr);
     for (size_t k = 0; rc != 0 && k < w->n_seats; k++)
         shard_free(next[k]);
     if (rc != 0)
@@ -647,6 +393,8 @@ static int turn(struct watch *w, const struct watch_rules *rules, struct err *re
         w->seats[k].done = NULL;
         pthread_mutex_unlock(&w->seats[k].lock);
     }
+    if (how == TURN_FILE)
+        keep_next_file(w, &store);
     rc = begin_next_run(w, rules, store, reterr);
     if (old.policy != rules->policy)
         w->calls->released(w->calls->aux, &old);
@@ -710,50 +458,19 @@ static int record_until_stop(struct watch *w, struct err *reterr)
             w->calls->tick(w->calls->aux, &w->state);
             next_tick = now + NS_PER_SECOND;
         }
-        if (w->calls->reload(w->calls->aux, &rules)) {
-            rc = turn(w, &rules, reterr);
-        } else if (is_time_to_rotate(w)) {
+        bool            is_new = w->calls->reload(w->calls->aux, &rules);
+        enum watch_turn how = keep_asks(w);
+        if (!is_new)
             rules = w->recording.rules;
-            rc = turn(w, &rules, reterr);
-        }
+        if (how == TURN_NONE && (is_new || is_time_to_rotate(w)))
+            how = TURN_RUN;
+        if (how != TURN_NONE)
+            rc = turn(w, &rules, how, reterr);
     }
     return rc;
 }
 
 /* --- the whole ------------------------------------------------------------------------------------------------------------ */
-
-static void on_stuck(void *aux, uint16_t input, uint64_t number)
-{
-    const struct watch *w = aux;
-
-    w->options->engine.stuck(w->options->engine.stuck_aux, w->options->interfaces[input], number);
-}
-
-static int start_workers(struct watch *w, const struct watch_rules *rules, struct err *reterr)
-{
-    const struct engine_options *o = &w->options->engine;
-    int                          rc = app_list_new(&w->apps, reterr);
-
-    if (rc == 0 && o->stuck != NULL)
-        rc = watchdog_new(w->n_seats, o->stuck_ns, on_stuck, w, &w->watchdog, reterr);
-    for (size_t k = 0; rc == 0 && k < w->n_seats; k++)
-        rc = make_shard(w, k, rules->policy, &w->seats[k].shard, reterr);
-    return rc;
-}
-
-static int run_workers(struct watch *w, struct err *reterr)
-{
-    for (size_t k = 0; k < w->n_seats; k++) {
-        int rc = pthread_create(&w->seats[k].thread, NULL, work, &w->seats[k]);
-
-        if (rc != 0)
-            return err_set(reterr, -rc, "cannot start worker %zu of %zu: %s", k + 1, w->n_seats, strerror(rc));
-        w->seats[k].is_running = true;
-        if (w->watchdog != NULL)
-            watchdog_sit(w->watchdog, k, w->seats[k].thread);
-    }
-    return 0;
-}
 
 static void stop_workers(struct watch *w)
 {
@@ -778,11 +495,12 @@ int watch_run(struct watch *w, const struct watch_rules *rules, struct store *st
     struct watch_result result = {0};
 
     w->calls = calls;
-    int rc = start_workers(w, rules, reterr);
+    store_patience(store, PATIENCE_MS);
+    int rc = workers_prepare(w, rules, reterr);
     if (rc == 0)
         rc = begin_run(w, rules, store, reterr);
     if (rc == 0) {
-        rc = run_workers(w, reterr);
+        rc = workers_start(w, reterr);
         if (rc == 0)
             rc = record_until_stop(w, reterr);
         bool had_interfaces = !all_over(w) || calls->stop(calls->aux);

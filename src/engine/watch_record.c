@@ -17,6 +17,7 @@
 #define COUNTS_EVERY (10 * NS_PER_SECOND) /* rows of which only the counts rose */
 #define MAX_SPANS 1000                    /* losses and outages told one by one; further ones are added to the last */
 #define MOST_ANNOUNCEMENTS (256u << 10)   /* kept for the run; further ones are counted */
+#define MAX_COUNTERS 16                   /* of the caller's */
 #define FLOW_IDS 20                       /* bits: a flow's number is its conversation's, and its place in it */
 
 /* --- what was lost --------------------------------------------------------------------------------------- */
@@ -356,6 +357,17 @@ static uint64_t hash_conclusions(const struct recording *r, const struct audit *
     return hash;
 }
 
+static int put_counters(struct recording *r, struct audit *a, struct err *reterr)
+{
+    struct store_counter more[MAX_COUNTERS];
+    size_t               n = r->calls->counters(r->calls->aux, more, MAX_COUNTERS);
+    int                  rc = audit_record_counters(a, r->store, reterr);
+
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = store_put_counter(r->store, &more[i], reterr);
+    return rc;
+}
+
 static int put_summary(struct recording *r, struct audit *a, bool all, struct err *reterr)
 {
     int rc = store_forget_summary(r->store, all, reterr);
@@ -367,7 +379,7 @@ static int put_summary(struct recording *r, struct audit *a, bool all, struct er
     if (rc == 0)
         rc = audit_record_unseen(a, r->store, reterr);
     if (rc == 0)
-        rc = audit_record_counters(a, r->store, reterr);
+        rc = put_counters(r, a, reterr);
     if (rc == 0 && all)
         rc = audit_record_hosts(a, r->store, reterr);
     if (rc == 0 && all)

@@ -84,16 +84,28 @@ int store_remove_run(struct store *s, int64_t run_id, int64_t removed_ns, const 
     return rc;
 }
 
-int store_remove_before(struct store *s, int64_t before_ns, int64_t removed_ns, struct err *reterr)
+/* When a run was over: one that died is as old as what it recorded last. */
+#define OVER "coalesce(r.ended_ns, (SELECT max(i.last_ns) FROM input i WHERE i.run_id = r.run_id), r.started_ns)"
+
+int store_remove_before(struct store *s, int64_t before_ns, int64_t removed_ns, uint64_t *ret_n, struct err *reterr)
 {
     const int64_t args[] = {before_ns, s->run_id};
     int64_t run_id = 1;
     int rc = 0;
 
+    assert(s->run_id != 0);
+    *ret_n = 0;
     while (rc == 0 && run_id != 0) {
-        rc = find(s, "SELECT min(run_id) FROM run WHERE ended_ns < ?1 AND run_id <> ?2", args, 2, &run_id, reterr);
-        if (rc == 0 && run_id != 0)
-            rc = store_remove_run(s, run_id, removed_ns, "older than it is to be kept", reterr);
+        rc = find(s, "SELECT min(r.run_id) FROM run r WHERE " OVER " < ?1 AND r.run_id < ?2", args, 2, &run_id, reterr);
+        if (rc == 0 && run_id != 0 && (rc = store_remove_run(s, run_id, removed_ns, "older than it is to be kept", reterr)) == 0)
+            ++*ret_n;
     }
     return rc;
+}
+
+int store_remove_oldest(struct store *s, int64_t removed_ns, const char *reason, int64_t *ret_run_id, struct err *reterr)
+{
+    assert(s->run_id != 0);
+    int rc = find(s, "SELECT min(run_id) FROM run WHERE run_id < ?1", &s->run_id, 1, ret_run_id, reterr);
+    return rc == 0 && *ret_run_id != 0 ? store_remove_run(s, *ret_run_id, removed_ns, reason, reterr) : rc;
 }

@@ -33,6 +33,7 @@ struct store {
     char *path;
     int64_t run_id;                 /* 0 = no run */
     int64_t next_id[STORE_N_STMTS]; /* for the tables whose rows have no number of their own */
+    unsigned patience_ms;           /* how long a call waits for another program that writes */
     unsigned n_pending;             /* rows of the open transaction */
     bool in_transaction;
     bool is_ours_alone; /* made by this store, and no run has begun: taken away again if none does */

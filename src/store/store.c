@@ -90,7 +90,7 @@ static int connect_file(struct store *s, bool is_new, int version, struct err *r
     sqlite3_extended_result_codes(s->db, 1);
     if (sqlite3_db_readonly(s->db, "main") == 1)
         return err_set(reterr, -EACCES, "cannot be written");
-    sqlite3_busy_timeout(s->db, BUSY_MS);
+    store_patience(s, BUSY_MS);
     harden(s->db);
     rc = exec(s, "PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY",
               "cannot set it up", reterr);
@@ -262,8 +262,8 @@ int store_begin_run(struct store *s, const struct store_run *run, int64_t *ret_r
 {
     s->run_id = 0; /* a run before that could not be ended stays as it is: not complete */
     /* Sixteen thousand pages of log before they are copied back: the tail of a table is then copied once, not once a
-     * batch. */
-    if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 16384", NULL, NULL, NULL) !=
+     * batch.  A log that a reader made longer is cut to that again when it has left. */
+    if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 16384; PRAGMA journal_size_limit = 67108864", NULL, NULL, NULL) !=
         SQLITE_OK)
         return store_fail(s, "cannot begin to write", reterr);
     int rc = store_ready(s, reterr);
@@ -308,7 +308,7 @@ static void make_single(struct store *s)
     }
     sqlite3_busy_timeout(s->db, SINGLE_MS);
     sqlite3_exec(s->db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
-    sqlite3_busy_timeout(s->db, BUSY_MS);
+    sqlite3_busy_timeout(s->db, (int)s->patience_ms);
 }
 
 int store_end_run(struct store *s, int64_t ended_ns, bool complete, struct err *reterr)
