@@ -46,7 +46,7 @@ _flowaudit()
 		local options='--help'
 		case $command in
 		check) options='-s --site -o --output -f --filter -r --read -n -j --workers --flows --fail-on --window --memory --tcp-idle --udp-idle --no-digest -q --quiet --stats -v --verbose --help' ;;
-		watch) options='-s --site -o --output -f --filter -i --interface -j --workers -q --quiet --tcp-idle --udp-idle --memory --window --rotate --keep --max-size --new-file --ring --snaplen --no-promiscuous --user --ndjson --syslog --journal --on-finding --alerts --metrics --top --help' ;;
+		watch) options='-s --site -o --output -f --filter -i --interface -j --workers -q --quiet --tcp-idle --udp-idle --memory --window --rotate --keep --max-size --new-file --evidence --ring --snaplen --no-promiscuous --user --ndjson --syslog --journal --on-finding --alerts --metrics --top --help' ;;
 		report) options='--earlier --format --table --run -o --out -v --verbose --help' ;;
 		diff) options='--format --old-run --new-run -v --verbose --help' ;;
 		merge) options='-o --output -q --quiet --help' ;;

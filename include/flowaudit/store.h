@@ -41,6 +41,12 @@ struct store_input {
     bool        damaged;
     const char *damage;    /* sentence or NULL */
 };
+struct store_evidence { /* a file of packets that a live run kept */
+    uint32_t    file_id; /* 1-based, in the order in which they were ended */
+    const char *path, *sha256;
+    uint64_t    bytes, packets;
+    int64_t     first_ns, last_ns;
+};
 struct store_discard { uint32_t input_id; const char *reason; uint64_t packets; };
 struct store_loss { uint32_t input_id; const char *reason; uint64_t packets; bool packets_known; int64_t first_ns, last_ns; const char *detail; };
 struct store_counter { const char *name; uint64_t value; const char *text; }; /* anything else that a report says: duplicates, evictions, flows out of scope ... */
@@ -109,6 +115,7 @@ int  store_open(const char *path, struct store **ret, struct err *reterr);
 /* Begins the run row (complete = 0) and commits it: a run that dies is seen to have died. */
 int  store_begin_run(struct store *, const struct store_run *, int64_t *ret_run_id, struct err *reterr);
 int  store_put_input(struct store *, const struct store_input *, struct err *reterr);
+int  store_put_evidence(struct store *, const struct store_evidence *, struct err *reterr); /* the same again takes its place */
 int  store_put_discard(struct store *, const struct store_discard *, struct err *reterr);
 int  store_put_loss(struct store *, const struct store_loss *, struct err *reterr);
 int  store_put_counter(struct store *, const struct store_counter *, struct err *reterr);

@@ -44,6 +44,9 @@ struct watch_options {
     /* A new file is asked for (see next_store) when the record has grown so large, and at the end of so much packet time; 0: not. */
     uint64_t              file_bytes;
     int64_t               file_ns;
+    /* Packets of what breaks the document are kept in this folder, in so many bytes at most (keeper.h); NULL: none. */
+    const char           *evidence_folder, *application;
+    uint64_t              evidence_bytes;
 };
 
 struct watch_interface {

@@ -253,8 +253,7 @@ static int add_input(struct selection *s, struct cursor *c, struct err *reterr)
     char *name = NULL, *path = NULL, *sha256 = NULL;
 
     if (strcmp(cursor_text(c, 4, NULL), "live") == 0)
-        return err_set(reterr, -ENODATA, "run %lld judged a live interface, %.32s: its packets were not kept", (long long)s->run_id,
-                       cursor_text(c, 0, NULL));
+        return snprintf(s->live, sizeof(s->live), "%s", cursor_text(c, 0, NULL)) >= 0 ? 0 : -EINVAL;
     struct evidence_input *more = realloc(s->inputs, (s->n_inputs + 1) * sizeof(*more));
     if (more == NULL)
         return no_memory(reterr);
@@ -268,12 +267,23 @@ static int add_input(struct selection *s, struct cursor *c, struct err *reterr)
     return rc;
 }
 
-/* Those whose packets are of the time that is looked for. */
+static int read_input_rows(struct reader *r, struct selection *s, const char *sql, const int64_t *args, struct err *reterr)
+{
+    struct cursor *c;
+    int            more = 0, rc = reader_query(r, sql, args, 3, &c, reterr);
+
+    if (rc != 0)
+        return rc;
+    while (rc == 0 && (more = cursor_next(c, reterr)) == 1)
+        rc = add_input(s, c, reterr);
+    cursor_free(c);
+    return rc != 0 ? rc : more;
+}
+
+/* Those whose packets are of the time that is looked for; of a live run the files of what it kept. */
 static int read_inputs(struct reader *r, struct selection *s, struct err *reterr)
 {
     int64_t        args[] = {s->run_id, INT64_MAX, INT64_MIN};
-    struct cursor *c;
-    int            more = 0;
 
     for (size_t i = 0; i < s->wanted.n; i++) {
         const struct evidence_selector *w = &s->wanted.items[i];
@@ -283,16 +293,20 @@ static int read_inputs(struct reader *r, struct selection *s, struct err *reterr
     }
     if (args[2] < INT64_MAX - EVIDENCE_SLACK_NS)
         args[2] += EVIDENCE_SLACK_NS;
-    int rc = reader_query(r,
-                          "SELECT coalesce(name, ''), path, coalesce(sha256, ''), bytes, linktype FROM input WHERE run_id = ?1 AND packets > 0"
-                          " AND (last_ns IS NULL OR last_ns >= ?2) AND (first_ns IS NULL OR first_ns <= ?3) ORDER BY input_id",
-                          args, 3, &c, reterr);
-    if (rc != 0)
+    int rc = read_input_rows(r, s,
+                             "SELECT coalesce(name, ''), path, coalesce(sha256, ''), bytes, linktype FROM input WHERE run_id = ?1 AND packets > 0"
+                             " AND (last_ns IS NULL OR last_ns >= ?2) AND (first_ns IS NULL OR first_ns <= ?3) ORDER BY input_id",
+                             args, reterr);
+    if (rc != 0 || s->live[0] == '\0')
         return rc;
-    while (rc == 0 && (more = cursor_next(c, reterr)) == 1)
-        rc = add_input(s, c, reterr);
-    cursor_free(c);
-    return rc != 0 ? rc : more;
+    rc = read_input_rows(r, s,
+                         "SELECT replace(path, rtrim(path, replace(path, '/', '')), ''), path, coalesce(sha256, ''), bytes, '' FROM evidence_file"
+                         " WHERE run_id = ?1 AND last_ns >= ?2 AND first_ns <= ?3 ORDER BY file_id",
+                         args, reterr);
+    if (rc == 0 && s->n_inputs == 0)
+        rc = err_set(reterr, -ENODATA, "run %lld judged a live interface, %s, and kept no packets of that time (watch --evidence keeps them)",
+                     (long long)s->run_id, s->live);
+    return rc;
 }
 
 int selection_read(struct reader *r, int64_t run_id, int64_t finding_id, struct selection *ret, struct err *reterr)

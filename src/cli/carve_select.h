@@ -27,6 +27,7 @@ struct selection {
     struct selector_list   wanted, others;
     struct evidence_input *inputs;
     size_t                 n_inputs;
+    char                   live[64];  /* an interface that the run judged; "": it judged files */
 };
 
 /* 'run_id' 0: the last one.  -ENOENT: no such run or finding; -ENODATA: a finding that no packet shows. */

@@ -20,6 +20,7 @@
 #include "describe.h"
 #include "flowaudit/classify.h"
 #include "flowaudit/confine.h"
+#include "flowaudit/keeper.h"
 #include "flowaudit/notify.h"
 #include "flowaudit/watch.h"
 #include "record_files.h"
@@ -44,6 +45,7 @@ static const char help[] =
     "      --keep TIME       remove runs that ended so long ago (default: none)\n"
     "      --max-size MIB    the record's size: the oldest runs are removed for it\n"
     "      --new-file WHEN   a new file after 1d, at 500MiB, or at either: 1d,2GiB\n"
+    "      --evidence DIR,SIZE  keep packets of findings there, say up to 2GiB\n"
     "      --ring MIB, --snaplen BYTES, --no-promiscuous  how packets are captured\n"
     "      --user NAME       go on as this user\n"
     WATCH_OUTPUT_HELP
@@ -56,6 +58,7 @@ struct request {
     const char          *site, *db, *user;
     bool                 in_files;   /* the record is a series of files */
     const char         **interfaces;
+    char                *evidence;   /* the folder, owned */
     bool                 quiet;
 };
 
@@ -85,7 +88,7 @@ static void catch_signals(void)
 
 /* --- options ---------------------------------------------------------------------------------------------- */
 
-enum { OPT_WINDOW = 256, OPT_ROTATE, OPT_KEEP, OPT_RING, OPT_SNAPLEN, OPT_NO_PROMISCUOUS, OPT_USER, OPT_MEMORY, OPT_TCP_IDLE, OPT_UDP_IDLE, OPT_MAX_SIZE, OPT_NEW_FILE };
+enum { OPT_WINDOW = 256, OPT_ROTATE, OPT_KEEP, OPT_RING, OPT_SNAPLEN, OPT_NO_PROMISCUOUS, OPT_USER, OPT_MEMORY, OPT_TCP_IDLE, OPT_UDP_IDLE, OPT_MAX_SIZE, OPT_NEW_FILE, OPT_EVIDENCE };
 
 static const struct option long_options[] = {
     {"site", required_argument, NULL, 's'},          {"output", required_argument, NULL, 'o'},
@@ -97,6 +100,7 @@ static const struct option long_options[] = {
     {"memory", required_argument, NULL, OPT_MEMORY}, {"tcp-idle", required_argument, NULL, OPT_TCP_IDLE},
     {"udp-idle", required_argument, NULL, OPT_UDP_IDLE}, {"quiet", no_argument, NULL, 'q'},
     {"max-size", required_argument, NULL, OPT_MAX_SIZE}, {"new-file", required_argument, NULL, OPT_NEW_FILE},
+    {"evidence", required_argument, NULL, OPT_EVIDENCE},
     {"help", no_argument, NULL, 'h'},                WATCH_OUTPUT_OPTIONS,
     {0}};
 
@@ -134,6 +138,18 @@ static int take_max_size(const char *text, struct request *r)
     if (size_parse(text, &r->watch.max_bytes) != 0 || r->watch.max_bytes < LEAST_SIZE)
         return complain("--max-size %s: a size from 8 on, in MiB, is wanted; or such as 20GiB", text);
     return 0;
+}
+
+/* "DIR,2GiB" */
+static int take_evidence(const char *text, struct request *r)
+{
+    const char *comma = strrchr(text, ',');
+
+    if (comma == NULL || comma == text || size_parse(comma + 1, &r->watch.evidence_bytes) != 0 || r->watch.evidence_bytes < KEEPER_LEAST_BYTES)
+        return complain("--evidence %s: a folder and a size from 8 MiB on are wanted, as in evidence,2GiB", text);
+    free(r->evidence);
+    r->evidence = strndup(text, (size_t)(comma - text));
+    return r->evidence != NULL ? 0 : complain("no memory");
 }
 
 static int take_sized(int c, const char *text, struct request *r)
@@ -200,6 +216,8 @@ static int take_option(int c, const char *text, struct request *r)
         return take_max_size(text, r);
     case OPT_NEW_FILE:
         return take_new_file(text, r);
+    case OPT_EVIDENCE:
+        return take_evidence(text, r);
     case OPT_NO_PROMISCUOUS:
         r->watch.no_promiscuous = true;
         return 0;
@@ -510,7 +528,7 @@ static void on_tick(void *aux, const struct watch_state *s)
 
 /* --- rights ------------------------------------------------------------------------------------------------------------ */
 
-struct folders { char *items[2 * WATCH_MAX_TARGETS + 1]; size_t n; };
+struct folders { char *items[2 * WATCH_MAX_TARGETS + 2]; size_t n; };
 
 static void add_folder(struct folders *f, const char *path)
 {
@@ -527,6 +545,8 @@ static int lock_up(const struct live_run *l, struct err *reterr)
     struct confine_result result;
 
     add_folder(&writes, r->db);
+    if (r->evidence != NULL && (writes.items[writes.n] = strdup(r->evidence)) != NULL)
+        writes.n++;
     /* The files of --ndjson are open, and connecting to a socket needs no right to its folder. */
     for (size_t i = 0; i < r->outputs.n_metrics; i++)
         if (strchr(r->outputs.metrics[i], '/') != NULL)
@@ -585,6 +605,26 @@ static void end_outputs(struct live_run *l)
     l->notifier = NULL;
 }
 
+/* Where packets are kept: made where it is not there, and told to the record by its whole name. */
+static int open_evidence(struct request *r, struct err *reterr)
+{
+    if (r->evidence == NULL)
+        return 0;
+    if (mkdir(r->evidence, 0750) != 0 && errno != EEXIST)
+        return err_set(reterr, -errno, "%s: cannot be made: %s", r->evidence, strerror(errno));
+    char *real = realpath(r->evidence, NULL);
+    if (real == NULL || access(real, W_OK | X_OK) != 0) {
+        int code = -errno;
+
+        free(real);
+        return err_set(reterr, code, "%s: packets cannot be kept there: %s", r->evidence, strerror(-code));
+    }
+    free(r->evidence);
+    r->watch.evidence_folder = r->evidence = real;
+    r->watch.application = "flowaudit " FLOWAUDIT_VERSION;
+    return 0;
+}
+
 /* A series of files has room for four at least, the one at work and its log among them. */
 static int open_record(struct live_run *l, struct err *reterr)
 {
@@ -617,7 +657,7 @@ static int open_and_watch(struct live_run *l)
     int rc = watch_outputs_open(&r->outputs, &about, &l->notifier);
     if (rc != 0)
         return rc;
-    if (confine_become(r->user, false, &err) != 0 || open_record(l, &err) != 0 || lock_up(l, &err) != 0) {
+    if (confine_become(r->user, false, &err) != 0 || open_evidence(r, &err) != 0 || open_record(l, &err) != 0 || lock_up(l, &err) != 0) {
         store_abandon(l->store);
         end_outputs(l);
         return complain("%s", err.msg);
@@ -673,6 +713,7 @@ int cmd_watch(int argc, char **argv)
     for (int c; rc == 0 && (c = getopt_long(argc, argv, "s:o:f:i:j:nqh", long_options, NULL)) != -1;) {
         if (c == 'h') {
             free(r.interfaces);
+            free(r.evidence);
             fputs(help, stdout);
             return finish_output(EXIT_NOTHING);
         }
@@ -685,5 +726,6 @@ int cmd_watch(int argc, char **argv)
         rc = complain("no interface named (-i)");
     rc = rc != 0 ? misuse("watch") : run(&r);
     free(r.interfaces);
+    free(r.evidence);
     return rc;
 }

@@ -412,6 +412,8 @@ static void handle_packet(struct shard *s, enum packet_result result, uint64_t h
 
         flow_table_track(s->flows, hash, p, &step);
         results[step.result]++;
+        if (s->options.seen != NULL && step.result == PACKET_OK)
+            s->options.seen(s->options.seen_aux, p, result, (uint64_t)step.flow->packets[0] + step.flow->packets[1]);
         if ((p->flags & PACKET_GROUP) != 0 && p->transport == IPPROTO_UDP)
             note_group_query(s->ended, p);
         if (step.result == PACKET_OK && step.flow->watch != 0 && p->payload_len > 0) {
@@ -421,6 +423,8 @@ static void handle_packet(struct shard *s, enum packet_result result, uint64_t h
         }
         return;
     }
+    if (s->options.seen != NULL && (result == PACKET_ICMP_ERROR || result == PACKET_FRAGMENT))
+        s->options.seen(s->options.seen_aux, p, result, 0);
     if (result == PACKET_ICMP_ERROR)
         result = flow_table_icmp_error(s->flows, p) ? PACKET_OK : PACKET_ICMP_ERROR;
     else if (result == PACKET_FRAGMENT)

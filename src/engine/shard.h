@@ -25,6 +25,9 @@ struct shard_options {
     int64_t  window_ns;       /* hosts and conversations are told apart by windows of this length; 0: not */
     bool     survey;          /* the policy knows nobody: rows are looked for by port alone, and nothing is judged */
     struct watchdog_seat *seat; /* this shard's, or NULL */
+    /* Sees each packet that is of a flow, or quotes one, or is a later fragment, or NULL.  'nth' of its flow, 0 where that is not told. */
+    void (*seen)(void *aux, const struct packet *, enum packet_result, uint64_t nth);
+    void *seen_aux;
     int64_t (*clock)(void);   /* see stopwatch.h; NULL: none */
     size_t   classify_limit;    /* bytes of flows in classification; 0: no limit */
     struct classify_gate gate;  /* of all shards' classifiers */

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "audit.h"
+#include "flowaudit/keeper.h"
 #include "flowaudit/live.h"
 #include "flowaudit/watch.h"
 #include "watchdog.h"
@@ -45,6 +46,13 @@ struct recording {
     bool                        rows_written, distrusted;
     uint64_t                    results[PACKET_N_RESULTS];
     struct watch_state         *state;
+    struct keeper              *keeper;
+    struct keeper_stats         kept_before; /* when the run began */
+    struct store_evidence      *files;       /* of packets */
+    size_t                      n_files, n_files_recorded;
+    uint32_t                    run;         /* which of the program's */
+    uint64_t                    evidence_told;
+    int64_t                     next_evidence_told;
 };
 
 int  recording_begin(struct recording *, const struct watch_rules *, struct err *reterr);
@@ -57,6 +65,12 @@ int  recording_write(struct recording *, bool final, struct err *reterr);
 int  recording_end(struct recording *, bool complete, struct err *reterr);
 void recording_lost(struct recording *, uint32_t input, const char *reason, bool known, uint64_t packets, int64_t from_ns, int64_t to_ns);
 void recording_outage(struct recording *, uint32_t input, bool begins, int64_t at_ns);
+/* watch_evidence.c: writes the packets of what was just evaluated; 'final': and ends their file.  Then the files that are not in the record yet. */
+void recording_keep_begins(struct recording *);
+void recording_keep(struct recording *, const struct audit *, bool final);
+int  recording_put_files(struct recording *, struct err *reterr);
+size_t recording_evidence_counters(const struct recording *, struct store_counter *ret, size_t max);
+void recording_free_files(struct recording *);
 void recording_free(struct recording *);
 
 /* What the bounds of the record ask for. */
@@ -87,6 +101,8 @@ struct seat {
     size_t          index;
     pthread_t       thread;
     bool            is_running; /* its thread is to be joined */
+    const struct frame *frame;  /* at hand */
+    uint32_t        run;        /* how many it has ended: which of the program's runs its packets are of */
     bool            had_news;   /* the recorder's: packets were in what it took last */
     struct port    *ports;
     struct shard   *shard;
@@ -110,6 +126,8 @@ struct watch {
     struct seat                *seats;
     size_t                      n_seats;
     struct app_list            *apps;
+    struct keeper              *keeper; /* of packets, or NULL */
+    uint32_t                    run;    /* which of the program's runs is recorded, from 0 */
     struct watchdog            *watchdog;
     atomic_bool                 stop;
     struct recording            recording;

@@ -239,7 +239,8 @@ static int begin_run(struct watch *w, const struct watch_rules *rules, struct st
 {
     struct recording *r = &w->recording;
 
-    *r = (struct recording){.options = w->options, .store = store, .calls = w->calls, .apps = w->apps, .n_workers = w->n_seats, .state = &w->state};
+    *r = (struct recording){.options = w->options, .store = store, .calls = w->calls, .apps = w->apps, .n_workers = w->n_seats, .state = &w->state,
+                             .keeper = w->keeper, .run = w->run};
     int rc = recording_begin(r, rules, reterr);
     w->run_ends_ns = 0;
     w->written_seen = 0;
@@ -386,6 +387,9 @@ static int turn(struct watch *w, const struct watch_rules *rules, enum watch_tur
             take_shard(w, s, s->done);
     }
     end_run(w);
+    w->run++;
+    if (w->keeper != NULL)
+        keeper_forget(w->keeper);
     recording_free(&w->recording);
     for (size_t k = 0; k < w->n_seats; k++) {
         shard_free(w->seats[k].done);
@@ -449,6 +453,8 @@ static int record_until_stop(struct watch *w, struct err *reterr)
         w->calls->idle(w->calls->aux, IDLE_NS);
         for (size_t k = 0; k < w->n_seats; k++)
             take_seat(w, &w->seats[k]);
+        if (w->keeper != NULL)
+            keeper_take(w->keeper);
         int64_t now = w->calls->steady(w->calls->aux);
         tell_drops(w);
         if (is_due(w, now))

@@ -100,6 +100,8 @@ int recording_begin(struct recording *r, const struct watch_rules *rules, struct
         rc = err_set(reterr, -ENOMEM, "no memory for the recorder");
     if (rc == 0)
         rc = store_begin_run(r->store, &r->rules.run, &r->run_id, reterr);
+    if (r->keeper != NULL)
+        recording_keep_begins(r);
     r->first_ns = INT64_MAX;
     r->last_ns = INT64_MIN;
     r->summary_written = INT64_MIN;
@@ -363,6 +365,7 @@ static int put_counters(struct recording *r, struct audit *a, struct err *reterr
     size_t               n = r->calls->counters(r->calls->aux, more, MAX_COUNTERS);
     int                  rc = audit_record_counters(a, r->store, reterr);
 
+    n += recording_evidence_counters(r, more + n, MAX_COUNTERS - n);
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = store_put_counter(r->store, &more[i], reterr);
     return rc;
@@ -587,8 +590,12 @@ static int write_all(struct recording *r, struct audit *a, bool final, struct er
     if (rc == 0)
         rc = put_summary(r, a, all, reterr);
     if (rc == 0)
+        rc = recording_put_files(r, reterr);
+    if (rc == 0)
         rc = store_commit(r->store, reterr);
     r->distrusted = rc != 0;
+    if (rc == 0)
+        r->n_files_recorded = r->n_files;
     if (rc == 0 && all) {
         r->summary_written = now;
         r->hosts_hash = hash;
@@ -612,6 +619,8 @@ int recording_write(struct recording *r, bool final, struct err *reterr)
         rc = evaluate(r, &a, copy, reterr);
     if (rc == 0) {
         count(r, &a);
+        if (r->keeper != NULL)
+            recording_keep(r, &a, final);
         rc = write_all(r, &a, final, reterr);
     }
     if (rc != 0)
@@ -639,10 +648,12 @@ void recording_free(struct recording *r)
     free(r->queries);
     announcements_clear(&r->announcements);
     written_free(r->written);
+    recording_free_files(r);
     free(r->losses);
     free(r->outages);
     free(r->interfaces);
     inputs_free(r->inputs);
     *r = (struct recording){
-        .options = r->options, .store = r->store, .calls = r->calls, .apps = r->apps, .n_workers = r->n_workers, .state = r->state};
+        .options = r->options, .store = r->store, .calls = r->calls, .apps = r->apps, .n_workers = r->n_workers, .state = r->state,
+        .keeper = r->keeper};
 }

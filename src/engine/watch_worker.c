@@ -29,7 +29,17 @@ static void on_frame(void *aux, const struct frame *frame)
 
     f.frame.number = (frame->number - 1) * p->seat->watch->n_seats + p->seat->index + 1;
     p->seat->bytes += frame->wirelen;
+    p->seat->frame = frame;
     shard_batch(p->seat->shard, &f, 1);
+}
+
+/* The packet of the frame at hand: the first ones of each flow may be wanted later. */
+static void on_seen(void *aux, const struct packet *p, enum packet_result result, uint64_t nth)
+{
+    const struct seat *s = aux;
+
+    if (nth <= KEEPER_FLOW_PACKETS)
+        keeper_offer(s->watch->keeper, (unsigned)s->index, s->run, s->frame, p, result);
 }
 
 static void note_port(struct port *p, int rc, const struct err *err)
@@ -97,6 +107,7 @@ static void take_turn(struct seat *s)
         s->done = s->shard;
         s->shard = s->next;
         s->next = NULL;
+        s->run++;
     }
     pthread_mutex_unlock(&s->lock);
 }
@@ -209,6 +220,7 @@ void watch_free(struct watch *w)
         pthread_mutex_destroy(&s->lock);
     }
     watchdog_free(w->watchdog);
+    keeper_free(w->keeper);
     free(w->seats);
     free(w->interfaces);
     app_list_free(w->apps);
@@ -226,6 +238,8 @@ int workers_shard(struct watch *w, size_t index, const struct policy *policy, st
                 .apps = w->apps,
                 .window_ns = o->window_ns,
                 .prepare = true,
+                .seen = w->keeper != NULL ? on_seen : NULL,
+                .seen_aux = &w->seats[index],
                 .seat = w->watchdog != NULL ? watchdog_seat(w->watchdog, index) : NULL,
     };
 
@@ -247,6 +261,14 @@ int workers_prepare(struct watch *w, const struct watch_rules *rules, struct err
 
     if (rc == 0 && o->stuck != NULL)
         rc = watchdog_new(w->n_seats, o->stuck_ns, on_stuck, w, &w->watchdog, reterr);
+    if (rc == 0 && w->options->evidence_folder != NULL) {
+        const struct keeper_options ko = {
+            .folder = w->options->evidence_folder, .max_bytes = w->options->evidence_bytes, .application = w->options->application,
+            .inputs = w->options->interfaces, .n_inputs = w->options->n_interfaces, .n_sources = w->n_seats,
+        };
+
+        rc = keeper_new(&ko, &w->keeper, reterr);
+    }
     for (size_t k = 0; rc == 0 && k < w->n_seats; k++)
         rc = workers_shard(w, k, rules->policy, &w->seats[k].shard, reterr);
     return rc;

@@ -17,7 +17,7 @@
 
 static bool is_merged(const struct shape *shape)
 {
-    static const char *const others[] = {"run", "seal", "removal", "sensor", "witness"};
+    static const char *const others[] = {"run", "seal", "removal", "sensor", "witness", "evidence_file"};
 
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
         if (strcmp(shape->name, others[i]) == 0)

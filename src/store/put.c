@@ -19,6 +19,9 @@ static const char *const sql[STORE_N_STMTS] = {
         " packets, decoded, discarded, dropped, damaged, damage) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STMT_DISCARD] =
         "INSERT INTO discard(run_id, input_id, reason, packets) VALUES (?,?,?,?)",
+    [STMT_EVIDENCE] =
+        "INSERT OR REPLACE INTO evidence_file(run_id, file_id, path, sha256, bytes, packets, first_ns, last_ns) VALUES"
+        " (?,?,?,?,?,?,?,?)",
     [STMT_LOSS] =
         "INSERT INTO loss(run_id, loss_id, input_id, reason, packets, first_ns, last_ns, detail) VALUES"
         " (?,?,?,?,?,?,?,?)",
@@ -182,6 +185,23 @@ int store_put_discard(struct store *s, const struct store_discard *d, struct err
     bind_int(&b, d->input_id);
     bind_word(&b, d->reason);
     bind_count(&b, d->packets);
+    return end(&b, reterr);
+}
+
+int store_put_evidence(struct store *s, const struct store_evidence *e, struct err *reterr)
+{
+    struct bind b;
+    int rc = begin(s, STMT_EVIDENCE, &b, reterr);
+
+    if (rc != 0)
+        return rc;
+    bind_int(&b, e->file_id);
+    bind_text(&b, e->path);
+    bind_word(&b, e->sha256);
+    bind_count(&b, e->bytes);
+    bind_count(&b, e->packets);
+    bind_nonzero(&b, e->first_ns);
+    bind_nonzero(&b, e->last_ns);
     return end(&b, reterr);
 }
 

@@ -164,6 +164,12 @@ static const char *const step_2[] = {
         "first_ns") " AS first_seen,"
                     " attempts, reason, client_name, server_name, expectation_id, " ISO(
         "window_start_ns") " AS window_start, " ISO("window_end_ns") " AS window_end FROM expectation;",
+    /* Packets that a live run kept: the files that they are in. */
+    "CREATE TABLE evidence_file(run_id INTEGER NOT NULL, file_id INTEGER NOT NULL, path TEXT NOT NULL, sha256 TEXT, bytes"
+    " INTEGER NOT NULL, packets INTEGER NOT NULL, first_ns INTEGER, last_ns INTEGER, PRIMARY KEY (run_id, file_id)) STRICT,"
+    " WITHOUT ROWID;",
+    "CREATE VIEW evidence AS SELECT run_id, file_id, path, sha256, bytes, packets, " ISO("first_ns") " AS first_packet, " ISO(
+        "last_ns") " AS last_packet FROM evidence_file;",
     "CREATE VIEW requirements AS SELECT run_id, row_id, client, client_name, server, server_name, outcome, 1 AS windows,"
     " expectation_id FROM expectation WHERE window_start_ns IS NULL"
     " UNION ALL SELECT run_id, row_id, client, client_name, NULL, NULL, CASE"

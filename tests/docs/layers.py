@@ -31,12 +31,12 @@ OWN = {  # folder: its public headers, where they are not named after it
     'store': {'store', 'reader', 'seal'},
     'capture': {'capture', 'live', 'confine'},
     'notify': {'notify'},
-    'evidence': {'evidence'},
+    'evidence': {'evidence', 'keeper'},
     'engine': {'engine', 'watch'},
     'policy': {'policy', 'learn'},
     'base': BASE,
 }
-OF = {'seal': 'store', 'live': 'capture', 'confine': 'capture', 'watch': 'engine'}  # whose a public header is that has another name
+OF = {'keeper': 'evidence', 'seal': 'store', 'live': 'capture', 'confine': 'capture', 'watch': 'engine'}  # whose a public header is that has another name
 LIBRARIES = {  # a system header, and the one folder that may include it
     r'pcap(/.*)?\.h': 'capture', r'zlib\.h': 'capture', r'zstd\.h': 'capture', r'ndpi_.*\.h': 'classify', r'sqlite3\.h': 'store',
     r'libfyaml\.h': 'rules', r'pthread\.h': 'engine', r'xlsxwriter\.h': 'report',
