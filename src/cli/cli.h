@@ -36,6 +36,8 @@ void rulebook_free(struct rulebook *);
 /* A matrix by name, looked for in the rules directories, or by path (with a '/' or ending in .yaml), meant from the folder of the file
  * 'near' where that is given.  "default" is the one that the rules directory says is.  0; -ENOENT: there is none; other: it has errors. */
 int  load_matrix(const char *name, const char *near, struct matrix **ret, struct diag_list *diags);
+/* The i-th folder in which matrices are looked for by name ("" where there is none); false past the last one. */
+bool rules_folder(size_t i, char *buf, size_t size);
 /* A data file of the rules directories; false where none of them has it. */
 bool find_rules_data(const char *file, char *path, size_t size);
 /* The site file to use; NULL, with the reason printed, where there is none. */

@@ -27,6 +27,7 @@
 #include "version.h"
 #include "watch_outputs.h"
 #include "watch_table.h"
+#include "watch_user.h"
 
 #define LEAST_SIZE  ((uint64_t)8 << 20) /* of a record: that of the run at work has to fit in */
 #define TRIM_EVERY  INT64_C(5000000000)
@@ -357,7 +358,8 @@ static bool reload(void *aux, struct watch_rules *ret)
     struct ruleset *fresh = load_rules(l->request, l->site_path);
     if (fresh == NULL) {
         l->reload_errors++;
-        notify_message(l->notifier, time_now(), NOTIFY_ERROR, "the rules were not changed: the new ones have errors, the old ones stay in force");
+        notify_message(l->notifier, time_now(), NOTIFY_ERROR, "the rules were not changed: the new ones have errors, the old ones stay in force "
+                       "(files are read in the folders of the first site and matrix, and of the installed matrices, alone)");
         notify_state(l->notifier, time_now(), NOTIFY_READY, "the old rules stay in force");
         return false;
     }
@@ -538,6 +540,16 @@ static void add_folder(struct folders *f, const char *path)
         f->items[f->n++] = folder;
 }
 
+/* In which a site that is read anew may name another matrix. */
+static void add_rules_folders(struct folders *f)
+{
+    char path[PATH_MAX];
+
+    for (size_t i = 0; f->n < sizeof(f->items) / sizeof(f->items[0]) && rules_folder(i, path, sizeof(path)); i++)
+        if (path[0] != '\0' && (f->items[f->n] = strdup(path)) != NULL)
+            f->n++;
+}
+
 static int lock_up(const struct live_run *l, struct err *reterr)
 {
     const struct request *r = l->request;
@@ -553,6 +565,7 @@ static int lock_up(const struct live_run *l, struct err *reterr)
             add_folder(&writes, r->outputs.metrics[i]);
     add_folder(&reads, l->site_path);
     add_folder(&reads, l->rules->book.matrix->file);
+    add_rules_folders(&reads);
     struct confine_options o = {
         .write_folders = (const char *const *)writes.items, .n_write_folders = writes.n,
         .read_paths = (const char *const *)reads.items, .n_read_paths = reads.n,
@@ -638,6 +651,14 @@ static int open_record(struct live_run *l, struct err *reterr)
     return store_open(record_files_path(l->files), &l->store, reterr);
 }
 
+/* A user that was not asked for is none to insist on where this build cannot become another. */
+static int become(const char *name, bool is_asked_for, struct err *reterr)
+{
+    int rc = confine_become(name, false, reterr);
+
+    return rc == -ENOTSUP && !is_asked_for ? confine_become(NULL, false, reterr) : rc;
+}
+
 /* All that is opened with the rights that there are, then without them, then packets. */
 static int open_and_watch(struct live_run *l)
 {
@@ -645,7 +666,9 @@ static int open_and_watch(struct live_run *l)
     struct err               err = {0};
     struct watch_result      result = {0};
     struct watch_outputs_run about = {.ruleset = l->rules->book.matrix->id, .quiet = r->quiet};
-    const struct passwd     *user = r->user != NULL ? getpwnam(r->user) : NULL;
+    char                     number[32];
+    const char              *name = r->user != NULL ? r->user : watch_user(r->db, number, sizeof(number));
+    const struct passwd     *user = name == NULL ? NULL : name == number ? getpwuid((uid_t)strtoul(name, NULL, 10)) : getpwnam(name);
 
     if (user != NULL) {
         about.drops_user = true;
@@ -657,11 +680,13 @@ static int open_and_watch(struct live_run *l)
     int rc = watch_outputs_open(&r->outputs, &about, &l->notifier);
     if (rc != 0)
         return rc;
-    if (confine_become(r->user, false, &err) != 0 || open_evidence(r, &err) != 0 || open_record(l, &err) != 0 || lock_up(l, &err) != 0) {
+    if (become(name, r->user != NULL, &err) != 0 || open_evidence(r, &err) != 0 || open_record(l, &err) != 0 || lock_up(l, &err) != 0) {
         store_abandon(l->store);
         end_outputs(l);
         return complain("%s", err.msg);
     }
+    if (geteuid() == 0)
+        notify_message(l->notifier, time_now(), NOTIFY_NOTICE, "going on as root, without any capability: nobody else may write the record; --user names one");
     rc = watch(l, &result, &err);
     if (rc != 0)
         store_abandon(l->store);

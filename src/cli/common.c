@@ -221,8 +221,7 @@ static bool program_folder(char *buf, size_t size)
     return true;
 }
 
-/* The i-th folder in which matrices are looked for by name ("" where there is none); false past the last one. */
-static bool rules_folder(size_t i, char *buf, size_t size)
+bool rules_folder(size_t i, char *buf, size_t size)
 {
     const char *env = getenv("FLOWAUDIT_RULES");
     char        program[PATH_SIZE / 2];

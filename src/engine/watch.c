@@ -11,7 +11,9 @@
 
 #define PASS_EVERY NS_PER_SECOND
 #define IDLE_NS (20 * NS_PER_SECOND / 1000)
-#define REST_FACTOR 10           /* evaluations take one part in so many of the recorder's time */
+#define REST_FACTOR 10           /* evaluations take one part in so many of the recorder's time ... */
+#define MOST_REST (5 * NS_PER_SECOND) /* ... up to here: what is recorded is not to fall behind further and further as a run grows */
+#define LEAST_REST 2             /* but not more than a third of a core */
 #define RETRY_NS NS_PER_SECOND   /* after a failure to write */
 #define PATIENCE_MS 2000         /* for another program that writes to the record; then it is told, and tried again */
 #define LAST_TRIES_NS (3 * NS_PER_SECOND) /* at the end of the program */
@@ -204,6 +206,15 @@ static uint64_t packets_of_run(const struct watch *w)
     return n;
 }
 
+static int64_t rest_after(int64_t took)
+{
+    int64_t rest = REST_FACTOR * took;
+
+    if (rest > MOST_REST)
+        rest = LEAST_REST * took > MOST_REST ? LEAST_REST * took : MOST_REST;
+    return rest > PASS_EVERY ? rest : 0;
+}
+
 /* A failure to write is told once, and tried again until it works. */
 static int write_now(struct watch *w, bool final)
 {
@@ -231,7 +242,7 @@ static int write_now(struct watch *w, bool final)
     w->packets_recorded = packets_of_run(w);
     keep_look(w);
     w->committed = handed_over > w->committed ? handed_over : now;
-    w->next_write = now + (REST_FACTOR * (now - begun) > PASS_EVERY ? REST_FACTOR * (now - begun) : 0);
+    w->next_write = now + rest_after(now - begun);
     return 0;
 }
 
@@ -495,6 +506,19 @@ static void stop_workers(struct watch *w)
     }
 }
 
+/* Told, for it is not what the program would have. */
+static void tell_fan_out(struct watch *w)
+{
+    char text[256];
+
+    for (size_t i = 0; i < w->options->n_interfaces; i++)
+        if (live_fan_out(w->seats[0].ports[i].live) == LIVE_BY_HASH) {
+            snprintf(text, sizeof(text), "%s: the kernel deals packets out by its own hash of addresses and ports: ICMP errors, later fragments and flows that "
+                     "negotiate others may be judged apart from theirs; -j 1 keeps them together", w->options->interfaces[i]);
+            w->calls->message(w->calls->aux, WATCH_WARNING, text);
+        }
+}
+
 int watch_run(struct watch *w, const struct watch_rules *rules, struct store *store, const struct watch_calls *calls, struct watch_result *ret,
               struct err *reterr)
 {
@@ -502,6 +526,7 @@ int watch_run(struct watch *w, const struct watch_rules *rules, struct store *st
 
     w->calls = calls;
     store_patience(store, PATIENCE_MS);
+    tell_fan_out(w);
     int rc = workers_prepare(w, rules, reterr);
     if (rc == 0)
         rc = begin_run(w, rules, store, reterr);

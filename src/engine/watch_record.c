@@ -56,6 +56,8 @@ void recording_outage(struct recording *r, uint32_t input, bool begins, int64_t 
             recording_lost(r, input, "interface", false, 0, r->outages[i].from_ns, r->outages[i].to_ns);
             return;
         }
+    for (size_t i = 0; i < r->n_outages; i++) /* one that is down, and then gone, is silent once */
+        begins &= r->outages[i].input != input || r->outages[i].to_ns != 0;
     if (!begins || r->n_outages >= MAX_SPANS)
         return;
     if (r->n_outages == r->n_outages_allocated) {

@@ -115,8 +115,11 @@ def links(folder):
     run = Watch(folder)
     send(capture, 500, 0)
     time.sleep(0.5)
+    ip('link set tap down')
+    run.wait_for('word of the link', lambda: 'the interface is down' in run.said())
     ip('link del span')
     equals(run.process.wait(timeout=15) == 3, f'deleted: status is not 3: {run.said()}')
+    equals(len(run.ask("SELECT 1 FROM losses WHERE reason = 'interface' AND run_id = (SELECT max(run_id) FROM runs)")) == 1, 'down, then deleted: not one loss')
     equals(run.ask('SELECT complete FROM runs ORDER BY run_id DESC LIMIT 1')[0][0] == 0, 'deleted: the run says that it is complete')
     ip('link add span type veth peer name tap')
     ip('link set span mtu 9000 up')
@@ -146,17 +149,19 @@ def cpu_of(run, seconds):
 
 
 def at_rest(folder):
+    os.chown(folder, 65534, 65534) # whose folder it is, as that one it goes on
     run = Watch(folder)
     send(f'{ROOT}/samples/incident.pcapng', 100, 0)
     time.sleep(2)
     used = cpu_of(run, 10 if FULL else 4)
     with open(f'/proc/{run.process.pid}/status', encoding='ascii') as f:
         status = dict(line.split(':\t', 1) for line in f.read().splitlines() if ':\t' in line)
+    equals(status['Uid'].split() == ['65534'] * 4 and status['Groups'].strip() == '', f'rights: user {status["Uid"]}, groups {status["Groups"]}')
     equals(int(status['CapEff'], 16) == 0 and status['NoNewPrivs'] == '1', f'rights: {status["CapEff"]} {status["NoNewPrivs"]}')
     equals(status['Seccomp'] == '2', 'rights: no seccomp')
     run.end()
     equals(used < 0.02, f'at rest: {100 * used:.1f} % of a core')
-    print(f'at rest: {100 * used:.1f} % of a core; no capability, no new rights, system calls filtered')
+    print(f'at rest: {100 * used:.1f} % of a core; another user, no capability, no new rights, system calls filtered')
 
 
 def locked(folder):
