@@ -596,6 +596,21 @@ static int status_of(const struct watch_result *result)
     return result->n_findings > 0 ? EXIT_FINDINGS : EXIT_NOTHING;
 }
 
+/* What the last line of a long run is looked at for: did it see all, was anything found, and what to type now. */
+static void last_words(const struct live_run *l, const struct watch_result *result, const struct notify_counts *alerts)
+{
+    const struct watch_state *s = &result->state;
+    uint64_t                  dropped = 0;
+
+    for (size_t i = 0; i < s->n_interfaces; i++)
+        dropped += s->interfaces[i].dropped + s->interfaces[i].interface_dropped;
+    fprintf(stderr, "run ended: %llu packets, %llu dropped; %llu findings", (unsigned long long)s->packets, (unsigned long long)dropped,
+            (unsigned long long)result->n_findings);
+    if (alerts->held_back > 0)
+        fprintf(stderr, " (%llu alerts were held back by the limit)", (unsigned long long)alerts->held_back);
+    fprintf(stderr, "; the report: flowaudit report %s\n", record_files_path(l->files));
+}
+
 static int watch(struct live_run *l, struct watch_result *result, struct err *reterr)
 {
     const struct watch_calls calls = {
@@ -692,7 +707,10 @@ static int open_and_watch(struct live_run *l)
         store_abandon(l->store);
     else
         store_close(l->store);
+    struct notify_counts alerts = notify_counts(l->notifier);
     end_outputs(l);
+    if (rc == 0 && !r->quiet)
+        last_words(l, &result, &alerts);
     if (rc != 0) {
         complain("%s", err.msg);
         return EXIT_INCOMPLETE;

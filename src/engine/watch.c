@@ -136,13 +136,15 @@ static void take_seat(struct watch *w, struct seat *s)
         w->results[i % PACKET_N_RESULTS] += ended->results[i];
         has_news |= ended->results[i] > 0;
     }
-    w->n_news += has_news || s->had_news;
+    bool is_news = has_news || s->had_news;
+    w->n_news += is_news;
     s->had_news = has_news;
     w->state.flows += ended->totals.n_flows;
     w->state.flows_evicted += ended->totals.n_evicted;
     if (recording_take(&w->recording, s->index, ended, open) != 0)
         w->complete = false;
-    w->handed_over = w->calls->steady(w->calls->aux);
+    if (is_news) /* on a silent line nothing waits to be recorded */
+        w->handed_over = w->calls->steady(w->calls->aux);
 }
 
 /* All of a shard whose flows have ended. */
