@@ -272,7 +272,7 @@ def check_outputs(folder):
     site, db = f'{SAMPLES}/incident.yaml', f'{folder}/out.db'
     check = ['check', '-s', site, '-o', db, f'{SAMPLES}/incident.pcapng']
     expect(run(*check).returncode == 1, 'check before outputs')
-    refuse(['report', '--table', 'nothing', db], "no table 'nothing'; there are runs, inputs")
+    refuse(['report', '--table', 'nothing', db], "no table 'nothing'; there are runs, seals")
     refuse(['report', '--run', '9', db], 'the record has no run 9')
     refuse(['report', '-o', f'{folder}/none/x.csv', db], f'{folder}/none/x.csv: cannot be made: No such file or directory')
     commands = [check, ['report', db], ['report', '--format', 'csv', db], ['report', '--format', 'json', db], ['matrix', '-s', site],
