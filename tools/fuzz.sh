@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Fuzzes each target (tests/fuzz) for so many seconds, two at a time, from the committed corpora.
-# usage: [FUZZ_SEED=NUMBER] tools/fuzz.sh SECONDS [TARGET...]
+# usage: [FUZZ_SEED=NUMBER] [FUZZ_TIMEOUT=SECONDS] tools/fuzz.sh SECONDS [TARGET...]
 # Without FUZZ_SEED each run draws another seed.  With it a run draws the same numbers again, and starts from the committed corpus alone.
 # What was found stays in build-fuzz/found; new inputs that cover more stay in build-fuzz/corpus.
 set -eu
@@ -16,14 +16,14 @@ CC=clang build_in "$folder" -Dtests=enabled -Dfuzz=true -Db_lundef=false
 python3 tests/fuzz/seeds.py . "$folder/seeds"
 mkdir -p "$folder/found" "$folder/log"
 
-# Limits: an input that takes over 2 s or 512 MB is a fault.
+# Limits: an input that takes over 2 s (FUZZ_TIMEOUT) by the clock, or 512 MB, is a fault.
 run_one() {
 	extra="-seed=${FUZZ_SEED:-0}"
 	[ -z "${FUZZ_SEED:-}" ] || rm -rf "$2/corpus/$1"
 	mkdir -p "$2/corpus/$1"
 	[ "$1" != rules ] || extra="$extra -dict=tests/fuzz/rules.dict"
 	# shellcheck disable=SC2086
-	"$2/tests/fuzz/fuzz_$1" -max_total_time="$3" -timeout=2 -rss_limit_mb=512 -max_len=16384 -print_final_stats=1 \
+	"$2/tests/fuzz/fuzz_$1" -max_total_time="$3" -timeout="${FUZZ_TIMEOUT:-2}" -rss_limit_mb=512 -max_len=16384 -print_final_stats=1 \
 		-artifact_prefix="$2/found/$1-" $extra "$2/corpus/$1" "tests/fuzz/corpus/$1" "$2/seeds/$1" >"$2/log/$1" 2>&1 || {
 		echo "$1: a fault:"
 		tail -n 40 "$2/log/$1"
