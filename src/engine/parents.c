@@ -120,6 +120,7 @@ void audit_parent_text(const struct audit *a, const struct pinhole *p, char *buf
         return;
     buf += n;
     size -= (size_t)n;
+    static const char control[] = " control (named, or the port after the one that was named)";
     named(a, &p->announcer, from, sizeof(from));
     named(a, &p->requester, to, sizeof(to));
     named(a, &p->addr, at, sizeof(at));
@@ -132,13 +133,13 @@ void audit_parent_text(const struct audit *a, const struct pinhole *p, char *buf
         snprintf(buf, size, "%s told %s that its objects are on %s %u of %s", from, to, transport, p->port, at);
         break;
     case PINHOLE_SCCP_START:
-        snprintf(buf, size, "%s told %s to send %s to %s %u of %s", from, to, p->what, transport, p->port, at);
+        snprintf(buf, size, "%s told %s to send %s%s to %s %u of %s", from, to, p->what, p->rtcp ? control : "", transport, p->port, at);
         break;
     case PINHOLE_SCCP_START_ACK:
         snprintf(buf, size, "%s told %s that it sends %s from %s %u of %s", from, to, p->what, transport, p->port, at);
         break;
     default:
-        snprintf(buf, size, "%s told %s that it takes %s%s on %s %u of %s", from, to, p->what, p->rtcp ? " control" : "", transport, p->port, at);
+        snprintf(buf, size, "%s told %s that it takes %s%s on %s %u of %s", from, to, p->what, p->rtcp ? control : "", transport, p->port, at);
         break;
     }
 }

@@ -230,7 +230,7 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
              "%s (%s) was not seen to try %s to %s in the %lld s of its presence, though it sent %s and no loss is known. The document "
              "requires this flow (row %s, \"%s\"). Look at whether %s is set up to use it%s; where it need not be seen, say so in the site file.",
              client, address, service, servers, seconds(presence(l, c, x->p->rows[t->row].within_ns)), sent, row->id.text, row->section, client,
-             pair_was_seen(x, t) ? "" : ", and, as no packet at all between these hosts is in the capture in that time, at whether such packets pass the point of capture");
+             pair_was_seen(x, t) ? "" : ", and, as no judged flow between these hosts is in the capture in that time, at whether such packets pass the point of capture");
     return EXPECT_NEVER_ATTEMPTED;
 }
 

@@ -338,7 +338,7 @@ static void say_wrong_direction(struct text *t, const struct policy *p, const st
 {
     const struct matrix_row *row = p->rows[j->row].row;
 
-    say(t, "The document has it the other way round: ");
+    say(t, "For this port the document has only the other direction: ");
     say_row(t, "row", row);
     say(t, " lets ");
     say_either(t, row->from_text);

@@ -3,6 +3,7 @@
  * A finding as an exception for the site file.  Whoever answers for it, and why, can be any text: it is written as a YAML
  * scalar in double quotes, in which everything can be escaped, and the whole is read back before it is shown.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -26,8 +27,16 @@ static bool is_plain(uint32_t c)
 }
 
 /* YAML 1.2, 5.7: \xNN is a character, not a byte; what is no UTF-8 is shown as U+FFFD. */
+/* A '?' that stands alone is refused by the reader of site files, in quotes too: it takes it for that of a key. */
+static bool looks_like_key(const char *whole, const char *at)
+{
+    return strchr(" \t,[]{}", at[1]) != NULL && (at == whole || !isalnum((unsigned char)at[-1]));
+}
+
 static void put_scalar(FILE *out, const char *text)
 {
+    const char *whole = text;
+
     putc('"', out);
     for (size_t left = strlen(text); left > 0;) {
         uint32_t c;
@@ -35,7 +44,7 @@ static void put_scalar(FILE *out, const char *text)
 
         if (n == 0)
             fputs("\\uFFFD", out);
-        else if (is_plain(c))
+        else if (is_plain(c) && (c != '?' || !looks_like_key(whole, text)))
             fwrite(text, 1, n, out);
         else if (c == '"' || c == '\\')
             fprintf(out, "\\%c", (char)c);

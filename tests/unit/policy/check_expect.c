@@ -209,7 +209,7 @@ static const struct {
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 100, false, 0, false, 0, 0, 0, 0, false, false}, "never-attempted",
      "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s of its "
      "presence, though it sent 10 packets and no loss is known. The document requires this flow (row web, \"S\"). "
-     "Look at whether a1 is set up to use it, and, as no packet at all between these hosts is in the capture in that "
+     "Look at whether a1 is set up to use it, and, as no judged flow between these hosts is in the capture in that "
      "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
     {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "

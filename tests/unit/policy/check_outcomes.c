@@ -58,7 +58,7 @@ struct scenario {
 #define SECTION "\"Network Traffic from Cisco Unity to a Domain Controller\""
 #define REQUIRED "The document requires this flow (row unity-dc-ldap, " SECTION ")."
 #define LOOK                                                                                                                              \
-    " Look at whether unity1 is set up to use it, and, as no packet at all between these hosts is in the capture in that time, at whether such " \
+    " Look at whether unity1 is set up to use it, and, as no judged flow between these hosts is in the capture in that time, at whether such " \
     "packets pass the point of capture; where it need not be seen, say so in the site file."
 #define EVERY "expect: {unity-dc-ldap: {servers: every}}\n"
 

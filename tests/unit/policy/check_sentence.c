@@ -89,8 +89,8 @@ static const struct told cases[] = {
      "Traffic from Cisco Unity to a Domain Controller\") allows this port for LDAP only. Find out what runs on dc1 "
      "there."},
     {"10.0.2.1", "10.0.1.1", "tcp/88", 0, NULL, 0, OUTCOME_UNANSWERED, 1, NULL,
-     "dc1 (10.0.2.1) tried to connect to unity1 (10.0.1.1) on TCP 88; no answer was seen. The document has it the "
-     "other way round: row unity-dc-kerberos (Kerberos, \"Network Traffic from Cisco Unity to a Domain Controller\") "
+     "dc1 (10.0.2.1) tried to connect to unity1 (10.0.1.1) on TCP 88; no answer was seen. For this port the document has "
+     "only the other direction: row unity-dc-kerberos (Kerberos, \"Network Traffic from Cisco Unity to a Domain Controller\") "
      "lets unity reach dc-monitored. Find out what on dc1 needs this of unity1."},
     {"10.0.1.1", "10.0.2.2", "tcp/389", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "unity1 (10.0.1.1) connected to dc2 (10.0.2.2) on TCP 389. Row unity-dc-ldap (LDAP, \"Network Traffic from Cisco "

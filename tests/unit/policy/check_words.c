@@ -88,7 +88,7 @@ static const struct {
      "unity1 is set to use, and at the roles in the site file."},
     {"ucm1", "unity1", "tcp/2000", NULL, OUTCOME_REFUSED,
      "ucm1 (10.0.4.10) tried to connect to unity1 (10.0.1.10) on TCP 2000; it was refused by a RST in the server's "
-     "name. The document has it the other way round: row unity-ucm-sccp (SCCP (default port), \"Network Traffic from "
+     "name. For this port the document has only the other direction: row unity-ucm-sccp (SCCP (default port), \"Network Traffic from "
      "Cisco Unity to Cisco Unified Communications Manager and Phones\") lets unity reach ucm. Find out what on ucm1 "
      "needs this of unity1."},
     {"admin1", "unity1", "tcp/5010", "HTTP", OUTCOME_ESTABLISHED,
