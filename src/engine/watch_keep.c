@@ -2,7 +2,7 @@
 /*
  * The bounds of a record that is written for weeks.
  *
- * Age and size: the oldest runs go, one by one, and a run that takes a third of the room ends so that it can go in its turn.  The log: it is copied
+ * Age and size: the oldest runs go, one by one, and a run that takes a third of the room that the log leaves (a quarter of a small bound) ends so that it can go in its turn.  The log: it is copied
  * back and emptied as readers let it; where one stays, the log cannot be emptied, and the record goes on in another file, so that
  * whoever reads holds no more than that one.  Packets wait for none of it.
  */

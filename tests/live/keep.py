@@ -13,10 +13,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 
-from line import FLOWAUDIT, FULL, GENERATE, ROOT, SEND, SITE, Watch, enter_namespace, equals, packets_of, send
+from line import FLOWAUDIT, FULL, GENERATE, ROOT, SEND, SITE, Watch, each_in_a_folder, enter_namespace, equals, packets_of, send
 
 MIB = 1 << 20
 ENDS = 'kind, client, server, transport, server_port, protocol, packets, outcome'
@@ -183,13 +182,7 @@ def evidence_in_bounds(folder):
 
 def main():
     enter_namespace()
-    for case in (evidence, evidence_in_bounds, a_size, files, a_reader_that_stays, age, a_lock_at_the_end):
-        folder = tempfile.mkdtemp(prefix='flowaudit-live-')
-        try:
-            case(folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    return 0
+    return each_in_a_folder((evidence, evidence_in_bounds, a_size, files, a_reader_that_stays, age, a_lock_at_the_end))
 
 
 if __name__ == '__main__':

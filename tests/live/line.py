@@ -6,10 +6,12 @@ A test's arguments: FLOWAUDIT SOURCE_ROOT SEND GENERATE [--full]
 import atexit
 import ctypes
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 
 SKIP = 77
@@ -110,3 +112,14 @@ def balanced(run, sent, what):
     equals(packets == decoded + discarded, f'{what}: {packets} packets are not {decoded} decoded and {discarded} discarded')
     equals(packets + dropped == sent, f'{what}: {sent} sent, {packets} judged, {dropped} dropped')
     return dropped
+
+
+def each_in_a_folder(cases):
+    """Runs the cases, each with a folder of its own that is gone afterwards."""
+    for case in cases:
+        folder = tempfile.mkdtemp(prefix='flowaudit-live-')
+        try:
+            case(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    return 0

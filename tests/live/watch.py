@@ -9,15 +9,13 @@ usage: watch.py FLOWAUDIT SOURCE_ROOT SEND GENERATE [--full]
 import os
 import random
 import re
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 
-from line import (FULL, ROOT, SEND, SITE, SAME, FLOWAUDIT, Watch, balanced, enter_namespace, equals, generated, ip, packets_of, send)
+from line import (FULL, ROOT, SEND, SITE, SAME, FLOWAUDIT, Watch, balanced, each_in_a_folder, enter_namespace, equals, generated, ip, packets_of, send)
 
 
 # --- the cases ------------------------------------------------------------------------------------------------
@@ -221,13 +219,7 @@ def main():
     else:
         print('the captures of the lab are not here: without them')
     cases += [a_rate, an_overload, lambda f: a_stop(f, signal.SIGTERM), lambda f: a_stop(f, signal.SIGINT), kills, no_permission, at_rest, locked, full, links]
-    for case in cases:
-        folder = tempfile.mkdtemp(prefix='flowaudit-live-')
-        try:
-            case(folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    return 0
+    return each_in_a_folder(cases)
 
 
 if __name__ == '__main__':
