@@ -30,7 +30,7 @@ _flowaudit()
 		return
 		;;
 	--table)
-		mapfile -t COMPREPLY < <(compgen -W 'findings conversations expectations requirements inputs losses discards hosts flows rows counters runs seals removals sensors witnesses' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'findings conversations expectations requirements inputs losses discards hosts flows rows counters runs seals removals evidence sensors witnesses' -- "$cur")
 		return
 		;;
 	--flows)

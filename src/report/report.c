@@ -17,6 +17,7 @@ const struct report_table report_tables[] = {
     {"runs", OF_RUN("runs", "run_id")},
     {"seals", OF_RUN("seals", "seal_id")},
     {"removals", OF_RUN("removals", "removed_run")},
+    {"evidence", OF_RUN("evidence", "file_id")},
     {"sensors", OF_RUN("sensors", "sensor_id")},
     {"inputs", OF_RUN("inputs", "input_id")},
     {"discards", OF_RUN("discards", "input_id, reason")},
@@ -134,7 +135,7 @@ int report_write(struct report *r, enum report_format format, const struct repor
     const char *table = query->table != NULL ? query->table : formats[i].table;
     if (table != NULL && (job.table = report_table_find(table)) == NULL)
         return err_set(reterr, -EINVAL,
-                       "no table '%s'; there are runs, seals, removals, sensors, inputs, discards, losses, counters,"
+                       "no table '%s'; there are runs, seals, removals, evidence, sensors, inputs, discards, losses, counters,"
                        " hosts, rows, conversations, witnesses, flows, requirements, findings and expectations",
                        table);
     int rc = reader_hold(r->reader, reterr);

@@ -24,7 +24,7 @@ import flowdb
 ORDERS = {
     'runs': 'run_id', 'inputs': 'input_id', 'discards': 'input_id, reason', 'losses': 'loss_id', 'counters': 'counter_id', 'hosts': 'host_id',
     'rows': 'position', 'conversations': 'conversation_id', 'flows': 'conversation_id, flow_id', 'findings': 'finding_id',
-    'expectations': 'expectation_id', 'requirements': 'expectation_id', 'seals': 'seal_id', 'removals': 'removed_run', 'sensors': 'sensor_id',
+    'expectations': 'expectation_id', 'requirements': 'expectation_id', 'seals': 'seal_id', 'removals': 'removed_run', 'evidence': 'file_id', 'sensors': 'sensor_id',
     'witnesses': 'conversation_id, sensor_id'}
 FORMATS = ('text', 'csv', 'json', 'ndjson', 'html', 'xlsx')
 HOSTILE = [
