@@ -266,6 +266,7 @@ int store_merge(struct store *s, const struct store_source *sources, size_t n, s
         rc = run_sql(s, "PRAGMA temp_store = FILE", reterr);
     if (rc == 0)
         rc = store_ready(s, reterr);
+    s->joined = true;
     if (rc == 0)
         rc = shapes_present(&shapes, reterr);
     for (size_t i = 0; rc == 0 && i < n; i++)

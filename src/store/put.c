@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows, each by a prepared statement of the handle.  The order of the binds is that of the columns in the statement.
+ * Rows, each through the feed of its table.  The order of the binds is that of the columns of the feed.
  * A text that is empty says as much as none and is stored as null.
  */
 #include <assert.h>
@@ -13,47 +13,43 @@
 #include "flowaudit/store.h"
 #include "store-private.h"
 
+static const struct feed_table tables[STORE_N_FEEDS] = {
+    [FEED_INPUT] = {"input",
+                    "run_id,input_id,name,path,sha256,linktype,bytes,snaplen,first_ns,last_ns,packets,decoded,discarded,dropped,"
+                    "damaged,damage",
+                    0, false},
+    [FEED_DISCARD] = {"discard", "run_id,input_id,reason,packets", 0, false},
+    [FEED_EVIDENCE] = {"evidence_file", "run_id,file_id,path,sha256,bytes,packets,first_ns,last_ns", 0, true},
+    [FEED_LOSS] = {"loss", "run_id,loss_id,input_id,reason,packets,first_ns,last_ns,detail", 0, false},
+    [FEED_COUNTER] = {"counter", "run_id,counter_id,name,value,text", 0, false},
+    [FEED_HOST] = {"host", "run_id,host_id,address,name,roles,first_ns,last_ns,packets", 2, false},
+    [FEED_ROW] = {"matrix_row",
+                  "run_id,position,row_id,section,from_roles,to_roles,ports,service,condition,expect,protocols,enabled", 2, false},
+    [FEED_CONVERSATION] = {"conversation",
+                           "run_id,conversation_id,client,client_port_low,client_port_high,server,server_port,transport,protocol,"
+                           "row_id,verdict,outcome,disposition,confidence,first_ns,last_ns,flows,packets,bytes,client_name,"
+                           "server_name,protocol_detail,kind,direction,scope,packets_out,packets_in,bytes_out,bytes_in,"
+                           "duplicates,summed,encapsulation,parent,interface",
+                           2, false},
+    [FEED_FLOW] = {"flow",
+                   "run_id,conversation_id,flow_id,client,client_port,server,server_port,transport,vlan,community_id,first_ns,"
+                   "last_ns,packets_out,packets_in,bytes_out,bytes_in,tcp_flags_out,tcp_flags_in,protocol,input_id,"
+                   "first_packet_number,protocol_detail,direction,tcp_state,closed,end_reason,payload_out,payload_in,duplicates,"
+                   "retransmissions,unseen_bytes_out,unseen_bytes_in,vlan_in,icmp_errors,icmp_type,icmp_code,icmp_sender,"
+                   "icmp_packet_number",
+                   3, false},
+    [FEED_FINDING] = {"finding",
+                      "run_id,finding_id,kind,severity,row_id,section,client,client_name,server,server_name,transport,"
+                      "server_port,protocol,outcome,disposition,first_ns,last_ns,flows,packets,bytes,reason,waived_by,parent,"
+                      "conversation_id",
+                      2, false},
+    [FEED_EXPECTATION] = {"expectation",
+                          "run_id,expectation_id,row_id,client,server,outcome,first_ns,attempts,reason,client_name,server_name,"
+                          "window_start_ns,window_end_ns",
+                          2, false},
+};
+
 static const char *const sql[STORE_N_STMTS] = {
-    [STMT_INPUT] =
-        "INSERT INTO input(run_id, input_id, name, path, sha256, linktype, bytes, snaplen, first_ns, last_ns,"
-        " packets, decoded, discarded, dropped, damaged, damage) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    [STMT_DISCARD] =
-        "INSERT INTO discard(run_id, input_id, reason, packets) VALUES (?,?,?,?)",
-    [STMT_EVIDENCE] =
-        "INSERT OR REPLACE INTO evidence_file(run_id, file_id, path, sha256, bytes, packets, first_ns, last_ns) VALUES"
-        " (?,?,?,?,?,?,?,?)",
-    [STMT_LOSS] =
-        "INSERT INTO loss(run_id, loss_id, input_id, reason, packets, first_ns, last_ns, detail) VALUES"
-        " (?,?,?,?,?,?,?,?)",
-    [STMT_COUNTER] =
-        "INSERT INTO counter(run_id, counter_id, name, value, text) VALUES (?,?,?,?,?)",
-    [STMT_HOST] =
-        "INSERT INTO host(run_id, host_id, address, name, roles, first_ns, last_ns, packets) VALUES"
-        " (?,?,?,?,?,?,?,?)",
-    [STMT_ROW] =
-        "INSERT INTO matrix_row(run_id, position, row_id, section, from_roles, to_roles, ports, service, condition,"
-        " expect, protocols, enabled) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-    [STMT_CONVERSATION] =
-        "INSERT INTO conversation(run_id, conversation_id, client, client_port_low, client_port_high, server,"
-        " server_port, transport, protocol, row_id, verdict, outcome, disposition, confidence, first_ns, last_ns,"
-        " flows, packets, bytes, client_name, server_name, protocol_detail, kind, direction, scope, packets_out,"
-        " packets_in, bytes_out, bytes_in, duplicates, summed, encapsulation, parent, interface) VALUES"
-        " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    [STMT_FLOW] =
-        "INSERT INTO flow(run_id, conversation_id, flow_id, client, client_port, server, server_port, transport,"
-        " vlan, community_id, first_ns, last_ns, packets_out, packets_in, bytes_out, bytes_in, tcp_flags_out,"
-        " tcp_flags_in, protocol, input_id, first_packet_number, protocol_detail, direction, tcp_state, closed,"
-        " end_reason, payload_out, payload_in, duplicates, retransmissions, unseen_bytes_out, unseen_bytes_in,"
-        " vlan_in, icmp_errors, icmp_type, icmp_code, icmp_sender, icmp_packet_number) VALUES"
-        " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    [STMT_FINDING] =
-        "INSERT INTO finding(run_id, finding_id, kind, severity, row_id, section, client, client_name, server,"
-        " server_name, transport, server_port, protocol, outcome, disposition, first_ns, last_ns, flows, packets,"
-        " bytes, reason, waived_by, parent, conversation_id) VALUES"
-        " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    [STMT_EXPECTATION] =
-        "INSERT INTO expectation(run_id, expectation_id, row_id, client, server, outcome, first_ns, attempts,"
-        " reason, client_name, server_name, window_start_ns, window_end_ns) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [STMT_FORGET_CONVERSATION] = "DELETE FROM conversation WHERE run_id = ? AND conversation_id = ?",
     [STMT_FORGET_FLOWS] = "DELETE FROM flow WHERE run_id = ? AND conversation_id = ?",
     [STMT_FORGET_FINDING] = "DELETE FROM finding WHERE run_id = ? AND finding_id = ?",
@@ -63,25 +59,17 @@ static const char *const sql[STORE_N_STMTS] = {
 
 struct bind {
     struct store *store;
-    sqlite3_stmt *stmt;
-    int index; /* of the parameter bound last */
-    int rc;    /* of the first bind that failed */
+    struct feed *feed;
 };
-
-static void bind_done(struct bind *b, int rc)
-{
-    if (b->rc == SQLITE_OK)
-        b->rc = rc;
-}
 
 static void bind_null(struct bind *b)
 {
-    bind_done(b, sqlite3_bind_null(b->stmt, ++b->index));
+    feed_null(b->feed);
 }
 
 static void bind_int(struct bind *b, int64_t value)
 {
-    bind_done(b, sqlite3_bind_int64(b->stmt, ++b->index, value));
+    feed_integer(b->feed, value);
 }
 
 static void bind_count(struct bind *b, uint64_t value)
@@ -105,11 +93,16 @@ static void bind_text(struct bind *b, const char *text)
     if (text == NULL || text[0] == '\0') {
         bind_null(b);
     } else if (text_is_plain(text, TEXT_LIMIT, &len)) {
-        bind_done(b, sqlite3_bind_text(b->stmt, ++b->index, text, (int)len, SQLITE_STATIC));
+        feed_text(b->feed, text, len);
     } else {
         char *clean = text_clean(text, TEXT_LIMIT, false, &len);
 
-        bind_done(b, clean == NULL ? SQLITE_NOMEM : sqlite3_bind_text(b->stmt, ++b->index, clean, (int)len, free));
+        if (clean != NULL)
+            feed_text(b->feed, clean, len);
+        else
+            bind_null(b);
+        b->feed->no_memory |= clean == NULL;
+        free(clean);
     }
 }
 
@@ -124,28 +117,32 @@ static void bind_addr(struct bind *b, const struct addr *a, char buf[static ADDR
     bind_text(b, addr_text(a, buf));
 }
 
-static int begin(struct store *s, enum store_stmt id, struct bind *ret, struct err *reterr)
+static int begin(struct store *s, enum store_feed id, struct bind *ret, struct err *reterr)
 {
     assert(s->run_id != 0);
-    *ret = (struct bind){.store = s};
-    int rc = store_ready(s, reterr);
-    if (rc != 0)
-        return rc;
-    if (s->stmts[id] == NULL &&
-        sqlite3_prepare_v3(s->db, sql[id], -1, SQLITE_PREPARE_PERSISTENT, &s->stmts[id], NULL) != SQLITE_OK)
-        return store_fail(s, "cannot write", reterr);
-    ret->stmt = s->stmts[id];
-    bind_int(ret, s->run_id);
-    return 0;
+    *ret = (struct bind){s, &s->feeds[id]};
+    int rc = store_begin_rows(s, reterr);
+    if (rc == 0 && ret->feed->table == NULL) {
+        rc = feed_init(ret->feed, &tables[id], reterr);
+        if (rc == 0)
+            feed_reset(ret->feed);
+    }
+    if (rc == 0)
+        bind_int(ret, s->run_id);
+    return rc;
 }
 
 static int end(struct bind *b, struct err *reterr)
 {
-    assert(b->rc != SQLITE_OK || b->index == sqlite3_bind_parameter_count(b->stmt));
-    int rc = b->rc == SQLITE_OK ? sqlite3_step(b->stmt) : b->rc;
-    int code = rc == SQLITE_DONE ? 0 : store_fail(b->store, "cannot write", reterr);
-    sqlite3_reset(b->stmt);
-    return code == 0 ? store_row_done(b->store, reterr) : code;
+    struct store *s = b->store;
+    struct err why;
+    int rc = feed_row(b->feed, &why);
+
+    if (rc < 0)
+        return store_fail_as(s, &why, reterr);
+    if (rc == 1 && feed_write(b->feed, s->db, &s->taking) != SQLITE_OK)
+        return store_fail(s, "cannot write", reterr);
+    return store_row_done(s, reterr);
 }
 
 /* --- what was looked at ----------------------------------------------------------------------------------- */
@@ -153,7 +150,7 @@ static int end(struct bind *b, struct err *reterr)
 int store_put_input(struct store *s, const struct store_input *in, struct err *reterr)
 {
     struct bind b;
-    int rc = begin(s, STMT_INPUT, &b, reterr);
+    int rc = begin(s, FEED_INPUT, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -178,7 +175,7 @@ int store_put_input(struct store *s, const struct store_input *in, struct err *r
 int store_put_discard(struct store *s, const struct store_discard *d, struct err *reterr)
 {
     struct bind b;
-    int rc = begin(s, STMT_DISCARD, &b, reterr);
+    int rc = begin(s, FEED_DISCARD, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -191,7 +188,7 @@ int store_put_discard(struct store *s, const struct store_discard *d, struct err
 int store_put_evidence(struct store *s, const struct store_evidence *e, struct err *reterr)
 {
     struct bind b;
-    int rc = begin(s, STMT_EVIDENCE, &b, reterr);
+    int rc = begin(s, FEED_EVIDENCE, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -208,11 +205,11 @@ int store_put_evidence(struct store *s, const struct store_evidence *e, struct e
 int store_put_loss(struct store *s, const struct store_loss *l, struct err *reterr)
 {
     struct bind b;
-    int rc = begin(s, STMT_LOSS, &b, reterr);
+    int rc = begin(s, FEED_LOSS, &b, reterr);
 
     if (rc != 0)
         return rc;
-    bind_int(&b, ++s->next_id[STMT_LOSS]);
+    bind_int(&b, ++s->next_id[FEED_LOSS]);
     bind_nonzero(&b, l->input_id);
     bind_word(&b, l->reason);
     if (l->packets_known)
@@ -228,11 +225,11 @@ int store_put_loss(struct store *s, const struct store_loss *l, struct err *rete
 int store_put_counter(struct store *s, const struct store_counter *c, struct err *reterr)
 {
     struct bind b;
-    int rc = begin(s, STMT_COUNTER, &b, reterr);
+    int rc = begin(s, FEED_COUNTER, &b, reterr);
 
     if (rc != 0)
         return rc;
-    bind_int(&b, ++s->next_id[STMT_COUNTER]);
+    bind_int(&b, ++s->next_id[FEED_COUNTER]);
     bind_word(&b, c->name);
     bind_count(&b, c->value);
     bind_text(&b, c->text);
@@ -242,11 +239,11 @@ int store_put_counter(struct store *s, const struct store_counter *c, struct err
 int store_put_host(struct store *s, const struct store_host *h, struct err *reterr)
 {
     struct bind b;
-    int rc = begin(s, STMT_HOST, &b, reterr);
+    int rc = begin(s, FEED_HOST, &b, reterr);
 
     if (rc != 0)
         return rc;
-    bind_int(&b, ++s->next_id[STMT_HOST]);
+    bind_int(&b, ++s->next_id[FEED_HOST]);
     bind_word(&b, h->address);
     bind_text(&b, h->name);
     bind_text(&b, h->roles);
@@ -259,7 +256,7 @@ int store_put_host(struct store *s, const struct store_host *h, struct err *rete
 int store_put_row(struct store *s, const struct store_row *r, struct err *reterr)
 {
     struct bind b;
-    int rc = begin(s, STMT_ROW, &b, reterr);
+    int rc = begin(s, FEED_ROW, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -282,7 +279,7 @@ int store_put_row(struct store *s, const struct store_row *r, struct err *reterr
 int store_put_conversation(struct store *s, const struct store_conversation *c, struct err *reterr)
 {
     struct bind b;
-    int rc = begin(s, STMT_CONVERSATION, &b, reterr);
+    int rc = begin(s, FEED_CONVERSATION, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -368,7 +365,7 @@ int store_put_flow(struct store *s, const struct store_flow *f, struct err *rete
     const struct flow_record *r = f->record;
     char client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE], sender[ADDR_TEXT_SIZE];
     struct bind b;
-    int rc = begin(s, STMT_FLOW, &b, reterr);
+    int rc = begin(s, FEED_FLOW, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -413,7 +410,7 @@ int store_put_flow(struct store *s, const struct store_flow *f, struct err *rete
 int store_put_finding(struct store *s, const struct store_finding *f, struct err *reterr)
 {
     struct bind b;
-    int rc = begin(s, STMT_FINDING, &b, reterr);
+    int rc = begin(s, FEED_FINDING, &b, reterr);
 
     if (rc != 0)
         return rc;
@@ -449,11 +446,11 @@ int store_put_finding(struct store *s, const struct store_finding *f, struct err
 int store_put_expectation(struct store *s, const struct store_expectation *e, struct err *reterr)
 {
     struct bind b;
-    int rc = begin(s, STMT_EXPECTATION, &b, reterr);
+    int rc = begin(s, FEED_EXPECTATION, &b, reterr);
 
     if (rc != 0)
         return rc;
-    bind_int(&b, ++s->next_id[STMT_EXPECTATION]);
+    bind_int(&b, ++s->next_id[FEED_EXPECTATION]);
     bind_word(&b, e->row_id);
     bind_text(&b, e->client);
     bind_text(&b, e->server);
@@ -470,63 +467,73 @@ int store_put_expectation(struct store *s, const struct store_expectation *e, st
 
 /* --- what is written again --------------------------------------------------------------------------------- */
 
-static int forget(struct store *s, enum store_stmt id, uint64_t number, struct err *reterr)
+/* What was written before goes: rows that wait have to be there, and a digest of all that came says nothing any more. */
+static int ready_to_forget(struct store *s, const enum store_feed *ids, size_t n, struct err *reterr)
 {
-    struct bind b;
-    int rc = begin(s, id, &b, reterr);
+    int rc = store_ready(s, reterr);
+
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        if (s->feeds[ids[i]].table != NULL)
+            s->feeds[ids[i]].in_order = false;
+    return rc;
+}
+
+static int forget(struct store *s, enum store_stmt id, enum store_feed feed, uint64_t number, struct err *reterr)
+{
+    int rc = ready_to_forget(s, &feed, 1, reterr);
 
     if (rc != 0)
         return rc;
-    bind_count(&b, number);
-    return end(&b, reterr);
+    assert(s->run_id != 0);
+    if (s->stmts[id] == NULL && sqlite3_prepare_v3(s->db, sql[id], -1, SQLITE_PREPARE_PERSISTENT, &s->stmts[id], NULL) != SQLITE_OK)
+        return store_fail(s, "cannot write", reterr);
+    sqlite3_bind_int64(s->stmts[id], 1, s->run_id);
+    sqlite3_bind_int64(s->stmts[id], 2, number > INT64_MAX ? INT64_MAX : (int64_t)number);
+    int code = sqlite3_step(s->stmts[id]) == SQLITE_DONE ? 0 : store_fail(s, "cannot write", reterr);
+    sqlite3_reset(s->stmts[id]);
+    return code == 0 ? store_row_done(s, reterr) : code;
 }
 
 int store_forget_conversation(struct store *s, uint64_t conversation_id, struct err *reterr)
 {
-    int rc = forget(s, STMT_FORGET_FLOWS, conversation_id, reterr);
+    int rc = forget(s, STMT_FORGET_FLOWS, FEED_FLOW, conversation_id, reterr);
 
-    return rc == 0 ? forget(s, STMT_FORGET_CONVERSATION, conversation_id, reterr) : rc;
+    return rc == 0 ? forget(s, STMT_FORGET_CONVERSATION, FEED_CONVERSATION, conversation_id, reterr) : rc;
 }
 
 int store_forget_finding(struct store *s, uint64_t finding_id, struct err *reterr)
 {
-    return forget(s, STMT_FORGET_FINDING, finding_id, reterr);
+    return forget(s, STMT_FORGET_FINDING, FEED_FINDING, finding_id, reterr);
 }
 
-static int empty(struct store *s, const char *table, struct err *reterr)
+/* All rows that the run has in these tables: they begin anew. */
+static int empty(struct store *s, const enum store_feed *ids, size_t n, struct err *reterr)
 {
-    char text[96];
-    int rc = store_ready(s, reterr);
+    int rc = ready_to_forget(s, ids, n, reterr);
 
-    if (rc != 0)
-        return rc;
-    sqlite3_snprintf(sizeof(text), text, "DELETE FROM %s WHERE run_id = %lld", table, (long long)s->run_id);
-    return sqlite3_exec(s->db, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : store_fail(s, "cannot write", reterr);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        char text[96];
+
+        sqlite3_snprintf(sizeof(text), text, "DELETE FROM %s WHERE run_id = %lld", tables[ids[i]].name, (long long)s->run_id);
+        if (sqlite3_exec(s->db, text, NULL, NULL, NULL) != SQLITE_OK)
+            return store_fail(s, "cannot write", reterr);
+        s->next_id[ids[i]] = 0;
+        if (s->feeds[ids[i]].table != NULL)
+            feed_reset(&s->feeds[ids[i]]);
+    }
+    return rc;
 }
 
 int store_forget_summary(struct store *s, bool with_hosts, struct err *reterr)
 {
-    static const char *const tables[] = {"input", "discard", "loss", "counter"};
-    int rc = 0;
+    static const enum store_feed summary[] = {FEED_INPUT, FEED_DISCARD, FEED_LOSS, FEED_COUNTER, FEED_HOST, FEED_EXPECTATION};
 
-    for (size_t i = 0; rc == 0 && i < sizeof(tables) / sizeof(tables[0]); i++)
-        rc = empty(s, tables[i], reterr);
-    s->next_id[STMT_LOSS] = s->next_id[STMT_COUNTER] = 0;
-    if (rc != 0 || !with_hosts)
-        return rc;
-    rc = empty(s, "host", reterr);
-    if (rc == 0)
-        rc = empty(s, "expectation", reterr);
-    s->next_id[STMT_HOST] = s->next_id[STMT_EXPECTATION] = 0;
-    return rc;
+    return empty(s, summary, with_hosts ? 6 : 4, reterr);
 }
 
 int store_forget_judged(struct store *s, struct err *reterr)
 {
-    static const char *const tables[] = {"conversation", "flow", "finding", "matrix_row"};
-    int rc = 0;
+    static const enum store_feed judged[] = {FEED_CONVERSATION, FEED_FLOW, FEED_FINDING, FEED_ROW};
 
-    for (size_t i = 0; rc == 0 && i < sizeof(tables) / sizeof(tables[0]); i++)
-        rc = empty(s, tables[i], reterr);
-    return rc;
+    return empty(s, judged, sizeof(judged) / sizeof(judged[0]), reterr);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Digests over rows, and the seal of a run.  The encoding is injective: a value is its type and a netstring, so that no
- * two different tables give the same bytes.
+ * Digests over rows, and the seal of a run.
  */
 #include "seal.h"
 
@@ -11,113 +10,45 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "encode.h"
 #include "store-private.h"
 
-/* What goes into a digest, a block at a time. */
-struct encoder {
-    struct digest *digest;
-    size_t n;
-    char buf[4096];
-};
-
-static void flush(struct encoder *e)
-{
-    digest_update(e->digest, e->buf, e->n);
-    e->n = 0;
-}
-
-static void put_bytes(struct encoder *e, const void *bytes, size_t size)
-{
-    if (size > sizeof(e->buf) - e->n)
-        flush(e);
-    if (size > sizeof(e->buf)) {
-        digest_update(e->digest, bytes, size);
-        return;
-    }
-    memcpy(e->buf + e->n, bytes, size);
-    e->n += size;
-}
-
-/* Writes the decimal digits of 'value' up to 'end', and returns where they begin. */
-static char *digits(uint64_t value, char *end)
-{
-    do {
-        *--end = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    return end;
-}
-
-static void put_head(struct encoder *e, char type, size_t len)
-{
-    char head[32], *end = head + sizeof(head), *p = end;
-
-    *--p = ':';
-    p = digits(len, p);
-    *--p = type;
-    put_bytes(e, p, (size_t)(end - p));
-}
-
-static void put_integer(struct encoder *e, int64_t value)
-{
-    char number[24], *end = number + sizeof(number);
-    char *p = digits(value < 0 ? -(uint64_t)value : (uint64_t)value, end);
-
-    if (value < 0)
-        *--p = '-';
-    put_head(e, 'i', (size_t)(end - p));
-    put_bytes(e, p, (size_t)(end - p));
-}
-
-static void put_value(struct encoder *e, sqlite3_stmt *stmt, int column)
+static void encode_value(struct encoder *e, sqlite3_stmt *stmt, int column)
 {
     int type = sqlite3_column_type(stmt, column);
 
     if (type == SQLITE_NULL) {
-        put_bytes(e, "n", 1);
-        return;
-    }
-    if (type == SQLITE_INTEGER) {
-        put_integer(e, sqlite3_column_int64(stmt, column));
+        encode_null(e);
+    } else if (type == SQLITE_INTEGER) {
+        encode_integer(e, sqlite3_column_int64(stmt, column));
     } else { /* the tables are strict: what is neither is in an altered file only */
         const void *bytes = sqlite3_column_blob(stmt, column);
-        size_t len = (size_t)sqlite3_column_bytes(stmt, column);
 
-        put_head(e, type == SQLITE_TEXT ? 't' : 'x', len);
-        if (len > 0 && bytes != NULL)
-            put_bytes(e, bytes, len);
+        encode_bytes(e, type == SQLITE_TEXT ? 't' : 'x', bytes, (size_t)sqlite3_column_bytes(stmt, column));
     }
-    put_bytes(e, ",", 1);
 }
 
 int seal_rows(sqlite3 *db, sqlite3_stmt *stmt, const char *title, char ret[static DIGEST_TEXT_SIZE], int64_t *ret_n,
               struct err *reterr)
 {
     struct encoder e;
-    int rc = digest_new(&e.digest, reterr);
-    int64_t rows = 0;
+    int rc = encode_begin(&e, title, reterr), n = sqlite3_column_count(stmt);
 
     if (rc != 0)
         return rc;
-    e.n = 0;
-    put_bytes(&e, title, strlen(title));
-    put_bytes(&e, "\n", 1);
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-        int n = sqlite3_column_count(stmt);
-
         for (int i = 0; i < n; i++)
-            put_value(&e, stmt, i);
-        put_bytes(&e, "\n", 1);
-        rows++;
+            encode_value(&e, stmt, i);
+        encode_row(&e);
     }
-    rc = rc == SQLITE_DONE ? 0 : store_sql_error(db, "cannot read it", reterr);
-    if (rc == 0) {
-        flush(&e);
-        digest_text(e.digest, ret);
-        *ret_n = rows;
+    if (rc != SQLITE_DONE) {
+        rc = store_sql_error(db, "cannot read it", reterr);
+        encode_drop(&e);
+        return rc;
     }
-    digest_free(e.digest);
-    return rc;
+    *ret_n = e.n_rows;
+    encode_finish(&e, ret);
+    return 0;
 }
 
 int seal_text(const char *text, size_t size, char ret[static DIGEST_TEXT_SIZE], struct err *reterr)
@@ -208,24 +139,45 @@ static void write_columns(FILE *f, const void *aux)
         fprintf(f, "%s%s", i > 0 ? "," : "", shape->columns[i].name);
 }
 
-static int write_tables(sqlite3 *db, int64_t run_id, const struct shapes *shapes, FILE *f, struct err *reterr)
+/* What a run's seal is made from. */
+struct source {
+    sqlite3 *db;
+    int64_t run_id;
+    struct feed *feeds;
+    size_t n_feeds;
+};
+
+static bool digested(const struct source *from, const struct shape *shape, const char *columns, char ret[static DIGEST_TEXT_SIZE], int64_t *ret_n)
+{
+    for (size_t i = 0; i < from->n_feeds; i++)
+        if (from->feeds[i].table != NULL && strcmp(from->feeds[i].table->name, shape->name) == 0)
+            return feed_digest(&from->feeds[i], columns, ret, ret_n);
+    return false;
+}
+
+static int write_table(const struct source *from, const struct shape *shape, FILE *f, struct err *reterr)
+{
+    char *columns = compose(write_columns, shape), sha256[DIGEST_TEXT_SIZE];
+    int64_t n;
+    int rc = 0;
+
+    if (columns == NULL)
+        return err_set(reterr, -ENOMEM, "out of memory");
+    if (!digested(from, shape, columns, sha256, &n))
+        rc = seal_table(from->db, shape, columns, from->run_id, sha256, &n, reterr);
+    if (rc == 0)
+        fprintf(f, "table %s %" PRId64 " %s %s\n", shape->name, n, sha256, columns);
+    free(columns);
+    return rc;
+}
+
+static int write_tables(const struct source *from, const struct shapes *shapes, FILE *f, struct err *reterr)
 {
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < shapes->n; i++) {
-        const struct shape *shape = &shapes->items[i];
-        char sha256[DIGEST_TEXT_SIZE];
-        int64_t n;
-
-        if (strcmp(shape->name, "seal") == 0)
-            continue;
-        char *columns = compose(write_columns, shape);
-        rc = columns != NULL ? seal_table(db, shape, columns, run_id, sha256, &n, reterr)
-                             : err_set(reterr, -ENOMEM, "out of memory");
-        if (rc == 0)
-            fprintf(f, "table %s %" PRId64 " %s %s\n", shape->name, n, sha256, columns);
-        free(columns);
-    }
+    for (size_t i = 0; rc == 0 && i < shapes->n; i++)
+        if (strcmp(shapes->items[i].name, "seal") != 0)
+            rc = write_table(from, &shapes->items[i], f, reterr);
     return rc;
 }
 
@@ -248,8 +200,11 @@ static int write_numbers(sqlite3 *db, const char *sql, int64_t run_id, const cha
     return code;
 }
 
-static int write_manifest(sqlite3 *db, int64_t run_id, const struct shapes *shapes, FILE *f, struct err *reterr)
+static int write_manifest(const struct source *from, const struct shapes *shapes, FILE *f, struct err *reterr)
 {
+    sqlite3 *db = from->db;
+    int64_t run_id = from->run_id;
+
     fputs("flowaudit-seal-1\n", f);
     int rc = write_numbers(db, "SELECT coalesce(max(seal_id), 0) + 1 FROM seal", run_id, "seal", f, reterr);
     fprintf(f, "run %" PRId64 "\n", run_id);
@@ -260,7 +215,7 @@ static int write_manifest(sqlite3 *db, int64_t run_id, const struct shapes *shap
                            "SELECT run_id FROM run WHERE run_id <> ?1 AND run_id NOT IN (SELECT run_id FROM seal)"
                            " ORDER BY run_id",
                            run_id, "open", f, reterr);
-    return rc == 0 ? write_tables(db, run_id, shapes, f, reterr) : rc;
+    return rc == 0 ? write_tables(from, shapes, f, reterr) : rc;
 }
 
 static int insert_seal(sqlite3 *db, int64_t run_id, const char *manifest, const char *sha256, struct err *reterr)
@@ -283,24 +238,25 @@ static int insert_seal(sqlite3 *db, int64_t run_id, const char *manifest, const 
     return code;
 }
 
-static int make_manifest(sqlite3 *db, int64_t run_id, char **ret, size_t *ret_size, struct err *reterr)
+static int make_manifest(const struct source *from, char **ret, size_t *ret_size, struct err *reterr)
 {
     struct shapes shapes = {0};
     int rc = shapes_present(&shapes, reterr);
     FILE *f = rc == 0 ? open_memstream(ret, ret_size) : NULL;
     if (rc == 0)
-        rc = f != NULL ? write_manifest(db, run_id, &shapes, f, reterr) : err_set(reterr, -ENOMEM, "out of memory");
+        rc = f != NULL ? write_manifest(from, &shapes, f, reterr) : err_set(reterr, -ENOMEM, "out of memory");
     if (f != NULL && fclose(f) != 0 && rc == 0)
         rc = err_set(reterr, -ENOMEM, "out of memory");
     shapes_clear(&shapes);
     return rc;
 }
 
-int seal_write(sqlite3 *db, int64_t run_id, struct err *reterr)
+int seal_write(sqlite3 *db, int64_t run_id, struct feed *feeds, size_t n_feeds, struct err *reterr)
 {
+    const struct source from = {db, run_id, feeds, n_feeds};
     char *manifest = NULL, sha256[DIGEST_TEXT_SIZE];
     size_t size = 0;
-    int rc = make_manifest(db, run_id, &manifest, &size, reterr);
+    int rc = make_manifest(&from, &manifest, &size, reterr);
 
     if (rc == 0)
         rc = seal_text(manifest, size, sha256, reterr);

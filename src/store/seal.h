@@ -8,10 +8,11 @@
 
 #include "flowaudit/err.h"
 #include "flowaudit/hash.h"
+#include "feed.h"
 #include "shape.h"
 
-/* Within the transaction that ends the run. */
-int seal_write(sqlite3 *, int64_t run_id, struct err *reterr);
+/* Within the transaction that ends the run.  Of the feeds those digests are taken that stand for all rows of the run. */
+int seal_write(sqlite3 *, int64_t run_id, struct feed *feeds, size_t n_feeds, struct err *reterr);
 
 /* The digest over the rows of a statement that is bound: 'title' and a line end, then each row.  0, or the code of SQLite
  * or -ENOMEM in 'reterr'. */

@@ -8,32 +8,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "feed.h"
 #include "flowaudit/err.h"
 
-enum store_stmt {
-    STMT_INPUT,
-    STMT_DISCARD,
-    STMT_LOSS,
-    STMT_COUNTER,
-    STMT_HOST,
-    STMT_ROW,
-    STMT_CONVERSATION,
-    STMT_FLOW,
-    STMT_FINDING,
-    STMT_EXPECTATION,
-    STMT_FORGET_CONVERSATION,
-    STMT_FORGET_FLOWS,
-    STMT_FORGET_FINDING,
-    STMT_EVIDENCE,
-    STORE_N_STMTS
+enum store_feed {
+    FEED_INPUT,
+    FEED_DISCARD,
+    FEED_LOSS,
+    FEED_COUNTER,
+    FEED_HOST,
+    FEED_ROW,
+    FEED_CONVERSATION,
+    FEED_FLOW,
+    FEED_FINDING,
+    FEED_EXPECTATION,
+    FEED_EVIDENCE,
+    STORE_N_FEEDS
 };
+
+enum store_stmt { STMT_FORGET_CONVERSATION, STMT_FORGET_FLOWS, STMT_FORGET_FINDING, STORE_N_STMTS };
 
 struct store {
     sqlite3 *db;
     sqlite3_stmt *stmts[STORE_N_STMTS];
+    struct feed feeds[STORE_N_FEEDS]; /* those that were used have a table */
+    bool joined;                      /* the run has rows that no feed saw */
+    struct feed *taking;              /* whose rows a statement takes at this moment */
     char *path;
     int64_t run_id;                 /* 0 = no run */
-    int64_t next_id[STORE_N_STMTS]; /* for the tables whose rows have no number of their own */
+    int64_t next_id[STORE_N_FEEDS]; /* for the tables whose rows have no number of their own */
     unsigned patience_ms;           /* how long a call waits for another program that writes */
     unsigned n_pending;             /* rows of the open transaction */
     bool in_transaction;
@@ -45,7 +48,9 @@ struct store {
 int store_fail(struct store *, const char *what, struct err *reterr);
 /* The same with the reason given. */
 int store_fail_as(struct store *, const struct err *why, struct err *reterr);
-/* Opens a transaction where none is; 0 or the failure. */
+/* Opens a transaction where none is, for rows; 0 or the failure. */
+int store_begin_rows(struct store *, struct err *reterr);
+/* The same, with all rows that wait written: for whatever else reads or changes tables. */
 int store_ready(struct store *, struct err *reterr);
 /* After a row: counts it, and commits a full batch. */
 int store_row_done(struct store *, struct err *reterr);

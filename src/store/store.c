@@ -92,6 +92,9 @@ static int connect_file(struct store *s, bool is_new, int version, struct err *r
         return err_set(reterr, -EACCES, "cannot be written");
     store_patience(s, BUSY_MS);
     harden(s->db);
+    rc = feed_module(s->db, &s->taking, reterr);
+    if (rc != 0)
+        return rc;
     rc = exec(s, "PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY",
               "cannot set it up", reterr);
     if (rc != 0)
@@ -125,12 +128,26 @@ int store_open(const char *path, struct store **ret, struct err *reterr)
     return 0;
 }
 
+/* Statements are made again when they are needed. */
+static void finalize(struct store *s)
+{
+    for (size_t i = 0; i < STORE_N_STMTS; i++) {
+        sqlite3_finalize(s->stmts[i]);
+        s->stmts[i] = NULL;
+    }
+    for (size_t i = 0; i < STORE_N_FEEDS; i++) {
+        sqlite3_finalize(s->feeds[i].stmt);
+        s->feeds[i].stmt = NULL;
+    }
+}
+
 void store_close(struct store *s)
 {
     if (s == NULL)
         return;
-    for (size_t i = 0; i < STORE_N_STMTS; i++)
-        sqlite3_finalize(s->stmts[i]);
+    finalize(s);
+    for (size_t i = 0; i < STORE_N_FEEDS; i++)
+        feed_clear(&s->feeds[i]);
     sqlite3_close(s->db);
     free(s->path);
     free(s);
@@ -148,15 +165,23 @@ void store_abandon(struct store *s)
 
 /* --- transactions and failures --------------------------------------------------------------------------- */
 
+static void roll_back(struct store *s)
+{
+    if (!sqlite3_get_autocommit(s->db))
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    s->in_transaction = false;
+    for (size_t i = 0; i < STORE_N_FEEDS; i++)
+        if (s->feeds[i].table != NULL)
+            feed_drop(&s->feeds[i]);
+}
+
 int store_fail(struct store *s, const char *what, struct err *reterr)
 {
     if (s->failed.code == 0) {
         store_sql_error(s->db, what, &s->failed);
         err_prefix(&s->failed, "%s: ", s->path);
     }
-    if (!sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    s->in_transaction = false;
+    roll_back(s);
     return err_set(reterr, s->failed.code, "%s", s->failed.msg);
 }
 
@@ -164,13 +189,11 @@ int store_fail_as(struct store *s, const struct err *why, struct err *reterr)
 {
     if (s->failed.code == 0)
         err_set(&s->failed, why->code, "%s: %s", s->path, why->msg);
-    if (!sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    s->in_transaction = false;
+    roll_back(s);
     return err_set(reterr, s->failed.code, "%s", s->failed.msg);
 }
 
-int store_ready(struct store *s, struct err *reterr)
+int store_begin_rows(struct store *s, struct err *reterr)
 {
     if (s->failed.code != 0)
         return err_set(reterr, s->failed.code, "%s", s->failed.msg);
@@ -183,12 +206,30 @@ int store_ready(struct store *s, struct err *reterr)
     return 0;
 }
 
+static int write_rows(struct store *s, struct err *reterr)
+{
+    for (size_t i = 0; i < STORE_N_FEEDS; i++)
+        if (feed_write(&s->feeds[i], s->db, &s->taking) != SQLITE_OK)
+            return store_fail(s, "cannot write", reterr);
+    return 0;
+}
+
+int store_ready(struct store *s, struct err *reterr)
+{
+    int rc = store_begin_rows(s, reterr);
+
+    return rc == 0 ? write_rows(s, reterr) : rc;
+}
+
 int store_commit(struct store *s, struct err *reterr)
 {
     if (s->failed.code != 0)
         return err_set(reterr, s->failed.code, "%s", s->failed.msg);
     if (!s->in_transaction)
         return 0;
+    int rc = write_rows(s, reterr);
+    if (rc != 0)
+        return rc;
     if (sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
         return store_fail(s, "cannot write", reterr);
     s->in_transaction = false;
@@ -197,9 +238,7 @@ int store_commit(struct store *s, struct err *reterr)
 
 void store_recover(struct store *s)
 {
-    if (!sqlite3_get_autocommit(s->db))
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    s->in_transaction = false;
+    roll_back(s);
     s->failed = (struct err){0};
 }
 
@@ -277,7 +316,11 @@ int store_begin_run(struct store *s, const struct store_run *run, int64_t *ret_r
         return rc;
     s->run_id = id;
     s->is_ours_alone = false;
+    s->joined = false;
     memset(s->next_id, 0, sizeof(s->next_id));
+    for (size_t i = 0; i < STORE_N_FEEDS; i++)
+        if (s->feeds[i].table != NULL)
+            feed_reset(&s->feeds[i]);
     *ret_run_id = id;
     return 0;
 }
@@ -302,10 +345,7 @@ static int mark_ended(struct store *s, int64_t ended_ns, bool complete)
  */
 static void make_single(struct store *s)
 {
-    for (size_t i = 0; i < STORE_N_STMTS; i++) {
-        sqlite3_finalize(s->stmts[i]);
-        s->stmts[i] = NULL;
-    }
+    finalize(s);
     sqlite3_busy_timeout(s->db, SINGLE_MS);
     sqlite3_exec(s->db, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
     sqlite3_busy_timeout(s->db, (int)s->patience_ms);
@@ -318,7 +358,7 @@ int store_end_run(struct store *s, int64_t ended_ns, bool complete, struct err *
     int rc = store_ready(s, reterr);
     if (rc == 0 && mark_ended(s, ended_ns, complete) != SQLITE_OK)
         rc = store_fail(s, "cannot write", reterr);
-    if (rc == 0 && seal_write(s->db, s->run_id, &why) != 0)
+    if (rc == 0 && seal_write(s->db, s->run_id, s->feeds, s->joined ? 0 : STORE_N_FEEDS, &why) != 0)
         rc = store_fail_as(s, &why, reterr);
     if (rc == 0)
         rc = store_commit(s, reterr);

@@ -84,6 +84,57 @@ START_TEST(each_run_that_ends_is_sealed)
 }
 END_TEST
 
+/* Rows are digested as they come, or read back where they came in another order, went again, or were of another run before. */
+START_TEST(the_seal_is_of_the_rows_that_are_there_however_they_came)
+{
+    static const struct {
+        uint64_t first, last, again;
+        bool all;
+    } ways[] = {{1, 1000, 0, false}, {1, 1000, 500, false}, {1, 128, 1, false}, {1, 129, 0, true}, {1, 300, 300, true}};
+
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        struct err e = {0};
+        int64_t run;
+        struct store *s = scratch_begin(scratch.path, &run);
+
+        if (ways[i].all) {
+            for (uint64_t id = 1; id < 200; id++)
+                scratch_conversation(s, id);
+            ck_assert_int_eq(store_forget_judged(s, &e), 0);
+        }
+        for (uint64_t id = ways[i].first; id <= ways[i].last; id++)
+            scratch_conversation(s, id);
+        if (ways[i].again != 0) {
+            ck_assert_int_eq(store_forget_conversation(s, ways[i].again, &e), 0);
+            scratch_conversation(s, ways[i].again);
+        }
+        ck_assert_msg(store_end_run(s, 1, true, &e) == 0, "%s", e.msg);
+        store_close(s);
+        expect((unsigned)i + 1, 0, 0, "all tables are as sealed");
+    }
+    ck_assert_int_eq(scratch_number(scratch.path, "SELECT group_concat(n, '') = '10001000128129300' FROM (SELECT count(*) AS n FROM conversation"
+                                                  " GROUP BY run_id ORDER BY run_id)"), 1);
+}
+END_TEST
+
+START_TEST(an_id_twice_is_told_at_once_and_later)
+{
+    for (uint64_t n = 1; n < 400; n += 127) {
+        struct err e = {0};
+        int64_t run;
+        struct store *s = scratch_begin(scratch.path, &run);
+        struct store_conversation c = {.conversation_id = n, .transport = "tcp", .verdict = "allowed", .outcome = "established"};
+
+        for (uint64_t id = 1; id <= n; id++)
+            scratch_conversation(s, id);
+        ck_assert_int_eq(store_put_conversation(s, &c, &e), -EEXIST);
+        ck_assert_int_eq(store_end_run(s, 1, true, &e), -EEXIST);
+        store_close(s);
+        ck_assert_int_eq(scratch_number(scratch.path, "SELECT count(*) FROM seals"), 0);
+    }
+}
+END_TEST
+
 START_TEST(a_run_that_died_has_no_seal_and_must_stay)
 {
     struct err e = {0};
@@ -189,6 +240,8 @@ Suite *suite_seal(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, each_run_that_ends_is_sealed);
+    tcase_add_test(tc, the_seal_is_of_the_rows_that_are_there_however_they_came);
+    tcase_add_test(tc, an_id_twice_is_told_at_once_and_later);
     tcase_add_test(tc, a_run_that_died_has_no_seal_and_must_stay);
     tcase_add_test(tc, a_run_added_before_a_sealed_one_is_found);
     tcase_add_test(tc, runs_that_the_program_removes_leave_the_chain_whole);
