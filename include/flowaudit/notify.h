@@ -101,6 +101,9 @@ struct notify_options {
     unsigned       rate, burst;       /* 0: 60 and 120 */
     enum severity  least;             /* the least severity that is told */
     bool           least_given;       /* false: SEVERITY_LOW */
+    /* Like findings (of one kind and severity, between the same two hosts, or of one host with many) are told as one that grows, after the
+     * first three; true: each on its own. */
+    bool           each;
     size_t         max_findings;      /* that are kept in mind, a quarter of them for high and critical; 0: 65536 */
 };
 
@@ -116,6 +119,7 @@ struct notify_stderr {
     int      fd;          /* not closed */
     bool     priority;    /* "<4>" before each line, for a service manager that reads standard error (sd-daemon(3)) */
     bool     color, line; /* 'line': a terminal: a line at the bottom that refreshes */
+    bool     brief;       /* of each finding the first sentence alone */
     bool     quiet;       /* no alerts, only warnings and errors */
     unsigned width;       /* of the terminal, for the line; asked of it where 0 */
 };
@@ -172,6 +176,8 @@ int notify_add_terminal(struct notifier *, int in, int out, bool color, struct e
 void notify_finding(struct notifier *, struct notify_time, const struct notify_finding *);
 
 enum notify_level { NOTIFY_ERROR = 3, NOTIFY_WARNING = 4, NOTIFY_NOTICE = 5, NOTIFY_INFO = 6 }; /* syslog's numbers */
+/* At the end of the run, after the last of them: what still waits and is grave is told whatever the limit, the rest by number. */
+void notify_end(struct notifier *, struct notify_time);
 /* Something about the run itself: an interface is down, packets are dropped, a site file has errors.  One sentence. */
 void notify_message(struct notifier *, struct notify_time, enum notify_level, const char *sentence);
 

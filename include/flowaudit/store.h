@@ -77,7 +77,7 @@ struct store_flow {
     const char *community_id;
 };
 struct store_finding {
-    uint64_t    finding_id;      /* 1-based, in the order of reports: severity, kind, time */
+    uint64_t    finding_id;      /* 1-based, in the order of reports: severity, kind, time; of live runs as they became known */
     uint64_t    conversation_id; /* 0 = none */
     const char *kind, *severity, *row_id, *section, *client, *client_name, *server, *server_name, *transport;
     uint16_t    server_port; bool has_port;

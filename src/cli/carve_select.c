@@ -216,7 +216,7 @@ static int read_finding(struct reader *r, struct selection *s, bool *ret_has_con
         return rc;
     rc = cursor_next(c, reterr);
     if (rc == 0)
-        rc = err_set(reterr, -ENOENT, "run %lld has no finding %lld; 'flowaudit report' shows their numbers", (long long)s->run_id,
+        rc = err_set(reterr, -ENOENT, "run %lld has no finding %lld; 'flowaudit report' shows their numbers (in a live run one that turned out otherwise leaves a hole)", (long long)s->run_id,
                      (long long)s->finding_id);
     else if (rc == 1 && (rc = copy(c, 0, &s->kind, reterr)) == 0 && (rc = copy(c, 1, &s->severity, reterr)) == 0 &&
              (rc = copy(c, 2, &s->reason, reterr)) == 0)

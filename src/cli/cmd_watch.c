@@ -622,6 +622,7 @@ static int watch(struct live_run *l, struct watch_result *result, struct err *re
 
     notify_state(l->notifier, time_now(), NOTIFY_READY, "watching");
     int rc = watch_run(l->watch, &rules, l->store, &calls, result, reterr);
+    notify_end(l->notifier, time_now());
     notify_state(l->notifier, time_now(), NOTIFY_STOPPING, NULL);
     return rc;
 }

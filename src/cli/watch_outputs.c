@@ -68,8 +68,10 @@ static int take_alerts(struct notify_options *o, const char *text)
 
     o->n_repeat = 0;
     for (char *word; rc == 0 && (word = strsep(&rest, ",")) != NULL;)
-        if (!take_severity(o, word) && !take_rate(o, word) && !take_interval(o, word))
-            rc = complain("--alerts: '%s' is none of: a severity (critical, high, medium, low, notice), a time after which a finding that grew is "
+        if (strcmp(word, "each") == 0)
+            o->each = true;
+        else if (!take_severity(o, word) && !take_rate(o, word) && !take_interval(o, word))
+            rc = complain("--alerts: '%s' is none of: a severity (critical, high, medium, low, notice), 'each' (like findings are not told as one), a time after which a finding that grew is "
                           "told again (up to four: 1m,10m,1h), a rate (60/m)", word);
     free(copy);
     return rc;
@@ -118,7 +120,7 @@ static bool stderr_is_journal(void)
 static int open_stderr(const struct watch_outputs *o, const struct watch_outputs_run *run, struct notifier *n, struct err *err)
 {
     bool                 is_journal = stderr_is_journal(), is_terminal = isatty(STDERR_FILENO);
-    struct notify_stderr options = {.fd = STDERR_FILENO, .priority = is_journal, .color = wants_color(stderr), .quiet = run->quiet,
+    struct notify_stderr options = {.fd = STDERR_FILENO, .priority = is_journal, .color = wants_color(stderr), .quiet = run->quiet, .brief = is_terminal,
                                     .line = is_terminal && !run->quiet && wants_color(stderr)};
 
     if ((is_journal && o->journal) || (is_terminal && o->top))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FOLD_FROM 4 /* like ones are told as one from here on */
 #define MOST 1024 /* beyond it the one with the fewest bytes makes room */
 
 struct row {
@@ -103,13 +104,73 @@ static int by_key(const void *a, const void *b, void *aux)
     return x < y ? 1 : x > y ? -1 : 0;
 }
 
+static int compare_text(const char *a, const char *b)
+{
+    return strcmp(a != NULL ? a : "", b != NULL ? b : "");
+}
+
+static const char *end_of(const char *name, const char *address)
+{
+    return name != NULL && *name != '\0' ? name : address;
+}
+
+/* Like ones, as the reports and the alerts fold them: of one kind, between the same two hosts. */
+static int compare_like(const struct notify_conversation *a, const struct notify_conversation *b)
+{
+    int c = (int)a->kind - (int)b->kind;
+
+    if (c == 0)
+        c = compare_text(end_of(a->client_name, a->client), end_of(b->client_name, b->client));
+    return c != 0 ? c : compare_text(end_of(a->server_name, a->server), end_of(b->server_name, b->server));
+}
+
+static int by_like(const void *a, const void *b)
+{
+    const struct notify_conversation *x = a, *y = b;
+    int                               c = compare_like(x, y);
+
+    return c != 0 ? c : x->conversation_id < y->conversation_id ? -1 : 1;
+}
+
+/* Into the first of them; which goes by that one's number, so that its rate is known. */
+static void join(struct notify_conversation *c, const struct notify_conversation *more)
+{
+    c->server_port = c->transport == more->transport && c->server_port == more->server_port ? c->server_port : 0;
+    c->protocol = c->protocol != NULL && more->protocol != NULL && strcmp(c->protocol, more->protocol) == 0 ? c->protocol : NULL;
+    c->disposition = more->disposition == DISPOSITION_ESCAPED ? more->disposition : c->disposition;
+    c->flows += more->flows;
+    c->packets += more->packets;
+    c->bytes += more->bytes;
+    c->last_ns = more->last_ns > c->last_ns ? more->last_ns : c->last_ns;
+}
+
+static size_t fold(struct notify_conversation *all, size_t n)
+{
+    size_t kept = 0;
+
+    qsort(all, n, sizeof(all[0]), by_like);
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && compare_like(&all[i], &all[end]) == 0; end++)
+            ;
+        bool many = end - i >= FOLD_FROM;
+        all[kept++] = all[i];
+        for (size_t k = i + 1; k < end; k++)
+            if (many)
+                join(&all[kept - 1], &all[k]);
+            else
+                all[kept++] = all[k];
+    }
+    return kept;
+}
+
 const struct notify_conversation *watch_table_top(struct watch_table *t, const struct notify_wish *wish, size_t *ret_n)
 {
     enum notify_sort sort = wish->sort;
 
     for (size_t i = 0; i < t->n; i++)
         t->sorted[i] = t->rows[i].c;
-    qsort_r(t->sorted, t->n, sizeof(t->sorted[0]), by_key, &sort);
-    *ret_n = t->n < wish->n ? t->n : wish->n;
+    size_t n = fold(t->sorted, t->n);
+    qsort_r(t->sorted, n, sizeof(t->sorted[0]), by_key, &sort);
+    *ret_n = n < wish->n ? n : wish->n;
     return t->sorted;
 }

@@ -67,6 +67,7 @@ struct audit {
     size_t                       n_expectations, n_expectations_allocated;
     struct expectation          *concluded;     /* one for each finding: the same, or with windows what they have in common */
     size_t                       n_concluded;
+    bool                         goes_on;       /* the run: what only its end can tell is not concluded yet */
     uint64_t                     n_windows_left; /* beyond the bound on their number: not evaluated */
     struct separator            *separator;
     const struct separation     *separations;

@@ -262,7 +262,8 @@ int audit_conclude(struct audit *a, struct err *reterr)
         rc = audit_signs(a, sign_finding);
     if (rc == 0) {
         policy_lint(a->policy, a->coverage.last_ns, site_finding, &lint);
-        unused_exceptions(&lint);
+        if (!a->goes_on)
+            unused_exceptions(&lint);
         rc = lint.rc;
     }
     if (rc != 0)

@@ -478,6 +478,43 @@ static void identify(const struct recording *r, const struct finding *f, struct 
     }
 }
 
+/* Who talks to whom: an attempt that is answered after all, or recognised, keeps its number. */
+static struct written_entry *entry_of(struct recording *r, const struct finding *f, const struct finding_identity *identity)
+{
+    if (f->conversation == NULL)
+        return written_find(r->written, WRITTEN_FINDING, identity, sizeof(*identity));
+    const struct conversation_key *key = &f->conversation->key;
+    struct finding_identity        ends;
+
+    memset(&ends, 0, sizeof(ends));
+    ends.addr[0] = key->client;
+    ends.addr[1] = key->server;
+    ends.port = (uint64_t)key->summed << 40 | (uint64_t)key->transport << 32 | (uint64_t)key->client_port << 16 | key->server_port;
+    struct written_entry *last = written_find(r->written, WRITTEN_ENDS, &ends, sizeof(ends));
+    if (last == NULL)
+        return NULL;
+    last->pass = r->pass;
+    struct written_entry *e = written_follow(r->written, WRITTEN_FINDING, identity, sizeof(*identity), last->of, r->pass);
+    last = written_find(r->written, WRITTEN_ENDS, &ends, sizeof(ends)); /* where it is now */
+    if (e == NULL || last == NULL)
+        return NULL;
+    memcpy(last->of, e->key, sizeof(last->of));
+    return written_find(r->written, WRITTEN_FINDING, identity, sizeof(*identity));
+}
+
+/* First those that are known: what they have is nobody else's. */
+static void mark_known(struct recording *r, const struct audit *a)
+{
+    for (size_t i = 0; i < a->n_findings; i++) {
+        struct finding_identity identity;
+
+        identify(r, &a->findings[i], &identity);
+        struct written_entry *e = written_known(r->written, WRITTEN_FINDING, &identity, sizeof(identity));
+        if (e != NULL)
+            e->pass = r->pass;
+    }
+}
+
 struct telling {
     struct recording     *recording;
     const struct finding *finding;
@@ -504,17 +541,20 @@ static int put_finding(void *aux, const struct store_finding *s, struct err *ret
     uint64_t             content = hash_finding(r, s);
     char                 id[COMMUNITY_ID_SIZE];
 
-    if (!is_due(r, e, content, t->final, t->now))
+    bool is_new = e->is_new && e->written == 0, due = is_due(r, e, content, t->final, t->now);
+    if (!due && e->told == content)
         return 0;
-    bool is_new = e->is_new && e->written == 0;
-    int  rc = e->is_new ? 0 : store_forget_finding(r->store, e->id, reterr);
-    if (rc == 0)
+    int rc = !due || e->is_new ? 0 : store_forget_finding(r->store, e->id, reterr);
+    if (rc == 0 && due)
         rc = store_put_finding(r->store, s, reterr);
     if (rc != 0)
         return rc;
     const struct conversation *c = t->finding->conversation;
     bool                       one = c != NULL && c->key.summed == SUM_NONE && c->client_port_low == c->client_port_high;
     r->calls->finding(r->calls->aux, r->run_id, s, one && community_id(&c->tuple, id) == 0 ? id : NULL, is_new);
+    e->told = content;
+    if (!due) /* only its counts rose: told now, written again later */
+        return 0;
     e->is_new = false;
     e->content = content;
     e->written = t->now;
@@ -525,13 +565,14 @@ static int put_findings(struct recording *r, struct audit *a, bool final, int64_
 {
     int rc = 0;
 
+    mark_known(r, a);
     for (size_t i = 0; rc == 0 && i < a->n_findings; i++) {
         const struct finding   *f = &a->findings[i];
         struct finding_identity identity;
         struct telling          t = {r, f, NULL, final, now};
 
         identify(r, f, &identity);
-        t.entry = written_find(r->written, WRITTEN_FINDING, &identity, sizeof(identity));
+        t.entry = entry_of(r, f, &identity);
         if (t.entry == NULL)
             return err_set(reterr, -ENOMEM, "no memory for the list of what is recorded");
         t.entry->pass = r->pass;
@@ -544,7 +585,7 @@ static int forget(void *aux, const struct written_entry *e)
 {
     struct recording *r = aux;
 
-    if (e->is_new)
+    if (e->is_new || e->kind == WRITTEN_ENDS)
         return 0;
     return e->kind == WRITTEN_CONVERSATION ? store_forget_conversation(r->store, e->id, NULL) : store_forget_finding(r->store, e->id, NULL);
 }
@@ -609,7 +650,7 @@ int recording_write(struct recording *r, bool final, struct err *reterr)
 {
     struct engine_result result = {0};
     struct audit         a = {.options = &r->options->engine, .policy = r->rules.policy, .site = r->rules.site, .inputs = r->inputs, .apps = r->apps,
-                              .limits = limits_of(r), .result = &result};
+                              .limits = limits_of(r), .result = &result, .goes_on = !final};
     struct part         *copy = NULL;
 
     if (r->first_ns > r->last_ns && !final)

@@ -66,10 +66,45 @@ static int rebuild(struct written *l, size_t n_slots)
     return 0;
 }
 
+static void make_key(const struct written *l, enum written_kind kind, const void *identity, size_t size, uint64_t ret[static 2])
+{
+    ret[0] = hash_bytes(&l->keys[0], identity, size) + kind;
+    ret[1] = hash_bytes(&l->keys[1], identity, size);
+}
+
+struct written_entry *written_known(struct written *l, enum written_kind kind, const void *identity, size_t size)
+{
+    uint64_t key[2];
+
+    make_key(l, kind, identity, size, key);
+    struct written_entry *e = slot_of(l->slots, l->n_slots, key);
+    return e->id != 0 ? e : NULL;
+}
+
+struct written_entry *written_follow(struct written *l, enum written_kind kind, const void *identity, size_t size, const uint64_t key[static 2], uint32_t pass)
+{
+    struct written_entry *before = slot_of(l->slots, l->n_slots, key);
+    uint64_t              next = l->next_id[kind];
+
+    if (before->id == 0 || before->pass == pass)
+        return written_find(l, kind, identity, size);
+    struct written_entry *e = written_find(l, kind, identity, size);
+    before = slot_of(l->slots, l->n_slots, key); /* the table may have been made anew */
+    if (e == NULL || e == before)
+        return e;
+    l->next_id[kind] = next;
+    e->id = before->id;
+    e->is_new = before->is_new;
+    e->written = 0; /* so that it is written at once */
+    before->is_new = true; /* its row is the other's now: nothing is taken out of the record when it is forgotten */
+    return e;
+}
+
 struct written_entry *written_find(struct written *l, enum written_kind kind, const void *identity, size_t size)
 {
-    uint64_t key[2] = {hash_bytes(&l->keys[0], identity, size) + kind, hash_bytes(&l->keys[1], identity, size)};
+    uint64_t key[2];
 
+    make_key(l, kind, identity, size, key);
     if (2 * (l->n + 1) > l->n_slots && rebuild(l, 2 * l->n_slots) != 0)
         return NULL;
     struct written_entry *e = slot_of(l->slots, l->n_slots, key);

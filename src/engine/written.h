@@ -14,12 +14,15 @@
 
 #include "flowaudit/err.h"
 
-enum written_kind { WRITTEN_CONVERSATION, WRITTEN_FINDING, WRITTEN_N_KINDS };
+/* WRITTEN_ENDS is no row: the finding that was told last of the same ends. */
+enum written_kind { WRITTEN_CONVERSATION, WRITTEN_FINDING, WRITTEN_ENDS, WRITTEN_N_KINDS };
 
 struct written_entry {
     uint64_t key[2];
     uint64_t id;       /* 1-based, by kind; 0: an empty slot */
     uint64_t content;  /* hash of what was written last */
+    uint64_t told;     /* of a finding: hash of what was told last */
+    uint64_t of[2];    /* WRITTEN_ENDS: the finding's key */
     int64_t  written;  /* when, by the caller's clock */
     uint32_t pass;     /* in which it was last seen */
     uint8_t  kind;
@@ -32,6 +35,10 @@ void written_free(struct written *);
 uint64_t written_hash(const struct written *, const void *bytes, size_t size);
 /* The entry of these identifying bytes, made where there is none.  NULL: no memory.  Valid until the next call. */
 struct written_entry *written_find(struct written *, enum written_kind, const void *identity, size_t size);
+/* The entry where there is one, else NULL. */
+struct written_entry *written_known(struct written *, enum written_kind, const void *identity, size_t size);
+/* A new entry takes over the number, and the row, of the one with that key, if that one was not seen in this pass.  NULL: as written_find(). */
+struct written_entry *written_follow(struct written *, enum written_kind, const void *identity, size_t size, const uint64_t key[static 2], uint32_t pass);
 /* Calls 'fn' for each entry that was not seen in this pass, and forgets it where 'fn' returns 0. */
 typedef int written_fn(void *aux, const struct written_entry *);
 int  written_sweep(struct written *, uint32_t pass, written_fn *, void *aux);

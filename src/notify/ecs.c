@@ -62,7 +62,7 @@ static void put_event(struct json *j, const struct alert *a)
     member_list(j, "type", type, 1);
     member_text(j, "module", "flowaudit");
     member_text(j, "dataset", "flowaudit.finding");
-    member_text(j, "action", a->nth == 1 ? "finding-new" : "finding-grew");
+    member_text(j, "action", a->like > 0 ? "findings-like" : a->nth == 1 ? "finding-new" : "finding-grew");
     member_text(j, "code", f->kind);
     member_number(j, "severity", rank(a->severity));
     member_text(j, "reason", f->reason);
@@ -151,6 +151,8 @@ static void put_own(struct json *j, const struct alert *a)
     member_text(j, "outcome", f->outcome);
     member_text(j, "disposition", f->disposition);
     member_number(j, "flows", f->flows);
+    if (a->like > 0)
+        member_number(j, "like", a->like);
     member_text(j, "parent", f->parent);
     member_bool(j, "new", a->nth == 1);
     member_number(j, "told", a->nth);

@@ -55,6 +55,8 @@ void fields_of(struct fields *ret, const struct alert *a)
     add_number(ret, "bytes", f->bytes);
     add_time(ret, "first", f->first_ns);
     add_time(ret, "last", f->last_ns);
+    if (a->like > 0)
+        add_number(ret, "like", a->like);
     add_number(ret, "run", (uint64_t)a->run_id);
     add_number(ret, "finding", f->finding_id);
 }

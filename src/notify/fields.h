@@ -10,7 +10,7 @@
 struct fields {
     size_t n;
     struct field { const char *name, *value; } list[MAX_FIELDS]; /* values are not empty; borrowed from the alert and from here */
-    char        numbers[8][40];
+    char        numbers[10][40];
     size_t      n_numbers;
 };
 

@@ -69,7 +69,7 @@ static void tell_alert(struct sink *sink, const struct alert *a)
     struct fields      fields;
 
     out_reset(&s->text);
-    put_sentence(&s->text, a->finding, a->nth);
+    put_sentence(&s->text, a->finding, a->nth, false);
     put_common(s, level_of(a->severity), ID_FINDING);
     fields_of(&fields, a);
     for (size_t i = 0; i < fields.n; i++)

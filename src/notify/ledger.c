@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ledger.h"
+#include "fold.h"
+#include "kept.h"
 #include "words.h"
 
 #include <errno.h>
@@ -10,23 +12,20 @@
 
 #define SECOND_NS    INT64_C(1000000000)
 #define NO_ENTRY     UINT32_MAX
-#define N_STRINGS    15 /* of a finding, with the Community ID */
-
-/* A finding that waits for its time, in one block with its strings. */
-struct kept {
-    struct store_finding finding;
-    int64_t              run_id;
-    const char          *community_id;
-};
+#define GATHER_NS    (2 * SECOND_NS) /* like findings are gathered for so long before they are told as one */
 
 struct entry {
     uint64_t     hash; /* 0: free */
     int64_t      next_ns, seen_ns; /* steady: not told again before; last grew */
     uint64_t     flows, packets;   /* as last told */
+    uint64_t     bytes;
     struct kept *kept;             /* waits, or NULL */
+    uint64_t     place;            /* it is told with others: of which fold; 0: on its own */
+    int64_t      run_id;           /* of one that is told with others */
     uint32_t     next_waiting;
     uint32_t     nth;              /* times told */
     bool         held;             /* the limit is what it waits for */
+    bool         escaped, rejected; /* as the fold counts it */
 };
 
 struct ledger {
@@ -43,6 +42,8 @@ struct ledger {
     uint32_t        first_waiting, last_waiting; /* in the order in which they came to wait */
     size_t          n_waiting;
     uint64_t        held_back;
+    struct folds   *folds;   /* NULL: each finding is told on its own */
+    struct out      sentence;
 };
 
 static void take_options(struct ledger *l, const struct notify_options *o)
@@ -73,6 +74,8 @@ int ledger_new(const struct notify_options *o, struct ledger **ret, struct err *
         ;
     l->entries = calloc(l->size, sizeof(*l->entries));
     int rc = l->entries == NULL ? err_set(reterr, -ENOMEM, "no memory") : hash_key_random(&l->key, reterr);
+    if (rc == 0 && !o->each)
+        rc = folds_new(l->max, l->forget_ns, &l->folds, reterr);
     if (rc == 0)
         *ret = l;
     else
@@ -87,16 +90,20 @@ void ledger_free(struct ledger *l)
     for (size_t i = 0; l->entries != NULL && i < l->size; i++)
         free(l->entries[i].kept);
     free(l->entries);
+    folds_free(l->folds);
+    out_free(&l->sentence);
     free(l);
 }
 
 /* --- which finding ------------------------------------------------------------------------------------------- */
 
-/* What makes two findings the same; counts, times and numbers of the run do not. */
-static uint64_t identity(const struct ledger *l, const struct store_finding *f)
+/* What makes two findings the same; counts, times and numbers of the run do not.  Nor does what became of it, where it is told with others:
+ * an attempt that was answered later is not another one. */
+static uint64_t identity(const struct ledger *l, const struct store_finding *f, bool is_folded)
 {
     const char *parts[] = {f->kind,      f->row_id,   f->section, f->client,      f->client_name, f->server, f->server_name,
-                           f->transport, f->protocol, f->outcome, f->disposition, strcmp(f->kind, "site") == 0 ? f->reason : NULL};
+                           f->transport, f->protocol, is_folded ? f->severity : f->outcome,
+                           is_folded ? "folded" : f->disposition, strcmp(f->kind, "site") == 0 ? f->reason : NULL};
     uint64_t    words[sizeof(parts) / sizeof(parts[0]) + 1];
     size_t      n = sizeof(parts) / sizeof(parts[0]);
 
@@ -184,10 +191,10 @@ static void refill(struct ledger *l, int64_t now)
 }
 
 /* The first telling of a grave finding may use all that there is; the rest leaves something for it. */
-static bool take_token(struct ledger *l, const struct entry *e, enum severity severity)
+static bool take_token(struct ledger *l, unsigned nth, enum severity severity)
 {
     bool   is_grave = severity <= SEVERITY_HIGH;
-    double kept = (is_grave ? 0 : l->burst / 4) + (e->nth > 0 ? l->burst / 4 : 0);
+    double kept = (is_grave ? 0 : l->burst / 4) + (nth > 0 ? l->burst / 4 : 0);
 
     if (l->tokens < 1 + kept && !(l->tokens >= l->burst))
         return false;
@@ -197,45 +204,9 @@ static bool take_token(struct ledger *l, const struct entry *e, enum severity se
 
 /* --- what waits ---------------------------------------------------------------------------------------------------- */
 
-static void collect(const struct store_finding *f, const char *community_id, const char *strings[static N_STRINGS])
-{
-    const char *all[N_STRINGS] = {f->kind,     f->severity, f->row_id,      f->section, f->client,    f->client_name, f->server,   f->server_name,
-                                  f->transport, f->protocol, f->outcome,     f->disposition, f->reason, f->parent,      community_id};
-
-    memcpy(strings, all, sizeof(all));
-}
-
-static struct kept *keep_copy(const struct notify_finding *n)
-{
-    const char *s[N_STRINGS];
-    size_t      size = sizeof(struct kept);
-
-    collect(n->finding, n->community_id, s);
-    for (size_t i = 0; i < N_STRINGS; i++)
-        size += s[i] != NULL ? strlen(s[i]) + 1 : 0;
-    struct kept *k = malloc(size);
-    if (k == NULL)
-        return NULL;
-    char *at = (char *)(k + 1);
-    for (size_t i = 0; i < N_STRINGS; i++)
-        if (s[i] != NULL) {
-            const char *copy = at;
-            at = stpcpy(at, s[i]) + 1;
-            s[i] = copy;
-        }
-    k->run_id = n->run_id;
-    k->finding = *n->finding;
-    struct store_finding *f = &k->finding;
-    f->kind = s[0], f->severity = s[1], f->row_id = s[2], f->section = s[3], f->client = s[4], f->client_name = s[5], f->server = s[6];
-    f->server_name = s[7], f->transport = s[8], f->protocol = s[9], f->outcome = s[10], f->disposition = s[11], f->reason = s[12], f->parent = s[13];
-    f->waived_by = NULL;
-    k->community_id = s[14];
-    return k;
-}
-
 static void hold(struct ledger *l, struct entry *e, const struct notify_finding *n, bool by_limit)
 {
-    struct kept *kept = keep_copy(n);
+    struct kept *kept = kept_copy(n);
 
     if (by_limit && !e->held)
         l->held_back++;
@@ -270,6 +241,89 @@ static void tell_now(struct ledger *l, struct entry *e, struct notify_time now, 
     tell(aux, &a);
 }
 
+/* --- told with others ------------------------------------------------------------------------------------------------ */
+
+static uint64_t grown(uint64_t now, uint64_t then)
+{
+    return now >= then ? now - then : now; /* less: of another run */
+}
+
+static void add_to_fold(struct ledger *l, struct entry *e, const struct notify_finding *n, int64_t now)
+{
+    const struct store_finding *f = n->finding;
+    struct fold                *fold = folds_find(l->folds, e->place, n, now);
+    bool escaped = f->disposition != NULL && strcmp(f->disposition, "escaped") == 0, rejected = f->disposition != NULL && strcmp(f->disposition, "rejected") == 0;
+    bool is_new = e->run_id != n->run_id || fold == NULL || fold->n == 0;
+
+    if (fold == NULL) {
+        l->held_back += is_new; /* no memory */
+        return;
+    }
+    if (is_new)
+        e->flows = e->packets = e->bytes = 0, e->escaped = e->rejected = false;
+    struct fold_growth by = {grown(f->flows, e->flows), grown(f->packets, e->packets), grown(f->bytes, e->bytes), escaped - e->escaped,
+                             rejected - e->rejected, is_new};
+    if (fold->nth == 0 && fold->n == 0)
+        fold->next_ns = now + GATHER_NS;
+    fold_add(fold, n, &by);
+    e->run_id = n->run_id;
+    e->flows = f->flows;
+    e->packets = f->packets;
+    e->bytes = f->bytes;
+    e->escaped = escaped;
+    e->rejected = rejected;
+    e->seen_ns = now;
+}
+
+static void tell_fold(struct ledger *l, struct fold *fold, struct notify_time now, ledger_tell *tell, void *aux)
+{
+    size_t               step = fold->nth < l->n_repeat ? fold->nth : l->n_repeat - 1;
+    struct store_finding f;
+
+    fold_finding(fold, &l->sentence, &f);
+    struct alert a = {.now = now, .finding = &f, .run_id = fold->run_id, .nth = fold->nth + 1, .kind = kind_of(&f), .severity = fold->severity, .like = fold->n};
+    fold->nth++;
+    fold->next_ns = now.steady_ns + l->repeat_ns[step];
+    fold->n_told = fold->n;
+    fold->flows_told = fold->flows;
+    fold->packets_told = fold->packets;
+    fold->held = false;
+    tell(aux, &a);
+}
+
+static void tell_folds(struct ledger *l, struct notify_time now, ledger_tell *tell, void *aux)
+{
+    for (struct fold *fold = l->folds != NULL ? folds_first(l->folds) : NULL; fold != NULL; fold = fold->next) {
+        if (!fold_has_news(fold) || now.steady_ns < fold->next_ns)
+            continue;
+        if (take_token(l, fold->nth, fold->severity)) {
+            tell_fold(l, fold, now, tell, aux);
+        } else if (!fold->held) {
+            fold->held = true;
+            l->held_back++;
+        }
+    }
+}
+
+/* --- what comes in --------------------------------------------------------------------------------------------------- */
+
+/* The finding's entry, with its place where it is told with others. */
+static struct entry *known_or_new(struct ledger *l, const struct store_finding *f, int64_t now)
+{
+    uint64_t      own = identity(l, f, false), folded = identity(l, f, true), place;
+    struct entry *e = l->folds != NULL ? find(l, folded) : NULL;
+
+    if (e != NULL && e->hash != 0 && !is_forgotten(l, e, now))
+        return e;
+    e = find(l, own);
+    if (l->folds == NULL || (e->hash != 0 && !is_forgotten(l, e, now)) || (place = folds_place(l->folds, f, now)) == 0)
+        return entry_for(l, own, severity_of(f), now);
+    e = entry_for(l, folded, severity_of(f), now);
+    if (e != NULL)
+        e->place = place;
+    return e;
+}
+
 void ledger_finding(struct ledger *l, struct notify_time now, const struct notify_finding *n, ledger_tell *tell, void *aux)
 {
     const struct store_finding *f = n->finding;
@@ -277,16 +331,20 @@ void ledger_finding(struct ledger *l, struct notify_time now, const struct notif
     if (f->waived_by != NULL || severity_of(f) > l->least)
         return;
     refill(l, now.steady_ns);
-    struct entry *e = entry_for(l, identity(l, f), severity_of(f), now.steady_ns);
+    struct entry *e = known_or_new(l, f, now.steady_ns);
     if (e == NULL) {
         l->held_back += n->is_new;
+        return;
+    }
+    if (e->place != 0) {
+        add_to_fold(l, e, n, now.steady_ns);
         return;
     }
     if (e->nth > 0 && e->kept == NULL && f->flows == e->flows && f->packets == e->packets)
         return;
     e->seen_ns = now.steady_ns;
     bool is_due = e->nth == 0 || now.steady_ns >= e->next_ns;
-    if (is_due && e->kept == NULL && take_token(l, e, severity_of(f)))
+    if (is_due && e->kept == NULL && take_token(l, e->nth, severity_of(f)))
         tell_now(l, e, now, n, tell, aux);
     else
         hold(l, e, n, is_due && e->kept == NULL); /* one that waits already is told by ledger_due() */
@@ -301,7 +359,7 @@ void ledger_due(struct ledger *l, struct notify_time now, ledger_tell *tell, voi
         struct entry *e = &l->entries[*link];
         bool          is_due = e->nth == 0 || now.steady_ns >= e->next_ns;
 
-        if (!is_due || !take_token(l, e, severity_of(&e->kept->finding))) {
+        if (!is_due || !take_token(l, e->nth, severity_of(&e->kept->finding))) {
             if (is_due && !e->held) {
                 e->held = true;
                 l->held_back++;
@@ -319,6 +377,34 @@ void ledger_due(struct ledger *l, struct notify_time now, ledger_tell *tell, voi
         free(k);
     }
     l->last_waiting = last;
+    tell_folds(l, now, tell, aux);
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------------------ */
+
+void ledger_end(struct ledger *l, struct notify_time now, ledger_tell *tell, void *aux, struct ledger_untold *ret)
+{
+    *ret = (struct ledger_untold){0};
+    for (uint32_t at = l->first_waiting; at != NO_ENTRY; at = l->entries[at].next_waiting) {
+        struct entry         *e = &l->entries[at];
+        struct kept          *k = e->kept;
+        struct notify_finding n = {.run_id = k->run_id, .finding = &k->finding, .community_id = k->community_id};
+        enum severity         severity = severity_of(&k->finding);
+
+        if (e->nth > 0)
+            ret->grown++;
+        else if (severity <= SEVERITY_HIGH)
+            tell_now(l, e, now, &n, tell, aux);
+        else
+            ret->findings[kind_of(&k->finding)][severity]++;
+        e->kept = NULL;
+        free(k);
+    }
+    l->first_waiting = l->last_waiting = NO_ENTRY;
+    l->n_waiting = 0;
+    for (struct fold *fold = l->folds != NULL ? folds_first(l->folds) : NULL; fold != NULL; fold = fold->next)
+        if (fold_has_news(fold))
+            tell_fold(l, fold, now, tell, aux);
 }
 
 uint64_t ledger_held_back(const struct ledger *l)
@@ -328,5 +414,9 @@ uint64_t ledger_held_back(const struct ledger *l)
 
 size_t ledger_waiting(const struct ledger *l)
 {
-    return l->n_waiting;
+    size_t n = l->n_waiting;
+
+    for (const struct fold *fold = l->folds != NULL ? folds_first(l->folds) : NULL; fold != NULL; fold = fold->next)
+        n += fold->held;
+    return n;
 }

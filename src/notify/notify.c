@@ -155,6 +155,46 @@ static void tell_held_back(struct notifier *n, struct notify_time now)
     out_free(&out);
 }
 
+static void put_untold(struct out *out, const struct ledger_untold *untold)
+{
+    const char *separator = ": ";
+
+    for (unsigned s = 0; s <= SEVERITY_NOTICE; s++)
+        for (unsigned k = 0; k < FINDING_N_KINDS; k++) {
+            if (untold->findings[k][s] == 0)
+                continue;
+            out_text(out, separator);
+            out_count(out, untold->findings[k][s]);
+            out_format(out, " %s %s", severity_name((enum severity)s), finding_kind_name((enum finding_kind)k));
+            separator = ", ";
+        }
+}
+
+void notify_end(struct notifier *n, struct notify_time now)
+{
+    struct ledger_untold untold;
+    struct out           out = {0};
+    uint64_t             sum = 0;
+
+    ledger_end(n->ledger, now, tell_all, n, &untold);
+    for (unsigned i = 0; i < FINDING_N_KINDS * (SEVERITY_NOTICE + 1); i++)
+        sum += untold.findings[i / (SEVERITY_NOTICE + 1)][i % (SEVERITY_NOTICE + 1)];
+    if (sum + untold.grown == 0)
+        return;
+    out_count(&out, sum);
+    out_text(&out, sum == 1 ? " finding was never told" : " findings were never told");
+    put_untold(&out, &untold);
+    if (untold.grown > 0) {
+        out_text(&out, "; ");
+        out_count(&out, untold.grown);
+        out_text(&out, untold.grown == 1 ? " has grown since it was told" : " have grown since they were told");
+    }
+    out_text(&out, "; the record has all");
+    if (!out.cut)
+        notify_message(n, now, sum > 0 ? NOTIFY_WARNING : NOTIFY_INFO, out.text);
+    out_free(&out);
+}
+
 void notify_tick(struct notifier *n, struct notify_time now, const struct notify_vitals *vitals)
 {
     ledger_due(n->ledger, now, tell_all, n);

@@ -15,6 +15,7 @@ struct alert {
     unsigned                    nth;          /* 1: told for the first time */
     enum finding_kind           kind;
     enum severity               severity;
+    uint64_t                    like;         /* 0: one finding; else so many like ones: see fold.h */
 };
 
 struct message {

@@ -57,7 +57,7 @@ static void tell_alert(struct sink *sink, const struct alert *a)
     if (s->options.color)
         out_text(out, "\033[m");
     out_text(out, a->nth > 1 ? " (more): " : ": ");
-    put_sentence(out, f, a->nth);
+    put_sentence(out, f, a->nth, s->options.brief);
     out_text(out, "\n");
     put_ready(s, a->now);
 }

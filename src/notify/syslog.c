@@ -94,7 +94,7 @@ static void tell_alert(struct sink *sink, const struct alert *a)
         out_sd_param(&s->out, fields.list[i].name, fields.list[i].value);
     out_text(&s->out, "] ");
     put_text(s, &at);
-    put_sentence(&s->out, a->finding, a->nth);
+    put_sentence(&s->out, a->finding, a->nth, false);
     take_back_bom(s, at);
     send_out(s, a->now);
 }

@@ -165,7 +165,7 @@ void top_alert(struct top *t, const struct alert *a)
     line->severity = a->severity;
     put_clock(&out, a->finding->last_ns != 0 ? a->finding->last_ns : a->now.wall_ns);
     out_format(&out, "%s %s: ", severity_name(a->severity), finding_kind_name(a->kind));
-    put_sentence(&out, a->finding, a->nth);
+    put_sentence(&out, a->finding, a->nth, true);
     set_text(line, &out);
 }
 

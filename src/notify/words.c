@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -59,9 +60,20 @@ char *folder_of(const char *path)
     return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
 }
 
-void put_sentence(struct out *out, const struct store_finding *f, unsigned nth)
+size_t first_sentence(const char *text)
 {
-    out_plain(out, f->reason);
+    for (const char *at = text; (at = strstr(at, ". ")) != NULL; at += 2)
+        if (at < text + 2 || at[-2] != ' ' || (at[-1] >= '0' && at[-1] <= '9')) /* not after an initial */
+            return (size_t)(at + 1 - text);
+    return strlen(text);
+}
+
+void put_sentence(struct out *out, const struct store_finding *f, unsigned nth, bool brief)
+{
+    char *first = brief && f->reason != NULL ? strndup(f->reason, first_sentence(f->reason)) : NULL;
+
+    out_plain(out, first != NULL ? first : f->reason);
+    free(first);
     if (nth < 2)
         return;
     out_text(out, " [");
@@ -75,7 +87,7 @@ void put_clock(struct out *out, int64_t ns)
     time_t    seconds = (time_t)(ns / 1000000000);
 
     if (gmtime_r(&seconds, &tm) != NULL)
-        out_format(out, "%02d:%02d:%02d ", tm.tm_hour, tm.tm_min, tm.tm_sec);
+        out_format(out, "%02d:%02d:%02dZ ", tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 uint64_t count_findings(const struct notify_vitals *v, uint64_t *ret_notices)

@@ -17,9 +17,11 @@ int               level_of(enum severity);                   /* syslog's severit
 void put_end(struct out *, const char *name, const char *address);
 /* "12 flows, 34 packets, 5.6 kB" */
 void put_counts(struct out *, const struct store_finding *);
-/* The finding's sentence; from the second telling on with the counts as they stand. */
-void put_sentence(struct out *, const struct store_finding *, unsigned nth);
-/* "10:00:00 " of that time, UTC. */
+/* The finding's sentences, or the first of them; from the second telling on with the counts as they stand. */
+void put_sentence(struct out *, const struct store_finding *, unsigned nth, bool brief);
+/* The length of the first sentence; all of it where there is one only. */
+size_t first_sentence(const char *text);
+/* "10:00:00Z " of that time, UTC. */
 void put_clock(struct out *, int64_t ns);
 /* "12,345 packets, 0 lost, 67 flows, 3 findings": the run in one line of ASCII. */
 void put_status(struct out *, const struct notify_vitals *);

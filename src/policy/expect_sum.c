@@ -103,6 +103,8 @@ static char *sum_sentence(const struct expectation *first, const uint64_t n[stat
 {
     char buf[SUM_SIZE], length[32], start[TIME_SIZE], end[TIME_SIZE], others[128] = "";
 
+    if (n_all == 1) /* its time is the run's */
+        return strdup(first->reason);
     add_count(others, sizeof(others), n[SUM_SEEN], n[SUM_SEEN] == 1 ? "shows the flow" : "show the flow");
     add_count(others, sizeof(others), n_all - n_these - n[SUM_SEEN] - n[SUM_OPEN], first->outcome == EXPECT_NEVER_ATTEMPTED ? "failed" : "had no attempt");
     add_count(others, sizeof(others), n[SUM_OPEN], n[SUM_OPEN] == 1 ? "proves nothing" : "prove nothing");

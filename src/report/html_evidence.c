@@ -66,8 +66,9 @@ static int put_inputs(struct html *h, struct err *reterr)
     return rc != 0 ? rc
                    : html_table(h, digests, N_OF(digests),
                                 "SELECT input_id, CASE WHEN damaged THEN 'damaged: ' || coalesce(damage, 'not read to"
-                                " its end') ELSE 'read to its end' END, bytes, snaplen, coalesce(sha256, 'not asked"
-                                " for') FROM inputs WHERE run_id = ?1 ORDER BY input_id",
+                                " its end') WHEN linktype = 'live' THEN 'live' ELSE 'read to its end' END, CASE WHEN"
+                                " linktype IS NOT 'live' THEN bytes END, snaplen, coalesce(sha256, CASE WHEN linktype ="
+                                " 'live' THEN '' ELSE 'not asked for' END) FROM inputs WHERE run_id = ?1 ORDER BY input_id",
                                 MOST_INPUTS, "inputs", "", reterr);
 }
 

@@ -14,6 +14,7 @@ import re
 import select
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -118,7 +119,7 @@ def check_outputs(flowaudit, root, folder):
             return any(word in text for text in told)
 
     run = start(flowaudit, f'{root}/samples/incident.yaml', folder, '--ndjson', f'{folder}/alerts', '--metrics', f'unix:{folder}/metrics', '--metrics',
-                f'{folder}/m.prom', '--on-finding', hook, '--alerts', 'notice,100000/m', stderr=subprocess.PIPE, text=True,
+                f'{folder}/m.prom', '--on-finding', hook, '--alerts', 'each,notice,100000/m', stderr=subprocess.PIPE, text=True,
                 env={**os.environ, 'NOTIFY_SOCKET': f'{folder}/manager', 'WATCHDOG_USEC': '3000000'})
     wait_for('READY=1', 20, lambda: manager_says('READY=1'))
     send(f'{root}/samples/incident.pcapng')
@@ -148,6 +149,31 @@ def check_outputs(flowaudit, root, folder):
     wait_for('the hook', 60, lambda: sum(1 for _ in open(f'{folder}/hooked', encoding='utf-8')) == len(alerts))
     assert not os.path.exists(f'{folder}/m.prom') and not os.path.exists(f'{folder}/metrics')
     print(f'{packets} packets, {len(alerts)} alerts, {len(told)} messages to the service manager')
+
+
+def check_folds(flowaudit, root, folder):
+    """A scan among other findings is a few alerts and one that grows, everywhere alike; nothing is dropped at the end without a word."""
+    run = start(flowaudit, f'{root}/samples/incident.yaml', folder, '--ndjson', f'{folder}/alerts', stderr=subprocess.PIPE, text=True)
+    time.sleep(1)
+    send(f'{root}/samples/incident.pcapng')
+    time.sleep(4)
+    run.send_signal(signal.SIGTERM)
+    errors = run.communicate(timeout=60)[1]
+    with open(f'{folder}/alerts', encoding='utf-8') as f:
+        alerts = [a for a in map(json.loads, f) if a['event']['kind'] == 'alert']
+    scan = [a for a in alerts if a.get('source', {}).get('address') == '10.20.77.9' and a['event']['code'] == 'unknown-host']
+    folded = [a for a in scan if a['event']['action'] == 'findings-like']
+    assert len(scan) < 12 and folded and max(a['flowaudit']['like'] for a in folded) > 50, [a['message'] for a in scan]
+    assert re.search(r'10\.20\.77\.9 to unity1 \(10\.20\.1\.10\): \d+ more like findings, tcp/\d+-\d+ \(', folded[-1]['message']), folded[-1]
+    assert len(re.findall(r'^\d\d:\d\d:\d\dZ [a-z]+ [a-z-]+', errors, re.MULTILINE)) == len(alerts), errors
+    with sqlite3.connect(f'{folder}/live.db') as db:
+        recorded = db.execute("SELECT kind, severity, count(*) FROM findings WHERE severity <> 'notice' AND waived_by IS NULL GROUP BY 1, 2").fetchall()
+        assert db.execute('SELECT min(finding_id) FROM findings').fetchone()[0] == 1, 'there is no finding 1'
+    for kind, severity, n in recorded:
+        mine = [a for a in alerts if a['event']['code'] == kind and a['log']['level'] == severity]
+        latest = {a['flowaudit']['finding_id']: a['flowaudit'].get('like', 1) for a in mine if a['event']['action'] != 'finding-grew'}
+        assert sum(latest.values()) >= n, f'{n} findings {severity} {kind} are recorded, and {latest} were told'
+    print(f'{len(alerts)} alerts for {sum(n for _, _, n in recorded)} findings, {len(scan)} of them for the scan')
 
 
 def check_top(flowaudit, root, folder, lines, columns):
@@ -205,7 +231,7 @@ def check_refused(flowaudit, root, folder):
 def main():
     flowaudit, root = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
     enter_namespace()
-    for check in (check_outputs, check_refused, lambda *a: check_top(*a, 24, 80), lambda *a: check_top(*a, 10, 40)):
+    for check in (check_outputs, check_folds, check_refused, lambda *a: check_top(*a, 24, 80), lambda *a: check_top(*a, 10, 40)):
         with tempfile.TemporaryDirectory() as folder:
             check(flowaudit, root, folder)
     return 0

@@ -11,7 +11,7 @@
 #define MAX_TOLD 4096
 
 static struct ledger *ledger;
-static struct { unsigned nth; uint64_t flows; enum severity severity; char client[64]; char community[64]; } told[MAX_TOLD];
+static struct { unsigned nth; uint64_t flows; enum severity severity; char client[64]; char community[64]; uint64_t like, packets; char reason[512]; } told[MAX_TOLD];
 static unsigned n_told;
 
 static void note(void *aux, const struct alert *a)
@@ -23,16 +23,28 @@ static void note(void *aux, const struct alert *a)
     told[n_told].severity = a->severity;
     snprintf(told[n_told].client, sizeof(told[0].client), "%s", a->finding->client != NULL ? a->finding->client : "");
     snprintf(told[n_told].community, sizeof(told[0].community), "%s", a->community_id != NULL ? a->community_id : "");
+    told[n_told].like = a->like;
+    told[n_told].packets = a->finding->packets;
+    snprintf(told[n_told].reason, sizeof(told[0].reason), "%s", a->finding->reason);
     n_told++;
 }
 
-static void make(const struct notify_options *o)
+static void make_folding(const struct notify_options *o)
 {
     struct err e = {0};
 
     ledger_free(ledger);
     n_told = 0;
     ck_assert_msg(ledger_new(o, &ledger, &e) == 0, "%s", e.msg);
+}
+
+/* Each finding on its own. */
+static void make(const struct notify_options *o)
+{
+    struct notify_options each = *o;
+
+    each.each = true;
+    make_folding(&each);
 }
 
 static void setup(void)
@@ -276,6 +288,190 @@ START_TEST(a_full_ledger_costs_no_more)
 }
 END_TEST
 
+/* --- like findings as one ------------------------------------------------------------------------------------------- */
+
+static struct store_finding probe(uint16_t port, const char *outcome, const char *disposition)
+{
+    struct store_finding f = bed_finding();
+
+    f.kind = "unknown-host";
+    f.severity = "medium";
+    f.client = "10.20.77.9";
+    f.client_name = NULL;
+    f.has_port = true;
+    f.transport = "tcp";
+    f.server_port = port;
+    f.protocol = NULL;
+    f.outcome = outcome;
+    f.disposition = disposition;
+    f.reason = "10.20.77.9 tried to connect to unity1. It is not a host of the site.";
+    f.flows = f.packets = 1;
+    return f;
+}
+
+START_TEST(a_scan_of_ports_is_three_alerts_and_one_that_grows)
+{
+    make_folding(&(struct notify_options){0});
+    for (uint16_t port = 1; port <= 115; port++) {
+        struct store_finding f = probe(port, "refused", "rejected");
+        grow(0, &f);
+    }
+    ck_assert_uint_eq(n_told, 3);
+    due(1);
+    ck_assert_uint_eq(n_told, 3); /* it is gathered for a moment */
+    due(2);
+    ck_assert_uint_eq(n_told, 4);
+    ck_assert_uint_eq(told[3].like, 112);
+    ck_assert_uint_eq(told[3].packets, 112);
+    ck_assert_str_eq(told[3].reason, "10.20.77.9 to unity1 (10.20.1.10): 112 more like findings, tcp/4-115 (112 rejected), for example: "
+                     "10.20.77.9 tried to connect to unity1.");
+    for (uint16_t port = 116; port <= 200; port++) {
+        struct store_finding f = probe(port, "refused", "rejected");
+        grow(5, &f);
+    }
+    due(61);
+    ck_assert_uint_eq(n_told, 4);
+    due(62);
+    ck_assert_uint_eq(n_told, 5);
+    ck_assert_uint_eq(told[4].nth, 2);
+    ck_assert_uint_eq(told[4].like, 197);
+    due(100000);
+    ck_assert_uint_eq(n_told, 5); /* nothing grew */
+    ck_assert_uint_eq(ledger_held_back(ledger), 0);
+}
+END_TEST
+
+START_TEST(a_member_that_grows_or_is_answered_after_all_is_no_other_one)
+{
+    make_folding(&(struct notify_options){0});
+    for (uint16_t port = 1; port <= 10; port++) {
+        struct store_finding f = probe(port, "unanswered", "rejected");
+        grow(0, &f);
+    }
+    struct store_finding f = probe(10, "established", "escaped");
+    f.packets = 9;
+    grow(1, &f);
+    grow(1, &f);
+    due(2);
+    ck_assert_uint_eq(told[3].like, 7);
+    ck_assert_uint_eq(told[3].packets, 15);
+    ck_assert_ptr_nonnull(strstr(told[3].reason, "7 more like findings, tcp/4-10 (1 escaped, 6 rejected)"));
+}
+END_TEST
+
+START_TEST(a_graver_finding_of_the_same_hosts_is_told_itself)
+{
+    make_folding(&(struct notify_options){0});
+    for (uint16_t port = 1; port <= 50; port++) {
+        struct store_finding f = probe(port, "refused", "rejected");
+        grow(0, &f);
+    }
+    struct store_finding f = probe(445, "established", "escaped");
+    f.severity = "high";
+    grow(0, &f);
+    ck_assert_uint_eq(n_told, 4);
+    ck_assert_uint_eq(told[3].like, 0);
+    f.kind = "wrong-protocol";
+    f.severity = "medium";
+    grow(0, &f);
+    ck_assert_uint_eq(n_told, 5);
+}
+END_TEST
+
+START_TEST(a_scan_of_hosts_is_one_too_and_so_are_many_clients_of_one_server)
+{
+    char buf[32];
+
+    make_folding(&(struct notify_options){0});
+    for (unsigned i = 0; i < 50; i++) { /* of one client */
+        struct store_finding f = probe(22, "refused", "rejected");
+        snprintf(buf, sizeof(buf), "10.20.5.%u", i);
+        f.server = buf;
+        f.server_name = NULL;
+        grow(0, &f);
+    }
+    ck_assert_uint_eq(n_told, 3);
+    for (unsigned i = 0; i < 50; i++) { /* to one server */
+        struct store_finding f = probe(23, "refused", "rejected");
+        snprintf(buf, sizeof(buf), "10.20.6.%u", i);
+        f.client = buf;
+        grow(0, &f);
+    }
+    ck_assert_uint_eq(n_told, 6);
+    due(2);
+    ck_assert_uint_eq(n_told, 8);
+    ck_assert_ptr_nonnull(strstr(told[6].reason, "10.20.77.9 to several hosts: 47 more like findings, tcp/22 "));
+    ck_assert_ptr_nonnull(strstr(told[7].reason, "several hosts to unity1 (10.20.1.10): 47 more like findings, tcp/23 "));
+    ck_assert_str_eq(told[7].client, "");
+}
+END_TEST
+
+START_TEST(a_new_run_counts_anew)
+{
+    make_folding(&(struct notify_options){0});
+    for (int64_t run = 1; run <= 2; run++)
+        for (uint16_t port = 1; port <= 10; port++) {
+            struct store_finding f = probe(port, "refused", "rejected");
+            ledger_finding(ledger, bed_time(run), &(struct notify_finding){.run_id = run, .finding = &f}, note, NULL);
+        }
+    due(4);
+    ck_assert_uint_eq(n_told, 4);
+    ck_assert_uint_eq(told[3].like, 7);
+    ck_assert_uint_eq(told[3].packets, 7);
+}
+END_TEST
+
+START_TEST(a_scan_does_not_eat_the_limit_of_others)
+{
+    make_folding(&(struct notify_options){.rate = 1, .burst = 8});
+    for (unsigned i = 0; i < 5000; i++) {
+        struct store_finding f = probe((uint16_t)(i + 1), "refused", "rejected");
+        grow(0, &f);
+    }
+    struct store_finding other = bed_finding();
+    other.severity = "medium";
+    grow(0, &other);
+    ck_assert_uint_eq(n_told, 4);
+    ck_assert_str_eq(told[3].client, other.client);
+}
+END_TEST
+
+START_TEST(at_the_end_what_waits_is_told_or_counted)
+{
+    struct ledger_untold untold;
+    char                 buf[32];
+
+    make(&(struct notify_options){.rate = 1, .burst = 4});
+    for (unsigned i = 0; i < 20; i++) {
+        struct store_finding f = from(i, i % 4 == 0 ? "high" : "medium", buf);
+        grow(0, &f);
+    }
+    struct store_finding f = from(0, "high", buf);
+    f.flows++;
+    grow(1, &f);
+    unsigned before = n_told;
+    ledger_end(ledger, bed_time(2), note, NULL, &untold);
+    ck_assert_uint_gt(n_told, before);
+    unsigned n_high = 0, n_medium = 0;
+    for (unsigned i = 0; i < n_told; i++) {
+        n_high += told[i].severity == SEVERITY_HIGH;
+        n_medium += told[i].severity == SEVERITY_MEDIUM;
+    }
+    ck_assert_uint_eq(n_high, 5); /* all of them */
+    ck_assert_uint_eq(untold.findings[FINDING_WRONG_PROTOCOL][SEVERITY_MEDIUM] + n_medium, 15);
+    ck_assert_uint_eq(untold.findings[FINDING_WRONG_PROTOCOL][SEVERITY_HIGH], 0);
+    ck_assert_uint_eq(untold.grown, 1);
+    ck_assert_uint_eq(ledger_waiting(ledger), 0);
+    make_folding(&(struct notify_options){0});
+    for (uint16_t port = 1; port <= 10; port++) {
+        f = probe(port, "refused", "rejected");
+        grow(0, &f);
+    }
+    ledger_end(ledger, bed_time(0), note, NULL, &untold);
+    ck_assert_uint_eq(told[3].like, 7);
+}
+END_TEST
+
 Suite *suite_notify_ledger(void);
 Suite *suite_notify_ledger(void)
 {
@@ -294,6 +490,13 @@ Suite *suite_notify_ledger(void)
     tcase_add_test(tc, memory_is_bounded_and_what_does_not_fit_is_counted);
     tcase_add_test(tc, a_flood_of_lesser_findings_leaves_room_for_grave_ones);
     tcase_add_test(tc, a_full_ledger_costs_no_more);
+    tcase_add_test(tc, a_scan_of_ports_is_three_alerts_and_one_that_grows);
+    tcase_add_test(tc, a_member_that_grows_or_is_answered_after_all_is_no_other_one);
+    tcase_add_test(tc, a_graver_finding_of_the_same_hosts_is_told_itself);
+    tcase_add_test(tc, a_scan_of_hosts_is_one_too_and_so_are_many_clients_of_one_server);
+    tcase_add_test(tc, a_new_run_counts_anew);
+    tcase_add_test(tc, a_scan_does_not_eat_the_limit_of_others);
+    tcase_add_test(tc, at_the_end_what_waits_is_told_or_counted);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -215,11 +215,11 @@ START_TEST(standard_error_has_a_line_for_each_alert)
 
     bed_tell(n, 0, &f);
     take(fd);
-    ck_assert_str_eq(text, "09:00:00 high wrong-protocol: admin1 (10.20.6.10) connected to unity1 (10.20.1.10) on TCP 5010, carrying HTTP.\n");
+    ck_assert_str_eq(text, "09:00:00Z high wrong-protocol: admin1 (10.20.6.10) connected to unity1 (10.20.1.10) on TCP 5010, carrying HTTP.\n");
     f.flows = 1200;
     bed_tell(n, 60, &f);
     take(fd);
-    ck_assert_str_eq(text, "09:00:00 high wrong-protocol (more): admin1 (10.20.6.10) connected to unity1 (10.20.1.10) on TCP 5010, carrying HTTP. "
+    ck_assert_str_eq(text, "09:00:00Z high wrong-protocol (more): admin1 (10.20.6.10) connected to unity1 (10.20.1.10) on TCP 5010, carrying HTTP. "
                            "[1,200 flows, 12 packets, 3.4 kB by now]\n");
     notify_message(n, bed_time(0), NOTIFY_WARNING, "a\033b");
     take(fd);
@@ -251,11 +251,11 @@ START_TEST(the_line_of_a_terminal_gives_way_and_comes_back)
 
     notify_tick(n, bed_time(0), &v);
     take(fd);
-    ck_assert_str_eq(text, "\r09:00:00 980 packets, 21 dropped, 10 flows, 5 findings, eth\033[K");
+    ck_assert_str_eq(text, "\r09:00:00Z 980 packets, 21 dropped, 10 flows, 5 findings, et\033[K");
     bed_tell(n, 0, &f);
     take(fd);
-    ck_assert_int_eq(strncmp(text, "\r\033[K09:00:00 high", 17), 0);
-    ck_assert_ptr_nonnull(strstr(text, "HTTP.\n\r09:00:00 980 packets"));
+    ck_assert_int_eq(strncmp(text, "\r\033[K09:00:00Z high", 18), 0);
+    ck_assert_ptr_nonnull(strstr(text, "HTTP.\n\r09:00:00Z 980 packets"));
     notify_free(n);
     n = NULL;
     take(fd);

@@ -166,7 +166,7 @@ START_TEST(the_service_manager_is_told_of_states_and_life)
     ck_assert_str_eq(bed_receive(server, text, sizeof(text)), "READY=1\nSTATUS=listening\\u000aon eth1\n");
     notify_tick(n, bed_time(1), &v);
     ck_assert_str_eq(bed_receive(server, text, sizeof(text)),
-                     "WATCHDOG=1\nSTATUS=09:00:00 980 packets, 21 dropped, 10 flows, 5 findings, eth2 is down\n");
+                     "WATCHDOG=1\nSTATUS=09:00:00Z 980 packets, 21 dropped, 10 flows, 5 findings, eth2 is down\n");
     notify_tick(n, bed_time(100), NULL); /* no new counters: no sign of life */
     ck_assert_str_eq(bed_receive(server, text, sizeof(text)), "");
     for (int64_t t = 2; t <= 31; t++)

@@ -125,7 +125,7 @@ START_TEST(the_table_fits_terminals_of_any_size)
     ck_assert_str_eq(screen[4], "CLIENT         SERVER         SERVICE   VERDICT          FLOWS    BYTES   RATE/s");
     ck_assert_str_eq(screen[5], "10.20.6.0      unity1         tcp/5010  wrong-protocol    1.2M   1.0 MB         ");
     ck_assert(shown("LATEST FINDINGS"));
-    ck_assert(shown("09:00:00 high wrong-protocol: admin1 (10.20.6.10) connected to unity1"));
+    ck_assert(shown("09:00:00Z high wrong-protocol: admin1 (10.20.6.10) connected to unity1"));
     ck_assert_str_eq(screen[23], "q quit  p pause  s sort: bytes  f show: both");
     draw(10, 40);
     ck_assert_ptr_nonnull(strstr(screen[2], "CLIENT"));
