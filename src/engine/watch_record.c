@@ -493,13 +493,13 @@ static struct written_entry *entry_of(struct recording *r, const struct finding 
     struct written_entry *last = written_find(r->written, WRITTEN_ENDS, &ends, sizeof(ends));
     if (last == NULL)
         return NULL;
+    const uint64_t before[2] = {last->of[0], last->of[1]};
     last->pass = r->pass;
-    struct written_entry *e = written_follow(r->written, WRITTEN_FINDING, identity, sizeof(*identity), last->of, r->pass);
-    last = written_find(r->written, WRITTEN_ENDS, &ends, sizeof(ends)); /* where it is now */
-    if (e == NULL || last == NULL)
-        return NULL;
-    memcpy(last->of, e->key, sizeof(last->of));
-    return written_find(r->written, WRITTEN_FINDING, identity, sizeof(*identity));
+    struct written_entry *e = written_follow(r->written, WRITTEN_FINDING, identity, sizeof(*identity), before, r->pass);
+    last = written_known(r->written, WRITTEN_ENDS, &ends, sizeof(ends)); /* where it is now */
+    if (e != NULL && last != NULL)
+        memcpy(last->of, e->key, sizeof(last->of));
+    return e;
 }
 
 /* First those that are known: what they have is nobody else's. */

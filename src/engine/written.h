@@ -35,7 +35,7 @@ void written_free(struct written *);
 uint64_t written_hash(const struct written *, const void *bytes, size_t size);
 /* The entry of these identifying bytes, made where there is none.  NULL: no memory.  Valid until the next call. */
 struct written_entry *written_find(struct written *, enum written_kind, const void *identity, size_t size);
-/* The entry where there is one, else NULL. */
+/* The entry where there is one, else NULL.  Valid until the next written_find() or written_follow(). */
 struct written_entry *written_known(struct written *, enum written_kind, const void *identity, size_t size);
 /* A new entry takes over the number, and the row, of the one with that key, if that one was not seen in this pass.  NULL: as written_find(). */
 struct written_entry *written_follow(struct written *, enum written_kind, const void *identity, size_t size, const uint64_t key[static 2], uint32_t pass);
