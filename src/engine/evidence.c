@@ -39,6 +39,7 @@ struct evidence {
     struct sender *senders;  /* sorted */
     struct sight  *networks; /* between whose hosts both directions are seen: sorted by (from, to) */
     size_t         n_sights, n_senders, n_networks;
+    bool           needed;   /* some attempt failed in a way that others' packets explain; else nothing is gathered */
     bool           copies;   /* packets are in the capture twice, with a router between */
 };
 
@@ -152,9 +153,23 @@ static void evidence_free(struct evidence *e)
     free(e->networks);
 }
 
+static bool is_allowed(const struct conversation *c)
+{
+    return c->key.verdict == VERDICT_ALLOWED || c->key.verdict == VERDICT_UNDOCUMENTED;
+}
+
+/* Is it one that settle_resets() or settle_silence() looks for evidence for? */
+static bool needs_evidence(const struct conversation *c)
+{
+    return c->key.summed == SUM_NONE &&
+           ((c->key.outcome == OUTCOME_REFUSED && c->rst[1].min != 0) || (c->key.outcome == OUTCOME_UNANSWERED && is_allowed(c)));
+}
+
 static int evidence_gather(struct audit *a, struct evidence *e, struct err *reterr)
 {
-    size_t room = 2 * a->n_conversations + 1;
+    for (size_t i = 0; i < a->n_conversations && !e->needed; i++)
+        e->needed = needs_evidence(a->conversations[i]);
+    size_t room = e->needed ? 2 * a->n_conversations + 1 : 1;
 
     e->sights = calloc(room, sizeof(*e->sights));
     e->senders = calloc(room, sizeof(*e->senders));
@@ -168,7 +183,8 @@ static int evidence_gather(struct audit *a, struct evidence *e, struct err *rete
         if (c->key.summed != SUM_NONE || c->group || !concerns_site(a, c))
             continue;
         c->one_sided = is_one_sided(c);
-        add_sights(e, c);
+        if (e->needed)
+            add_sights(e, c);
         if (c->key.transport == IPPROTO_TCP && (c->one_sided || c->key.outcome == OUTCOME_ESTABLISHED)) {
             a->coverage.sessions += c->flows;
             a->coverage.one_sided += c->one_sided ? c->flows : 0;
@@ -254,7 +270,7 @@ static bool could_be_seen(const struct evidence *e, const struct addr *server, c
 
 static void settle_silence(const struct evidence *e, struct conversation *c)
 {
-    if (c->key.outcome == OUTCOME_UNANSWERED && (c->key.verdict == VERDICT_ALLOWED || c->key.verdict == VERDICT_UNDOCUMENTED) &&
+    if (c->key.outcome == OUTCOME_UNANSWERED && is_allowed(c) &&
         !could_be_seen(e, &c->key.server, &c->key.client))
         c->key.outcome = OUTCOME_ONE_WAY;
 }

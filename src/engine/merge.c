@@ -11,13 +11,6 @@
 
 _Static_assert(offsetof(struct shard_group_query, first_ns) == 24, "the key of a query is compared as bytes: no hidden padding");
 
-static int by_key(const void *pa, const void *pb)
-{
-    const struct conversation *a = *(struct conversation *const *)pa, *b = *(struct conversation *const *)pb;
-
-    return memcmp(&a->key, &b->key, sizeof(a->key));
-}
-
 static int by_start(const void *pa, const void *pb)
 {
     const struct conversation *a = *(struct conversation *const *)pa, *b = *(struct conversation *const *)pb;
@@ -61,20 +54,37 @@ static int gather(struct audit *a, struct err *reterr)
     return 0;
 }
 
-/* Shards may have sums of the same key each, and a key may have changed since the flows were folded. */
+/* Shards may have sums of the same key each, and a key may have changed since the flows were folded: all go into the first of them, and
+ * those that are left stay in their order. */
 static int absorb_equal(struct audit *a, struct err *reterr)
 {
-    size_t kept = 0;
-    int    rc = 0;
+    size_t          kept = 0, n_slots = 1024;
+    struct hash_key secret;
+    int             rc = hash_key_random(&secret, reterr);
 
-    if (a->n_conversations > 1)
-        qsort(a->conversations, a->n_conversations, sizeof(struct conversation *), by_key);
+    if (rc != 0)
+        return rc;
+    while (n_slots < 2 * a->n_conversations)
+        n_slots *= 2;
+    uint32_t *slots = calloc(n_slots, sizeof(*slots)); /* position + 1 of a conversation that is left */
+    if (slots == NULL)
+        return err_set(reterr, -ENOMEM, "no memory to merge conversations");
     for (size_t i = 0; rc == 0 && i < a->n_conversations; i++) {
-        if (kept > 0 && by_key(&a->conversations[kept - 1], &a->conversations[i]) == 0)
-            rc = conversation_absorb(&a->limits, a->conversations[kept - 1], a->conversations[i]);
-        else
-            a->conversations[kept++] = a->conversations[i];
+        struct conversation *c = a->conversations[i];
+        uint64_t             words[sizeof(c->key) / 8];
+
+        memcpy(words, &c->key, sizeof(c->key));
+        size_t at = hash_words(&secret, words, sizeof(c->key) / 8) & (n_slots - 1);
+        while (slots[at] != 0 && memcmp(&a->conversations[slots[at] - 1]->key, &c->key, sizeof(c->key)) != 0)
+            at = (at + 1) & (n_slots - 1);
+        if (slots[at] != 0) {
+            rc = conversation_absorb(&a->limits, a->conversations[slots[at] - 1], c);
+        } else {
+            a->conversations[kept++] = c;
+            slots[at] = (uint32_t)kept;
+        }
     }
+    free(slots);
     a->n_conversations = kept;
     return rc == 0 ? 0 : err_set(reterr, rc, "no memory to merge conversations");
 }
@@ -130,13 +140,14 @@ static int by_port(const void *pa, const void *pb)
 }
 
 /* In every group of the sorted conversations the earliest 'peers_kept' stay, the others are summed up. */
-static void bound_groups(struct audit *a, int (*compare)(const struct conversation *, const struct conversation *), enum conversation_sum by)
+static void bound_groups(const struct audit *a, struct conversation **all, size_t n_all,
+                         int (*compare)(const struct conversation *, const struct conversation *), enum conversation_sum by)
 {
     const struct conversation *first = NULL; /* of the group */
     size_t                     n = 0;
 
-    for (size_t i = 0; i < a->n_conversations; i++) {
-        struct conversation *c = a->conversations[i];
+    for (size_t i = 0; i < n_all; i++) {
+        struct conversation *c = all[i];
 
         if (!conversation_is_bounded(&c->key))
             continue;
@@ -149,6 +160,28 @@ static void bound_groups(struct audit *a, int (*compare)(const struct conversati
         else
             n++;
     }
+}
+
+static int bound_peers(struct audit *a, struct err *reterr)
+{
+    size_t n = 0;
+
+    if (a->n_conversations <= a->options->peers_kept)
+        return 0;
+    struct conversation **bounded = calloc(a->n_conversations, sizeof(struct conversation *));
+    if (bounded == NULL)
+        return err_set(reterr, -ENOMEM, "no memory to merge conversations");
+    for (size_t i = 0; i < a->n_conversations; i++)
+        if (conversation_is_bounded(&a->conversations[i]->key))
+            bounded[n++] = a->conversations[i];
+    if (n > a->options->peers_kept) {
+        qsort(bounded, n, sizeof(struct conversation *), by_pair);
+        bound_groups(a, bounded, n, compare_pair, SUM_PORTS);
+        qsort(bounded, n, sizeof(struct conversation *), by_port);
+        bound_groups(a, bounded, n, compare_port, SUM_CLIENTS);
+    }
+    free(bounded);
+    return 0;
 }
 
 /* --- answers to broadcasts and multicasts ----------------------------------------------------------- */
@@ -313,10 +346,17 @@ static int mark_answers(struct audit *a, struct err *reterr)
 
 /* --- hosts --------------------------------------------------------------------------------------------- */
 
+/* What hosts are sorted by, and where one stands: small, so that sorting does not look for it. */
+struct host_key {
+    struct addr addr;
+    int64_t     window;
+    size_t      at;
+};
+
 static int by_addr_and_window(const void *pa, const void *pb)
 {
-    const struct shard_host *a = pa, *b = pb;
-    int                      c = addr_compare(&a->addr, &b->addr);
+    const struct host_key *a = pa, *b = pb;
+    int                    c = addr_compare(&a->addr, &b->addr);
 
     return c != 0 ? c : (a->window > b->window) - (a->window < b->window);
 }
@@ -331,30 +371,49 @@ static void absorb_host(struct shard_host *a, const struct shard_host *b)
     a->received += b->received;
 }
 
-static int merge_hosts(struct audit *a, struct err *reterr)
+static size_t gather_hosts(const struct audit *a, const struct shard_host **all, struct host_key *keys)
 {
-    size_t n = 0, kept = 0;
+    size_t n = 0;
 
-    for (size_t i = 0; i < a->n_parts; i++)
-        n += a->parts[i]->n_host_slots;
-    a->hosts = calloc(n + 1, sizeof(*a->hosts));
-    if (a->hosts == NULL)
-        return err_set(reterr, -ENOMEM, "no memory to merge hosts");
     for (size_t i = 0; i < a->n_parts; i++) {
         const struct shard_host *h = a->parts[i]->hosts;
 
-        for (size_t k = 0; k < a->parts[i]->n_host_slots; k++)
-            if (h[k].used)
-                a->hosts[a->n_hosts++] = h[k];
+        for (size_t k = 0; k < a->parts[i]->n_host_slots; k++) {
+            if (!h[k].used)
+                continue;
+            all[n] = &h[k];
+            keys[n] = (struct host_key){h[k].addr, h[k].window, n};
+            n++;
+        }
     }
-    qsort(a->hosts, a->n_hosts, sizeof(*a->hosts), by_addr_and_window);
-    for (size_t i = 0; i < a->n_hosts; i++) {
-        if (kept > 0 && by_addr_and_window(&a->hosts[kept - 1], &a->hosts[i]) == 0)
-            absorb_host(&a->hosts[kept - 1], &a->hosts[i]);
+    return n;
+}
+
+static int merge_hosts(struct audit *a, struct err *reterr)
+{
+    size_t room = 1;
+
+    for (size_t i = 0; i < a->n_parts; i++)
+        room += a->parts[i]->n_hosts;
+    const struct shard_host **all = calloc(room, sizeof(*all));
+    struct host_key          *keys = calloc(room, sizeof(*keys));
+    a->hosts = calloc(room, sizeof(*a->hosts));
+    if (a->hosts == NULL || keys == NULL || all == NULL) {
+        free(keys);
+        free(all);
+        return err_set(reterr, -ENOMEM, "no memory to merge hosts");
+    }
+    size_t n = gather_hosts(a, all, keys), kept = 0;
+    qsort(keys, n, sizeof(*keys), by_addr_and_window);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0 && by_addr_and_window(&keys[i - 1], &keys[i]) == 0)
+            absorb_host(&a->hosts[kept - 1], all[keys[i].at]);
         else
-            a->hosts[kept++] = a->hosts[i];
+            a->hosts[kept++] = *all[keys[i].at];
     }
     a->n_hosts = kept;
+    free(keys);
+    free(all);
     return 0;
 }
 
@@ -383,23 +442,47 @@ int audit_mark_answers(struct audit *a, struct err *reterr)
     return rc == 0 ? mark_answers(a, reterr) : rc;
 }
 
+/* As by_start(), with the time at hand: few begin at the same. */
+struct start {
+    int64_t              first_ns;
+    struct conversation *c;
+};
+
+static int by_time(const void *pa, const void *pb)
+{
+    const struct start *a = pa, *b = pb;
+
+    return a->first_ns != b->first_ns ? (a->first_ns < b->first_ns ? -1 : 1) : by_start(&a->c, &b->c);
+}
+
+static int sort_by_start(struct audit *a, struct err *reterr)
+{
+    struct start *starts = calloc(a->n_conversations + 1, sizeof(*starts));
+
+    if (starts == NULL)
+        return err_set(reterr, -ENOMEM, "no memory to merge conversations");
+    for (size_t i = 0; i < a->n_conversations; i++)
+        starts[i] = (struct start){a->conversations[i]->first_ns, a->conversations[i]};
+    qsort(starts, a->n_conversations, sizeof(*starts), by_time);
+    for (size_t i = 0; i < a->n_conversations; i++)
+        a->conversations[i] = starts[i].c;
+    free(starts);
+    return 0;
+}
+
+/* Of those whose keys became equal the earliest stays, where it stands. */
 int audit_order(struct audit *a, struct err *reterr)
 {
-    const size_t size = sizeof(struct conversation *);
-    int          rc = audit_settle(a, reterr);
+    int rc = audit_settle(a, reterr);
 
-    if (rc == 0 && a->n_conversations > a->options->peers_kept) {
-        qsort(a->conversations, a->n_conversations, size, by_pair);
-        bound_groups(a, compare_pair, SUM_PORTS);
-        qsort(a->conversations, a->n_conversations, size, by_port);
-        bound_groups(a, compare_port, SUM_CLIENTS);
-    }
+    if (rc == 0)
+        rc = bound_peers(a, reterr);
+    if (rc == 0)
+        rc = sort_by_start(a, reterr);
     if (rc == 0)
         rc = absorb_equal(a, reterr);
     if (rc != 0)
         return rc;
-    if (a->n_conversations > 1)
-        qsort(a->conversations, a->n_conversations, size, by_start);
     for (size_t i = 0; i < a->n_conversations; i++) {
         struct conversation *c = a->conversations[i];
 
