@@ -43,13 +43,20 @@ static bool ignored(const struct policy *p, const struct addr *a)
 struct ask {
     const struct policy       *p;
     const struct policy_query *q; /* turned, where the ends are */
+    const uint32_t            *rows; /* those that are looked at, or NULL: all */
+    size_t                     n_rows;
     uint32_t                   client, server;
     bool                       distinct;
 };
 
 static struct ask ask_back(const struct ask *a, const struct policy_query *turned)
 {
-    return (struct ask){a->p, turned, a->server, a->client, a->distinct};
+    struct ask back = *a;
+
+    back.q = turned;
+    back.client = a->server;
+    back.server = a->client;
+    return back;
 }
 
 static bool has_role(const struct policy *p, uint32_t host, const struct set256 *wanted)
@@ -162,11 +169,16 @@ static bool is_media_row(const struct ask *k, const struct applied_row *a)
     return a->enabled && a->row->media && between(k, a);
 }
 
+static uint32_t row_at(const struct ask *k, size_t i)
+{
+    return k->rows != NULL ? k->rows[i] : (uint32_t)i;
+}
+
 static uint32_t first(const struct ask *k, question *holds)
 {
-    for (uint32_t i = 0; i < k->p->matrix->n_rows; i++)
-        if (holds(k, &k->p->rows[i]))
-            return i;
+    for (size_t i = 0; i < k->n_rows; i++)
+        if (holds(k, &k->p->rows[row_at(k, i)]))
+            return row_at(k, i);
     return POLICY_NONE;
 }
 
@@ -314,8 +326,8 @@ static bool is_judged(const struct ask *k)
 
     if (has_role(p, k->client, &p->governed) || has_role(p, k->server, &p->governed))
         return true;
-    for (size_t i = 0; i < p->matrix->n_rows; i++) {
-        const struct applied_row *a = &p->rows[i];
+    for (size_t i = 0; i < k->n_rows; i++) {
+        const struct applied_row *a = &p->rows[row_at(k, i)];
 
         if ((has_role(p, k->client, &a->from) && has_role(p, k->server, &a->to)) ||
             (has_role(p, k->server, &a->from) && has_role(p, k->client, &a->to)))
@@ -338,8 +350,16 @@ static struct ask ask_of(const struct policy *p, const struct policy_query *q)
 
 void policy_judge_naive(const struct policy *p, const struct policy_query *q, struct judgement *ret)
 {
+    policy_judge_among(p, NULL, p->matrix->n_rows, q, ret);
+}
+
+void policy_judge_among(const struct policy *p, const uint32_t *rows, size_t n_rows, const struct policy_query *q, struct judgement *ret)
+{
     struct ask       k = ask_of(p, q);
     struct judgement j = blank(&k);
+
+    k.rows = rows;
+    k.n_rows = n_rows;
     bool symmetric = q->tuple.transport == IPPROTO_UDP && q->tuple.client_port == q->tuple.server_port && q->sent[0] && q->sent[1];
 
     j.verdict = VERDICT_NOT_GOVERNED;

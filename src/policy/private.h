@@ -238,7 +238,9 @@ bool policy_holds(const struct policy *, const struct matrix_when *, uint32_t *r
 /* rows.c */
 int  policy_resolve_protocols(struct policy *, struct diag_list *);
 int  policy_resolve_rows(struct policy *, struct diag_list *);
-void policy_apply_conditions(struct policy *); /* all rows again, after options changed */
+void policy_apply_conditions(struct policy *, const uint32_t *rows, size_t n); /* these again, after options changed */
+/* naive.c: as policy_judge_naive(), among these rows alone, which are in the document's order. */
+void policy_judge_among(const struct policy *, const uint32_t *rows, size_t n_rows, const struct policy_query *, struct judgement *ret);
 
 /* compile.c: everything but the index; for self-tests too. */
 int policy_resolve(const struct matrix *, const struct site *, const struct policy_options *, struct policy **ret,

@@ -32,10 +32,10 @@ static void apply_conditions(const struct policy *p, struct applied_row *a)
     a->wide_option = wide != POLICY_NONE && (p->option_values[wide] & OPTION_ON) != 0 ? wide : POLICY_NONE;
 }
 
-void policy_apply_conditions(struct policy *p)
+void policy_apply_conditions(struct policy *p, const uint32_t *rows, size_t n)
 {
-    for (size_t i = 0; i < p->matrix->n_rows; i++)
-        apply_conditions(p, &p->rows[i]);
+    for (size_t i = 0; i < n; i++)
+        apply_conditions(p, &p->rows[rows[i]]);
 }
 
 /* --- ports ------------------------------------------------------------------------------------------- */

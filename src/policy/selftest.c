@@ -104,8 +104,45 @@ static void report_failure(const struct matrix *m, const struct matrix_test *t, 
                  t->transport == IPPROTO_TCP ? "tcp" : "udp", t->port);
 }
 
+/* --- the rows that some test may be about ------------------------------------------------------------------------ */
+
+struct concerned {
+    uint32_t *rows; /* in the document's order */
+    size_t    n;
+};
+
+/* All that a host of this role is, and is a sibling of. */
+static void add_role(const struct policy *p, const char *name, struct set256 *wanted)
+{
+    uint32_t role = name_index_find(&p->role_names, name);
+
+    if (role == POLICY_NONE)
+        return;
+    for (unsigned i = set_next(&p->closures[role], 0); i < SET_MAX; i = set_next(&p->closures[role], i + 1))
+        set_join(wanted, &p->families[i]);
+}
+
+/* No question about a row can be answered with yes where not both of its ends are of roles in the tests: a large matrix is gone through
+ * once, and not for each of them. */
+static int gather_concerned(const struct policy *p, struct concerned *ret)
+{
+    struct set256 wanted = {0};
+
+    for (size_t i = 0; i < p->matrix->n_tests; i++) {
+        add_role(p, p->matrix->tests[i].client, &wanted);
+        add_role(p, p->matrix->tests[i].server, &wanted);
+    }
+    ret->rows = calloc(p->matrix->n_rows + 1, sizeof(*ret->rows));
+    if (ret->rows == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < p->matrix->n_rows; i++)
+        if (sets_meet(&p->rows[i].from, &wanted) && sets_meet(&p->rows[i].to, &wanted))
+            ret->rows[ret->n++] = i;
+    return 0;
+}
+
 /* The rows stay as they are; only roles and options change from test to test. */
-static int run_test(struct policy *p, const struct matrix_test *t, struct diag_list *diags)
+static int run_test(struct policy *p, const struct concerned *concerned, const struct matrix_test *t, struct diag_list *diags)
 {
     int rc;
 
@@ -115,11 +152,11 @@ static int run_test(struct policy *p, const struct matrix_test *t, struct diag_l
         rc = policy_resolve_options(p, diags);
     if (rc != 0)
         return rc;
-    policy_apply_conditions(p);
+    policy_apply_conditions(p, concerned->rows, concerned->n);
 
     struct policy_query q = query_of(t);
     struct judgement    j;
-    policy_judge_naive(p, &q, &j);
+    policy_judge_among(p, concerned->rows, concerned->n, &q, &j);
     if ((j.verdict == VERDICT_ALLOWED) != t->allow)
         report_failure(p->matrix, t, &j, diags);
     return 0;
@@ -129,17 +166,21 @@ static int run_test(struct policy *p, const struct matrix_test *t, struct diag_l
 static int run_tests(const struct matrix *m, const struct policy_options *options, struct diag_list *matrix_diags,
                      struct diag_list *diags)
 {
-    struct stage   st = {0};
-    struct policy *p = NULL;
-    int            rc = set_stage(&st, m);
+    struct stage     st = {0};
+    struct policy   *p = NULL;
+    struct concerned concerned = {0};
+    int              rc = set_stage(&st, m);
 
     if (rc == 0)
         rc = policy_resolve(m, &st.site, options, &p, matrix_diags);
+    if (rc == 0)
+        rc = gather_concerned(p, &concerned);
     for (size_t i = 0; rc == 0 && i < m->n_tests; i++) {
         rc = set_test(&st, &m->tests[i]);
         if (rc == 0)
-            rc = run_test(p, &m->tests[i], diags);
+            rc = run_test(p, &concerned, &m->tests[i], diags);
     }
+    free(concerned.rows);
     policy_free(p);
     clear_options(&st);
     free(st.options);
