@@ -182,6 +182,8 @@ size_t policy_rows(const struct policy *, const struct policy_query *, uint32_t 
 struct policy_facts {
     enum outcome outcome;
     uint64_t flows, packets;
+    bool probe;                   /* TCP: the server's SYN-ACK came in each of them, and the client's RST instead of the handshake's end */
+    bool no_data;                 /* TCP: established, and not a byte was carried */
     const struct flow_icmp *icmp; /* or NULL */
     struct ttl_range rst, own;    /* of RSTs in the server's name, and of the packets that are surely its own: held against each other; 0: not */
 };

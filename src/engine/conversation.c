@@ -521,6 +521,7 @@ static void add_counts(struct conversation *c, const struct flow_record *r)
         c->unseen_bytes += r->unseen_bytes[i];
         c->sent[i] |= r->packets[i] > 0;
     }
+    c->probes += r->tcp_state == TCP_STATE_HALF_OPEN && r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side && r->payload[0] + r->payload[1] == 0;
     c->duplicates += r->duplicates;
     c->encap |= r->encap;
     c->cut |= r->cut;
@@ -643,6 +644,7 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     a->flows += b->flows;
     a->n_summed += b->n_summed;
     a->payload += b->payload;
+    a->probes += b->probes;
     a->duplicates += b->duplicates;
     a->unseen_bytes += b->unseen_bytes;
     a->encap |= b->encap;

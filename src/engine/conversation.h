@@ -70,6 +70,7 @@ struct conversation {
     int64_t  first_ns, last_ns;
     uint64_t first_packet;     /* of the earliest flow */
     uint64_t flows, packets[2], bytes[2], payload, duplicates, unseen_bytes;
+    uint64_t probes;           /* of the flows: TCP whose handshake the client ended with a RST, and that carried nothing */
     uint64_t n_summed;         /* conversations that this one stands for (SUM_PEERS: their flows, an upper bound) */
     struct ttl_range ttl[2];   /* of what the client's, the server's side itself sent in flows that got through */
     struct ttl_range rst[2];   /* of RSTs in its name: that refused an attempt, or are not like the rest of the flow */

@@ -418,6 +418,8 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .outcome = (enum outcome)c->key.outcome,
                .flows = c->flows,
                .packets = c->packets[0] + c->packets[1],
+               .probe = c->probes == c->flows,
+               .no_data = c->key.transport == IPPROTO_TCP && c->payload == 0,
                .icmp = c->icmp,
                .rst = c->rst[1],
                .own = c->own,
@@ -429,7 +431,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
     conversation_query(c, &q);
     if (c->key.summed != SUM_NONE) {
         len = describe_sum(a, c, sentence);
-        facts = (struct policy_facts){.outcome = facts.outcome, .flows = 1, .packets = facts.packets};
+        facts = (struct policy_facts){.outcome = facts.outcome, .flows = 1, .packets = facts.packets, .probe = facts.probe, .no_data = facts.no_data};
     }
     if (len >= 0 && len < SENTENCE_SIZE)
         policy_sentence(a->policy, &q, &c->judgement, &facts, sentence + len, SENTENCE_SIZE - (size_t)len);

@@ -23,7 +23,7 @@
     "  phones: {addresses: [10.0.9.0/24], roles: [phone]}\n"                 \
     "  plain:  {addresses: [10.0.5.5], roles: []}\n"
 
-enum { BOTH = 1, UNKNOWN = 2, SERVER_ONLY = 4, HINT = 8 };
+enum { BOTH = 1, UNKNOWN = 2, SERVER_ONLY = 4, HINT = 8, PROBE = 16, NO_DATA = 32, SESSION = 64 };
 
 struct told {
     const char  *client, *server, *service;
@@ -44,8 +44,8 @@ static const struct told cases[] = {
      "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389 3 times; no answer was seen. Row unity-dc-ldap "
      "(LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, NULL, BOTH, OUTCOME_REFUSED, 1, NULL,
-     "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389; it was refused by a RST in the server's name. "
-     "Row unity-dc-ldap (LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
+     "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389; it was refused by a RST with the server's address. Row "
+     "unity-dc-ldap (LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, NULL, BOTH, OUTCOME_PROHIBITED, 1, NULL,
      "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 389; it was refused by a RST that is not like the "
      "server's packets. Row unity-dc-ldap (LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows "
@@ -69,33 +69,67 @@ static const struct told cases[] = {
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, "MQTT", BOTH | HINT, OUTCOME_ESTABLISHED, 1, NULL,
      "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 389, and the content looks like MQTT. Row unity-dc-ldap "
      "(LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
+    {"203.0.113.5", "10.0.1.1", "tcp/80", 0, NULL, BOTH | PROBE, OUTCOME_ESTABLISHED, 1, NULL, "203.0.113.5 probed TCP 80 of unity1 (10.0.1.1): it answered that the port is open (SYN, ACK), and 203.0.113.5 reset the "
+     "connection; no data was carried. 203.0.113.5 is not a host of the site, and no row of the document lets unity1 be reached by a "
+     "host without a role. Name it in the site file if it belongs there, or find out what it is."},
+    {"10.0.7.1", "10.0.1.1", "tcp/853", 0, NULL, BOTH | PROBE, OUTCOME_ESTABLISHED, 3, NULL, "admin (10.0.7.1) probed TCP 853 of unity1 (10.0.1.1) 3 times: it answered each time that the port is open (SYN, ACK), and admin "
+     "(10.0.7.1) reset the connection; no data was carried. No row of the document lets admin (admin-workstation) reach unity1 "
+     "(unity-primary) on TCP 853. What it says of these roles (\"Network Traffic from Administrator Workstations to Cisco Unity\") has "
+     "no row for that. Find out what on admin probes TCP 853 of unity1, or correct the roles in the site file."},
+    {"10.0.1.1", "10.0.2.2", "tcp/389", 0, NULL, BOTH | PROBE, OUTCOME_ESTABLISHED, 1, NULL, "unity1 (10.0.1.1) probed TCP 389 of dc2 (10.0.2.2): it answered that the port is open (SYN, ACK), and unity1 (10.0.1.1) reset the "
+     "connection; no data was carried. Row unity-dc-ldap (LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it "
+     "from unity to dc-monitored only, and this is to dc2 (dc). Find out what on unity1 probes TCP 389 of dc2."},
+    {"10.0.7.1", "10.0.1.1", "tcp/853", 0, NULL, BOTH | NO_DATA, OUTCOME_ESTABLISHED, 1, NULL, "admin (10.0.7.1) connected to unity1 (10.0.1.1) on TCP 853; no data was seen in it. No row of the document lets admin "
+     "(admin-workstation) reach unity1 (unity-primary) on TCP 853. What it says of these roles (\"Network Traffic from Administrator "
+     "Workstations to Cisco Unity\") has no row for that. Find out what on admin uses TCP 853 of unity1, or correct the roles in the "
+     "site file."},
+    {"10.0.1.1", "10.0.2.1", "tcp/445", 0, "SMB", BOTH | SESSION, OUTCOME_ESTABLISHED, 1, NULL, "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 445, carrying NetBIOS session service. Row unity-dc-netbios (NetBIOS, "
+     "\"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
     /* What the document says: each kind. */
+    {"10.0.8.7", "10.0.1.1", "tcp/3389", 0, "RDP", BOTH, OUTCOME_ESTABLISHED, 1, "options: {rdp: on}\n", "desks (10.0.8.7) connected to unity1 (10.0.1.1) on TCP 3389, carrying RDP. Row admin-rdp (WTS or RDP, \"Network Traffic from "
+     "Administrator Workstations to Cisco Unity\") allows it to unity from admin-workstation only, and this is from 10.0.8.7, one of "
+     "desks (subscriber-workstation). Find out who at desks (10.0.8.7) uses TCP 3389 of unity1, or correct the role in the site file."},
+    {"198.51.100.7", "10.0.1.1", "tcp/3389", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, "  world: {addresses: [198.51.100.0/24], roles: [subscriber-workstation]}\noptions: {rdp: on}\n",
+     "world (198.51.100.7) connected to unity1 (10.0.1.1) on TCP 3389. Row admin-rdp (WTS or RDP, \"Network Traffic from Administrator "
+     "Workstations to Cisco Unity\") allows it to unity from admin-workstation only, and this is from 198.51.100.7, one of world "
+     "(subscriber-workstation). Look at what lets 198.51.100.7, an outside address, reach unity1: a filter, a forwarded port."},
+    {"10.0.1.1", "10.0.3.1", "tcp/49157", 0, "DCE_RPC", BOTH, OUTCOME_ESTABLISHED, 1, "parameters: {exchange_static_ports: [1200, 1201-1204]}\n", "unity1 (10.0.1.1) connected to ex1 (10.0.3.1) on TCP 49157, carrying DCE_RPC. Row unity-exchange-dcom (DCOM RPC range after "
+     "restriction, \"Network Traffic from Cisco Unity to the Partner Exchange Server\") allows DCE_RPC between these two on TCP and UDP "
+     "5000-5020, row unity-exchange-epm (WinRPC endpoint locator, \"Network Traffic from Cisco Unity to the Partner Exchange Server\") "
+     "on TCP 135, row unity-exchange-static (Exchange static ports (KB 270836), \"Network Traffic from Cisco Unity to the Partner "
+     "Exchange Server\") on TCP and UDP 1200, TCP and UDP 1201-1204 only. Look at the ports, TCP or UDP, that ex1 is set to use."},
+    {"10.0.9.7", "10.0.7.1", "tcp/80", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL, "phones (10.0.9.7) connected to admin (10.0.7.1) on TCP 80. The document does not speak of it."},
     {"10.0.1.1", "10.0.2.1", "tcp/853", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 853. No row of the document lets unity1 (unity-primary) reach dc1 "
-     "(dc-monitored, dns) on TCP 853. Find out what on unity1 does, or correct the roles in the site file."},
+     "(dc-monitored, dns) on TCP 853. What it says of these roles (\"Network Traffic from Cisco Unity to a Domain Controller\", "
+     "\"Network Traffic from Cisco Unity to a DNS Server\") has no row for that. Find out what on unity1 uses TCP 853 of dc1, or correct"
+     " the roles in the site file."},
     {"10.0.5.5", "10.0.1.1", "tcp/80", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
-     "plain (10.0.5.5) connected to unity1 (10.0.1.1) on TCP 80. No row of the document lets plain (no role) reach unity1 (unity-primary) "
-     "on TCP 80. Find out what on plain does, or correct the roles in the site file."},
+     "plain (10.0.5.5) connected to unity1 (10.0.1.1) on TCP 80. No row of the document lets plain (no role) reach unity1 "
+     "(unity-primary) on TCP 80. No section of it speaks of these roles. Find out what on plain uses TCP 80 of unity1, or correct the "
+     "roles in the site file."},
     {"10.0.1.1", "10.0.3.1", "tcp/1200", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "unity1 (10.0.1.1) connected to ex1 (10.0.3.1) on TCP 1200. No row of the document lets unity1 (unity-primary) reach ex1 "
-     "(exchange-partner) on TCP 1200. Find out what on unity1 does, or correct the roles in the site file. The site lists no "
+     "(exchange-partner) on TCP 1200. What it says of these roles (\"Network Traffic from Cisco Unity to the Partner Exchange Server\") "
+     "has no row for that. Find out what on unity1 uses TCP 1200 of ex1, or correct the roles in the site file. The site lists no "
      "exchange_static_ports, so the rows that need this list allow nothing."},
     {"10.0.1.1", "10.0.2.1", "tcp/49157", 0, "DCE_RPC", BOTH, OUTCOME_ESTABLISHED, 2, NULL,
-     "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 49157 2 times, carrying DCE_RPC. Row unity-dc-dcom (DCOM "
-     "RPC range after restriction, \"Network Traffic from Cisco Unity to a Domain Controller\") allows DCE_RPC "
-     "between these two on TCP and UDP 5000-5020 only. Look at the ports, TCP or UDP, that dc1 is set to use."},
+     "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 49157 2 times, carrying DCE_RPC. Row unity-dc-dcom (DCOM RPC range after "
+     "restriction, \"Network Traffic from Cisco Unity to a Domain Controller\") allows DCE_RPC between these two on TCP and UDP "
+     "5000-5020, row unity-dc-epm (WinRPC endpoint locator, \"Network Traffic from Cisco Unity to a Domain Controller\") on TCP 135 "
+     "only. Look at the ports, TCP or UDP, that dc1 is set to use."},
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, "SSH", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 389, carrying SSH. Row unity-dc-ldap (LDAP, \"Network "
      "Traffic from Cisco Unity to a Domain Controller\") allows this port for LDAP only. Find out what runs on dc1 "
      "there."},
     {"10.0.2.1", "10.0.1.1", "tcp/88", 0, NULL, 0, OUTCOME_UNANSWERED, 1, NULL,
-     "dc1 (10.0.2.1) tried to connect to unity1 (10.0.1.1) on TCP 88; no answer was seen. For this port the document has "
-     "only the other direction: row unity-dc-kerberos (Kerberos, \"Network Traffic from Cisco Unity to a Domain Controller\") "
-     "lets unity reach dc-monitored. Find out what on dc1 needs this of unity1."},
+     "dc1 (10.0.2.1) tried to connect to unity1 (10.0.1.1) on TCP 88; no answer was seen. For this port the document has only the other "
+     "direction: row unity-dc-kerberos (Kerberos, \"Network Traffic from Cisco Unity to a Domain Controller\") lets unity reach "
+     "dc-monitored. Find out what on dc1 tries TCP 88 of unity1."},
     {"10.0.1.1", "10.0.2.2", "tcp/389", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
-     "unity1 (10.0.1.1) connected to dc2 (10.0.2.2) on TCP 389. Row unity-dc-ldap (LDAP, \"Network Traffic from Cisco "
-     "Unity to a Domain Controller\") allows it from unity to dc-monitored only, and this is from unity1 "
-     "(unity-primary) to dc2 (dc). Look at which server unity1 is set to use, and at the roles in the site file."},
+     "unity1 (10.0.1.1) connected to dc2 (10.0.2.2) on TCP 389. Row unity-dc-ldap (LDAP, \"Network Traffic from Cisco Unity to a Domain "
+     "Controller\") allows it from unity to dc-monitored only, and this is to dc2 (dc). Look at which server unity1 is set to use, and "
+     "at the roles in the site file."},
     {"10.0.7.1", "10.0.1.1", "tcp/443", 0, "TLS", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "admin (10.0.7.1) connected to unity1 (10.0.1.1) on TCP 443, carrying TLS. HTTPS on TCP 443 is allowed only "
      "while HTTPS is enabled. Row admin-https (IIS web server, \"Network Traffic from Administrator Workstations to "
@@ -111,28 +145,29 @@ static const struct told cases[] = {
      "Other Voice-Messaging Systems\") would allow it if option bridge were on or option vpim were on: look at the "
      "options in the site file, or stop it."},
     {"203.0.113.5", "10.0.1.1", "tcp/80", 0, NULL, 0, OUTCOME_REFUSED, 1, NULL,
-     "203.0.113.5 tried to connect to unity1 (10.0.1.1) on TCP 80; it was refused by a RST in the server's name. "
-     "203.0.113.5 is not a host of the site, and no row of the document lets unity1 be reached by a host without a "
-     "role. Name it in the site file if it belongs there, or find out what it is."},
+     "203.0.113.5 tried to connect to unity1 (10.0.1.1) on TCP 80; it was refused by a RST with the server's address. 203.0.113.5 is not"
+     " a host of the site, and no row of the document lets unity1 be reached by a host without a role. Name it in the site file if it "
+     "belongs there, or find out what it is."},
     {"10.0.1.1", "203.0.113.5", "tcp/80", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "unity1 (10.0.1.1) connected to 203.0.113.5 on TCP 80. 203.0.113.5 is not a host of the site, and no row of the "
      "document lets unity1 reach a host without a role. Name it in the site file if it belongs there, or find out "
      "what it is."},
     {"10.0.1.1", "10.0.9.7", "udp/16500", 23000, "RTP", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
-     "unity1 (10.0.1.1) sent to phones (10.0.9.7) on UDP 16500, carrying RTP; packets came the other way too. Packets "
-     "went to UDP 16500 of phones (10.0.9.7), and row unity-phone-rtp (RTP (voice media traffic), \"Network Traffic "
-     "from Cisco Unity to Cisco Unified Communications Manager and Phones\") allows UDP 22800-32767 only. Look at the "
-     "range of media ports that phones is set to use."},
+     "unity1 (10.0.1.1) sent to phones (10.0.9.7) on UDP 16500, carrying RTP; packets came the other way too. Packets went to UDP 16500 "
+     "of phones (10.0.9.7), and row unity-phone-rtp (RTP (voice media traffic), \"Network Traffic from Cisco Unity to Cisco Unified "
+     "Communications Manager and Phones\") allows UDP 22800-32767 only. Look at the range of media ports that phones (10.0.9.7) is set "
+     "to use."},
     {"10.0.9.7", "10.0.1.1", "udp/23000", 16500, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
-     "phones (10.0.9.7) sent to unity1 (10.0.1.1) on UDP 23000; packets came the other way too. If this is media, "
-     "which one of its ports suggests, this breaks a row. Packets went to UDP 16500 of phones (10.0.9.7), and row "
-     "unity-phone-rtp (RTP (voice media traffic), \"Network Traffic from Cisco Unity to Cisco Unified Communications "
-     "Manager and Phones\") allows UDP 22800-32767 only. Look at the range of media ports that phones is set to use."},
+     "phones (10.0.9.7) sent to unity1 (10.0.1.1) on UDP 23000; packets came the other way too. If this is media, which one of its ports"
+     " suggests, this breaks a row. Packets went to UDP 16500 of phones (10.0.9.7), and row unity-phone-rtp (RTP (voice media traffic), "
+     "\"Network Traffic from Cisco Unity to Cisco Unified Communications Manager and Phones\") allows UDP 22800-32767 only. Look at the "
+     "range of media ports that phones (10.0.9.7) is set to use."},
     {"10.0.3.1", "10.0.1.1", "udp/5000", 0, NULL, 0, OUTCOME_ONE_WAY, 1, "options: {exchange_client_aware_firewall: on}\n",
-     "ex1 (10.0.3.1) sent to unity1 (10.0.1.1) on UDP 5000; no packet the other way was seen. Row "
-     "exchange-unity-notify (MAPI new-mail notification (KB 264035), ports negotiated by MAPI, \"Network Traffic from "
-     "Exchange to Cisco Unity\") allows the whole of UDP 1024-65535, but the site says that the firewall opens "
-     "negotiated ports only (option exchange_client_aware_firewall), and no negotiation of this port was seen."},
+     "ex1 (10.0.3.1) sent to unity1 (10.0.1.1) on UDP 5000; no packet the other way was seen. Row exchange-unity-notify (MAPI new-mail "
+     "notification (KB 264035), ports negotiated by MAPI, \"Network Traffic from Exchange to Cisco Unity\") allows the whole of UDP "
+     "1024-65535, but the site says that the firewall opens negotiated ports only (option exchange_client_aware_firewall), and no "
+     "negotiation of this port was seen. Look at whether the session that negotiates it passes the point of capture, and at whether the "
+     "firewall lets these packets through."},
     {"10.0.1.1", "10.0.8.9", "tcp/445", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "unity1 (10.0.1.1) connected to desks (10.0.8.9) on TCP 445. Row unity-workstation (Cisco PCA or ViewMail for "
      "Outlook callbacks, \"Network Traffic from Cisco Unity to Subscriber Workstations (for the Cisco PCA or ViewMail "
@@ -154,6 +189,8 @@ static struct policy_query query_of(const struct told *c)
         q.app.basis = APP_HINT;
         q.app.contradicts = false;
     }
+    if ((c->flags & SESSION) != 0)
+        snprintf(q.app.detail, sizeof(q.app.detail), "session");
     q.sent[0] = (c->flags & SERVER_ONLY) == 0;
     q.sent[1] = (c->flags & (BOTH | SERVER_ONLY)) != 0;
     q.direction_known = (c->flags & UNKNOWN) == 0;
@@ -163,7 +200,8 @@ static struct policy_query query_of(const struct told *c)
 START_TEST(exact_words)
 {
     const struct told  *c = &cases[_i];
-    struct policy_facts facts = {.outcome = c->outcome, .flows = c->flows, .packets = 4};
+    struct policy_facts facts = {
+           .outcome = c->outcome, .flows = c->flows, .packets = 4, .probe = (c->flags & PROBE) != 0, .no_data = (c->flags & (PROBE | NO_DATA)) != 0};
     struct judgement    j;
     char                site[4096], text[2048], cut[32];
 

@@ -77,34 +77,30 @@ static const struct {
      "unity1 (10.0.1.10) connected to dc1 (10.0.2.10) on TCP 88. Row unity-dc-kerberos (Kerberos, \"Network Traffic "
      "from Cisco Unity to a Domain Controller\") allows it."},
     {"desks", "unity1", "tcp/3389", "RDP", OUTCOME_ESTABLISHED,
-     "desks (10.0.8.20) connected to unity1 (10.0.1.10) on TCP 3389, carrying RDP. Row admin-rdp (WTS or RDP, "
-     "\"Network Traffic from Administrator Workstations to Cisco Unity\") allows it from admin-workstation to unity "
-     "only, and this is from desks (subscriber-workstation) to unity1 (unity-primary). Look at which server desks is "
-     "set to use, and at the roles in the site file."},
+     "desks (10.0.8.20) connected to unity1 (10.0.1.10) on TCP 3389, carrying RDP. Row admin-rdp (WTS or RDP, \"Network Traffic from "
+     "Administrator Workstations to Cisco Unity\") allows it to unity from admin-workstation only, and this is from 10.0.8.20, one of "
+     "desks (subscriber-workstation). Find out who at desks (10.0.8.20) uses TCP 3389 of unity1, or correct the role in the site file."},
     {"unity1", "gc2", "tcp/3268", "?LDAP", OUTCOME_UNANSWERED,
-     "unity1 (10.0.1.10) tried to connect to gc2 (10.0.2.12) on TCP 3268, and the content looks like LDAP; no answer "
-     "was seen. Row unity-gc-gc-ldap (LDAP, \"Network Traffic from Cisco Unity to a Global Catalog Server\") allows "
-     "it from unity to gc-monitored only, and this is from unity1 (unity-primary) to gc2 (gc). Look at which server "
-     "unity1 is set to use, and at the roles in the site file."},
+     "unity1 (10.0.1.10) tried to connect to gc2 (10.0.2.12) on TCP 3268, and the content looks like LDAP; no answer was seen. Row "
+     "unity-gc-gc-ldap (LDAP, \"Network Traffic from Cisco Unity to a Global Catalog Server\") allows it from unity to gc-monitored "
+     "only, and this is to gc2 (gc). Look at which server unity1 is set to use, and at the roles in the site file."},
     {"ucm1", "unity1", "tcp/2000", NULL, OUTCOME_REFUSED,
-     "ucm1 (10.0.4.10) tried to connect to unity1 (10.0.1.10) on TCP 2000; it was refused by a RST in the server's "
-     "name. For this port the document has only the other direction: row unity-ucm-sccp (SCCP (default port), \"Network Traffic from "
-     "Cisco Unity to Cisco Unified Communications Manager and Phones\") lets unity reach ucm. Find out what on ucm1 "
-     "needs this of unity1."},
+     "ucm1 (10.0.4.10) tried to connect to unity1 (10.0.1.10) on TCP 2000; it was refused by a RST with the server's address. For this "
+     "port the document has only the other direction: row unity-ucm-sccp (SCCP (default port), \"Network Traffic from Cisco Unity to "
+     "Cisco Unified Communications Manager and Phones\") lets unity reach ucm. Find out what on ucm1 tries TCP 2000 of unity1."},
     {"admin1", "unity1", "tcp/5010", "HTTP", OUTCOME_ESTABLISHED,
      "admin1 (10.0.8.10) connected to unity1 (10.0.1.10) on TCP 5010, carrying HTTP. Row admin-dcom (DCOM RPC range "
      "after restriction, \"Network Traffic from Administrator Workstations to Cisco Unity\") allows this port for "
      "DCE_RPC only. Find out what runs on unity1 there."},
     {"sip1", "unity1", "udp/5060", "SIP", OUTCOME_ONE_WAY,
-     "sip1 (10.0.5.10) sent to unity1 (10.0.1.10) on UDP 5060, carrying SIP; no packet the other way was seen. Row "
-     "sip-unity-control (SIP control port (default 5060), \"Network Traffic from SIP Endpoints, Including PIMG "
-     "Devices and Phones, to Cisco Unity\") allows SIP between these two on TCP 5060 only. Look at the ports, TCP or "
-     "UDP, that unity1 is set to use."},
+     "sip1 (10.0.5.10) sent to unity1 (10.0.1.10) on UDP 5060, carrying SIP; no packet the other way was seen. Row sip-unity-control "
+     "(SIP control port (default 5060), \"Network Traffic from SIP Endpoints, Including PIMG Devices and Phones, to Cisco Unity\") "
+     "allows SIP between these two on TCP 5060 only. Look at the ports, TCP or UDP, that sip1 and unity1 are set to use."},
     {"unity1", "phones", "udp/16500", "RTP", OUTCOME_ESTABLISHED,
-     "unity1 (10.0.1.10) sent to phones (10.0.6.0) on UDP 16500, carrying RTP; packets came the other way too. "
-     "Packets went to UDP 16500 of phones (10.0.6.0), and row unity-phone-rtp (RTP (voice media traffic), \"Network "
-     "Traffic from Cisco Unity to Cisco Unified Communications Manager and Phones\") allows UDP 22800-32767 only. "
-     "Look at the range of media ports that phones is set to use."},
+     "unity1 (10.0.1.10) sent to phones (10.0.6.0) on UDP 16500, carrying RTP; packets came the other way too. Packets went to UDP 16500"
+     " of phones (10.0.6.0), and row unity-phone-rtp (RTP (voice media traffic), \"Network Traffic from Cisco Unity to Cisco Unified "
+     "Communications Manager and Phones\") allows UDP 22800-32767 only. Look at the range of media ports that phones (10.0.6.0) is set "
+     "to use."},
     {"desks", "unity1", "tcp/80", "HTTP", OUTCOME_ESTABLISHED,
      "desks (10.0.8.20) connected to unity1 (10.0.1.10) on TCP 80, carrying HTTP. HTTP on TCP 80 is allowed only "
      "while the Cisco PCA is used and HTTPS is disabled. Row pca-http (IIS web server, \"Network Traffic from "
@@ -116,10 +112,10 @@ static const struct {
      "no row of the document lets unity1 be reached by a host without a role. Name it in the site file if it belongs "
      "there, or find out what it is."},
     {"unity1", "exch1", "tcp/1225", NULL, OUTCOME_ESTABLISHED,
-     "unity1 (10.0.1.10) connected to exch1 (10.0.3.10) on TCP 1225. No row of the document lets unity1 "
-     "(unity-primary) reach exch1 (exchange-partner, exchange-voice-connector) on TCP 1225. Find out what on "
-     "unity1 does, or correct the roles in the site file. The site lists no exchange_static_ports, so the rows "
-     "that need this list allow nothing."},
+     "unity1 (10.0.1.10) connected to exch1 (10.0.3.10) on TCP 1225. No row of the document lets unity1 (unity-primary) reach exch1 "
+     "(exchange-partner, exchange-voice-connector) on TCP 1225. What it says of these roles (\"Network Traffic from Cisco Unity to the "
+     "Partner Exchange Server\") has no row for that. Find out what on unity1 uses TCP 1225 of exch1, or correct the roles in the site "
+     "file. The site lists no exchange_static_ports, so the rows that need this list allow nothing."},
     {"unity1", "desks", "tcp/1503", NULL, OUTCOME_ESTABLISHED,
      "unity1 (10.0.1.10) connected to desks (10.0.8.20) on TCP 1503. Row unity-workstation (Cisco PCA or ViewMail for "
      "Outlook callbacks, \"Network Traffic from Cisco Unity to Subscriber Workstations (for the Cisco PCA or ViewMail "
