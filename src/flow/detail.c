@@ -202,7 +202,7 @@ void flow_detail_continue(struct flow_table *t, struct flow *f, const struct pac
     d->duplicates = d->retransmissions = 0;
     d->encap = 0;
     d->rst_ttl = 0;
-    memset(&d->icmp, 0, sizeof(d->icmp));
+    flow_errors_drop(t, d);
     f->state &= (uint16_t) ~(FLOW_GROUP | FLOW_CUT | FLOW_FRAGMENTS | FLOW_FIRST_SIDE);
     f->state |= client == 1 ? FLOW_FIRST_SIDE : 0;
     t->stats.n_created++;

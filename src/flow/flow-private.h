@@ -68,6 +68,18 @@ struct recent {
     uint8_t  ttl[N_RECENT], vlan[N_RECENT];
 };
 
+/* Errors that quote a flow's packets: few flows have any, so that these have a pool of their own. */
+struct icmp_errors {
+    uint64_t    n_errors, packet_number;
+    int64_t     ts_ns;
+    struct addr sender;
+    uint32_t    ref; /* of its flow */
+    uint16_t    input;
+    uint8_t     type, code;
+    uint8_t     quoted_side; /* sender of the quoted packet */
+    bool        is_icmp6, after_answer;
+};
+
 /* In the order of use: what each packet changes, what each TCP segment changes, the rest. */
 struct flow_detail {
     int64_t          first_ns;
@@ -77,20 +89,12 @@ struct flow_detail {
     uint16_t         vlan[2], encap;
     uint8_t          ttl_min[2], ttl_max[2];
     uint8_t          rst_ttl, n_recent;
+    uint32_t         errors; /* index + 1 of its struct icmp_errors; 0: none came */
     struct recent    recent;
     struct tcp_space space[2];
     uint64_t         duplicates, retransmissions;
     uint64_t         first_packet;
     uint32_t         packets_high[2];
-    struct {
-        uint64_t    n_errors, packet_number;
-        int64_t     ts_ns;
-        struct addr sender;
-        uint16_t    input;
-        uint8_t     type, code;
-        uint8_t     quoted_side; /* sender of the quoted packet */
-        bool        is_icmp6, after_answer;
-    } icmp;
     uint64_t ext[]; /* options.ext_size bytes */
 };
 
@@ -117,6 +121,7 @@ struct flow_table {
     struct index            index;
     struct pool             flows[2]; /* IPv4, IPv6 */
     struct pool             details;
+    struct pool             errors; /* struct icmp_errors */
     struct fragments       *fragments;
     flow_end_fn            *end_fn;
     void                   *aux;
@@ -150,6 +155,7 @@ void         flow_table_note_peak(struct flow_table *);
 /* memory.c: entries under the bound */
 bool flow_take(struct flow_table *, bool is_ipv6, uint32_t *ret_index);
 bool flow_detail_take(struct flow_table *, const struct flow *keep, uint32_t *ret_index);
+bool flow_errors_take(struct flow_table *, const struct flow *keep, uint32_t *ret_index);
 size_t flow_table_memory(const struct flow_table *);
 
 /* detail.c */
@@ -157,6 +163,12 @@ static inline struct flow_detail *flow_detail_at(const struct flow_table *t, con
 {
     return (f->state & FLOW_ONE) != 0 ? NULL : pool_at(&t->details, f->many.detail);
 }
+/* NULL: none came. */
+static inline struct icmp_errors *flow_errors_of(const struct flow_table *t, const struct flow_detail *d)
+{
+    return d->errors == 0 ? NULL : pool_at(&t->errors, d->errors - 1);
+}
+void flow_errors_drop(struct flow_table *, struct flow_detail *);
 /* Makes one where there is none; NULL where the bound does not allow it. */
 struct flow_detail *flow_detail_get(struct flow_table *, struct flow *);
 /* The detail that a flow of one packet would have. */

@@ -29,6 +29,29 @@ bool flow_icmp_is_prohibition(bool is_icmp6, uint8_t type, uint8_t code)
     return type == UNREACHABLE && (code == 9 || code == 10 || code == 13); /* RFC 1122, RFC 1812 */
 }
 
+void flow_errors_drop(struct flow_table *t, struct flow_detail *d)
+{
+    if (d->errors != 0)
+        pool_give_back(&t->errors, d->errors - 1);
+    d->errors = 0;
+}
+
+/* Those of this flow, which may be none yet; NULL where the bound leaves no room for them. */
+static struct icmp_errors *errors_get(struct flow_table *t, const struct flow *f, struct flow_detail *d)
+{
+    uint32_t index;
+
+    if (d->errors != 0)
+        return flow_errors_of(t, d);
+    if (!flow_errors_take(t, f, &index))
+        return NULL;
+    d->errors = index + 1;
+    struct icmp_errors *e = flow_errors_of(t, d);
+    *e = (struct icmp_errors){.ref = flow_ref(t, f)};
+    pool_set_weak(&t->errors, index, true); /* whoever has to go for another's error may be any */
+    return e;
+}
+
 bool flow_table_icmp_error(struct flow_table *t, const struct packet *p)
 {
     const struct packet_quote *q = &p->quote;
@@ -40,23 +63,23 @@ bool flow_table_icmp_error(struct flow_table *t, const struct packet *p)
     if (f == NULL || flow_is_idle(t, f, p->ts_ns))
         return false;
     struct flow_detail *d = flow_detail_get(t, f);
-    if (d == NULL)
+    struct icmp_errors *e = d != NULL ? errors_get(t, f, d) : NULL;
+    if (e == NULL)
         return false;
 
     bool is_icmp6 = p->transport == IPPROTO_ICMPV6;
-    bool kept_says_more = d->icmp.n_errors > 0 && (flow_icmp_is_denial(d->icmp.is_icmp6, d->icmp.type, d->icmp.code) ||
-                                                   !flow_icmp_is_denial(is_icmp6, q->type, q->code));
-    d->icmp.n_errors++;
+    bool kept_says_more = e->n_errors > 0 && (flow_icmp_is_denial(e->is_icmp6, e->type, e->code) || !flow_icmp_is_denial(is_icmp6, q->type, q->code));
+    e->n_errors++;
     if (kept_says_more)
         return true;
-    d->icmp.packet_number = p->number;
-    d->icmp.ts_ns = p->ts_ns;
-    d->icmp.sender = p->src;
-    d->icmp.input = p->input;
-    d->icmp.type = q->type;
-    d->icmp.code = q->code;
-    d->icmp.quoted_side = (uint8_t)side;
-    d->icmp.is_icmp6 = is_icmp6;
-    d->icmp.after_answer = f->packets[!side] != 0 || d->packets_high[!side] != 0;
+    e->packet_number = p->number;
+    e->ts_ns = p->ts_ns;
+    e->sender = p->src;
+    e->input = p->input;
+    e->type = q->type;
+    e->code = q->code;
+    e->quoted_side = (uint8_t)side;
+    e->is_icmp6 = is_icmp6;
+    e->after_answer = f->packets[!side] != 0 || d->packets_high[!side] != 0;
     return true;
 }

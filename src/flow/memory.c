@@ -23,13 +23,15 @@ static bool within_bound(const struct flow_table *t, const struct pool *p, size_
     size_t limit = t->options.memory_limit;
     size_t flows = flows_cost(&t->flows[0], p == &t->flows[0] ? step : 0) +
                    flows_cost(&t->flows[1], p == &t->flows[1] ? step : 0);
-    size_t details = t->details.committed + (p == &t->details ? step : 0);
+    size_t details = t->details.committed + t->errors.committed + (p == &t->details || p == &t->errors ? step : 0);
 
     if (limit == 0)
         return true;
     if (flows + details > limit)
         return false;
-    if (p == &t->details)
+    if (p == &t->errors && t->errors.committed + step > limit / 8)
+        return false;
+    if (p == &t->details || p == &t->errors)
         return details <= limit / 4 * 3;
     return flows <= limit / 4 * 3 && flows_cost(p, step) <= limit / 8 * 5;
 }
@@ -47,6 +49,8 @@ static struct flow *flow_of_entry(struct flow_table *t, struct pool *p, uint32_t
 {
     void *entry = pool_at(p, index);
 
+    if (p == &t->errors)
+        return flow_of_ref(t, ((struct icmp_errors *)entry)->ref);
     return p == &t->details ? flow_of_ref(t, ((struct flow_detail *)entry)->ref) : entry;
 }
 
@@ -103,7 +107,12 @@ bool flow_detail_take(struct flow_table *t, const struct flow *keep, uint32_t *r
     return take(t, &t->details, keep, ret_index);
 }
 
+bool flow_errors_take(struct flow_table *t, const struct flow *keep, uint32_t *ret_index)
+{
+    return take(t, &t->errors, keep, ret_index);
+}
+
 size_t flow_table_memory(const struct flow_table *t)
 {
-    return t->flows[0].committed + t->flows[1].committed + t->details.committed + index_memory(&t->index);
+    return t->flows[0].committed + t->flows[1].committed + t->details.committed + t->errors.committed + index_memory(&t->index);
 }

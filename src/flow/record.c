@@ -102,22 +102,22 @@ static void record_tcp(uint32_t saw, uint8_t rst_ttl, unsigned client, struct fl
     r->closed_by_server = ((saw & TCP_CLOSED_BY_SIDE) != 0) != client;
 }
 
-static void record_icmp(const struct flow_detail *d, unsigned client, struct flow_record *r)
+static void record_errors(const struct icmp_errors *e, unsigned client, struct flow_record *r)
 {
-    if (d->icmp.n_errors == 0)
+    if (e == NULL)
         return;
     r->icmp = (struct flow_icmp){
-        .n_errors = d->icmp.n_errors,
-        .sender = d->icmp.sender,
-        .type = d->icmp.type,
-        .code = d->icmp.code,
-        .is_icmp6 = d->icmp.is_icmp6,
-        .from_server = addr_compare(&d->icmp.sender, &r->tuple.server) == 0,
-        .about_client_packet = d->icmp.quoted_side == client,
-        .after_answer = d->icmp.after_answer,
-        .ts_ns = d->icmp.ts_ns,
-        .packet_number = d->icmp.packet_number,
-        .input = d->icmp.input,
+        .n_errors = e->n_errors,
+        .sender = e->sender,
+        .type = e->type,
+        .code = e->code,
+        .is_icmp6 = e->is_icmp6,
+        .from_server = addr_compare(&e->sender, &r->tuple.server) == 0,
+        .about_client_packet = e->quoted_side == client,
+        .after_answer = e->after_answer,
+        .ts_ns = e->ts_ns,
+        .packet_number = e->packet_number,
+        .input = e->input,
     };
 }
 
@@ -147,7 +147,7 @@ void flow_snapshot(const struct flow_table *t, const struct flow *f, struct flow
     ret->has_fragments = (f->state & FLOW_FRAGMENTS) != 0;
     if (d != NULL) {
         record_counts(f, d, client, ret);
-        record_icmp(d, client, ret);
+        record_errors(flow_errors_of(t, d), client, ret);
     } else {
         record_one(f, first ^ client, ret);
     }

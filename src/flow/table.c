@@ -46,7 +46,8 @@ static int init_parts(struct flow_table *t, struct err *reterr)
     if ((rc = index_init(&t->index, reterr)) != 0 ||
         (rc = pool_init(&t->flows[0], FLOW_SIZE_IPV4, space, reterr)) != 0 ||
         (rc = pool_init(&t->flows[1], FLOW_SIZE_IPV6, space, reterr)) != 0 ||
-        (rc = pool_init(&t->details, detail_size, space, reterr)) != 0)
+        (rc = pool_init(&t->details, detail_size, space, reterr)) != 0 ||
+        (rc = pool_init(&t->errors, sizeof(struct icmp_errors), space, reterr)) != 0)
         return rc;
     return fragments_new(t->options.max_fragments, &t->fragments, reterr);
 }
@@ -77,6 +78,7 @@ void flow_table_free(struct flow_table *t)
     if (t == NULL)
         return;
     fragments_free(t->fragments);
+    pool_free(&t->errors);
     pool_free(&t->details);
     pool_free(&t->flows[1]);
     pool_free(&t->flows[0]);
@@ -201,8 +203,10 @@ void flow_table_finish(struct flow_table *t, struct flow *f, enum flow_end end)
     flow_snapshot(t, f, &record);
     record.end = end;
     t->end_fn(t->aux, &record, d == NULL ? NULL : d->ext);
-    if (d != NULL)
+    if (d != NULL) {
+        flow_errors_drop(t, d);
         pool_give_back(&t->details, f->many.detail);
+    }
     pool_give_back(flow_pool(t, f), flow_index(t, f));
     t->stats.n_flows--;
 }
