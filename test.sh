@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 . tools/setup.sh
 
 # shellcheck disable=SC2086
-need_packages $build_packages check clang libclang-rt-14-dev mandoc python3 shellcheck
+need_packages $build_packages check clang libclang-rt-14-dev mandoc python3 shellcheck libfaketime
 
 build_in build-test -Dtests=enabled
 CC=clang build_in build-asan -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false

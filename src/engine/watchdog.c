@@ -63,7 +63,7 @@ static void *watch(void *arg)
         pause_ns += until.tv_nsec;
         until.tv_sec += pause_ns / SECOND;
         until.tv_nsec = pause_ns % SECOND;
-        pthread_cond_timedwait(&w->wake, &w->mutex, &until);
+        pthread_cond_clockwait(&w->wake, &w->mutex, CLOCK_MONOTONIC, &until);
         for (size_t i = 0; i < w->n_chairs && !told; i++) {
             struct watchdog_seat *seat = &w->chairs[i].seat;
 
@@ -81,14 +81,10 @@ static void *watch(void *arg)
 /* Signals are for the threads that read: they interrupt a wait there. */
 static int start(struct watchdog *w)
 {
-    sigset_t           all, before;
-    pthread_condattr_t attr;
+    sigset_t all, before;
 
     pthread_mutex_init(&w->mutex, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&w->wake, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&w->wake, NULL);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = pthread_create(&w->thread, NULL, watch, w);

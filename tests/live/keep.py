@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 
-from line import FLOWAUDIT, FULL, GENERATE, ROOT, SEND, SITE, Watch, each_in_a_folder, enter_namespace, equals, packets_of, send
+from line import FLOWAUDIT, FULL, GENERATE, ROOT, SEND, SITE, Watch, each_in_a_folder, enter_namespace, equals, generated, packets_of, send
 
 MIB = 1 << 20
 ENDS = 'kind, client, server, transport, server_port, protocol, packets, outcome'
@@ -53,10 +53,10 @@ def on_disk(folder):
 
 def a_size(folder):
     capture, most = sites(folder), 0
-    run = Watch(folder, '--rotate', '3s', '--max-size', '8')
-    sender = subprocess.Popen([SEND, 'out', capture, '480000', '20000'], stdout=subprocess.PIPE, text=True)
+    run = Watch(folder, '--rotate', '2s', '--max-size', '8')
+    sender = subprocess.Popen([SEND, 'out', capture, '600000', '50000'], stdout=subprocess.PIPE, text=True)
     while sender.poll() is None:
-        time.sleep(0.5)
+        time.sleep(0.2)
         most = max(most, on_disk(folder))
     equals(run.end() == 1 or run.end() == 0, run.said())
     removed = run.ask('SELECT removed_run FROM removals ORDER BY removed_run')
@@ -69,9 +69,9 @@ def a_size(folder):
 
 
 def files(folder):
-    capture, count = sites(folder), 220000
+    capture, count = sites(folder), 210000
     run = Watch(folder, '--new-file', '1MiB')
-    equals(send(capture, count, 20000) == count, 'files: not sent')
+    equals(send(capture, count, 30000) == count, 'files: not sent')
     equals(run.end() in (0, 1), run.said())
     names = [os.path.basename(p) for p in records(folder)]
     equals(len(names) >= 2 and all(re.fullmatch(r'live-\d{8}T\d{6}Z\.db', n) for n in names), f'files: {names}')
@@ -80,22 +80,22 @@ def files(folder):
 
 
 def a_reader_that_stays(folder):
-    capture = sites(folder)
+    capture = generated(folder, 'scan', 10000) # a row for each packet
     run = Watch(folder, '--max-size', '8')
-    sent = send(capture, 20000, 20000)
+    sent = send(capture, 1000, 20000)
     run.wait_for('a commit', lambda: run.ask('SELECT count(*) FROM inputs')[0][0] > 0)
     reader = sqlite3.connect(run.db, isolation_level=None)
     reader.execute('BEGIN')
     reader.execute('SELECT count(*) FROM conversations').fetchall()
     while len(records(folder)) < 2:
         equals(sent < 2000000, f'reader: no new file was begun: {run.said()}')
-        sent += send(capture, 40000, 20000)
+        sent += send(capture, 10000, 10000)
     equals('it goes on in a new file' in run.said(), run.said())
     log = os.path.getsize(run.db + '-wal')
-    sent += send(capture, 60000, 20000)
+    sent += send(capture, 10000, 10000)
     equals(reader.execute('SELECT count(*) FROM runs').fetchall() == [(1,)], 'reader: its snapshot changed')
     equals(run.end() in (0, 1), run.said())
-    equals(os.path.getsize(run.db + '-wal') == log < 16 * MIB, f'reader: the log grew from {log} to {os.path.getsize(run.db + "-wal")}')
+    equals(os.path.getsize(run.db + '-wal') == log, f'reader: the log grew from {log} to {os.path.getsize(run.db + "-wal")}')
     reader.close()
     all_there(folder, sent, 'reader')
     print('a reader that stays: the record goes on in a new file, and no packet is lost')
@@ -103,10 +103,12 @@ def a_reader_that_stays(folder):
 
 def age(folder):
     capture = f'{ROOT}/samples/incident.pcapng'
-    run = Watch(folder, '--rotate', '2s', '--keep', '4s')
-    for _ in range(5):
+    run = Watch(folder, '--rotate', '1s', '--keep', '2s')
+    for _ in range(15):
         send(capture, 200, 0)
-        time.sleep(2.2)
+        time.sleep(1.2)
+        if 'older than they are to be kept' in run.said():
+            break
     equals('older than they are to be kept' in run.said(), f'age: {run.said()}')
     equals(run.ask('SELECT count(*) FROM removals')[0][0] > 0, 'age: nothing was removed while the run went on')
     run.end()
@@ -160,7 +162,7 @@ def evidence(folder):
     equals(counted == {'evidence-packets': sum(n for _, _, n in kept)}, f'evidence: {counted}, {kept}')
     findings = run.ask(f"SELECT finding_id, {ENDS} FROM findings WHERE run_id = 1 AND kind NOT IN ('missing', 'site')")
     equals(len(findings) > 100, f'evidence: {len(findings)} findings')
-    sample = findings if FULL else [row for i, row in enumerate(findings) if i % 12 == 0 or row[1] in ('separated', 'misdropped', 'wrong-protocol')]
+    sample = findings if FULL else [row for i, row in enumerate(findings) if i % 24 == 0 or row[1] in ('separated', 'misdropped', 'wrong-protocol')]
     with sqlite3.connect(run.db) as db: # carve takes the last run unless told
         db.execute('DELETE FROM run WHERE run_id = 2')
     for row in sample:
@@ -171,7 +173,7 @@ def evidence(folder):
 def evidence_in_bounds(folder):
     capture = sites(folder)
     run = Watch(folder, '--evidence', f'{folder}/kept,8MiB')
-    send(capture, 220000, 30000)
+    send(capture, 90000, 30000)
     equals(run.end() in (0, 1), run.said())
     size = sum(os.path.getsize(p) for p in glob.glob(f'{folder}/kept/*'))
     counted = dict(run.ask("SELECT name, value FROM counters WHERE name LIKE 'evidence%'"))

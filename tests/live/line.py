@@ -117,9 +117,11 @@ def balanced(run, sent, what):
 def each_in_a_folder(cases):
     """Runs the cases, each with a folder of its own that is gone afterwards."""
     for case in cases:
+        begun = time.monotonic()
         folder = tempfile.mkdtemp(prefix='flowaudit-live-')
         try:
             case(folder)
+            print(f'    {time.monotonic() - begun:.1f} s', flush=True)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return 0

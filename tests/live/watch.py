@@ -6,6 +6,7 @@ signals and a record that cannot be written.  Skipped where there are no rights 
 usage: watch.py FLOWAUDIT SOURCE_ROOT SEND GENERATE [--full]
        --full: the sizes that a release is measured with (minutes); else smaller ones
 """
+import glob
 import os
 import random
 import re
@@ -23,8 +24,7 @@ from line import (FULL, ROOT, SEND, SITE, SAME, FLOWAUDIT, Watch, balanced, each
 def same_as_check(folder, capture, site, *options):
     """Every conversation of a mirrored capture, to the last count, as 'check' has it."""
     count = packets_of(capture, folder)
-    run = Watch(folder, '-q', *options, site=site, wait=False)
-    time.sleep(1.5)
+    run = Watch(folder, *options, site=site)
     send(capture, count, 8000)
     time.sleep(0.3)
     equals(run.end() in (0, 1), f'{capture}: {run.said()}')
@@ -181,6 +181,45 @@ def locked(folder):
     print('a record locked by a reader and by a writer for 4 s: no packet lost')
 
 
+def a_clock_that_steps(folder):
+    """The machine's clock moved by a day ahead, then back, while packets are not: no flow expires, nothing is removed, nobody is busy."""
+    libraries = glob.glob('/usr/lib/*/faketime/libfaketimeMT.so.1')
+    if not libraries:
+        print('a clock that steps: libfaketime is not here, without it')
+        return
+    clock, capture = f'{folder}/clock', f'{ROOT}/samples/incident.pcapng'
+
+    def step(offset):
+        with open(f'{clock}.new', 'w', encoding='ascii') as f:
+            f.write(offset)
+        os.rename(f'{clock}.new', clock)
+
+    def open_flows():
+        run.send(signal.SIGUSR1)
+        run.wait_for('statistics', lambda: len(re.findall(r'(\d+) of them open', run.said())) > asked)
+        return int(re.findall(r'(\d+) of them open', run.said())[-1])
+
+    step('+0')
+    os.chown(folder, 65534, 65534)
+    asked = 0
+    run = Watch(folder, '--keep', '12h', '--tcp-idle', '3600', '--udp-idle', '3600',
+                env={**os.environ, 'LD_PRELOAD': libraries[0], 'FAKETIME_TIMESTAMP_FILE': clock, 'FAKETIME_NO_CACHE': '1', 'FAKETIME_DONT_FAKE_MONOTONIC': '1'})
+    sent = send(capture, 1800, 3000)
+    time.sleep(1.5)
+    before = open_flows()
+    for offset in ('+1d', '-1d'):
+        step(offset)
+        used = cpu_of(run, 1.5)
+        equals(used < 0.3, f'clock {offset}: {100 * used:.0f} % of a core')
+        asked += 1
+        equals(open_flows() == before > 0, f'clock {offset}: {before} flows were open, and now others: {run.said()[-400:]}')
+    sent += send(capture, 1800, 3000)
+    equals(run.end() in (0, 1), f'clock: {run.said()}')
+    equals(balanced(run, sent, 'clock') == 0 and run.ask('SELECT complete FROM runs') == [(1,)], 'clock: packets were lost, or the run is not complete')
+    equals(not run.ask('SELECT 1 FROM losses') and not run.ask('SELECT 1 FROM removals'), 'clock: something was lost or removed')
+    print('a clock that is moved by a day, ahead and back: no flow expires, no packet is lost')
+
+
 def full(folder):
     small = f'{folder}/small'
     os.mkdir(small)
@@ -218,7 +257,7 @@ def main():
             cases.append(lambda f, name=name: same_as_check(f, f'{lab}/{name}.pcap', f'{lab}/{name}.site.yaml'))
     else:
         print('the captures of the lab are not here: without them')
-    cases += [a_rate, an_overload, lambda f: a_stop(f, signal.SIGTERM), lambda f: a_stop(f, signal.SIGINT), kills, no_permission, at_rest, locked, full, links]
+    cases += [a_rate, an_overload, lambda f: a_stop(f, signal.SIGTERM), lambda f: a_stop(f, signal.SIGINT), kills, no_permission, at_rest, a_clock_that_steps, locked, full, links]
     return each_in_a_folder(cases)
 
 
