@@ -64,6 +64,12 @@ static const char *const upgraded[] = {
     "POP3", "IMAP", "PostgreSQL", "MySQL",     "Jabber", "IRC",
 };
 
+/* Most names differ in their first letter, and most comparisons are of different names. */
+static bool is_name(const char *a, const char *b)
+{
+    return *a == *b && strcmp(a, b) == 0;
+}
+
 const char *const *classify_names(void)
 {
     return names_all;
@@ -77,7 +83,7 @@ bool classify_knows(const char *name)
 bool names_listed(const char *const *list, const char *name)
 {
     for (; list != NULL && *list != NULL; list++) {
-        if (strcmp(*list, name) == 0)
+        if (is_name(*list, name))
             return true;
     }
     return false;
@@ -86,7 +92,7 @@ bool names_listed(const char *const *list, const char *name)
 int names_contract_index(const char *name)
 {
     for (int i = 0; i < NAMES_N_CONTRACT; i++) {
-        if (strcmp(names_all[i], name) == 0)
+        if (is_name(names_all[i], name))
             return i;
     }
     return -1;
@@ -98,7 +104,7 @@ uint32_t names_satisfied(const char *name)
     uint32_t set = i < 0 ? 0 : UINT32_C(1) << i;
 
     for (size_t k = 0; k < N_ROWS(also); k++) {
-        if (strcmp(also[k].name, name) == 0)
+        if (is_name(also[k].name, name))
             set |= UINT32_C(1) << names_contract_index(also[k].satisfies);
     }
     return set;
@@ -119,7 +125,7 @@ uint32_t names_set(const char *const *list)
 const char *const *names_of_library(const char *name)
 {
     for (size_t i = 0; i < N_ROWS(spelled); i++) {
-        if (strcmp(spelled[i].ours, name) == 0)
+        if (is_name(spelled[i].ours, name))
             return spelled[i].library;
     }
     return NULL;
@@ -128,7 +134,7 @@ const char *const *names_of_library(const char *name)
 const char *names_canonical(const char *library_name)
 {
     for (size_t i = 0; i < N_ROWS(renamed); i++) {
-        if (strcmp(renamed[i].library, library_name) == 0)
+        if (is_name(renamed[i].library, library_name))
             return renamed[i].ours;
     }
     return library_name;
@@ -137,7 +143,7 @@ const char *names_canonical(const char *library_name)
 bool names_reliable(const char *name, bool udp)
 {
     for (size_t i = 0; !udp && i < N_ROWS(reliable_tcp); i++) {
-        if (strcmp(reliable_tcp[i], name) == 0)
+        if (is_name(reliable_tcp[i], name))
             return true;
     }
     return false;
@@ -146,7 +152,7 @@ bool names_reliable(const char *name, bool udp)
 bool names_upgrades_to_tls(const char *name)
 {
     for (size_t i = 0; i < N_ROWS(upgraded); i++) {
-        if (strcmp(upgraded[i], name) == 0)
+        if (is_name(upgraded[i], name))
             return true;
     }
     return false;
@@ -156,7 +162,7 @@ bool classify_satisfies(const struct app *app, const char *name)
 {
     if (app->basis != APP_CONTENT)
         return false;
-    if (strcmp(app->name, name) == 0 || strcmp(app->detail, name) == 0)
+    if (is_name(app->name, name) || is_name(app->detail, name))
         return true;
     int i = names_contract_index(name);
     return i >= 0 && ((app->also | names_satisfied(app->name)) >> i & 1) != 0;

@@ -30,8 +30,15 @@ void announcements_add(struct announcements *all, const struct pinhole *p)
         all->items[all->n++] = *p;
 }
 
-int announcements_merge(struct announcements *to, const struct announcements *from)
+int announcements_merge(struct announcements *to, struct announcements *from)
 {
+    if (to->n == 0) { /* nothing to join: no second copy of what may be many */
+        from->n_lost += to->n_lost;
+        announcements_clear(to);
+        *to = *from;
+        *from = (struct announcements){0};
+        return 0;
+    }
     int rc = reserve(to, to->n + from->n + 1);
 
     if (rc != 0)
@@ -39,6 +46,7 @@ int announcements_merge(struct announcements *to, const struct announcements *fr
     for (size_t i = 0; i < from->n; i++)
         to->items[to->n++] = from->items[i];
     to->n_lost += from->n_lost;
+    announcements_clear(from);
     return 0;
 }
 

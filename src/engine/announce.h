@@ -20,8 +20,8 @@ struct announcements {
 
 /* Keeps a copy, repeated promises too: which one came first must not depend on how packets were shared out. */
 void announcements_add(struct announcements *, const struct pinhole *);
-/* All of 'from' into 'to'; -ENOMEM. */
-int  announcements_merge(struct announcements *to, const struct announcements *from);
+/* All of 'from' into 'to', and 'from' is empty; -ENOMEM: both are as they were. */
+int  announcements_merge(struct announcements *to, struct announcements *from);
 /* By address, port, transport, time: before the first look-up. */
 void announcements_sort(struct announcements *);
 /* The latest promise of this endpoint that was made by 'at_ns' (or a moment later: the media of an early answer may come before the

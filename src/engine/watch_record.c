@@ -147,8 +147,6 @@ int recording_take(struct recording *r, size_t worker, struct part *ended, struc
         announcements_clear(&r->ended->announcements);
     } else if (announcements_merge(&r->announcements, &r->ended->announcements) != 0) {
         rc = -ENOMEM;
-    } else {
-        announcements_clear(&r->ended->announcements);
     }
     if (rc != 0)
         r->ended->totals.n_flow_memory_lost++;
