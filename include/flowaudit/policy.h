@@ -260,9 +260,10 @@ struct expect_fact {
     enum outcome outcome;
     uint64_t packets[2];        /* of the client's, the server's side */
     bool     one_sided;         /* one side acts on packets of the other, and none of those is in the capture */
-    int64_t  first_ns;
+    int64_t  first_ns, last_ns;
     uint64_t flows;
     struct flow_icmp icmp;      /* of the first error, n_errors 0 where none */
+    bool     errors_differ;     /* there are errors of other senders, or other kinds */
     uint64_t first_packet;
     uint16_t input;
     struct ttl_range rst, own;  /* as in policy_facts */
@@ -272,6 +273,7 @@ struct expect_host {
     int64_t  first_ns, last_ns;   /* of its own packets, in the window */
     int64_t  before_ns, after_ns; /* its last packet before the window, its first after it, as far as that is known yet; else 0 */
     uint64_t sent, received;      /* in the window */
+    uint64_t sent_to_groups;      /* of those sent: to broadcast and multicast addresses */
 };
 
 struct expectation {
@@ -281,10 +283,14 @@ struct expectation {
     int64_t  first_ns;          /* first contact, 0 where none */
     uint64_t first_packet;      /* of it, as the facts say */
     uint16_t first_input;
+    int64_t  seen_ns, seen_last_ns; /* first and last packet of what met it; 0 where nothing did */
+    uint64_t seen_packet;       /* the first of it */
+    uint16_t seen_input;
     uint64_t attempts;
     int64_t  within_ns;
     struct flow_icmp icmp;
     struct ttl_range rst, own;  /* of attempts that a RST ended, and of what the server surely sent; 0: not known */
+    size_t   advice_at;         /* where in the reason advice begins that another window may prove wrong; 0: nowhere */
     const char *reason;         /* one sentence, with what is missing to conclude where not covered; the expector's */
     int64_t  window_start_ns, window_end_ns; /* over which it was evaluated: [start, end) */
 };

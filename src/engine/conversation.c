@@ -486,6 +486,7 @@ static int note_windows(const struct conversation_limits *limits, struct convers
 {
     struct window_use use = {
         .first = window_of(r->first_ns, limits->window_ns), .last = window_of(r->last_ns, limits->window_ns), .first_ns = r->first_ns,
+        .last_ns = r->last_ns,
         .flows = 1, .first_packet = r->first_packet, .input = r->input};
 
     return limits->window_ns > 0 ? window_uses_add(c, &use) : 0;
@@ -554,6 +555,7 @@ static int add_icmp(struct conversation *c, const struct flow_icmp *icmp)
     bool first = c->icmp == NULL;
     if (first && (c->icmp = calloc(1, sizeof(*c->icmp))) == NULL)
         return -ENOMEM;
+    c->errors_differ |= !first && (c->icmp->type != icmp->type || c->icmp->code != icmp->code || addr_compare(&c->icmp->sender, &icmp->sender) != 0);
     uint64_t n = c->icmp->n_errors + icmp->n_errors;
     bool     prohibits = policy_icmp_prohibits(icmp), kept_prohibits = !first && policy_icmp_prohibits(c->icmp);
     if (first || (prohibits == kept_prohibits ? icmp_before(icmp, c->icmp) : prohibits))
@@ -650,6 +652,7 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     a->encap |= b->encap;
     a->cut |= b->cut;
     a->one_sided &= b->one_sided;
+    a->errors_differ |= b->errors_differ;
     if (a->own.min == 0)
         a->own = b->own;
     for (unsigned i = 0; i < 2; i++) {

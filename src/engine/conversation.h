@@ -33,7 +33,7 @@ enum conversation_sum { SUM_NONE, SUM_PORTS, SUM_CLIENTS, SUM_PEERS };
 
 /* Flows of a conversation that all touch the windows from 'first' to 'last' and no others. */
 struct window_use {
-    int64_t  first, last, first_ns;
+    int64_t  first, last, first_ns, last_ns;
     uint64_t flows;
     uint64_t first_packet; /* of the earliest of them, in 'input' */
     uint16_t input;
@@ -56,6 +56,7 @@ struct conversation {
     uint64_t rank;             /* a hash of the key as it was at first, of sums too */
     struct tuple tuple;        /* of the earliest flow, as are first_packet, basis, vlan, is_reply and app */
     bool     direction_known, group, answers_group, media, negotiated, sent[2]; /* see struct policy_query */
+    bool     errors_differ;    /* ICMP errors of more than one sender or kind */
     bool     cut;              /* by the snap length: the content may be unknown for that alone */
     bool     is_reply;         /* the first payload was an answer: may answer a broadcast */
     bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */

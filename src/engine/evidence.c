@@ -223,15 +223,24 @@ static bool is_foreign(const struct evidence *e, const struct conversation *c, s
     return apart(&c->rst[1], &sender->ttl, true);
 }
 
-/* Has the RST a TTL that the server's packets to this client have too?  Then it looks like its own. */
+static bool is_within(const struct ttl_range *rst, const struct ttl_range *own)
+{
+    return rst->min != 0 && own->min != 0 && rst->min >= own->min && rst->max <= own->max;
+}
+
+/* Has the RST a TTL that the server's packets to this client, or where none got through those to others, have too?  Then it looks like its own. */
 static bool is_alike(const struct evidence *e, const struct conversation *c, struct ttl_range *ret_own)
 {
-    const struct sight *s = find_sight(e, &c->key.server, &c->key.client);
+    const struct sight  *s = find_sight(e, &c->key.server, &c->key.client);
+    const struct sender *sender = find_sender(e, &c->key.server);
 
-    if (c->rst[1].min == 0 || s == NULL || s->ttl.min == 0 || c->rst[1].min < s->ttl.min || c->rst[1].max > s->ttl.max)
+    if (s != NULL && s->ttl.min != 0)
+        *ret_own = s->ttl;
+    else if (sender != NULL)
+        *ret_own = sender->ttl;
+    else
         return false;
-    *ret_own = s->ttl;
-    return true;
+    return is_within(&c->rst[1], ret_own);
 }
 
 static void settle_resets(const struct evidence *e, struct conversation *c)

@@ -23,6 +23,8 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .packets = {c->packets[0], c->packets[1]},
         .one_sided = c->one_sided,
         .first_ns = c->first_ns,
+        .last_ns = c->last_ns,
+        .errors_differ = c->errors_differ,
         .flows = c->flows,
         .icmp = *conversation_icmp(c),
         .first_packet = c->first_packet,
@@ -136,7 +138,8 @@ static int expect_all(struct audit *a, struct expector *x, struct err *reterr)
     for (size_t i = 0; i < a->n_hosts; i++) {
         const struct shard_host *h = &a->hosts[i];
         struct expect_host       host = {
-                  .addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = h->sent, .received = h->received};
+                  .addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = h->sent, .received = h->received,
+                  .sent_to_groups = h->sent_to_groups};
 
         expector_host(x, &host);
     }
@@ -211,7 +214,7 @@ static int gather_sightings(const struct audit *a, struct sweep *s)
     for (size_t i = 0; i < a->n_hosts; i++) {
         const struct shard_host *h = &a->hosts[i], *before = i > 0 ? h - 1 : NULL, *after = i + 1 < a->n_hosts ? h + 1 : NULL;
         struct expect_host       host = {.addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = h->sent,
-                                         .received = h->received};
+                                         .received = h->received, .sent_to_groups = h->sent_to_groups};
 
         if (h->sent_last_ns != INT64_MIN && host.sent == 0)
             host.sent = 1; /* the last packets of a flow that began before */
@@ -239,6 +242,7 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
         if (fact_of(u->c, &fact)) {
             fact.flows = u->w->flows;
             fact.first_ns = u->w->first_ns > start_ns ? u->w->first_ns : start_ns;
+            fact.last_ns = u->w->last_ns < start_ns + a->options->window_ns ? u->w->last_ns : start_ns + a->options->window_ns - 1;
             fact.first_packet = u->w->first_packet;
             fact.input = u->w->input;
             expector_conversation(x, &fact);
@@ -325,7 +329,7 @@ int audit_expect(struct audit *a, struct err *reterr)
     int              rc = expector_new(a->policy, &x, reterr);
 
     for (size_t i = 0; i < a->n_conversations; i++)
-        a->coverage.summed |= a->conversations[i]->key.summed == SUM_PEERS;
+        a->coverage.summed |= a->conversations[i]->key.summed == SUM_PEERS || a->conversations[i]->key.summed == SUM_CLIENTS;
     if (rc == 0)
         rc = a->options->window_ns > 0 ? expect_by_window(a, x, reterr) : expect_all(a, x, reterr);
     expector_free(x);

@@ -574,6 +574,18 @@ int audit_tell_finding(struct audit *a, const struct finding *f, uint64_t id, te
     return fn(aux, &s, reterr);
 }
 
+/* With the packet that shows it: of what met the row the first, or of what was tried. */
+static const char *expectation_text(const struct audit *a, const struct expectation *e, char buf[static SENTENCE_SIZE])
+{
+    bool seen = e->outcome == EXPECT_SEEN;
+
+    if (e->attempts == 0)
+        return e->reason;
+    snprintf(buf, SENTENCE_SIZE, "%s First%s: packet %llu of %s.", e->reason, seen ? "" : " attempt", (unsigned long long)(seen ? e->seen_packet : e->first_packet),
+             inputs_name(a->inputs, seen ? e->seen_input : e->first_input));
+    return buf;
+}
+
 static int put_finding(void *aux, const struct store_finding *s, struct err *reterr)
 {
     return store_put_finding(aux, s, reterr);
@@ -585,6 +597,7 @@ int audit_record_expectations(struct audit *a, struct store *store, struct err *
 
     for (size_t i = 0; rc == 0 && i < a->n_expectations; i++) {
         const struct expectation *e = &a->expectations[i];
+        char                      sentence[SENTENCE_SIZE];
         struct store_expectation  s = {
              .row_id = row_id(a, e->row),
              .client = policy_host_address(a->policy, e->client_host),
@@ -594,7 +607,7 @@ int audit_record_expectations(struct audit *a, struct store *store, struct err *
              .outcome = expectation_outcome_name(e->outcome),
              .first_ns = e->first_ns,
              .attempts = e->attempts,
-             .reason = e->reason,
+             .reason = expectation_text(a, e, sentence),
              .window_start_ns = a->options->window_ns > 0 ? e->window_start_ns : 0,
              .window_end_ns = a->options->window_ns > 0 ? e->window_end_ns : 0,
         };

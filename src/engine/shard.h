@@ -42,6 +42,7 @@ struct shard_host {
     int64_t     first_ns, last_ns;
     int64_t     sent_first_ns, sent_last_ns;  /* of flows in which it sent something; INT64_MAX, INT64_MIN: of none */
     uint64_t    sent, received;
+    uint64_t    sent_to_groups;               /* of those sent: to broadcast and multicast addresses */
     bool        used;
 };
 

@@ -31,6 +31,7 @@ static void join_use(struct window_use *a, const struct window_use *b)
         a->first_packet = b->first_packet;
         a->input = b->input;
     }
+    a->last_ns = b->last_ns > a->last_ns ? b->last_ns : a->last_ns;
     a->flows += b->flows;
 }
 

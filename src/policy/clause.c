@@ -47,8 +47,7 @@ static void say_row(struct text *t, const char *row_word, const struct matrix_ro
     say(t, "%s %s (%s, \"%s\")", row_word, row->id.text, row->service, row->section);
 }
 
-/* Is the entry a network or a range: many machines under one name? */
-static bool is_block(const struct policy *p, uint32_t host)
+bool host_is_block(const struct policy *p, uint32_t host)
 {
     const struct site_host *h = &p->site->hosts[host];
 
@@ -61,7 +60,7 @@ static bool is_block(const struct policy *p, uint32_t host)
 /* Where one can look: the name of a machine, of one of many its address too. */
 static const char *machine(const struct policy *p, uint32_t host, const struct addr *a, char *buf, size_t size)
 {
-    if (is_block(p, host))
+    if (host_is_block(p, host))
         return host_text(p, a, buf, size);
     snprintf(buf, size, "%s", policy_host_name(p, host));
     return buf;
@@ -256,7 +255,7 @@ static bool say_outside(struct text *t, const struct policy *p, const struct pol
 {
     char client[ADDR_TEXT_SIZE], server[HOST_TEXT_SIZE];
 
-    if (!is_block(p, j->client_host) || is_inside(&q->tuple.client))
+    if (!host_is_block(p, j->client_host) || is_inside(&q->tuple.client))
         return false;
     say(t, ". Look at what lets %s, an outside address, reach %s: a filter, a forwarded port.", addr_text(&q->tuple.client, client),
         machine(p, j->server_host, &q->tuple.server, server, sizeof(server)));
@@ -269,7 +268,7 @@ static void say_wrong_client(struct text *t, const struct policy *p, const struc
 {
     const struct matrix_row *row = p->rows[j->row].row;
     char                     client[HOST_TEXT_SIZE], address[ADDR_TEXT_SIZE];
-    bool                     block = is_block(p, j->client_host);
+    bool                     block = host_is_block(p, j->client_host);
 
     say_row(t, "Row", row);
     say(t, " allows it to ");

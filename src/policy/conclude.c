@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What follows from attempts and from silence, and the sentences for it. */
+#include <stdarg.h>
 #include <stdio.h>
 
 #include "expect-private.h"
@@ -124,75 +125,263 @@ static const char *service_of(const struct expector *x, const struct tally *t, c
     return buf;
 }
 
+/* --- attempts that failed --------------------------------------------------------------------------------- */
+
+#define WHAT_SIZE 768
+#define ADVICE_SIZE 512
+#define MOST_DENIERS_NAMED 4
+
 /* What became of attempts that failed, in words. */
 struct failure {
     enum outcome             outcome;
     enum expectation_outcome result;
-    const char              *what, *advice;
 };
 
-/* A RST is in the server's name, whoever sent it: its TTL may tell. */
-static void say_reset(const struct denial *d, bool prohibited, char *buf, size_t size)
+/* A text in parts. */
+static void add(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void add(char *buf, size_t size, const char *fmt, ...)
+{
+    size_t  len = strlen(buf);
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(buf + len, size - len, fmt, args);
+    va_end(args);
+}
+
+static bool is_before(const struct service *s, const struct point *p)
+{
+    if (s->server != p->server)
+        return s->server < p->server;
+    if (s->transport != p->transport)
+        return s->transport < p->transport;
+    return s->port < p->port;
+}
+
+/* Another client that a server answered on a port which this one tried in vain, or NULL. */
+static const struct service *find_served(const struct expector *x, const struct tally *t)
+{
+    const struct services *all = &expect_span(x, t->row)->services;
+
+    for (size_t i = 0; i < t->n_points; i++) {
+        const struct point *p = &t->points[i];
+        size_t              low = 0, high = all->n;
+
+        while (low < high) {
+            size_t mid = low + (high - low) / 2;
+
+            if (is_before(&all->items[mid], p))
+                low = mid + 1;
+            else
+                high = mid;
+        }
+        for (; low < all->n && all->items[low].server == p->server && all->items[low].transport == p->transport && all->items[low].port == p->port; low++)
+            if (all->items[low].client != t->client)
+                return &all->items[low];
+    }
+    return NULL;
+}
+
+static void add_host(const struct expector *x, uint32_t host, char *buf, size_t size)
+{
+    if (host == POLICY_NONE)
+        add(buf, size, "a host that the site file does not name");
+    else
+        add(buf, size, "%s (%s)", policy_host_name(x->p, host), policy_host_address(x->p, host));
+}
+
+/* ", while cache1 (192.0.2.1) answered app1 (192.0.2.2) on TCP 6379 12 times" */
+static void say_served(const struct expector *x, const struct service *s, char *what)
+{
+    char service[16];
+
+    add(what, WHAT_SIZE, ", while ");
+    add_host(x, s->server, what, WHAT_SIZE);
+    add(what, WHAT_SIZE, " answered ");
+    add_host(x, s->client, what, WHAT_SIZE);
+    add(what, WHAT_SIZE, " on %s", service_text(s->transport, s->port, service, sizeof(service)));
+    if (s->flows > 1)
+        add(what, WHAT_SIZE, " %llu times", (unsigned long long)s->flows);
+}
+
+/* A RST has the server's address, whoever sent it: its TTL may tell. */
+static void say_reset(const struct denial *d, bool prohibited, char *what)
 {
     char rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE];
 
     if (prohibited && d->own.min != 0)
-        snprintf(buf, size, "refused by a RST that is not like the server's packets (%s, the server's own have %s)",
-                 ttl_text(&d->rst, rst, sizeof(rst)), ttl_text(&d->own, own, sizeof(own)));
+        add(what, WHAT_SIZE, "refused by a RST that is not like the server's packets (%s, the server's own have %s)", ttl_text(&d->rst, rst, sizeof(rst)),
+            ttl_text(&d->own, own, sizeof(own)));
     else if (prohibited)
-        snprintf(buf, size, "refused by a RST that is not like the server's packets");
+        add(what, WHAT_SIZE, "refused by a RST that is not like the server's packets");
     else if (d->own.min != 0)
-        snprintf(buf, size, "refused by a RST with %s, as the server's other packets have", ttl_text(&d->rst, rst, sizeof(rst)));
+        add(what, WHAT_SIZE, "refused by a RST with %s, as other packets of the server have", ttl_text(&d->rst, rst, sizeof(rst)));
     else
-        snprintf(buf, size, "refused by a RST in the server's name");
+        add(what, WHAT_SIZE, "refused by a RST with the server's address");
 }
 
-/* What came instead of an answer, and what that tells to look at. */
-static void say_denial(const struct expector *x, const struct tally *t, bool prohibited, char *what, size_t what_size, char *advice, size_t advice_size)
+static const char *denier_text(const struct expector *x, const struct denier *d, char *buf, size_t size)
+{
+    struct flow_icmp icmp = {.n_errors = 1, .sender = d->sender, .type = d->type, .code = d->code, .is_icmp6 = d->is_icmp6};
+
+    return icmp_text(x->p, &icmp, buf, size);
+}
+
+static bool prohibits(const struct denier *d)
+{
+    struct flow_icmp icmp = {.type = d->type, .code = d->code, .is_icmp6 = d->is_icmp6};
+
+    return policy_icmp_prohibits(&icmp);
+}
+
+/* Whose errors came, and to how many of the attempts where there were several. */
+static void say_errors(const struct expector *x, const struct tally *t, bool prohibited, char *what)
 {
     const struct denial *d = &t->denials[prohibited];
-    char                 error[ICMP_TEXT_SIZE], reset[256] = "", sender[HOST_TEXT_SIZE];
-    bool                 filter = policy_icmp_prohibits(&d->icmp);
-    uint32_t             host = policy_host(x->p, &d->icmp.sender);
+    char                 error[ICMP_TEXT_SIZE];
+    unsigned             n = 0, n_all = d->resets > 0;
 
-    if (d->icmp.n_errors == 0) {
-        say_reset(d, prohibited, what, what_size);
-        if (prohibited)
-            snprintf(advice, advice_size, "Look for what answers in the server's name on the way.");
-        return;
+    for (size_t i = 0; i < t->n_deniers; i++)
+        n_all += t->deniers[i].prohibits == prohibited;
+    for (size_t i = 0; i < t->n_deniers; i++) {
+        const struct denier *e = &t->deniers[i];
+
+        if (e->prohibits != prohibited)
+            continue;
+        if (n++ == MOST_DENIERS_NAMED)
+            break;
+        add(what, WHAT_SIZE, "%s", n == 1 ? "" : "; ");
+        if (n_all > 1)
+            add(what, WHAT_SIZE, "%llu ", (unsigned long long)e->attempts);
+        add(what, WHAT_SIZE, "answered by %s%s", e->differ ? "several errors, among them " : "", denier_text(x, e, error, sizeof(error)));
     }
-    if (d->reset)
-        say_reset(d, prohibited, reset, sizeof(reset));
-    snprintf(what, what_size, "answered by %s%s%s%s", t->tried_others ? "errors, the first " : "", icmp_text(x->p, &d->icmp, error, sizeof(error)),
-             d->reset ? ", or " : "", reset);
-    if (!prohibited)
+    if (n > MOST_DENIERS_NAMED || t->more_deniers)
+        add(what, WHAT_SIZE, "; others by other errors");
+    if (d->resets == 0)
         return;
-    host_text(x->p, &d->icmp.sender, sender, sizeof(sender));
-    if (filter && host != POLICY_NONE && would_do(x, t, host))
-        snprintf(advice, advice_size, "Look at a filter on %s itself, or one that answers in its name.", sender);
-    else
-        snprintf(advice, advice_size, filter ? "Look at what %s filters." : "Look at why %s reports so.", sender);
+    if (n > 0)
+        add(what, WHAT_SIZE, "; %llu ", (unsigned long long)d->resets);
+    say_reset(d, prohibited, what);
 }
 
-static void say_failed(const struct expector *x, const struct tally *t, const struct failure *f, char *buf, size_t size)
+/* The senders of one kind of error, each once: "dc1 (10.0.2.1) and gc1 (10.0.2.2)". */
+enum sender { SENDER_FILTER, SENDER_SERVER, SENDER_OTHER };
+
+static enum sender kind_of(const struct expector *x, const struct tally *t, const struct denier *d)
+{
+    uint32_t host = policy_host(x->p, &d->sender);
+
+    if (!prohibits(d))
+        return SENDER_OTHER;
+    return host != POLICY_NONE && would_do(x, t, host) ? SENDER_SERVER : SENDER_FILTER;
+}
+
+static unsigned name_senders(const struct expector *x, const struct tally *t, enum sender kind, char *buf, size_t size)
+{
+    const struct denier *last = NULL;
+    char                 sender[HOST_TEXT_SIZE];
+    unsigned             n = 0;
+
+    buf[0] = '\0';
+    for (size_t i = 0; i < t->n_deniers; i++) {
+        const struct denier *d = &t->deniers[i];
+
+        if (!d->prohibits || kind_of(x, t, d) != kind || (last != NULL && addr_compare(&last->sender, &d->sender) == 0))
+            continue;
+        last = d;
+        if (n++ == MOST_DENIERS_NAMED) {
+            add(buf, size, " and others");
+            break;
+        }
+        add(buf, size, "%s%s", n > 1 ? " and " : "", host_text(x->p, &d->sender, sender, sizeof(sender)));
+    }
+    return n;
+}
+
+static void advise_prohibited(const struct expector *x, const struct tally *t, char *advice)
+{
+    char     names[MOST_DENIERS_NAMED * HOST_TEXT_SIZE];
+    unsigned n = name_senders(x, t, SENDER_FILTER, names, sizeof(names));
+
+    if (n > 0)
+        add(advice, ADVICE_SIZE, " Look at what %s %s.", names, n > 1 ? "filter" : "filters");
+    n = name_senders(x, t, SENDER_SERVER, names, sizeof(names));
+    if (n == 1)
+        add(advice, ADVICE_SIZE, " Look at a filter on %s itself, or one that answers in its name.", names);
+    else if (n > 1)
+        add(advice, ADVICE_SIZE, " Look at filters on %s themselves, or ones that answer in their names.", names);
+    n = name_senders(x, t, SENDER_OTHER, names, sizeof(names));
+    if (n > 0)
+        add(advice, ADVICE_SIZE, " Look at why %s %s so.", names, n > 1 ? "report" : "reports");
+    if (t->denials[true].resets > 0)
+        add(advice, ADVICE_SIZE, " Look for what answers in the server's name on the way.");
+}
+
+/* The service is there for others: then it is not the service that one has to look at. */
+static void say_refused(const struct expector *x, const struct tally *t, char *what, char *advice)
+{
+    const struct service *s = find_served(x, t);
+
+    say_errors(x, t, false, what);
+    if (s == NULL) {
+        add(advice, ADVICE_SIZE, " Look at whether the service runs there.");
+        return;
+    }
+    say_served(x, s, what);
+    add(advice, ADVICE_SIZE, " Look at what refuses %s there: an access list on %s, or a filter on the way.", policy_host_name(x->p, t->client),
+        policy_host_name(x->p, s->server));
+}
+
+static void say_unanswered(const struct expector *x, const struct tally *t, char *what, char *advice)
+{
+    const struct service *s = find_served(x, t);
+    const struct life    *l = &expect_span(x, t->row)->lives[t->tried_server];
+    const char           *server = policy_host_name(x->p, t->tried_server);
+
+    add(what, WHAT_SIZE, "no answer was seen");
+    if (s != NULL) {
+        say_served(x, s, what);
+        add(advice, ADVICE_SIZE, " Look at what drops packets between %s and %s: an access list on %s, or a filter on the way.",
+            policy_host_name(x->p, t->client), policy_host_name(x->p, s->server), policy_host_name(x->p, s->server));
+    } else if (!t->tried_others && l->sent > 0 && !host_is_block(x->p, t->tried_server)) {
+        if (x->window_ns == 0)
+            add(what, WHAT_SIZE, ", though %s sent %llu packet%s in that time", server, (unsigned long long)l->sent, l->sent == 1 ? "" : "s");
+        else
+            add(what, WHAT_SIZE, ", though %s sent packets in that time", server);
+        add(advice, ADVICE_SIZE, " Look at whether the service runs on %s, and at what drops packets on the way.", server);
+    } else {
+        add(advice, ADVICE_SIZE, " Look at whether the server is up, and at what drops packets on the way.");
+    }
+}
+
+static void say_failed(const struct expector *x, const struct tally *t, enum outcome outcome, char *buf, size_t size)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
-    char servers[512], service[SERVICE_TEXT_SIZE], some[48] = "", what[ICMP_TEXT_SIZE + 320], advice[HOST_TEXT_SIZE + 96];
+    char servers[512], service[SERVICE_TEXT_SIZE], some[48] = ": ", what[WHAT_SIZE] = "", advice[ADVICE_SIZE] = "";
 
     if (t->tried_others)
         name_servers(x, t, servers, sizeof(servers));
     else
         snprintf(servers, sizeof(servers), "%s (%s)", policy_host_name(x->p, t->tried_server), policy_host_address(x->p, t->tried_server));
-    snprintf(what, sizeof(what), "%s", f->what);
-    snprintf(advice, sizeof(advice), "%s", f->advice);
-    if (f->outcome == OUTCOME_PROHIBITED || f->outcome == OUTCOME_REFUSED)
-        say_denial(x, t, f->outcome == OUTCOME_PROHIBITED, what, sizeof(what), advice, sizeof(advice));
-    if (t->n[f->outcome] < t->attempts)
-        snprintf(some, sizeof(some), "%llu of them ", (unsigned long long)t->n[f->outcome]);
-    snprintf(buf, size, "%s (%s) tried %s to %s %llu time%s: %s%s. The document requires this flow (row %s, \"%s\"). %s",
+    if (outcome == OUTCOME_PROHIBITED) {
+        say_errors(x, t, true, what);
+        advise_prohibited(x, t, advice);
+    } else if (outcome == OUTCOME_REFUSED) {
+        say_refused(x, t, what, advice);
+    } else if (outcome == OUTCOME_UNANSWERED) {
+        say_unanswered(x, t, what, advice);
+    } else {
+        add(what, sizeof(what), "only one direction was captured, so whether it worked cannot be told");
+        add(advice, sizeof(advice), " Look at where the capture was taken.");
+    }
+    if (t->n[outcome] < t->attempts)
+        snprintf(some, sizeof(some), "; %llu of them: ", (unsigned long long)t->n[outcome]);
+    snprintf(buf, size, "%s (%s) tried %s to %s %llu time%s%s%s. The document requires this flow (row %s, \"%s\").%s",
              policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), service_of(x, t, service, sizeof(service)), servers,
              (unsigned long long)t->attempts, t->attempts == 1 ? "" : "s", some, what, row->id.text, row->section, advice);
 }
+
+/* --- silence --------------------------------------------------------------------------------------------------- */
 
 /* Did any packet between the client and a server that would do pass the point of capture, as far as is known? */
 static bool pair_was_seen(const struct expector *x, const struct tally *t)
@@ -207,30 +396,80 @@ static bool pair_was_seen(const struct expector *x, const struct tally *t)
     return false;
 }
 
+static bool only_groups(const struct life *l)
+{
+    return l->sent > 0 && l->sent_to_groups == l->sent;
+}
+
+static const char *sent_text(const struct expector *x, const struct tally *t, char *buf, size_t size)
+{
+    const struct life *l = &expect_span(x, t->row)->lives[t->client];
+
+    if (x->window_ns > 0) /* a packet counts in the window in which its flow began */
+        snprintf(buf, size, "packets");
+    else
+        snprintf(buf, size, "%llu packet%s", (unsigned long long)l->sent, l->sent == 1 ? "" : "s");
+    if (only_groups(l))
+        add(buf, size, ", all of them broadcasts or multicasts,");
+    return buf;
+}
+
+/* In a window: the client did it before. */
+static void say_before(const struct expector *x, const struct tally *t, char *buf, size_t size)
+{
+    char    at[EXPECT_TIME_SIZE];
+    int64_t start_ns = expect_span(x, t->row)->start_ns;
+
+    if (t->before_ns != 0)
+        add(buf, size, "; it was last seen to do so until %s UTC, %lld s before this window", expect_time_text(t->before_ns, 0, at, sizeof(at)),
+            seconds(start_ns - t->before_ns));
+}
+
+static void advise_silent(const struct expector *x, const struct tally *t, char *buf, size_t size)
+{
+    const struct elsewhere *e = &t->elsewhere;
+    const char             *client = policy_host_name(x->p, t->client);
+    char                    server[HOST_TEXT_SIZE], service[16], within[32];
+
+    if (e->protocol != NULL) {
+        host_text(x->p, &e->server, server, sizeof(server));
+        service_text(e->transport, e->port, service, sizeof(service));
+        add(buf, size, " It used %s of %s on %s instead, which is a finding of its own (wrong-port). Look at the ports, TCP or UDP, that %s is set to use", e->protocol,
+            server, service, policy_host_name(x->p, policy_host(x->p, &e->server)));
+    } else if (t->before_ns != 0) {
+        add(buf, size, " Look at whether %s still does it, and at whether it does so as often as once in %s ('within')", client,
+            expect_duration_text(x->p->rows[t->row].within_ns, within, sizeof(within)));
+    } else {
+        add(buf, size, " Look at whether %s is set up to use it", client);
+    }
+    if (only_groups(&expect_span(x, t->row)->lives[t->client]))
+        add(buf, size, ", and at whether what it sends to single hosts passes the point of capture, for broadcasts are heard where that is not");
+    else if (!pair_was_seen(x, t))
+        add(buf, size, ", and, as no TCP or UDP packet between these hosts is in the capture in that time, at whether such packets pass the point of capture");
+    add(buf, size, "; where it need not be seen, say so in the site file.");
+}
+
 static enum expectation_outcome say_silent(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf,
-                                           size_t size)
+                                           size_t size, size_t *ret_advice)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
     const char              *client = policy_host_name(x->p, t->client), *address = policy_host_address(x->p, t->client);
-    char                     servers[512], why[512], service[SERVICE_TEXT_SIZE];
+    char                     servers[512], why[512], service[SERVICE_TEXT_SIZE], sent[96];
 
     name_servers(x, t, servers, sizeof(servers));
     service_of(x, t, service, sizeof(service));
     if (uncovered(x, t, c, why, sizeof(why)) != NULL) {
-        snprintf(buf, size, "No %s from %s (%s) to %s was seen (row %s), which proves nothing: %s.", service, client, address,
-                 servers, row->id.text, why);
+        snprintf(buf, size, "No %s from %s (%s) to %s was seen (row %s, \"%s\"), which proves nothing: %s.", service, client, address,
+                 servers, row->id.text, row->section, why);
         return EXPECT_NOT_COVERED;
     }
-    const struct life *l = &expect_span(x, t->row)->lives[t->client];
-    char               sent[64] = "packets";
-
-    if (x->window_ns == 0) /* else a packet counts in the window in which its flow began */
-        snprintf(sent, sizeof(sent), "%llu packet%s", (unsigned long long)l->sent, l->sent == 1 ? "" : "s");
-    snprintf(buf, size,
-             "%s (%s) was not seen to try %s to %s in the %lld s of its presence, though it sent %s and no loss is known. The document "
-             "requires this flow (row %s, \"%s\"). Look at whether %s is set up to use it%s; where it need not be seen, say so in the site file.",
-             client, address, service, servers, seconds(presence(l, c, x->p->rows[t->row].within_ns)), sent, row->id.text, row->section, client,
-             pair_was_seen(x, t) ? "" : ", and, as no judged flow between these hosts is in the capture in that time, at whether such packets pass the point of capture");
+    snprintf(buf, size, "%s (%s) was not seen to try %s to %s in the %lld s of its presence, though it sent %s and no loss is known", client, address, service,
+             servers, seconds(presence(&expect_span(x, t->row)->lives[t->client], c, x->p->rows[t->row].within_ns)), sent_text(x, t, sent, sizeof(sent)));
+    say_before(x, t, buf, size);
+    add(buf, size, ". The document requires this flow (row %s, \"%s\").", row->id.text, row->section);
+    if (t->elsewhere.protocol == NULL && t->before_ns == 0)
+        *ret_advice = strlen(buf);
+    advise_silent(x, t, buf, size);
     return EXPECT_NEVER_ATTEMPTED;
 }
 
@@ -244,38 +483,62 @@ static bool silence_unproven(const struct expector *x, const struct tally *t, co
     if (!lossy && !coverage_ends_before_answer(c, t->silent_ns))
         return false;
     name_servers(x, t, servers, sizeof(servers));
-    snprintf(buf, size, "%s (%s) tried %s to %s (row %s), and no answer was seen, which proves nothing: %s.",
-             policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), service_of(x, t, service, sizeof(service)), servers, row->id.text,
+    snprintf(buf, size, "%s (%s) tried %s to %s (row %s, \"%s\"), and no answer was seen, which proves nothing: %s.",
+             policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), service_of(x, t, service, sizeof(service)), servers, row->id.text, row->section,
              lossy ? "packets passed that were not captured" : "the capture ends too soon after it");
     return true;
 }
 
-enum expectation_outcome expect_conclude(const struct expector *x, const struct tally *t, char *buf, size_t size)
+/* "UDP 137, TCP 445 of dc1 (10.0.2.1); TCP 445 of dc2 (10.0.2.2)" */
+static void say_points(const struct expector *x, const struct tally *t, char *buf, size_t size)
+{
+    char service[16];
+
+    for (size_t i = 0; i < t->n_points; i++) {
+        const struct point *p = &t->points[i];
+        bool                last = i + 1 == t->n_points || t->points[i + 1].server != p->server;
+
+        add(buf, size, "%s", service_text(p->transport, p->port, service, sizeof(service)));
+        if (!last) {
+            add(buf, size, ", ");
+            continue;
+        }
+        add(buf, size, "%s of ", i + 1 == t->n_points && t->more_points ? " and others" : "");
+        add_host(x, p->server, buf, size);
+        add(buf, size, "%s", i + 1 < t->n_points ? "; " : "");
+    }
+}
+
+/* Which of its ports were used is said, for nobody has seen the others. */
+static void say_seen(const struct expector *x, const struct tally *t, char *buf, size_t size)
+{
+    const struct matrix_row *row = x->p->rows[t->row].row;
+    char                     ports[PORTS_TEXT_SIZE];
+
+    snprintf(buf, size, "Of the ports of row %s (%s, \"%s\"), %s, %s (%s) used ", row->id.text, row->service, row->section,
+             ports_text(&x->p->rows[t->row], ports, sizeof(ports)), policy_host_name(x->p, t->client), policy_host_address(x->p, t->client));
+    say_points(x, t, buf, size);
+    add(buf, size, ".");
+}
+
+enum expectation_outcome expect_conclude(const struct expector *x, const struct tally *t, char *buf, size_t size, size_t *ret_advice)
 {
     const struct coverage *c = &expect_span(x, t->row)->coverage;
     static const struct failure failures[] = {
-        {OUTCOME_PROHIBITED, EXPECT_PROHIBITED, "", ""},
-        {OUTCOME_REFUSED, EXPECT_REFUSED, "", "Look at whether the service runs there."},
-        {OUTCOME_UNANSWERED, EXPECT_UNANSWERED, "no answer was seen", "Look at whether the server is up, and at what drops packets on the way."},
-        {OUTCOME_ONE_WAY, EXPECT_ONE_WAY, "only one direction was captured, so whether it worked cannot be told", "Look at where the capture was taken."},
+        {OUTCOME_PROHIBITED, EXPECT_PROHIBITED}, {OUTCOME_REFUSED, EXPECT_REFUSED}, {OUTCOME_UNANSWERED, EXPECT_UNANSWERED}, {OUTCOME_ONE_WAY, EXPECT_ONE_WAY},
     };
 
     if (t->seen) {
-        const struct matrix_row *row = x->p->rows[t->row].row;
-        char                     service[SERVICE_TEXT_SIZE];
-
-        snprintf(buf, size, "%s from %s (%s) to %s (%s) was seen (row %s).", service_of(x, t, service, sizeof(service)), policy_host_name(x->p, t->client),
-                 policy_host_address(x->p, t->client), policy_host_name(x->p, t->seen_server),
-                 policy_host_address(x->p, t->seen_server), row->id.text);
+        say_seen(x, t, buf, size);
         return EXPECT_SEEN;
     }
     for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
         if (t->n[failures[i].outcome] > 0) {
             if (failures[i].outcome == OUTCOME_UNANSWERED && silence_unproven(x, t, c, buf, size))
                 return EXPECT_NOT_COVERED;
-            say_failed(x, t, &failures[i], buf, size);
+            say_failed(x, t, failures[i].outcome, buf, size);
             return failures[i].result;
         }
     }
-    return say_silent(x, t, c, buf, size);
+    return say_silent(x, t, c, buf, size, ret_advice);
 }

@@ -5,13 +5,41 @@
 
 #include "private.h"
 
-#define EXPECT_REASON_SIZE 1024 /* a sentence; longer ones are cut */
+#define EXPECT_REASON_SIZE 1536 /* a sentence; longer ones are cut */
 
 /* What came instead of an answer to attempts of one outcome. */
 struct denial {
     struct flow_icmp icmp;     /* the first error; n_errors 0: none */
     struct ttl_range rst, own; /* of one that a RST ended and that has both */
-    bool             reset;    /* there was no error for some */
+    uint64_t         resets;   /* attempts that ended without an error */
+};
+
+/* Whose error came instead of an answer: of one sender and kind, to attempts at one server. */
+struct denier {
+    struct addr sender;
+    uint8_t     type, code;
+    bool        is_icmp6, prohibits; /* the attempts that ended so were prohibited, or refused */
+    bool        differ;              /* there were other errors among them */
+    uint64_t    attempts;
+};
+#define MOST_DENIERS 8 /* kept: the first by their order */
+
+/* A port of a server. */
+struct point {
+    uint32_t server;
+    uint16_t port;
+    uint8_t  transport;
+};
+#define MOST_POINTS 6 /* kept: the first by their order */
+
+/* What the row speaks of, seen on a port that it does not have: the earliest. */
+struct elsewhere {
+    const char *protocol; /* the matrix's name; NULL: nothing */
+    struct addr server;
+    uint8_t     transport;
+    uint16_t    port, input;
+    uint64_t    packet;
+    int64_t     first_ns;
 };
 
 /* One expectation and what became of it. */
@@ -28,13 +56,34 @@ struct tally {
     uint16_t         first_input;
     int64_t          silent_ns;    /* of the first attempt without an answer */
     struct denial    denials[2];  /* refused, prohibited */
+    struct denier   *deniers;     /* of both, sorted; NULL: none */
+    uint8_t          n_deniers, n_points;
+    bool             more_deniers, more_points;
+    struct point     points[MOST_POINTS]; /* sorted: what met it, or where nothing did, what was tried */
+    int64_t          seen_ns, seen_last_ns; /* of what met it */
+    uint64_t         seen_packet;
+    uint16_t         seen_input;
+    int64_t          before_ns;   /* when it was met last in the windows before; 0: not known */
+    struct elsewhere elsewhere;
 };
 
 /* What was seen of a host entry. */
 struct life {
     int64_t  first_ns, last_ns;   /* of packets that it sent */
     int64_t  before_ns, after_ns; /* its last packet before, its first after; 0: not known */
-    uint64_t sent, received;
+    uint64_t sent, received, sent_to_groups;
+};
+
+/* A server's port that answered a client: with how many flows. */
+struct service {
+    uint32_t server, client; /* host entries; the client may be POLICY_NONE */
+    uint16_t port;
+    uint8_t  transport;
+    uint64_t flows;
+};
+struct services {
+    struct service *items; /* sorted by what comes before 'flows', once united */
+    size_t          n, n_allocated;
 };
 
 /* Hosts in the order of the site file, those of one group together. */
@@ -51,6 +100,7 @@ struct span {
     struct coverage coverage;
     struct life    *lives;     /* by host entry */
     struct passages passages;
+    struct services services;
 };
 
 struct expector {
@@ -74,7 +124,20 @@ static inline const struct span *expect_span(const struct expector *x, uint32_t 
     return &x->spans[x->row_spans[row]];
 }
 
-/* conclude.c: the outcome, and the sentence for it. */
-enum expectation_outcome expect_conclude(const struct expector *, const struct tally *, char *buf, size_t size);
+/* attempts.c: what is kept of one fact. */
+int  services_note(struct services *, const struct policy *, const struct expect_fact *); /* 0 or -ENOMEM */
+void services_unite(struct services *);
+void tally_note(struct tally *, const struct expect_fact *, bool met, const struct point *);
+int  tally_note_denier(struct tally *, const struct expect_fact *); /* 0 or -ENOMEM */
+void tally_note_elsewhere(struct tally *, const struct expect_fact *, const char *protocol);
+
+/* expect_sum.c: "2026-03-02 10:00"; with 'near' on the same day, the time alone */
+const char *expect_time_text(int64_t ns, int64_t near, char *buf, size_t size);
+#define EXPECT_TIME_SIZE 40
+/* "1 h", "90 s" */
+const char *expect_duration_text(int64_t ns, char *buf, size_t size);
+
+/* conclude.c: the outcome, and the sentence for it; 'ret_advice' as expectation.advice_at. */
+enum expectation_outcome expect_conclude(const struct expector *, const struct tally *, char *buf, size_t size, size_t *ret_advice);
 
 #endif

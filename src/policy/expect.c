@@ -179,6 +179,7 @@ static void free_results(struct expector *x)
 static void free_spans(struct expector *x)
 {
     for (size_t i = 0; i < x->n_spans; i++) {
+        free(x->spans[i].services.items);
         free(x->spans[i].lives);
         passages_free(&x->spans[i].passages);
     }
@@ -194,6 +195,8 @@ void expector_free(struct expector *x)
     free_results(x);
     free(x->by_group.hosts);
     free(x->by_group.starts);
+    for (size_t i = 0; i < x->n_tallies; i++)
+        free(x->tallies[i].deniers);
     free(x->tallies);
     free(x->row_starts);
     free(x->row_spans);
@@ -210,16 +213,19 @@ static void note_denial(struct denial *d, const struct expect_fact *f)
         d->own = f->own;
     }
     if (f->icmp.n_errors == 0)
-        d->reset = true;
+        d->resets += f->flows;
     else if (d->icmp.n_errors == 0 || f->icmp.ts_ns < d->icmp.ts_ns)
         d->icmp = f->icmp;
 }
 
-static void count_attempt(struct tally *t, const struct expect_fact *f, bool met, uint32_t server, uint64_t number)
+static void count_attempt(struct expector *x, struct tally *t, const struct expect_fact *f, bool met, const struct point *p)
 {
-    if (t->last_fact == number)
+    uint32_t server = p->server;
+
+    tally_note(t, f, met, p);
+    if (t->last_fact == x->n_facts)
         return;
-    t->last_fact = number;
+    t->last_fact = x->n_facts;
     t->tried_others |= t->attempts > 0 && t->tried_server != server;
     if (t->attempts == 0 || f->first_ns < t->first_ns) {
         t->first_ns = f->first_ns;
@@ -229,12 +235,10 @@ static void count_attempt(struct tally *t, const struct expect_fact *f, bool met
     }
     t->n[f->outcome] += f->flows;
     t->attempts += f->flows;
-    if (met && !t->seen) {
-        t->seen = true;
-        t->seen_server = server;
-    }
     if (f->outcome == OUTCOME_UNANSWERED && f->first_ns < t->silent_ns)
         t->silent_ns = f->first_ns;
+    if ((f->outcome == OUTCOME_REFUSED || f->outcome == OUTCOME_PROHIBITED) && f->icmp.n_errors > 0)
+        x->failed |= tally_note_denier(t, f) != 0;
     if (f->outcome == OUTCOME_REFUSED || f->outcome == OUTCOME_PROHIBITED)
         note_denial(&t->denials[f->outcome == OUTCOME_PROHIBITED], f);
 }
@@ -270,7 +274,35 @@ static void count_row(void *aux, uint32_t row, const struct way *w)
 
     for (size_t k = find_client(x, row, w->client); k < x->row_starts[row + 1] && x->tallies[k].client == w->client; k++)
         if (x->tallies[k].server == POLICY_NONE || x->tallies[k].server == w->server)
-            count_attempt(&x->tallies[k], f->fact, met, w->server, x->n_facts);
+            count_attempt(x, &x->tallies[k], f->fact, met, &(struct point){w->server, w->port, w->transport});
+}
+
+static const char *satisfied_protocol(const struct policy *p, const struct app *app, const struct applied_row *a)
+{
+    for (unsigned i = 0; (i = set_next(&a->protocols, i)) < SET_MAX; i++)
+        if (p->options.satisfies != NULL ? p->options.satisfies(app, p->protocols[i]) : strcmp(app->name, p->protocols[i]) == 0)
+            return p->protocols[i];
+    return NULL;
+}
+
+/* The content of a row that is expected of this client, on a port that no row has. */
+static void note_elsewhere(struct expector *x, const struct expect_fact *fact, const struct judgement *j)
+{
+    struct way w = way_there(x->p, &fact->query.tuple);
+
+    if (j->verdict != VERDICT_VIOLATION || j->kind != FINDING_WRONG_PORT || fact->query.app.basis != APP_CONTENT)
+        return;
+    for (uint32_t r = 0; r < x->p->matrix->n_rows; r++) {
+        const struct applied_row *a = &x->p->rows[r];
+        const char               *protocol = x->row_starts[r] < x->row_starts[r + 1] && !a->row->media && sets_meet(w.to, &a->to)
+                                                 ? satisfied_protocol(x->p, &fact->query.app, a) : NULL;
+
+        if (protocol == NULL)
+            continue;
+        for (size_t k = find_client(x, r, w.client); k < x->row_starts[r + 1] && x->tallies[k].client == w.client; k++)
+            if (x->tallies[k].server == POLICY_NONE || x->tallies[k].server == w.server)
+                tally_note_elsewhere(&x->tallies[k], fact, protocol);
+    }
 }
 
 void expector_conversation(struct expector *x, const struct expect_fact *fact)
@@ -279,10 +311,11 @@ void expector_conversation(struct expector *x, const struct expect_fact *fact)
     struct judgement j;
 
     for (size_t i = 0; i < x->n_spans; i++)
-        x->failed |= passages_note(&x->spans[i].passages, x->p, fact) != 0;
+        x->failed |= passages_note(&x->spans[i].passages, x->p, fact) != 0 || services_note(&x->spans[i].services, x->p, fact) != 0;
     policy_judge(x->p, &fact->query, &j);
     x->n_facts++;
     policy_each_row(x->p, &fact->query, &j, count_row, &f);
+    note_elsewhere(x, fact, &j);
 }
 
 static void note_life(struct life *l, const struct expect_host *h)
@@ -301,6 +334,7 @@ static void note_life(struct life *l, const struct expect_host *h)
     }
     l->sent += h->sent;
     l->received += h->received;
+    l->sent_to_groups += h->sent_to_groups;
 }
 
 void expector_host(struct expector *x, const struct expect_host *h)
@@ -384,8 +418,10 @@ static void extend_spans(struct expector *x, const struct expect_window *w, cons
             s->start_ns = s->length_ns > 0 ? begin_of(w->start_ns, s->length_ns) : w->start_ns;
             s->coverage = *c;
         }
-        if (span_ends(s, w))
+        if (span_ends(s, w)) {
             passages_unite(&s->passages);
+            services_unite(&s->services);
+        }
     }
 }
 
@@ -393,7 +429,8 @@ static int conclude_tally(struct expector *x, const struct tally *t, const struc
 {
     const struct span       *s = expect_span(x, t->row);
     char                     reason[EXPECT_REASON_SIZE];
-    enum expectation_outcome outcome = expect_conclude(x, t, reason, sizeof(reason));
+    size_t                   advice_at = 0;
+    enum expectation_outcome outcome = expect_conclude(x, t, reason, sizeof(reason), &advice_at);
     const struct denial     *d = &t->denials[outcome == EXPECT_PROHIBITED];
 
     *ret = (struct expectation){
@@ -402,6 +439,11 @@ static int conclude_tally(struct expector *x, const struct tally *t, const struc
         .server_host = t->server != POLICY_NONE ? t->server : t->seen ? t->seen_server : t->tried_server,
         .first_packet = t->first_packet,
         .first_input = t->first_input,
+        .seen_ns = t->seen_ns,
+        .seen_last_ns = t->seen_last_ns,
+        .seen_packet = t->seen_packet,
+        .seen_input = t->seen_input,
+        .advice_at = advice_at,
         .window_start_ns = s->start_ns,
         .window_end_ns = s->length_ns > 0 ? s->start_ns + s->length_ns : w->end_ns,
     };
@@ -424,8 +466,12 @@ static void begin_again(struct expector *x, const struct expect_window *w)
     for (size_t i = 0; i < x->n_tallies; i++) {
         struct tally *t = &x->tallies[i];
 
-        if (span_ends(expect_span(x, t->row), w))
-            *t = empty_tally(t->row, t->client, t->server);
+        if (!span_ends(expect_span(x, t->row), w))
+            continue;
+        int64_t before_ns = t->seen ? t->seen_last_ns : t->before_ns;
+        free(t->deniers);
+        *t = empty_tally(t->row, t->client, t->server);
+        t->before_ns = before_ns;
     }
     for (size_t i = 0; i < x->n_spans; i++) {
         struct span *s = &x->spans[i];
@@ -434,6 +480,7 @@ static void begin_again(struct expector *x, const struct expect_window *w)
             continue;
         memset(s->lives, 0, (x->p->site->n_hosts + 1) * sizeof(*s->lives));
         s->passages.n = 0;
+        s->services.n = 0;
         s->begun = false;
     }
 }

@@ -7,8 +7,7 @@
 
 #include "expect-private.h"
 
-#define SUM_SIZE (EXPECT_REASON_SIZE + 256)
-#define TIME_SIZE 40
+#define SUM_SIZE (EXPECT_REASON_SIZE + 384)
 
 void expectations_free(struct expectation *all, size_t n)
 {
@@ -61,8 +60,7 @@ static unsigned sum_of(enum expectation_outcome outcome)
     }
 }
 
-/* "1 h", "90 s" */
-static const char *duration_text(int64_t ns, char *buf, size_t size)
+const char *expect_duration_text(int64_t ns, char *buf, size_t size)
 {
     static const struct {
         int64_t     seconds;
@@ -78,8 +76,7 @@ static const char *duration_text(int64_t ns, char *buf, size_t size)
     return buf;
 }
 
-/* "2026-03-02 10:00"; with 'near' on the same day, the time alone */
-static const char *time_text(int64_t ns, int64_t near, char *buf, size_t size)
+const char *expect_time_text(int64_t ns, int64_t near, char *buf, size_t size)
 {
     time_t    s = (time_t)(ns / 1000000000), near_s = (time_t)(near / 1000000000);
     struct tm tm, near_tm;
@@ -99,19 +96,39 @@ static void add_count(char *buf, size_t size, uint64_t n, const char *what)
         snprintf(buf + len, size - len, "%s%llu %s", len == 0 ? " Of the other windows " : ", ", (unsigned long long)n, what);
 }
 
-static char *sum_sentence(const struct expectation *first, const uint64_t n[static N_SUMS], uint64_t n_these, uint64_t n_all)
+/* It runs later, and in no window before: so it is set up, and the first window's advice is not good. */
+static void add_reason(char *buf, size_t size, const struct expectation *first, const struct expectation *seen)
 {
-    char buf[SUM_SIZE], length[32], start[TIME_SIZE], end[TIME_SIZE], others[128] = "";
+    size_t len = strlen(buf);
+    char   at[EXPECT_TIME_SIZE], within[32];
+
+    if (first->advice_at == 0 || seen == NULL || seen->seen_ns < first->window_end_ns)
+        snprintf(buf + len, size - len, "%s", first->reason);
+    else
+        snprintf(buf + len, size - len, "%.*s It was seen from %s UTC on, %lld s after this window. Look at whether it happens as often as once in %s ('within'), and what began "
+                 "it; where it need not be seen, say so in the site file.", (int)first->advice_at, first->reason, expect_time_text(seen->seen_ns, 0, at, sizeof(at)),
+                 (long long)((seen->seen_ns - first->window_end_ns) / 1000000000), expect_duration_text(first->within_ns, within, sizeof(within)));
+}
+
+static char *sum_sentence(const struct expectation *first, const struct expectation *seen, const uint64_t n[static N_SUMS], uint64_t n_these, uint64_t n_all)
+{
+    char buf[SUM_SIZE], within[32], why[64] = "", length[32], start[EXPECT_TIME_SIZE], end[EXPECT_TIME_SIZE], others[128] = "";
 
     if (n_all == 1) /* its time is the run's */
         return strdup(first->reason);
     add_count(others, sizeof(others), n[SUM_SEEN], n[SUM_SEEN] == 1 ? "shows the flow" : "show the flow");
     add_count(others, sizeof(others), n_all - n_these - n[SUM_SEEN] - n[SUM_OPEN], first->outcome == EXPECT_NEVER_ATTEMPTED ? "failed" : "had no attempt");
     add_count(others, sizeof(others), n[SUM_OPEN], n[SUM_OPEN] == 1 ? "proves nothing" : "prove nothing");
-    snprintf(buf, sizeof(buf), "In %llu of %llu windows of %s, first %s to %s UTC: %s%s%s", (unsigned long long)n_these,
-             (unsigned long long)n_all, duration_text(first->window_end_ns - first->window_start_ns, length, sizeof(length)),
-             time_text(first->window_start_ns, 0, start, sizeof(start)),
-             time_text(first->window_end_ns, first->window_start_ns, end, sizeof(end)), first->reason, others, others[0] != '\0' ? "." : "");
+    if (first->within_ns > 0 && first->within_ns != first->window_end_ns - first->window_start_ns)
+        snprintf(why, sizeof(why), " ('within' is %s)", expect_duration_text(first->within_ns, within, sizeof(within)));
+    snprintf(buf, sizeof(buf), "In %llu of %llu windows of %s%s, first %s to %s UTC: ", (unsigned long long)n_these,
+             (unsigned long long)n_all, expect_duration_text(first->window_end_ns - first->window_start_ns, length, sizeof(length)),
+             why,
+             expect_time_text(first->window_start_ns, 0, start, sizeof(start)),
+             expect_time_text(first->window_end_ns, first->window_start_ns, end, sizeof(end)));
+    add_reason(buf, sizeof(buf), first, seen);
+    if (others[0] != '\0')
+        snprintf(buf + strlen(buf), sizeof(buf) - strlen(buf), "%s.", others);
     return strdup(buf);
 }
 
@@ -132,7 +149,7 @@ static int sum_group(const struct ranked *group, size_t n_group, struct expectat
             continue;
         ret[*at] = *first[k];
         ret[*at].attempts = k == SUM_FAILED ? attempts : 0;
-        ret[*at].reason = sum_sentence(first[k], n, n[k], n_group);
+        ret[*at].reason = sum_sentence(first[k], first[SUM_SEEN], n, n[k], n_group);
         if (ret[(*at)++].reason == NULL)
             return -ENOMEM;
     }

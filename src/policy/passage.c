@@ -45,7 +45,7 @@ int passages_note(struct passages *s, const struct policy *p, const struct expec
     uint32_t client = policy_host(p, &f->query.tuple.client), server = policy_host(p, &f->query.tuple.server);
     int      rc = 0;
 
-    if (client == POLICY_NONE || server == POLICY_NONE || f->query.group || f->query.answers_group)
+    if (client == POLICY_NONE || server == POLICY_NONE || f->query.group)
         return 0;
     for (unsigned side = 0; rc == 0 && side < 2; side++) {
         struct passage w = {

@@ -327,6 +327,7 @@ const char *ports_text(const struct applied_row *, char *buf, size_t size); /* "
 const char *service_text(uint8_t transport, uint16_t port, char *buf, size_t size); /* "TCP 443" */
 /* "ICMP \"communication administratively prohibited\" (type 3 code 13) from fw1 (192.0.2.1)" */
 const char *icmp_text(const struct policy *, const struct flow_icmp *, char *buf, size_t size);
+bool        host_is_block(const struct policy *, uint32_t host); /* clause.c: a network or a range: many machines under one name */
 const char *ttl_text(const struct ttl_range *, char *buf, size_t size); /* "TTL 64", "TTLs from 62 to 64" */
 
 /* passage.c: which ways between host entries the capture sees. */

@@ -51,7 +51,7 @@ def check_findings(audit):
             counts[key] = counts.get(key, 0) + (row['outcome'] in outcomes)
         said = {}
         for f in audit.rows('SELECT * FROM findings WHERE kind = ?', kind):
-            match = re.match(r'In (\d+) of (\d+) windows of 5 min, first \d{4}-\d\d-\d\d \d\d:\d\d to \d\d:\d\d UTC: ', f['reason'])
+            match = re.match(r"In (\d+) of (\d+) windows of 5 min(?: \('within' is [^)]*\))?, first \d{4}-\d\d-\d\d \d\d:\d\d to \d\d:\d\d UTC: ", f['reason'])
             if match is None or int(match.group(2)) != windows or (f['row_id'], f['client']) in said:
                 wrong.append(f'{kind}: {f["reason"]}')
             else:

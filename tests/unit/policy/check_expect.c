@@ -209,37 +209,37 @@ static const struct {
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 100, false, 0, false, 0, 0, 0, 0, false, false}, "never-attempted",
      "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s of its "
      "presence, though it sent 10 packets and no loss is known. The document requires this flow (row web, \"S\"). "
-     "Look at whether a1 is set up to use it, and, as no judged flow between these hosts is in the capture in that "
+     "Look at whether a1 is set up to use it, and, as no TCP or UDP packet between these hosts is in the capture in that "
      "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
     {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
-     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: no packet of a1 was seen."},
     {0, 9, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
-     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: packets to a1 were captured and none from it, so its attempts could not have been seen."},
     {10, 10, {0, 60 * SECOND - 1, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
-     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: the observation lasts 59 s, and the flow has 60 s to happen."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 1, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
-     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: 1 packet is known to be lost."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 3, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
-     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: the filter took 3 packets out."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 101, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
-     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: acknowledgements show that 101 bytes passed which were not captured."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, true, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
-     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: an input could not be read to its end."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 10, 2, 0, false, false}, "not-covered",
-     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: of 2 of 10 TCP sessions one direction is not in the capture."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 2, false, 0, 10, 1, 0, false, false}, "not-covered",
-     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: 2 packets could not be judged."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, true, 30 * SECOND, 10, 1, 0, false, false}, "not-covered",
-     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web), which proves "
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: the observation lasts 30 s without a hole, and the flow has 60 s to happen."},
 };
 
@@ -309,8 +309,8 @@ START_TEST(reasons)
                      "\"communication administratively prohibited\" (type 3 code 13) from 10.9.9.9. The document "
                      "requires this flow (row web, \"S\"). Look at what 10.9.9.9 filters.");
     tried(&s, "a1", "b1", "tcp/80", "HTTP", OUTCOME_ESTABLISHED);
-    ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason, "web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) "
-                                                            "was seen (row web).");
+    ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason, "Of the ports of row web (web, \"S\"), TCP and UDP 80, a1 (10.0.0.1) "
+                                                            "used TCP 80 of b1 (10.0.0.2).");
     close_scene(&s);
 }
 END_TEST
@@ -369,7 +369,7 @@ END_TEST
 static void there(struct scene *s, const char *host, int64_t first_ns, int64_t last_ns, int64_t before_ns, int64_t after_ns)
 {
     struct policy_query q = policy_query_of(&s->bed, host, host, "tcp/1", NULL);
-    struct expect_host  h = {q.tuple.client, first_ns, last_ns, before_ns, after_ns, 7, 7};
+    struct expect_host  h = {q.tuple.client, first_ns, last_ns, before_ns, after_ns, 7, 7, 0};
 
     expector_host(s->x, &h);
 }
@@ -496,8 +496,19 @@ START_TEST(windows_are_summed_up)
         {.row = 4, .client_host = 1, .server_host = POLICY_NONE, .outcome = EXPECT_SEEN, .reason = "x", .window_start_ns = 840 * MINUTE,
          .window_end_ns = 900 * MINUTE},
     };
+    static const struct expectation later[] = {
+        {.row = 0, .server_host = POLICY_NONE, .outcome = EXPECT_NEVER_ATTEMPTED, .reason = "First. Look.", .advice_at = 6, .window_start_ns = 600 * MINUTE,
+         .window_end_ns = 660 * MINUTE, .within_ns = 50 * MINUTE},
+        {.row = 0, .server_host = 1, .outcome = EXPECT_SEEN, .reason = "x", .seen_ns = 661 * MINUTE, .window_start_ns = 660 * MINUTE, .window_end_ns = 720 * MINUTE},
+    };
     size_t n;
 
+    ck_assert_int_eq(expectations_sum_up(s.bed.policy, later, 2, &sums, &n), 0);
+    ck_assert_uint_eq(n, 1);
+    ck_assert_str_eq(sums[0].reason, "In 1 of 2 windows of 1 h ('within' is 50 min), first 1970-01-01 10:00 to 11:00 UTC: First. It was seen from 1970-01-01 11:01 UTC on, 60 s after "
+                                     "this window. Look at whether it happens as often as once in 50 min ('within'), and what began it; where it need not be seen, say so in the site "
+                                     "file. Of the other windows 1 shows the flow.");
+    expectations_free(sums, n);
     ck_assert_int_eq(expectations_sum_up(s.bed.policy, all, sizeof(all) / sizeof(all[0]), &sums, &n), 0);
     ck_assert_uint_eq(n, 2);
     ck_assert_int_eq(sums[0].outcome, EXPECT_NEVER_ATTEMPTED);

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is kept of the attempts at an expected flow, in bounded lists that do not depend on the order of the facts: of many the first
+ * by their own order stay.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "expect-private.h"
+
+/* --- which ports of which servers --------------------------------------------------------------------- */
+
+static int compare_points(const struct point *a, const struct point *b)
+{
+    if (a->server != b->server)
+        return a->server < b->server ? -1 : 1;
+    if (a->transport != b->transport)
+        return a->transport < b->transport ? -1 : 1;
+    return a->port < b->port ? -1 : a->port > b->port;
+}
+
+static void add_point(struct tally *t, const struct point *p)
+{
+    size_t at = t->n_points;
+
+    while (at > 0 && compare_points(&t->points[at - 1], p) > 0)
+        at--;
+    if (at > 0 && compare_points(&t->points[at - 1], p) == 0)
+        return;
+    t->more_points |= t->n_points == MOST_POINTS;
+    if (at == MOST_POINTS)
+        return;
+    t->n_points -= t->n_points == MOST_POINTS;
+    memmove(&t->points[at + 1], &t->points[at], (t->n_points - at) * sizeof(t->points[0]));
+    t->points[at] = *p;
+    t->n_points++;
+}
+
+static bool is_first(const struct tally *t, const struct expect_fact *f)
+{
+    if (!t->seen || f->first_ns != t->seen_ns)
+        return !t->seen || f->first_ns < t->seen_ns;
+    return f->input < t->seen_input || (f->input == t->seen_input && f->first_packet < t->seen_packet);
+}
+
+void tally_note(struct tally *t, const struct expect_fact *f, bool met, const struct point *p)
+{
+    if (met && !t->seen) { /* what was tried in vain is of no interest any more */
+        t->n_points = 0;
+        t->more_points = false;
+    }
+    if (met || !t->seen)
+        add_point(t, p);
+    if (!met)
+        return;
+    if (is_first(t, f)) {
+        t->seen_ns = f->first_ns;
+        t->seen_packet = f->first_packet;
+        t->seen_input = f->input;
+        t->seen_server = p->server;
+    }
+    if (f->last_ns > t->seen_last_ns)
+        t->seen_last_ns = f->last_ns;
+    t->seen = true;
+}
+
+/* --- whose errors ---------------------------------------------------------------------------------------- */
+
+static int compare_deniers(const struct denier *a, const struct denier *b)
+{
+    int c = addr_compare(&a->sender, &b->sender);
+
+    if (a->prohibits != b->prohibits)
+        return a->prohibits < b->prohibits ? -1 : 1;
+    if (c != 0)
+        return c;
+    if (a->type != b->type)
+        return a->type < b->type ? -1 : 1;
+    if (a->code != b->code)
+        return a->code < b->code ? -1 : 1;
+    return (a->is_icmp6 > b->is_icmp6) - (a->is_icmp6 < b->is_icmp6);
+}
+
+int tally_note_denier(struct tally *t, const struct expect_fact *f)
+{
+    struct denier d = {.sender = f->icmp.sender, .type = f->icmp.type, .code = f->icmp.code, .is_icmp6 = f->icmp.is_icmp6,
+                       .prohibits = f->outcome == OUTCOME_PROHIBITED, .differ = f->errors_differ, .attempts = f->flows};
+    size_t        at = t->n_deniers;
+
+    if (t->deniers == NULL && (t->deniers = calloc(MOST_DENIERS, sizeof(d))) == NULL)
+        return -ENOMEM;
+    while (at > 0 && compare_deniers(&t->deniers[at - 1], &d) > 0)
+        at--;
+    if (at > 0 && compare_deniers(&t->deniers[at - 1], &d) == 0) {
+        t->deniers[at - 1].attempts += d.attempts;
+        t->deniers[at - 1].differ |= d.differ;
+        return 0;
+    }
+    t->more_deniers |= t->n_deniers == MOST_DENIERS;
+    if (at == MOST_DENIERS)
+        return 0;
+    t->n_deniers -= t->n_deniers == MOST_DENIERS;
+    memmove(&t->deniers[at + 1], &t->deniers[at], (t->n_deniers - at) * sizeof(d));
+    t->deniers[at] = d;
+    t->n_deniers++;
+    return 0;
+}
+
+/* --- the same on another port ----------------------------------------------------------------------------- */
+
+void tally_note_elsewhere(struct tally *t, const struct expect_fact *f, const char *protocol)
+{
+    struct elsewhere *e = &t->elsewhere;
+    bool              first = e->protocol == NULL || f->first_ns < e->first_ns ||
+                 (f->first_ns == e->first_ns && (f->input < e->input || (f->input == e->input && f->first_packet < e->packet)));
+
+    if (!first)
+        return;
+    *e = (struct elsewhere){
+        .protocol = protocol, .server = f->query.tuple.server, .transport = f->query.tuple.transport, .port = f->query.tuple.server_port,
+        .input = f->input, .packet = f->first_packet, .first_ns = f->first_ns,
+    };
+}
+
+/* --- whom servers answer ------------------------------------------------------------------------------------ */
+
+static int by_service(const void *pa, const void *pb)
+{
+    const struct service *a = pa, *b = pb;
+
+    if (a->server != b->server)
+        return a->server < b->server ? -1 : 1;
+    if (a->transport != b->transport)
+        return a->transport < b->transport ? -1 : 1;
+    if (a->port != b->port)
+        return a->port < b->port ? -1 : 1;
+    return a->client < b->client ? -1 : a->client > b->client;
+}
+
+void services_unite(struct services *s)
+{
+    size_t kept = 0;
+
+    if (s->n > 1)
+        qsort(s->items, s->n, sizeof(*s->items), by_service);
+    for (size_t i = 0; i < s->n; i++) {
+        if (kept > 0 && by_service(&s->items[kept - 1], &s->items[i]) == 0)
+            s->items[kept - 1].flows += s->items[i].flows;
+        else
+            s->items[kept++] = s->items[i];
+    }
+    s->n = kept;
+}
+
+int services_note(struct services *s, const struct policy *p, const struct expect_fact *f)
+{
+    const struct tuple *t = &f->query.tuple;
+    struct service      item = {.server = policy_host(p, &t->server), .client = policy_host(p, &t->client), .port = t->server_port, .transport = t->transport,
+                                .flows = f->flows};
+
+    if (f->outcome != OUTCOME_ESTABLISHED || item.server == POLICY_NONE || !f->query.direction_known || f->query.group || f->query.answers_group)
+        return 0;
+    bool full = s->n == s->n_allocated;
+    if (full) /* what comes twice takes no room */
+        services_unite(s);
+    if (full && 2 * s->n >= s->n_allocated) {
+        size_t          n = s->n_allocated == 0 ? 128 : 2 * s->n_allocated;
+        struct service *items = realloc(s->items, n * sizeof(*items));
+
+        if (items == NULL)
+            return -ENOMEM;
+        s->items = items;
+        s->n_allocated = n;
+    }
+    s->items[s->n++] = item;
+    return 0;
+}
