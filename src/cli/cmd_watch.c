@@ -249,7 +249,7 @@ struct live_run {
     struct watch    *watch;
     struct store    *store;
     struct record_files *files;
-    uint64_t         files_removed;
+    uint64_t         files_removed, others_told;
     int64_t          next_trim;
     struct watch_table *table;   /* for --top; NULL: there is none */
     uint64_t         reloads, reload_errors;
@@ -445,11 +445,22 @@ static void trim_files(struct live_run *l, int64_t packet_ns)
 {
     const struct watch_options *o = &l->request->watch;
     int64_t                     now = steady(NULL);
+    char                        text[160];
 
     if (now < l->next_trim || (o->max_bytes == 0 && o->keep_ns == 0) || packet_ns == 0)
         return;
     l->next_trim = now + TRIM_EVERY;
     record_files_trim(l->files, o->max_bytes, o->keep_ns > 0 ? packet_ns - o->keep_ns : INT64_MIN, told_removed, l);
+    if (l->request->in_files || o->max_bytes == 0)
+        return;
+    /* One that a reader holds is not removed. */
+    uint64_t others = l->request->watch.other_bytes = record_files_others(l->files);
+    if (others > l->others_told + l->others_told / 4 && others > o->max_bytes / 2) {
+        snprintf(text, sizeof(text), "files of the record that somebody reads, or read, take %llu of its %llu MiB; they are not removed",
+                 (unsigned long long)(others >> 20), (unsigned long long)(o->max_bytes >> 20));
+        notify_message(l->notifier, time_now(), NOTIFY_WARNING, text);
+        l->others_told = others;
+    }
 }
 
 static size_t counters(void *aux, struct store_counter *ret, size_t max)

@@ -196,18 +196,43 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* The files of the folder by name; 'ret->n' negative: none. */
+static void list(const struct record_files *f, struct found *ret)
+{
+    const char *slash = strrchr(f->stem, '/');
+
+    *ret = (struct found){.folder = slash == NULL ? strdup(".") : strndup(f->stem, slash == f->stem ? 1 : (size_t)(slash - f->stem)), .n = -1};
+    if (ret->folder != NULL && strcmp(f->current, f->base) != 0)
+        ret->n = scandir(ret->folder, &ret->names, NULL, by_name);
+}
+
+static void unlist(struct found *d)
+{
+    for (int i = 0; i < d->n; i++)
+        free(d->names[i]);
+    if (d->n >= 0)
+        free(d->names);
+    free(d->folder);
+}
+
+uint64_t record_files_others(const struct record_files *f)
+{
+    struct found d;
+    uint64_t     sum = 0, own = size_of(f->current);
+
+    list(f, &d);
+    if (d.n >= 0)
+        sum = size_of_all(f, &d);
+    unlist(&d);
+    return sum > own ? sum - own : 0;
+}
+
 unsigned record_files_trim(struct record_files *f, uint64_t max_bytes, int64_t before_ns, record_files_fn *told, void *aux)
 {
-    const char  *slash = strrchr(f->stem, '/');
-    struct found d = {.folder = slash == NULL ? strdup(".") : strndup(f->stem, slash == f->stem ? 1 : (size_t)(slash - f->stem))};
-    unsigned     n = 0;
+    struct found d;
 
-    if (d.folder != NULL && strcmp(f->current, f->base) != 0 && (d.n = scandir(d.folder, &d.names, NULL, by_name)) >= 0) {
-        n = trim(f, &d, max_bytes, before_ns, told, aux);
-        for (int i = 0; i < d.n; i++)
-            free(d.names[i]);
-        free(d.names);
-    }
-    free(d.folder);
+    list(f, &d);
+    unsigned n = d.n >= 0 ? trim(f, &d, max_bytes, before_ns, told, aux) : 0;
+    unlist(&d);
     return n;
 }

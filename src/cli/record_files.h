@@ -25,4 +25,7 @@ void record_files_back(struct record_files *);
 typedef void record_files_fn(void *aux, const char *path, bool too_old);
 unsigned record_files_trim(struct record_files *, uint64_t max_bytes, int64_t before_ns, record_files_fn *told, void *aux);
 
+/* What all of them but the one at work take; 0 where there is no series. */
+uint64_t record_files_others(const struct record_files *);
+
 #endif

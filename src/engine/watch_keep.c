@@ -15,9 +15,17 @@
 #define LEAST_RUN_NS (5 * NS_PER_SECOND) /* a bound that is too small for the traffic does not make run after run */
 #define FILE_RETRY   (60 * NS_PER_SECOND)
 
+/* Of the file at work: a quarter of the record's at least, for it has to hold the run. */
+static uint64_t most(const struct watch *w)
+{
+    uint64_t all = w->options->max_bytes, others = w->options->other_bytes;
+
+    return others < all - all / 4 ? all - others : all / 4;
+}
+
 static uint64_t log_bound(const struct watch *w)
 {
-    uint64_t part = w->options->max_bytes / 4;
+    uint64_t part = most(w) / 4;
 
     return part != 0 && part < LOG_BOUND ? part : LOG_BOUND;
 }
@@ -59,7 +67,7 @@ static void remove_old(struct watch *w)
 /* Until the rest has room, or the run at work is alone. */
 static void remove_oldest(struct watch *w, struct store_size *size)
 {
-    uint64_t room = w->options->max_bytes - log_bound(w);
+    uint64_t room = most(w) - log_bound(w);
     char     text[160];
 
     while (size->used > room) {
@@ -115,7 +123,7 @@ void keep_look(struct watch *w)
     look_at_log(w, &size);
     if (o->max_bytes > 0) {
         remove_oldest(w, &size);
-        w->keep.wants_run |= size.used > w->keep.used_before && size.used - w->keep.used_before > (o->max_bytes - log_bound(w)) / 3;
+        w->keep.wants_run |= size.used > w->keep.used_before && size.used - w->keep.used_before > (most(w) - log_bound(w)) / 3;
     }
     if (o->file_bytes > 0 && now >= w->keep.next_file_try)
         w->keep.wants_file |= size.used + size.log > o->file_bytes;

@@ -92,6 +92,7 @@ def a_reader_that_stays(folder):
         sent += send(capture, 10000, 10000)
     equals('it goes on in a new file' in run.said(), run.said())
     log = os.path.getsize(run.db + '-wal')
+    run.wait_for('word of what the reader holds', lambda: 'take ' in run.said() and 'they are not removed' in run.said())
     sent += send(capture, 10000, 10000)
     equals(reader.execute('SELECT count(*) FROM runs').fetchall() == [(1,)], 'reader: its snapshot changed')
     equals(run.end() in (0, 1), run.said())
