@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The flow table under operations: against its dumb twin without a bound, and against itself with another hash key and a bound that it reaches
- * at once.  Input: one byte for the mode, then operations of twelve bytes.
+ * at once, whether in batches or not.  Input: one byte for the mode, then operations of twelve bytes.
  */
 #include "fuzz.h"
 
@@ -14,6 +14,7 @@
 
 #define SECOND INT64_C(1000000000)
 #define MAX_PACKETS 2000
+#define MAX_STEPS   4000 /* of a walk: more than there are flows here */
 
 struct list {
     struct flow_record *records;
@@ -25,6 +26,9 @@ static void keep(void *aux, struct flow_record *record, void *ext)
     struct list *list = aux;
 
     (void)ext;
+    for (unsigned i = 0; i < 2; i++)
+        fuzz_must(outcome_name(flow_record_outcome(record, i))[0] != '?');
+    fuzz_must(direction_basis_name(record->direction)[0] != '?' && tcp_state_name(record->tcp_state)[0] != '?');
     if (list->n == list->size) {
         list->size = list->size > 0 ? 2 * list->size : 64;
         list->records = realloc(list->records, list->size * sizeof(*list->records));
@@ -132,8 +136,71 @@ static void against_twin(struct fuzz *in)
 }
 
 struct account {
-    uint64_t n_tracked, n_held;
+    uint64_t         n_tracked, n_held;
+    struct flow_walk walk;
+    uint64_t         n_seen; /* flows that this round of the walk has shown */
+    bool             batch;
 };
+
+static void see(void *aux, struct flow_record *record, void *ext)
+{
+    struct account  *account = aux;
+    struct flow_walk past = {{UINT32_MAX, UINT32_MAX}};
+
+    (void)ext;
+    fuzz_must(record->packets[0] + record->packets[1] > 0 && flow_walk_passed(&past, record->entry));
+    account->n_seen++;
+}
+
+/* Some steps of a walk while flows come and go; and one at a stand, which shows each flow once. */
+static void walk(struct flow_table *table, struct account *account)
+{
+    struct flow_table_stats stats;
+    struct account          whole = {0};
+
+    if (flow_table_walk(table, &account->walk, 3, see, account))
+        account->walk = (struct flow_walk){0};
+    for (unsigned i = 0; i < MAX_STEPS && !flow_table_walk(table, &whole.walk, 5, see, &whole); i++)
+        continue;
+    flow_table_stats(table, &stats);
+    fuzz_must(whole.n_seen == stats.n_flows);
+}
+
+static uint64_t hash_of(struct flow_table *table, const struct packet *p, bool batch)
+{
+    uint64_t hash = flow_table_hash(table, p);
+
+    if (!batch)
+        return hash;
+    flow_table_prefetch(table, hash);
+    hash = flow_table_prefetch_flow(table, hash);
+    flow_table_prefetch_detail(table, hash);
+    return hash;
+}
+
+/* What the shard does with a flow that it has just been given. */
+static void use(struct flow_table *table, const struct packet *p, const struct flow_step *step)
+{
+    struct flow         *f = step->flow;
+    struct addr          scratch[2];
+    enum direction_basis basis;
+    struct flow_record   record;
+
+    fuzz_must(addr_compare(flow_addr(f, step->side, &scratch[0]), &p->src) == 0 && addr_compare(flow_addr(f, !step->side, &scratch[1]), &p->dst) == 0);
+    fuzz_must(flow_bytes(f, step->side) >= p->wire_len);
+    if (p->payload_wire_len % 16 == 5)
+        flow_set_client(table, f, p->ip_id & 1);
+    unsigned client = flow_client_side(table, f, &basis);
+    flow_snapshot(table, f, &record);
+    fuzz_must(client < 2 && record.direction == basis && record.bytes[0] + record.bytes[1] == flow_bytes(f, 0) + flow_bytes(f, 1));
+    struct flow_record swapped = record;
+    flow_record_swap(&swapped);
+    flow_record_swap(&swapped);
+    fuzz_must(memcmp(&swapped, &record, sizeof(record)) == 0);
+    void *ext = p->payload_wire_len > 700 ? flow_ext(table, f) : NULL;
+    if (ext != NULL)
+        memset(ext, 0xee, 4000);
+}
 
 static void do_op(struct flow_table *table, struct op *op, struct account *account)
 {
@@ -156,22 +223,23 @@ static void do_op(struct flow_table *table, struct op *op, struct account *accou
         p->flags |= PACKET_FIRST_FRAGMENT;
         p->fragment_more = true;
     }
-    flow_table_track(table, flow_table_hash(table, p), p, &step);
+    flow_table_track(table, hash_of(table, p, account->batch), p, &step);
     account->n_tracked += step.result == PACKET_OK;
-    void *ext = step.result == PACKET_OK && p->payload_wire_len > 700 ? flow_ext(table, step.flow) : NULL;
-    if (ext != NULL)
-        memset(ext, 0xee, 4000);
+    if (step.result == PACKET_OK)
+        use(table, p, &step);
     if (p->payload_wire_len % 64 == 63)
         flow_table_sweep(table, p->ts_ns, 50);
+    if (p->payload_wire_len % 32 == 30)
+        walk(table, account);
 }
 
 /* Returns the list; every packet is in a record, or was refused, or is an orphan. */
-static struct list bounded(struct fuzz in, const struct hash_key *key, bool active)
+static struct list bounded(struct fuzz in, const struct hash_key *key, uint8_t mode)
 {
     struct flow_options o;
     struct flow_table  *table;
     struct list         list = {0};
-    struct account      account = {0};
+    struct account      account = {.batch = mode & 4};
     int64_t             now = 1000000 * SECOND;
     uint64_t            n = 0, n_held = 0;
 
@@ -180,7 +248,7 @@ static struct list bounded(struct fuzz in, const struct hash_key *key, bool acti
     o.ext_size = 4000;
     o.max_fragments = 4;
     o.hash_key = key;
-    o.active_ns = active ? 40 * SECOND : 0;
+    o.active_ns = mode & 2 ? 40 * SECOND : 0;
     fuzz_must(flow_table_new(&o, keep, &list, &table, NULL) == 0);
     for (uint64_t number = 1; in.size >= 4 && number < MAX_PACKETS; number++) {
         struct op op = next_op(&in, number, &now);
@@ -212,7 +280,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         against_twin(&in);
         return 0;
     }
-    struct list a = bounded(in, &keys[0], mode & 2), b = bounded(in, &keys[1], mode & 2);
+    struct list a = bounded(in, &keys[0], mode), b = bounded(in, &keys[1], mode ^ 4);
     fuzz_must(a.n == b.n && (a.n == 0 || memcmp(a.records, b.records, a.n * sizeof(*a.records)) == 0));
     free(a.records);
     free(b.records);
