@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 seconds=$1
 shift
-[ $# -gt 0 ] || set -- decode capture rules pinhole flow confirm classify audit report store
+[ $# -gt 0 ] || set -- decode capture rules pinhole flow confirm classify audit report store merge diff notify evidence
 folder=${FUZZ_FOLDER:-build-fuzz}
 CC=clang build_in "$folder" -Dtests=enabled -Dfuzz=true -Db_lundef=false
 python3 tests/fuzz/seeds.py . "$folder/seeds"
