@@ -140,7 +140,7 @@ void flow_detail_start(const struct flow_table *t, const struct flow *f, struct 
 
     *ret = (struct flow_detail){
         .first_ns = f->last_ns,
-        .first_packet = flow_first_packet(t, f),
+        .first_number = f->one.number,
         .ref = flow_ref(t, f),
     };
     sight_of_first(f, &first);
@@ -190,7 +190,8 @@ void flow_detail_continue(struct flow_table *t, struct flow *f, const struct pac
     t->end_fn(t->aux, &record, d->ext);
 
     d->first_ns = f->last_ns = p->ts_ns;
-    d->first_packet = p->number;
+    d->first_number = (uint32_t)p->number;
+    f->number_high = (uint8_t)(p->number >> 32);
     f->input = p->input;
     for (unsigned side = 0; side < 2; side++) {
         f->packets[side] = d->packets_high[side] = 0;

@@ -57,7 +57,7 @@ struct tcp_space {
     uint32_t hole_low, hole_high;
     uint64_t hole;   /* bytes missing between them */
     uint64_t unseen; /* holes given up: acknowledged and never captured */
-};
+} __attribute__((packed, aligned(4))); /* there are two in each detail */
 
 /* The packets seen last, to recognise copies: one cache line, the signatures side by side so that they are compared
  * at once. */
@@ -93,8 +93,8 @@ struct flow_detail {
     struct recent    recent;
     struct tcp_space space[2];
     uint64_t         duplicates, retransmissions;
-    uint64_t         first_packet;
-    uint32_t         packets_high[2];
+    uint32_t         first_number;    /* of the first packet; the flow has its highest bits */
+    uint16_t         packets_high[2]; /* above the flow's 32 bits */
     uint64_t ext[]; /* options.ext_size bytes */
 };
 

@@ -36,7 +36,7 @@ static int init_parts(struct flow_table *t, struct err *reterr)
 {
     size_t limit = t->options.memory_limit;
     size_t space = limit != 0 ? limit : (size_t)1 << 36;
-    size_t detail_size = (sizeof(struct flow_detail) + t->options.ext_size + 63) / 64 * 64; /* whole cache lines */
+    size_t detail_size = (sizeof(struct flow_detail) + t->options.ext_size + 15) / 16 * 16;
     int    rc;
 
     if (t->options.hash_key != NULL)
@@ -139,8 +139,10 @@ void flow_table_prefetch_detail(const struct flow_table *t, uint64_t hash)
         return;
     __builtin_prefetch(d, 1);
     __builtin_prefetch((const uint8_t *)d + 64, 1);
-    if (f->transport == IPPROTO_TCP)
+    if (f->transport == IPPROTO_TCP) {
         __builtin_prefetch((const uint8_t *)d + 128, 1);
+        __builtin_prefetch((const uint8_t *)d + 183, 1);
+    }
 }
 
 struct flow *flow_table_find(const struct flow_table *t, uint32_t tag, const struct flow_key *key)
@@ -192,7 +194,7 @@ uint64_t flow_first_packet(const struct flow_table *t, const struct flow *f)
 {
     const struct flow_detail *d = flow_detail_at(t, f);
 
-    return d == NULL ? (uint64_t)f->number_high << 32 | f->one.number : d->first_packet;
+    return (uint64_t)f->number_high << 32 | (d == NULL ? f->one.number : d->first_number);
 }
 
 void flow_table_finish(struct flow_table *t, struct flow *f, enum flow_end end)
