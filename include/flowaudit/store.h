@@ -139,7 +139,9 @@ void store_recover(struct store *);
 int  store_commit(struct store *, struct err *reterr);
 /* Fills the run at work, which must be empty, from runs of other records that were judged by the same site and matrix: the same
  * conversation at several sensors is one, with a row of 'witness' for each; see flowaudit-db(5), SEVERAL SENSORS, for whose figures
- * are kept.  -EINVAL: the runs cannot be joined, and why. */
+ * are kept.  Where one record ends before another begins the run has a notice of kind 'site' whose reason begins with
+ * STORE_MERGE_APART.  -EINVAL: the runs cannot be joined, and why. */
+#define STORE_MERGE_APART "The records do not overlap in time: "
 int  store_merge(struct store *, const struct store_source *, size_t n, struct err *reterr);
 /* Removes the rows of an older run.  Its seal stays, and a row of 'removal', sealed with the run at work, says that the program
  * removed it: see seal.h.  -ENOENT: there is no such run; -EINVAL: it is the run at work. */

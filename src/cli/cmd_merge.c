@@ -126,6 +126,27 @@ static int join(const struct request *r, int64_t *ret_run, struct err *err)
     return rc;
 }
 
+/* A merge of yesterday and today is most likely a mistake, and what it hides is nowhere in the report: said even to those who want none. */
+static int warn_apart(const struct request *r, int64_t run_id, struct err *err)
+{
+    static const char sql[] = "SELECT reason FROM findings WHERE run_id = ?1 AND kind = 'site' AND severity = 'notice' AND"
+                              " substr(reason, 1, length('" STORE_MERGE_APART "')) = '" STORE_MERGE_APART "'";
+    struct reader*reader;
+    struct cursor*c;
+    int rc = reader_open(r->out, &reader, err);
+
+    if (rc != 0)
+        return rc;
+    rc = reader_query(reader, sql, &run_id, 1, &c, err);
+    if (rc == 0) {
+        while ((rc = cursor_next(c, err)) == 1)
+            complain("warning: %s", cursor_text(c, 0, NULL));
+        cursor_free(c);
+    }
+    reader_free(reader);
+    return rc;
+}
+
 /* --- the report of it ------------------------------------------------------------------------------------------------ */
 
 static int conclude(const struct request *r, int64_t run_id)
@@ -180,6 +201,8 @@ static int run(struct request *r)
     int rc = open_sources(r, &err);
     if (rc == 0)
         rc = join(r, &run_id, &err);
+    if (rc == 0)
+        rc = warn_apart(r, run_id, &err);
     for (size_t i = 0; i < r->n; i++)
         reader_free(r->sources[i].reader);
     free(r->sources);

@@ -10,6 +10,8 @@
 
 #include <stddef.h>
 
+#include "flowaudit/store.h"
+
 #define COLUMNS (const char *const[])
 
 #define SAME "client, server, transport, server_port, protocol, row_id, verdict, kind, outcome, scope, summed > 0"
@@ -43,6 +45,15 @@
     " || ifnull((SELECT '; not seen by ' || group_concat(name, ', ') FROM (SELECT name FROM sensor s WHERE s.run_id = ?1 AND"   \
     " s.sensor_id NOT IN (SELECT sensor_id FROM witness w WHERE w.run_id = ?1 AND w.conversation_id = m.new)"                   \
     " ORDER BY sensor_id)), '') || '.'"
+
+/* The first two neighbours in time of which one ends before the other begins. */
+#define APART                                                                                                                    \
+    "(SELECT * FROM (SELECT sensor, first_ns, max(last_ns) OVER w AS ended_ns, max(last_ns || ':' || sensor) OVER w AS ended"   \
+    " FROM (SELECT sensor, min(first_ns) AS first_ns, max(last_ns) AS last_ns FROM in_input WHERE first_ns IS NOT NULL"         \
+    " GROUP BY sensor) WINDOW w AS (ORDER BY first_ns, sensor ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING))"               \
+    " WHERE first_ns > ended_ns ORDER BY first_ns, sensor LIMIT 1)"
+#define TIME(ns)        "strftime('%Y-%m-%d %H:%M:%S', " ns " / 1000000000, 'unixepoch')"
+#define NAME_OF(sensor) "(SELECT name FROM sensor WHERE run_id = ?1 AND sensor_id = " sensor ")"
 
 const struct merge_step merge_steps[] = {
     /* --- what was looked at: all of it, sensor by sensor --- */
@@ -135,5 +146,12 @@ const struct merge_step merge_steps[] = {
              NULL},
      "FROM in_finding t JOIN kept_finding k ON k.sensor = t.sensor AND k.finding_id = t.finding_id"
      " LEFT JOIN map_conversation m ON m.sensor = t.sensor AND m.old = t.conversation_id"},
+    {NULL, NULL,
+     "INSERT INTO finding(run_id, finding_id, kind, severity, flows, packets, bytes, reason) SELECT ?1, 1 + ifnull((SELECT"
+     " max(finding_id) FROM finding WHERE run_id = ?1), 0), 'site', 'notice', 0, 0, 0, '" STORE_MERGE_APART "' ||"
+     " " NAME_OF("CAST(substr(ended, instr(ended, ':') + 1) AS INTEGER)") " || ' ends at ' || " TIME("ended_ns")
+     " || ' UTC, and ' || " NAME_OF("sensor") " || ' begins at ' || " TIME("first_ns") " || ' UTC. Merging is for sensors that watch"
+     " at the same time: a required flow that was there in one record hides that it was missing in the other. To compare two times use"
+     " \"flowaudit diff\"; to judge them as one observation, \"flowaudit check\" with all captures.' FROM " APART},
     {NULL, NULL, NULL},
 };

@@ -145,6 +145,41 @@ def check_silence(bench, whole):
             os.unlink(os.path.join(bench.folder, joined))
 
 
+def shifted(data, seconds):
+    """The capture at another time: the stamps of its enhanced packet blocks, of which the interfaces count microseconds."""
+    order, at, out = '<' if data[8:12] == b'\x4d\x3c\x2b\x1a' else '>', 0, b''
+    while at < len(data):
+        kind, size = struct.unpack(order + 'II', data[at:at + 8])
+        block = data[at:at + size]
+        if kind == 6:
+            high, low = struct.unpack(order + 'II', block[12:20])
+            stamp = (high << 32 | low) + seconds * 1000000
+            block = block[:12] + struct.pack(order + 'II', stamp >> 32, stamp & 0xffffffff) + block[20:]
+        out += block
+        at += size
+    return out
+
+
+def check_apart(bench, whole):
+    """Records of two times are joined with a warning, those of one time without; a third that spans both joins them."""
+    notices = "SELECT reason FROM findings WHERE kind = 'site' AND severity = 'notice' AND reason LIKE '%do not overlap in time%'"
+    later = bench.audit('later', shifted(only(bench.capture, lambda ends: UNITY1 in ends), 86400))
+    for sources in ((whole, later), (later, whole)):
+        done = bench.run('merge', '-q', '-o', 'apart.db', *sources)
+        told = bench.rows('apart.db', notices)
+        bench.expect(f'apart {sources}', len(told), 1)
+        bench.expect('told on standard error', told and 'warning: ' + told[0][0] in done.stderr, True)
+        bench.expect('names both in their order, and what to do', told and 0 <= told[0][0].find('whole.db ends at') < told[0][0].find('later.db begins at') and
+                     'flowaudit diff' in told[0][0], True)
+        bench.expect('in its report', 'do not overlap in time' in bench.run('report', 'apart.db').stdout, True)
+        os.unlink(os.path.join(bench.folder, 'apart.db'))
+    both = bench.audit('both', bench.capture + shifted(bench.capture, 86400 - 1))
+    for sources in ((whole, 'part.db'), (whole, later, both)):
+        done = bench.run('merge', '-q', '-o', 'near.db', *sources)
+        bench.expect(f'together {sources}', (bench.rows('near.db', notices), done.stderr), ([], ''))
+        os.unlink(os.path.join(bench.folder, 'near.db'))
+
+
 def check_tools(bench, whole, joined):
     bench.expect('verify', bench.run('verify', joined).returncode, 0)
     db = sqlite3.connect(os.path.join(bench.folder, joined))
@@ -187,6 +222,7 @@ def main():
         joined = check_part(bench, whole)
         check_halves(bench, whole)
         check_silence(bench, whole)
+        check_apart(bench, whole)
         check_tools(bench, whole, joined)
         check_refused(bench, whole, joined)
         print(f'{bench.n} checks, {len(bench.wrong)} wrong', *bench.wrong, sep='\n')
