@@ -46,7 +46,7 @@ struct keeper_file {
 
 /* Since the start. */
 struct keeper_stats {
-    uint64_t n_offered;  /* packets that lay in a ring */
+    uint64_t n_offered;  /* packets */
     uint64_t n_no_room;  /* that found no room there */
     uint64_t n_unlooked; /* that had to leave the buffer before they were looked at twice */
     uint64_t n_written;

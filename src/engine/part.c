@@ -47,11 +47,15 @@ struct host_sight {
 
 static void note_sight(struct part *s, const struct addr *a, const struct host_sight *w)
 {
-    if (2 * (s->n_hosts + 1) > s->n_host_slots && (s->n_hosts >= MAX_HOSTS || grow_hosts(s) != 0)) {
-        s->totals.n_hosts_lost++;
-        return;
+    struct shard_host *h = s->n_host_slots > 0 ? host_slot(s, s->hosts, s->n_host_slots, a, w->window) : NULL;
+
+    if ((h == NULL || !h->used) && 2 * (s->n_hosts + 1) > s->n_host_slots) { /* at the bound those that are known go on being seen */
+        if (s->n_hosts >= MAX_HOSTS || grow_hosts(s) != 0) {
+            s->totals.n_hosts_lost++;
+            return;
+        }
+        h = host_slot(s, s->hosts, s->n_host_slots, a, w->window);
     }
-    struct shard_host *h = host_slot(s, s->hosts, s->n_host_slots, a, w->window);
     if (!h->used) {
         *h = (struct shard_host){.addr = *a, .window = w->window, .first_ns = w->first_ns, .last_ns = w->last_ns,
                                  .sent_first_ns = INT64_MAX, .sent_last_ns = INT64_MIN, .used = true};
@@ -118,11 +122,15 @@ static int grow_queries(struct part *s)
 
 void part_note_query(struct part *s, const struct shard_group_query *key)
 {
-    if (2 * (s->n_queries + 1) > s->n_query_slots && (s->n_queries >= MAX_GROUP_QUERIES || grow_queries(s) != 0)) {
-        s->totals.n_group_queries_lost++;
-        return;
+    struct shard_group_query *q = s->n_query_slots > 0 ? query_slot(s, s->queries, s->n_query_slots, key) : NULL;
+
+    if ((q == NULL || q->last_ns == INT64_MIN) && 2 * (s->n_queries + 1) > s->n_query_slots) {
+        if (s->n_queries >= MAX_GROUP_QUERIES || grow_queries(s) != 0) {
+            s->totals.n_group_queries_lost++;
+            return;
+        }
+        q = query_slot(s, s->queries, s->n_query_slots, key);
     }
-    struct shard_group_query *q = query_slot(s, s->queries, s->n_query_slots, key);
     if (q->last_ns == INT64_MIN) {
         *q = *key;
         s->n_queries++;
@@ -175,6 +183,8 @@ static void absorb_host(struct part *p, const struct shard_host *from)
                            .received = from->received};
 
     note_sight(p, &from->addr, &w);
+    if (p->n_host_slots == 0)
+        return;
     struct shard_host *h = host_slot(p, p->hosts, p->n_host_slots, &from->addr, from->window);
     if (!h->used)
         return;

@@ -163,7 +163,7 @@ static void keep(const char *path, const uint8_t want[static 8])
     }
     keeper_forget(k);
     keeper_stats(k, &after);
-    fuzz_must(after.n_written - before.n_written == n_in_files && after.n_offered - before.n_offered + after.n_no_room - before.n_no_room == n);
+    fuzz_must(after.n_written - before.n_written == n_in_files && after.n_offered - before.n_offered == n);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bounds of what a shard keeps beside conversations: reached, the counter says by how much, and what is kept goes on growing. */
+#include <check.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../../src/engine/shard.h"
+
+#define MOST_ANNOUNCEMENTS (256u << 10) /* as flowaudit(1) states them under LIMITS */
+#define MOST_QUERIES       (256u << 10)
+#define MOST_HOSTS         (1u << 20)
+#define BEYOND             37u
+
+static const struct conversation_limits limits = {.flows_kept = 1, .peers_kept = 1};
+static struct part                     *part;
+
+static void setup(void)
+{
+    ck_assert_int_eq(part_new(&limits, 1, &part, NULL), 0);
+}
+
+static void teardown(void)
+{
+    part_free(part);
+}
+
+static struct addr host(unsigned i)
+{
+    return addr_from_ipv4((uint8_t[]){10, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i});
+}
+
+static void see(unsigned i, int64_t ns)
+{
+    struct flow_record r = {.first_ns = ns, .last_ns = ns};
+    struct addr        a = host(i);
+
+    part_note_host(part, &a, &r, 0, 1, 0);
+}
+
+START_TEST(hosts_end_at_their_bound)
+{
+    for (unsigned i = 0; i < MOST_HOSTS + BEYOND; i++)
+        see(i, 5);
+    ck_assert_uint_eq(part->n_hosts, MOST_HOSTS);
+    ck_assert_uint_eq(part->totals.n_hosts_lost, BEYOND);
+    see(3, 9); /* one that is kept is seen again */
+    ck_assert_uint_eq(part->totals.n_hosts_lost, BEYOND);
+    uint64_t sent = 0;
+    for (size_t i = 0; i < part->n_host_slots; i++)
+        sent += part->hosts[i].used ? part->hosts[i].sent : 0;
+    ck_assert_uint_eq(sent, MOST_HOSTS + 1);
+}
+END_TEST
+
+static void ask(unsigned i, int64_t ns)
+{
+    struct shard_group_query q;
+
+    memset(&q, 0, sizeof(q)); /* compared with its padding */
+    q.sender = host(i);
+    q.sender_port = 1900;
+    q.port = 5353;
+    q.first_ns = q.last_ns = ns;
+    part_note_query(part, &q);
+}
+
+START_TEST(queries_to_groups_end_at_their_bound)
+{
+    for (unsigned i = 0; i < MOST_QUERIES + BEYOND; i++)
+        ask(i, 5);
+    ck_assert_uint_eq(part->n_queries, MOST_QUERIES);
+    ck_assert_uint_eq(part->totals.n_group_queries_lost, BEYOND);
+    ask(3, 9);
+    ck_assert_uint_eq(part->totals.n_group_queries_lost, BEYOND);
+    unsigned n_later = 0;
+    for (size_t i = 0; i < part->n_query_slots; i++)
+        n_later += part->queries[i].last_ns == 9;
+    ck_assert_uint_eq(n_later, 1);
+}
+END_TEST
+
+START_TEST(negotiated_ports_end_at_their_bound)
+{
+    struct pinhole p = {.port = 1, .transport = IPPROTO_UDP};
+
+    for (unsigned i = 0; i < MOST_ANNOUNCEMENTS + BEYOND; i++) {
+        p.addr = host(i);
+        announcements_add(&part->announcements, &p);
+    }
+    ck_assert_uint_eq(part->announcements.n, MOST_ANNOUNCEMENTS);
+    ck_assert_uint_eq(part->announcements.n_lost, BEYOND);
+    announcements_sort(&part->announcements);
+    struct addr first = host(0), beyond = host(MOST_ANNOUNCEMENTS);
+    ck_assert_ptr_nonnull(announcements_find(&part->announcements, &first, 1, IPPROTO_UDP, 1));
+    ck_assert_ptr_null(announcements_find(&part->announcements, &beyond, 1, IPPROTO_UDP, 1));
+}
+END_TEST
+
+Suite *suite_bounds(void);
+Suite *suite_bounds(void)
+{
+    Suite *s = suite_create("bounds");
+    TCase *c = tcase_create("bounds");
+
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_add_test(c, hosts_end_at_their_bound);
+    tcase_add_test(c, queries_to_groups_end_at_their_bound);
+    tcase_add_test(c, negotiated_ports_end_at_their_bound);
+    suite_add_tcase(s, c);
+    return s;
+}
