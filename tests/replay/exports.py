@@ -6,6 +6,7 @@ usage: exports.py FLOWAUDIT SOURCE_ROOT
 """
 import csv
 import datetime
+import html
 import html.parser
 import io
 import json
@@ -291,6 +292,12 @@ def stripped(rows):
     return [[cell.strip() for cell in row] for row in rows]
 
 
+def as_page(table):
+    """Rows as dictionaries, their texts as a page shows them."""
+    columns, rows = table
+    return [dict(zip(columns, [shown(cell).replace('\n', '\\x0a').replace('\t', '\\x09') if isinstance(cell, bytes) else cell for cell in row])) for row in rows]
+
+
 def check_html(bench, db, tables):
     text = bench.report(db, 'html').decode()
     page = Page(text)
@@ -303,8 +310,7 @@ def check_html(bench, db, tables):
         bench.wrong.append('html: it refers to something outside, or has control characters')
 
     def rows_of(name):
-        columns, rows = tables[name]
-        return [dict(zip(columns, [shown(cell).replace('\n', '\\x0a').replace('\t', '\\x09') if isinstance(cell, bytes) else cell for cell in row])) for row in rows]
+        return as_page(tables[name])
     findings, expectations, inputs = rows_of('findings'), rows_of('expectations'), rows_of('inputs')
     want = [[n(row['finding_id']), row['severity'], row['kind'], host(row['client_name'], row['client']), host(row['server_name'], row['server']),
              '–' if row['transport'] is None else row['transport'] + (', many ports' if row['server_port'] is None else f'/{row["server_port"]}') +
@@ -340,6 +346,117 @@ def check_html(bench, db, tables):
     edges = page.rows('roles', ["Client's roles"])
     bench.same('html roles, the sums', [[str(len(judged))] + [str(sum(row['disposition'] == word for row in judged)) for word in ('permitted', 'misdropped', 'escaped', 'rejected')] +
                                         [str(sum(row['packets'] for row in judged))]], [[str(sum(int(row[k].replace(',', '')) for row in edges)) for k in range(2, 8)]])
+
+
+def options_of(tables):
+    """What the record says was in force: {'rows': [...], 'exceptions': [...], ...}; nothing where that is no JSON."""
+    columns, rows = tables['runs']
+    try:
+        options = json.loads(dict(zip(columns, rows[-1]))['options'])
+    except (TypeError, ValueError):
+        options = {}
+    return options if isinstance(options, dict) else {}
+
+
+def check_html_sections(bench, page, tables):
+    """The sections' names and counts, and no 'conforms' where anything speaks against it."""
+    rows, conversations, findings = (as_page(tables[name]) for name in ('rows', 'conversations', 'findings'))
+    section = {row['row_id']: row['section'] or '' for row in rows}
+    counts = {name: dict.fromkeys(('permitted', 'escaped', 'rejected', 'misdropped', 'missing', 'not covered', 'findings'), 0) for name in section.values()}
+    for row in conversations:
+        if row['row_id'] in section and row['disposition'] == 'permitted':
+            counts[section[row['row_id']]]['permitted'] += 1
+    for row in findings:
+        if row['waived_by'] is None and row['severity'] != 'notice':
+            count = counts.setdefault(row['section'] or '', dict.fromkeys(('permitted', 'escaped', 'rejected', 'misdropped', 'missing', 'not covered', 'findings'), 0))
+            count['findings'] += 1
+            if row['disposition'] in ('escaped', 'rejected'):
+                count[row['disposition']] += 1
+    words = {'never-attempted': 'missing', 'not-covered': 'not covered', 'one-way': 'not covered', 'refused': 'misdropped', 'prohibited': 'misdropped', 'unanswered': 'misdropped'}
+    for row in as_page(tables['requirements']):
+        if row['row_id'] in section and row['outcome'] in words:
+            counts[section[row['row_id']]][words[row['outcome']]] += 1
+    have = page.rows('sections', ['Section', 'Result', 'Counts'])
+    want = sorted([(name or 'No section of the document speaks of these').strip(), ', '.join(f'{value:,} {word}' for word, value in count.items() if value > 0 and word != 'findings')]
+                  for name, count in counts.items())
+    bench.same('html sections', want, sorted([row[0], row[2]] for row in have))
+    sound = {(name or 'No section of the document speaks of these').strip() for name, count in counts.items() if not any(count[word] for word in ('findings', 'misdropped', 'missing', 'not covered'))}
+    for name, result, _ in have:
+        if result == 'conforms' and name not in sound:
+            bench.wrong.append(f'html: section {name!r} conforms in spite of its counts')
+
+
+def check_html_rows(bench, page, tables):
+    rows, conversations = as_page(tables['rows']), as_page(tables['conversations'])
+    known = {str(row.get('id')): row for row in options_of(tables).get('rows', [])}
+    used = {}
+    for row in conversations:
+        if row['verdict'] == 'allowed':
+            used.setdefault(row['row_id'], set())
+            if row['server_port'] is not None:
+                used[row['row_id']].add((row['transport'], row['server_port']))
+    want = [[row['row_id'], t(row['section']), t(row['service']), t(known.get(row['row_id'], {}).get('ports', row['ports'])), t(row['expect'])] for row in rows
+            if row['enabled'] and known.get(row['row_id'], {}).get('applies', 1) not in (0, False) and row['row_id'] not in used]
+    bench.same('html unused rows', stripped(want), page.rows('rows', ['Row', 'Section']))
+    for row in page.rows('rows', ['Row', 'Service', 'Allowed']):
+        ports = used.get(row[0], set())
+        low, high = min(port for _, port in ports), max(port for _, port in ports)
+        bench.same(f'html wide row {row[0]}', [[n(len(ports)), f'{low} – {high}']], [[row[4], row[5]]])
+    demand = {row['row_id']: row['service'] for row in rows if row['expect'] == 'on-demand'}
+    attempts = {}
+    for row in conversations:
+        if row['verdict'] == 'allowed' and row['disposition'] == 'misdropped' and row['row_id'] in demand:
+            key = (row['row_id'], row['client'], row['server'], row['outcome'])
+            attempts.setdefault(key, [row['row_id'], t(demand[row['row_id']]), t(row['client_name'] or row['client']), t(row['server_name'] or row['server']), row['outcome'], 0])[5] += row['flows']
+    bench.same('html attempts on demand', sorted(stripped([[*row[:5], n(row[5])] for row in attempts.values()])), sorted(page.rows('missing', ['Row', 'Service'])))
+    unjudged = {}
+    for row in conversations:
+        if row['verdict'] in ('undocumented', 'not-governed'):
+            key = 'undocumented: the document is silent, and the site lists no ports' if row['verdict'] == 'undocumented' else row['scope'] or 'out-of-scope'
+            count = unjudged.setdefault(key, [0, 0])
+            count[0] += 1
+            count[1] += row['packets']
+    bench.same('html not judged', [[key, n(count[0]), n(count[1])] for key, count in sorted(unjudged.items())], sorted(row[:3] for row in page.rows('evidence', ['Not judged because'])))
+
+
+def check_html_site(bench, page, tables):
+    options, findings = options_of(tables), as_page(tables['findings'])
+    day = max((row['last_packet'] or '' for row in as_page(tables['inputs'])), default='')[:10]
+    waived = [row['waived_by'] for row in findings if row['waived_by'] is not None]
+    want = [[t(each.get('id')), 'expired' if each.get('until') and each['until'] < day else 'used' if each.get('id') in waived else 'unused', n(waived.count(each.get('id'))),
+             *(t(each.get(key)) for key in ('client', 'server', 'port', 'owner', 'reason', 'until'))] for each in options.get('exceptions', [])]
+    bench.same('html exceptions', stripped(want), page.rows('exceptions', ['Exception']))
+    plain = [row for row in findings if row['waived_by'] is None and row['severity'] != 'notice']
+    want = [[each['standard'], each['clause'], each['title'], each['shows'], n(sum(row['kind'] in each['kinds'].split() for row in plain))] for each in options.get('requirements', [])]
+    bench.same('html requirements', stripped(want), page.rows('requirements', ['Standard', 'Clause']))
+    want = [[n(row['finding_id']), row['severity'], t(row['section']), row['reason']] for row in findings if row['kind'] == 'separated']
+    bench.same('html separation', stripped(want), page.rows('separation', ['No.', 'Severity']))
+
+
+def check_html_cards(bench, text, tables):
+    """Each finding but those of expectations is on a card, by itself or as one of its like ones, and a card's sentence is its finding's own."""
+    findings = [row for row in as_page(tables['findings']) if row['waived_by'] is None and row['severity'] != 'notice' and row['kind'] not in ('missing', 'misdropped')]
+    sentences = {str(row['finding_id']): ' '.join((row['severity'], row['kind'], row['reason'])).split() for row in findings}
+    told = 0
+    for number, head, sentence in re.findall(r'<article class="card [a-z]+" id="f(\d+)"><h4>(.*?)</h4><p>(.*?)</p>', text, re.DOTALL):
+        plain, body = re.sub(r'<[^>]*>', ' ', head), re.sub(r'<[^>]*>', '', sentence)
+        like = re.search(r', ([\d,]+) like findings', plain)
+        told += int(like[1].replace(',', '')) if like else 1
+        have = [*plain.split(), *html.unescape(body).removeprefix('For example: ').split()]
+        if like:
+            have = [word.rstrip(',') if word.startswith(sentences.get(number, ['', ''])[1]) else word for word in html.unescape(re.sub(r', [\d,]+ like findings', '', ' '.join(have))).split()]
+        bench.same(f'html card {number}', [sentences.get(number, [])], [have[1:] if have[0] == '#' + number else have])
+    if told != len(findings): # no record here has more cards than a page
+        bench.wrong.append(f'html: the cards stand for {told} of {len(findings)} findings')
+
+
+def check_html_parts(bench, db, tables):
+    text = bench.report(db, 'html').decode()
+    page = Page(text)
+    check_html_sections(bench, page, tables)
+    check_html_rows(bench, page, tables)
+    check_html_site(bench, page, tables)
+    check_html_cards(bench, text, tables)
 
 
 def check_text(bench, db, tables):
@@ -412,7 +529,7 @@ def main():
         hostile = forged(bench, audit.path)
         for db in (audit.path, hostile):
             tables = views(db)
-            for check in (check_csv, check_json, check_xlsx, check_html, check_text):
+            for check in (check_csv, check_json, check_xlsx, check_html, check_html_parts, check_text):
                 check(bench, db, tables)
         check_recognisable(bench, hostile)
         check_same(bench, audit.path)
