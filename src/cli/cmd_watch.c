@@ -478,15 +478,6 @@ static size_t counters(void *aux, struct store_counter *ret, size_t max)
     return used;
 }
 
-static uint64_t size_of(const char *path, const char *suffix)
-{
-    char        name[PATH_MAX];
-    struct stat st;
-
-    snprintf(name, sizeof(name), "%s%s", path, suffix);
-    return stat(name, &st) == 0 ? (uint64_t)st.st_size : 0;
-}
-
 static void print_statistics(struct live_run *l, const struct watch_state *s)
 {
     char     text[512];
@@ -512,7 +503,7 @@ static void on_tick(void *aux, const struct watch_state *s)
            .packet_ns = s->packet_ns, .packets = s->packets, .bytes = s->bytes, .decoded = s->decoded, .discards = discards,
            .interfaces = interfaces, .n_interfaces = s->n_interfaces, .flows = s->flows + s->flows_now, .flows_now = s->flows_now,
            .flows_evicted = s->flows_evicted, .conversations = s->conversations, .memory = s->memory, .waived = s->waived,
-           .database_bytes = size_of(store_path(l->store), ""), .wal_bytes = size_of(store_path(l->store), "-wal"), .recorder_lag = s->lag,
+           .database_bytes = record_files_size(store_path(l->store), ""), .wal_bytes = record_files_size(store_path(l->store), "-wal"), .recorder_lag = s->lag,
            .reloads = l->reloads, .reload_errors = l->reload_errors, .started_ns = l->started_ns,
     };
 

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,21 +105,18 @@ static int64_t began(const struct record_files *f, const char *name)
     return (int64_t)timegm(&tm) * NS;
 }
 
+uint64_t record_files_size(const char *path, const char *suffix)
+{
+    char        name[PATH_MAX];
+    struct stat st;
+
+    snprintf(name, sizeof(name), "%s%s", path, suffix);
+    return stat(name, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
 static uint64_t size_of(const char *path)
 {
-    static const char *const parts[] = {"", "-wal", "-shm"};
-    uint64_t                 sum = 0;
-
-    for (unsigned i = 0; i < 3; i++) {
-        char       *name;
-        struct stat st;
-
-        if (asprintf(&name, "%s%s", path, parts[i]) < 0)
-            continue;
-        sum += stat(name, &st) == 0 ? (uint64_t)st.st_size : 0;
-        free(name);
-    }
-    return sum;
+    return record_files_size(path, "") + record_files_size(path, "-wal") + record_files_size(path, "-shm");
 }
 
 static void unlink_file(const char *path)

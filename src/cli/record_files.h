@@ -28,4 +28,7 @@ unsigned record_files_trim(struct record_files *, uint64_t max_bytes, int64_t be
 /* What all of them but the one at work take; 0 where there is no series. */
 uint64_t record_files_others(const struct record_files *);
 
+/* Bytes of one of a record's files: 'suffix' is "", "-wal" or "-shm".  0 where there is none. */
+uint64_t record_files_size(const char *path, const char *suffix);
+
 #endif
