@@ -150,7 +150,7 @@ struct judgement {
 };
 /*
  * In this order:
- *  1. the site ignores an end; a group address or an answer to one; neither end governed and no row between the roles
+ *  1. the site ignores an end; a group address or an answer to one; from an address to itself; neither end governed and no row between the roles
  *     of two named ends, either way round: not governed
  *  2. a row allows it, or media rows allow each direction that carried packets: allowed (wrong-port as a notice where
  *     only rows with a 'notice_with' option that is on allow it, and the port was not negotiated)
@@ -159,7 +159,8 @@ struct judgement {
  *  5. media outside the range: wrong-port, or wrong-protocol
  *  6. a row would allow it if an option stood otherwise: option-off
  *  7. a row has this port, and the content contradicts it: wrong-protocol
- *  8. a row has this port the other way round: wrong-direction
+ *  8. a row has this port the other way round: wrong-direction; but where the content is nothing that this row expects, and a row between these roles
+ *     expects it on other ports, 9 and 10 are asked
  *  9. a row has this port for a sibling of the server's role, or else of the client's: wrong-role
  * 10. a row between these roles expects this content on other ports (from 1024 on rather one with a range): wrong-port;
  *     nothing of all that: no-row
@@ -183,6 +184,7 @@ struct policy_facts {
     enum outcome outcome;
     uint64_t flows, packets;
     bool probe;                   /* TCP: the server's SYN-ACK came in each of them, and the client's RST instead of the handshake's end */
+    bool many_clients, many_servers; /* said of a sum: there are others than the one that is named */
     bool no_data;                 /* TCP: established, and not a byte was carried */
     const struct flow_icmp *icmp; /* or NULL */
     struct ttl_range rst, own;    /* of RSTs in the server's name, and of the packets that are surely its own: held against each other; 0: not */
@@ -218,7 +220,10 @@ int policy_print(const struct policy *, bool as_applied, enum policy_format, FIL
 int matrix_print(const struct matrix *, enum policy_format, FILE *);
 
 /* Findings of kind 'site': what the linter says of the site (ranges too small, lists missing ...).  One call for each. */
-typedef void policy_lint_fn(void *aux, enum severity, const char *section, const char *sentence);
+/* 'parameter' is one whose list of ports the site does not give, where the sentence speaks of that, else POLICY_NONE. */
+typedef void policy_lint_fn(void *aux, enum severity, const char *section, const char *sentence, uint32_t parameter);
+/* Is the table of ports that it stands for lost from the source: are flows undocumented without it? */
+bool policy_is_lost(const struct policy *, uint32_t parameter);
 void policy_lint(const struct policy *, int64_t now_ns, policy_lint_fn *, void *aux); /* 'now_ns' decides which exceptions have expired */
 
 /* What traffic tells of a server's role where the site file says otherwise: the sign of the matrix that a client's use of an RPC interface

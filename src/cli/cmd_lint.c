@@ -15,8 +15,9 @@ static const char help[] =
     "  -h, --help        this text\n\n"
     "Exit: 0 nothing found, 1 warnings or findings about the site, 2 errors.\n";
 
-static void print_lint(void *aux, enum severity severity, const char *section, const char *sentence)
+static void print_lint(void *aux, enum severity severity, const char *section, const char *sentence, uint32_t parameter)
 {
+    (void)parameter;
     unsigned *n = aux;
 
     *n += severity != SEVERITY_NOTICE;

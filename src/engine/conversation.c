@@ -179,6 +179,16 @@ void conversation_query(const struct conversation *c, struct policy_query *ret)
     };
 }
 
+void conversation_turned_query(const struct conversation *c, struct policy_query *ret)
+{
+    const struct tuple *t = &c->tuple;
+
+    conversation_query(c, ret);
+    ret->tuple = (struct tuple){t->server, t->client, t->server_port, t->client_port, t->transport};
+    ret->sent[0] = c->sent[1];
+    ret->sent[1] = c->sent[0];
+}
+
 const struct flow_icmp *conversation_icmp(const struct conversation *c)
 {
     static const struct flow_icmp none;
@@ -512,8 +522,36 @@ static void describe(struct conversation *c, const struct flow_record *r, const 
     c->vlan = r->vlan[0] != 0 ? r->vlan[0] : r->vlan[1];
 }
 
+/* From where to where: of what is no sum it is one client and one port. */
+static void add_extent(struct conversation *c, const struct flow_record *r)
+{
+    const struct tuple *t = &r->tuple;
+
+    if (c->flows == 0 || addr_compare(&t->client, &c->client_low) < 0)
+        c->client_low = t->client;
+    if (c->flows == 0 || addr_compare(&t->client, &c->client_high) > 0)
+        c->client_high = t->client;
+    if (c->flows == 0 || t->server_port < c->server_port_low)
+        c->server_port_low = t->server_port;
+    if (t->server_port > c->server_port_high)
+        c->server_port_high = t->server_port;
+}
+
+static void join_extent(struct conversation *a, const struct conversation *b)
+{
+    if (addr_compare(&b->client_low, &a->client_low) < 0)
+        a->client_low = b->client_low;
+    if (addr_compare(&b->client_high, &a->client_high) > 0)
+        a->client_high = b->client_high;
+    if (b->server_port_low < a->server_port_low)
+        a->server_port_low = b->server_port_low;
+    if (b->server_port_high > a->server_port_high)
+        a->server_port_high = b->server_port_high;
+}
+
 static void add_counts(struct conversation *c, const struct flow_record *r)
 {
+    add_extent(c, r);
     c->flows++;
     for (unsigned i = 0; i < 2; i++) {
         c->packets[i] += r->packets[i];
@@ -662,6 +700,7 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
         a->bytes[i] += b->bytes[i];
         a->sent[i] |= b->sent[i];
     }
+    join_extent(a, b);
     a->client_port_low = b->client_port_low < a->client_port_low ? b->client_port_low : a->client_port_low;
     a->client_port_high = b->client_port_high > a->client_port_high ? b->client_port_high : a->client_port_high;
     rc = add_icmp(a, conversation_icmp(b));

@@ -64,6 +64,8 @@ struct conversation {
     struct ttl_range own;      /* what 'rst[1]' was found to differ from (prohibited), or to be like (refused): see evidence.c */
     uint16_t first_input;
     uint16_t client_port_low, client_port_high;
+    uint16_t server_port_low, server_port_high; /* of a sum more than one, as are clients */
+    struct addr client_low, client_high;
     uint16_t encap, vlan;
     enum direction_basis basis;
     struct judgement judgement;
@@ -89,6 +91,8 @@ int window_uses_add(struct conversation *, const struct window_use *);
 
 /* What the policy is asked about it. */
 void conversation_query(const struct conversation *, struct policy_query *ret);
+/* The same with the ends exchanged. */
+void conversation_turned_query(const struct conversation *, struct policy_query *ret);
 /* Its errors, or one of which n_errors is 0. */
 const struct flow_icmp *conversation_icmp(const struct conversation *);
 

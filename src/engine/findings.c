@@ -42,6 +42,10 @@ static const struct site_exception *exception_of(const struct audit *a, const st
     if (c->key.summed != SUM_NONE)
         return policy_exception_of_sum(a->policy, &sum, c->last_ns);
     conversation_query(c, &q);
+    const struct site_exception *e = policy_exception(a->policy, &q, c->last_ns);
+    if (e != NULL || !c->judgement.back)
+        return e;
+    conversation_turned_query(c, &q); /* as the finding is told */
     return policy_exception(a->policy, &q, c->last_ns);
 }
 
@@ -102,9 +106,43 @@ struct lint_aux {
     int           rc;
 };
 
-static void site_finding(void *aux, enum severity severity, const char *section, const char *sentence)
+#define SITE_SEEN_HERE " Seen here: " /* what follows is of this run alone: audits are compared, and records merged, without it */
+
+/* Whether it matters that a table of ports is lost: which flows were neither allowed nor violations for that. */
+static void add_undocumented(const struct audit *a, uint32_t parameter, char *buf, size_t size)
+{
+    const struct conversation *first = NULL;
+    char                       client[256], server[256];
+    uint64_t                   n = 0;
+    size_t                     len = strlen(buf);
+
+    for (size_t i = 0; i < a->n_conversations; i++) {
+        const struct conversation *c = a->conversations[i];
+
+        if (c->judgement.verdict != VERDICT_UNDOCUMENTED || c->judgement.parameter != parameter)
+            continue;
+        first = first != NULL ? first : c;
+        n += c->flows;
+    }
+    if (first == NULL) {
+        snprintf(buf + len, size - len, SITE_SEEN_HERE "no such flow.");
+        return;
+    }
+    audit_end_text(a, &first->tuple.client, client, sizeof(client));
+    audit_end_text(a, &first->tuple.server, server, sizeof(server));
+    snprintf(buf + len, size - len, SITE_SEEN_HERE "%llu such flow%s, the first from %s to %s on %s %u (packet %llu of %s).", (unsigned long long)n, n == 1 ? "" : "s", client, server,
+             first->tuple.transport == IPPROTO_TCP ? "TCP" : "UDP", first->tuple.server_port, (unsigned long long)first->first_packet,
+             inputs_name(a->inputs, first->first_input));
+}
+
+static void site_finding(void *aux, enum severity severity, const char *section, const char *given, uint32_t parameter)
 {
     struct lint_aux *lint = aux;
+    char             sentence[1536];
+
+    snprintf(sentence, sizeof(sentence), "%s", given);
+    if (parameter != POLICY_NONE && policy_is_lost(lint->audit->policy, parameter))
+        add_undocumented(lint->audit, parameter, sentence, sizeof(sentence));
     struct finding  *f = add_finding(lint->audit);
 
     if (f == NULL) {
@@ -133,7 +171,7 @@ static void unused_exceptions(struct lint_aux *lint)
         snprintf(sentence, sizeof(sentence),
                  "Exception %s (%s to %s, owner %s, until %s) covered no finding of this run; withdraw it if it is no longer needed.",
                  e->id.text, e->client.text, e->server.text, e->owner, e->until_text);
-        site_finding(lint, SEVERITY_NOTICE, "", sentence);
+        site_finding(lint, SEVERITY_NOTICE, "", sentence, POLICY_NONE);
     }
 }
 

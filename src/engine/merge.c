@@ -269,6 +269,8 @@ static void swap_ends(struct conversation *c)
     c->key.server_port = c->tuple.server_port;
     c->key.client_port = c->tuple.client_port;
     c->client_port_low = c->client_port_high = c->tuple.client_port;
+    c->server_port_low = c->server_port_high = c->tuple.server_port;
+    c->client_low = c->client_high = c->tuple.client;
     c->sent[0] = true, c->sent[1] = false;
     swap_counts(c->packets);
     swap_counts(c->bytes);

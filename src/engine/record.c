@@ -262,6 +262,8 @@ static const char *scope_name(const struct conversation *c)
         return "broadcast-or-multicast";
     if (c->answers_group)
         return "answer-to-broadcast";
+    if (c->key.summed == SUM_NONE && addr_compare(&c->key.client, &c->key.server) == 0)
+        return "to-itself";
     return c->key.verdict == VERDICT_NOT_GOVERNED ? "out-of-scope" : "judged";
 }
 
@@ -373,7 +375,7 @@ static int record_conversations(struct audit *a, struct store *store, struct err
 
 /* --- findings and expectations --------------------------------------------------------------------------------- */
 
-static const char *end_text(const struct audit *a, const struct addr *addr, char *buf, size_t size)
+const char *audit_end_text(const struct audit *a, const struct addr *addr, char *buf, size_t size)
 {
     char     text[ADDR_TEXT_SIZE];
     uint32_t host = policy_host(a->policy, addr);
@@ -392,23 +394,74 @@ static const char *entry_text(const struct audit *a, uint32_t host)
     return host != POLICY_NONE ? policy_host_name(a->policy, host) : "hosts that the site file does not name";
 }
 
-/* Of many conversations only what they share is said, and the earliest of them is named: of it the sentence goes on to tell. */
+/* What became of all of a sum. */
+static const char *sum_outcome(const struct conversation *c)
+{
+    switch ((enum outcome)c->key.outcome) {
+    case OUTCOME_ESTABLISHED:
+        return c->probes == c->flows ? "all were found open (SYN, ACK), and nothing was carried" : "they got through";
+    case OUTCOME_REFUSED:
+        return "all were refused";
+    case OUTCOME_PROHIBITED:
+        return "all were answered by errors, or by RSTs that are not like the server's packets";
+    case OUTCOME_UNANSWERED:
+        return "no answer was seen";
+    default:
+        return "no packet the other way was seen";
+    }
+}
+
+static const char *sum_deed(const struct conversation *c)
+{
+    if (c->key.transport != IPPROTO_TCP || c->key.outcome == OUTCOME_ONE_WAY)
+        return "sent to";
+    if (c->key.outcome != OUTCOME_ESTABLISHED)
+        return "tried";
+    return c->probes == c->flows ? "probed" : "connected to";
+}
+
+static const char *clients_text(const struct conversation *c, char *buf, size_t size)
+{
+    char low[ADDR_TEXT_SIZE], high[ADDR_TEXT_SIZE];
+
+    addr_text(&c->client_low, low);
+    addr_text(&c->client_high, high);
+    snprintf(buf, size, strcmp(low, high) == 0 ? "%s%s" : "%s to %s", low, strcmp(low, high) == 0 ? "" : high);
+    return buf;
+}
+
+static const char *server_ports_text(const struct conversation *c, char buf[static 24])
+{
+    snprintf(buf, 24, c->server_port_low == c->server_port_high ? "%u" : "%u to %u", c->server_port_low, c->server_port_high);
+    return buf;
+}
+
+/* Of many conversations what they share is said, and between which bounds they are; of the earliest of them the sentence goes on to tell. */
 static int describe_sum(const struct audit *a, const struct conversation *c, char *sentence)
 {
-    char               client[256], server[256];
+    static const char  beyond[] = "beyond those that are listed one by one";
+    char               client[256], server[256], clients[2 * ADDR_TEXT_SIZE + 8], ports[24];
     unsigned long long n = c->n_summed;
-    const char        *transport = c->key.transport == IPPROTO_TCP ? "TCP" : "UDP", *outcome = outcome_name((enum outcome)c->key.outcome);
+    const char        *transport = c->key.transport == IPPROTO_TCP ? "TCP" : "UDP";
 
-    end_text(a, &c->key.client, client, sizeof(client));
-    end_text(a, &c->key.server, server, sizeof(server));
+    audit_end_text(a, &c->key.client, client, sizeof(client));
+    audit_end_text(a, &c->key.server, server, sizeof(server));
+    clients_text(c, clients, sizeof(clients));
+    server_ports_text(c, ports);
     if (c->key.summed == SUM_PORTS)
-        return snprintf(sentence, SENTENCE_SIZE, "%s tried %llu further %s port%s of %s (%s), beyond those that are listed one by one. The first: ", client,
-                        n, transport, n == 1 ? "" : "s", server, outcome);
+        return snprintf(sentence, SENTENCE_SIZE, "%s %s %llu further %s port%s of %s, %s, %s: %s. The first: ", client, sum_deed(c), n, transport, n == 1 ? "" : "s", server,
+                        ports, beyond, sum_outcome(c));
     if (c->key.summed == SUM_CLIENTS)
-        return snprintf(sentence, SENTENCE_SIZE, "%llu further client%s tried %s %u of %s (%s), beyond those that are listed one by one. The first: ", n,
-                        n == 1 ? "" : "s", transport, c->key.server_port, server, outcome);
-    return snprintf(sentence, SENTENCE_SIZE, "Up to %llu further %s conversations from %s to %s (%s), beyond those that are listed one by one. The first: ", n,
-                    transport, entry_text(a, c->judgement.client_host), entry_text(a, c->judgement.server_host), outcome);
+        return snprintf(sentence, SENTENCE_SIZE, "%llu further client%s, %s, %s %s %u of %s, %s: %s. The first: ", n, n == 1 ? "" : "s", clients, sum_deed(c), transport,
+                        c->key.server_port, server, beyond, sum_outcome(c));
+    return snprintf(sentence, SENTENCE_SIZE, "Up to %llu further %s conversations from %s (%s) to %s on ports %s, %s: %s. The first: ", n, transport,
+                    entry_text(a, c->judgement.client_host), clients, entry_text(a, c->judgement.server_host), ports, beyond, sum_outcome(c));
+}
+
+/* Media of which the client's port is the wrong one is told the other way round: the finding is of the port that packets went to. */
+static bool is_turned(const struct conversation *c)
+{
+    return c->judgement.back && c->key.summed == SUM_NONE;
 }
 
 static void describe_conversation(const struct audit *a, const struct finding *f, struct store_finding *s, char *sentence)
@@ -426,20 +479,29 @@ static void describe_conversation(const struct audit *a, const struct finding *f
     };
 
     struct policy_query        q;
+    struct judgement           j = c->judgement;
     int                        len = 0;
 
     conversation_query(c, &q);
+    if (is_turned(c)) {
+        conversation_turned_query(c, &q);
+        j.client_host = c->judgement.server_host;
+        j.server_host = c->judgement.client_host;
+        j.back = false;
+    }
     if (c->key.summed != SUM_NONE) {
         len = describe_sum(a, c, sentence);
-        facts = (struct policy_facts){.outcome = facts.outcome, .flows = 1, .packets = facts.packets, .probe = facts.probe, .no_data = facts.no_data};
+        facts = (struct policy_facts){
+            .outcome = facts.outcome, .flows = 1, .packets = facts.packets, .probe = facts.probe, .no_data = facts.no_data,
+            .many_clients = c->key.summed != SUM_PORTS && c->n_summed > 1, .many_servers = c->key.summed == SUM_PEERS && c->n_summed > 1};
     }
     if (len >= 0 && len < SENTENCE_SIZE)
-        policy_sentence(a->policy, &q, &c->judgement, &facts, sentence + len, SENTENCE_SIZE - (size_t)len);
+        policy_sentence(a->policy, &q, &j, &facts, sentence + len, SENTENCE_SIZE - (size_t)len);
     s->conversation_id = c->id;
     s->row_id = row_id(a, c->judgement.row);
     s->section = policy_section(a->policy, &c->judgement);
     s->transport = transport_name(c->key.transport);
-    s->server_port = c->key.server_port;
+    s->server_port = is_turned(c) ? c->key.client_port : c->key.server_port;
     s->has_port = c->key.summed == SUM_NONE || c->key.summed == SUM_CLIENTS;
     s->protocol = c->key.summed == SUM_NONE ? c->app->name : "";
     s->outcome = outcome_name((enum outcome)c->key.outcome);
@@ -542,8 +604,8 @@ int audit_tell_finding(struct audit *a, const struct finding *f, uint64_t id, te
         const struct conversation *c = f->conversation;
 
         describe_conversation(a, f, &s, sentence);
-        describe_end(a, c, &c->key.client, c->judgement.client_host, &from);
-        describe_end(a, c, &c->key.server, c->judgement.server_host, &to);
+        describe_end(a, c, &c->key.client, c->judgement.client_host, is_turned(c) ? &to : &from);
+        describe_end(a, c, &c->key.server, c->judgement.server_host, is_turned(c) ? &from : &to);
         s.client = from.addr;
         s.server = to.addr;
         s.client_name = from.name;

@@ -348,15 +348,17 @@ static void say_option_off(struct text *t, const struct policy *p, const struct 
     say(t, ": look at the options in the site file, or stop it.");
 }
 
-static void say_unknown_host(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+static void say_unknown_host(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j, const struct policy_facts *f)
 {
     char        text[ADDR_TEXT_SIZE];
     bool        is_client = j->client_host == POLICY_NONE;
     const char *known = policy_host_name(p, is_client ? j->server_host : j->client_host);
 
-    say(t, "%s is not a host of the site, and no row of the document lets %s %s a host without a role. ", addr_text(is_client ? &q->tuple.client : &q->tuple.server, text),
-        known, is_client ? "be reached by" : "reach");
-    say(t, "Name it in the site file if it belongs there, or find out what it is.");
+    bool many = f != NULL && (is_client ? f->many_clients : f->many_servers);
+
+    say(t, "%s %s of the site, and no row of the document lets %s %s %s without a role. ", addr_text(is_client ? &q->tuple.client : &q->tuple.server, text),
+        many ? "and the others are no hosts" : "is not a host", known, is_client ? "be reached by" : "reach", many ? "hosts" : "a host");
+    say(t, many ? "Name them in the site file if they belong there, or find out what they are." : "Name it in the site file if it belongs there, or find out what it is.");
 }
 
 /* The headings under which rows of this way stand, each once: "A", "B" */
@@ -423,7 +425,7 @@ static void say_kind(struct text *t, const struct policy *p, const struct policy
 {
     switch (j->kind) {
     case FINDING_UNKNOWN_HOST:
-        say_unknown_host(t, p, q, j);
+        say_unknown_host(t, p, q, j, f);
         break;
     case FINDING_OPTION_OFF:
         say_option_off(t, p, j);

@@ -339,12 +339,22 @@ static bool judge_media(const struct policy *p, const struct policy_query *q, co
     return true;
 }
 
+/* A row that has the port the other way round: none if it is another content that tells what the flow is. */
+static uint32_t turned_row(const struct policy *p, const struct policy_query *q, const struct way *w)
+{
+    struct way turned = way_back(w, w->port);
+    uint32_t   row = fitting_row(p, &turned, turned.from, turned.to, &q->app);
+
+    if (row != POLICY_NONE && q->app.basis == APP_CONTENT && !policy_satisfies(p, &q->app, &p->rows[row]) && row_for_content(p, w, &q->app) != POLICY_NONE)
+        return POLICY_NONE;
+    return row;
+}
+
 /* Named ends on both sides, nothing allows it: the first of these that fits says why. */
 static void judge_violation(const struct policy *p, const struct policy_query *q, const struct way *w, const struct answer *a,
                             struct judgement *j)
 {
     const struct host_group *client = host_group(p, w->client), *server = host_group(p, w->server);
-    struct way               turned = way_back(w, w->port);
     uint32_t                 row;
 
     if (a->off != POLICY_NONE) {
@@ -352,7 +362,7 @@ static void judge_violation(const struct policy *p, const struct policy_query *q
         j->option = p->rows[a->off].off_option;
     } else if (a->contradicted != POLICY_NONE) {
         set_violation(j, FINDING_WRONG_PROTOCOL, a->contradicted);
-    } else if ((row = fitting_row(p, &turned, turned.from, turned.to, &q->app)) != POLICY_NONE) {
+    } else if ((row = turned_row(p, q, w)) != POLICY_NONE) {
         set_violation(j, FINDING_WRONG_DIRECTION, row);
     } else if ((row = fitting_row(p, w, &client->roles, &server->siblings, &q->app)) != POLICY_NONE ||
                (row = fitting_row(p, w, &client->siblings, &server->roles, &q->app)) != POLICY_NONE) {
@@ -440,7 +450,7 @@ void policy_judge_at(const struct policy *p, const struct policy_ends *ends, con
 
     if (ends->ignored) {
         j.ignored = true;
-    } else if (!q->group && !q->answers_group && in_scope(p, &w)) {
+    } else if (!q->group && !q->answers_group && addr_compare(&q->tuple.client, &q->tuple.server) != 0 && in_scope(p, &w)) {
         judge_way(p, q, &w, &j);
         if (j.verdict != VERDICT_ALLOWED && (!q->direction_known || is_symmetric(q)))
             judge_turned(p, q, &w, &j);

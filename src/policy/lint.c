@@ -12,7 +12,7 @@ struct linter {
     void                *aux;
 };
 
-static void __attribute__((format(printf, 4, 5))) tell(const struct linter *l, enum severity severity, const char *section, const char *fmt, ...)
+static void __attribute__((format(printf, 5, 6))) tell_of(const struct linter *l, uint32_t parameter, enum severity severity, const char *section, const char *fmt, ...)
 {
     char    sentence[768];
     va_list args;
@@ -20,7 +20,14 @@ static void __attribute__((format(printf, 4, 5))) tell(const struct linter *l, e
     va_start(args, fmt);
     vsnprintf(sentence, sizeof(sentence), fmt, args);
     va_end(args);
-    l->fn(l->aux, severity, section != NULL ? section : "", sentence);
+    l->fn(l->aux, severity, section != NULL ? section : "", sentence, parameter);
+}
+
+#define tell(l, ...) tell_of(l, POLICY_NONE, __VA_ARGS__)
+
+bool policy_is_lost(const struct policy *p, uint32_t parameter)
+{
+    return p->matrix->parameters[parameter].lost;
 }
 
 static unsigned count_ports(const struct rules_ports *ports)
@@ -53,15 +60,17 @@ static uint32_t *rows_that_want(const struct policy *p)
     return rows;
 }
 
-static void lint_list(const struct linter *l, const struct matrix_parameter *m, const struct matrix_row *row)
+static void lint_list(const struct linter *l, uint32_t parameter, const struct matrix_row *row)
 {
+    const struct matrix_parameter *m = &l->p->matrix->parameters[parameter];
+
     if (m->lost)
-        tell(l, SEVERITY_NOTICE, row->section,
+        tell_of(l, parameter, SEVERITY_NOTICE, row->section,
              "The table of ports of row %s (%s, \"%s\") is lost from the source, and the site lists no %s: flows from %s to %s that no other "
              "row allows are neither allowed nor violations. Find out these ports and list them under parameters in the site file.", row->id.text,
              row->service, row->section, m->name.text, row->from_text, row->to_text);
     else
-        tell(l, SEVERITY_NOTICE, row->section, "The site lists no %s, so row %s (%s, \"%s\") allows nothing. List the ports under parameters in the site file.",
+        tell_of(l, parameter, SEVERITY_NOTICE, row->section, "The site lists no %s, so row %s (%s, \"%s\") allows nothing. List the ports under parameters in the site file.",
              m->name.text, row->id.text, row->service, row->section);
 }
 
@@ -79,7 +88,7 @@ static void lint_parameters(const struct linter *l)
                  m->name.text, n, n == 1 ? "" : "s", m->minimum, m->minimum_section != NULL ? " (\"" : "", m->minimum_section != NULL ? m->minimum_section : "",
                  m->minimum_section != NULL ? "\")" : "", m->minimum_text != NULL ? m->minimum_text : "", m->minimum_text != NULL ? " " : "");
         if (rows[i] != POLICY_NONE)
-            lint_list(l, m, p->rows[rows[i]].row);
+            lint_list(l, i, p->rows[rows[i]].row);
     }
     free(rows);
 }

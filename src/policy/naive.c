@@ -251,6 +251,9 @@ static void judge_violation(const struct ask *k, struct judgement *j)
     j->kind = FINDING_NO_ROW;
     for (size_t i = 0; i < sizeof(questions) / sizeof(questions[0]) && j->row == POLICY_NONE; i++) {
         j->row = first(k, questions[i].holds);
+        if (questions[i].kind == FINDING_WRONG_DIRECTION && j->row != POLICY_NONE && k->q->app.basis == APP_CONTENT &&
+            !policy_satisfies(k->p, &k->q->app, &k->p->rows[j->row]) && first(k, expects_content) != POLICY_NONE)
+            j->row = POLICY_NONE;
         if (j->row != POLICY_NONE)
             j->kind = questions[i].kind;
     }
@@ -365,7 +368,7 @@ void policy_judge_among(const struct policy *p, const uint32_t *rows, size_t n_r
     j.verdict = VERDICT_NOT_GOVERNED;
     j.confidence = CONFIDENCE_PORT_ONLY;
     j.ignored = ignored(p, &q->tuple.client) || ignored(p, &q->tuple.server);
-    if (!j.ignored && !q->group && !q->answers_group && is_judged(&k)) {
+    if (!j.ignored && !q->group && !q->answers_group && addr_compare(&q->tuple.client, &q->tuple.server) != 0 && is_judged(&k)) {
         j = judge_way(&k);
         if (j.verdict != VERDICT_ALLOWED && (!q->direction_known || symmetric)) {
             struct policy_query turned = query_turned(q);

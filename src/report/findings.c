@@ -112,11 +112,12 @@ static void put_title(struct text *t, struct cursor *c, bool folded)
     bool no_pair = cursor_type(c, F_CLIENT) == CELL_NULL && cursor_type(c, F_SERVER) == CELL_NULL &&
                    cursor_type(c, F_CLIENT_NAME) == CELL_NULL && cursor_type(c, F_SERVER_NAME) == CELL_NULL &&
                    cursor_type(c, F_TRANSPORT) == CELL_NULL;
-    char client[TEXT_SIZE], server[TEXT_SIZE], service[TEXT_SIZE], like[64] = "", count[32];
+    char client[TEXT_SIZE], server[TEXT_SIZE], row[TEXT_SIZE], service[TEXT_SIZE], like[64] = "", count[32];
 
     text_host(cursor_text(c, F_CLIENT_NAME, NULL), cursor_text(c, F_CLIENT, NULL), "several clients", client);
+    snprintf(row, sizeof(row), "row %s", cursor_text(c, F_ROW, NULL));
     text_host(cursor_text(c, F_SERVER_NAME, NULL), cursor_text(c, F_SERVER, NULL),
-              cursor_type(c, F_TRANSPORT) == CELL_NULL ? "any server of the row" : "several servers", server);
+              cursor_type(c, F_TRANSPORT) != CELL_NULL ? "several servers" : folded ? "several rows" : row, server);
     if (folded)
         snprintf(like, sizeof(like), ", %s like findings", text_count((uint64_t)cursor_integer(c, F_N_LIKE), count));
     page_par(&t->page, text_severity_style(severity), 2, 6, "#%" PRId64 " %s %s%s%s%s%s%s%s%s%s%s",
@@ -140,12 +141,13 @@ static void put_numbers(struct text *t, struct cursor *c, bool folded)
                  text_plural(flows, "attempt", "attempts"), cursor_text(c, F_OUTCOME, NULL));
     if (packets == 0)
         return;
-    page_par(&t->page, STYLE_PLAIN, 6, 8, "%s %s, %s %s, %s; %s%s%s%s; %s", text_count(flows, flow_count),
+    const char *outcome = cursor_text(c, F_OUTCOME, NULL); /* what is put together from several flows has none */
+    page_par(&t->page, STYLE_PLAIN, 6, 8, "%s %s, %s %s, %s; %s%s%s%s%s%s", text_count(flows, flow_count),
              text_plural(flows, "flow", "flows"), text_count(packets, packet_count),
              text_plural(packets, "packet", "packets"),
              text_bytes((uint64_t)cursor_integer(c, folded ? F_LIKE_BYTES : F_BYTES), bytes),
-             cursor_text(c, F_OUTCOME, NULL), disposition[0] != '\0' ? " (" : "", disposition,
-             disposition[0] != '\0' ? ")" : "", text_span(first, last, span));
+             outcome, disposition[0] != '\0' ? " (" : "", disposition, disposition[0] != '\0' ? ")" : "",
+             outcome[0] != '\0' || disposition[0] != '\0' ? "; " : "", text_span(first, last, span));
 }
 
 static void put_evidence(struct text *t, struct cursor *c)

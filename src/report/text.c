@@ -222,24 +222,41 @@ enum {
     TRY_OUTCOME,
     TRY_FLOWS,
     TRY_FIRST,
-    TRY_LAST
+    TRY_LAST,
+    TRY_TRANSPORT,
+    TRY_LOW_PORT,
+    TRY_HIGH_PORT,
+    TRY_PROTOCOL
 };
+
+/* " on udp/23101 (RTCP)": where to look for it in the capture */
+static const char *attempt_ports(struct cursor *c, char buf[static TEXT_SIZE])
+{
+    int64_t low = cursor_integer(c, TRY_LOW_PORT), high = cursor_integer(c, TRY_HIGH_PORT);
+    const char *protocol = cursor_text(c, TRY_PROTOCOL, NULL);
+    char last[32] = "";
+
+    if (low != high)
+        snprintf(last, sizeof(last), "-%" PRId64, high);
+    snprintf(buf, TEXT_SIZE, " on %s/%" PRId64 "%s%s%s", cursor_text(c, TRY_TRANSPORT, NULL), low, last, protocol[0] != '\0' ? ", " : "", protocol);
+    return buf;
+}
 
 static void put_attempt(void *aux, struct cursor *c)
 {
     struct text *t = aux;
     uint64_t flows = (uint64_t)cursor_integer(c, TRY_FLOWS);
-    char client[TEXT_SIZE], server[TEXT_SIZE], count[32], span[64];
+    char client[TEXT_SIZE], server[TEXT_SIZE], ports[TEXT_SIZE], count[32], span[64];
 
     if (t->n_shown + t->n_left_out == 0)
         page_heading(&t->page, "ALLOWED ON DEMAND, TRIED AND NOT ANSWERED");
     if (!text_admit(t, MOST_ATTEMPTS))
         return;
     page_par(
-        &t->page, STYLE_PLAIN, 2, 4, "%s -> %s, %s (row %s): %s, %s %s, %s",
+        &t->page, STYLE_PLAIN, 2, 4, "%s -> %s, %s%s (row %s): %s, %s %s, %s",
         text_host(cursor_text(c, TRY_CLIENT_NAME, NULL), cursor_text(c, TRY_CLIENT, NULL), "several clients", client),
         text_host(cursor_text(c, TRY_SERVER_NAME, NULL), cursor_text(c, TRY_SERVER, NULL), "several servers", server),
-        cursor_text(c, TRY_SERVICE, NULL), cursor_text(c, TRY_ROW, NULL), cursor_text(c, TRY_OUTCOME, NULL),
+        cursor_text(c, TRY_SERVICE, NULL), attempt_ports(c, ports), cursor_text(c, TRY_ROW, NULL), cursor_text(c, TRY_OUTCOME, NULL),
         text_count(flows, count), text_plural(flows, "flow", "flows"),
         text_span(cursor_text(c, TRY_FIRST, NULL), cursor_text(c, TRY_LAST, NULL), span));
 }
@@ -249,10 +266,10 @@ static int text_attempts(struct text *t, struct err *reterr)
     int rc = report_each(
         t->job,
         "SELECT c.client_name, c.client, c.server_name, c.server, r.row_id, r.service, c.outcome, sum(c.flows),"
-        " min(c.first_seen), max(c.last_seen) FROM conversations c"
+        " min(c.first_seen), max(c.last_seen), c.transport, min(c.server_port), max(c.server_port), c.protocol FROM conversations c"
         " JOIN \"rows\" r ON r.run_id = c.run_id AND r.row_id = c.row_id"
         " WHERE c.run_id = ?1 AND c.verdict = 'allowed' AND c.disposition = 'misdropped' AND r.expect = 'on-demand'"
-        " GROUP BY c.client, c.server, r.row_id, c.outcome ORDER BY min(c.conversation_id)",
+        " GROUP BY c.client, c.server, r.row_id, c.outcome, c.transport, c.protocol ORDER BY min(c.conversation_id)",
         put_attempt, t, reterr);
 
     text_left_out(t, "attempts");

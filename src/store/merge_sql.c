@@ -28,6 +28,8 @@
     "CASE outcome WHEN 'seen' THEN 0 WHEN 'refused' THEN 1 WHEN 'prohibited' THEN 2 WHEN 'unanswered' THEN 3 WHEN 'one-way'"    \
     " THEN 4 WHEN 'never-attempted' THEN 6 ELSE CASE WHEN " HAS_HOLE " THEN 5 ELSE 7 END END"
 
+/* What is said of the site, without what one sensor saw of it. */
+#define SITE_REASON(t) "substr(" t "reason, 1, instr(" t "reason || ' Seen here: ', ' Seen here: ') - 1)"
 #define SEVERITY_RANK                                                                                                            \
     "CASE severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 WHEN 'low' THEN 3 ELSE 4 END"
 
@@ -130,7 +132,7 @@ const struct merge_step merge_steps[] = {
      " UNION ALL SELECT sensor, finding_id FROM (SELECT sensor, finding_id, row_number() OVER (PARTITION BY section, client_name,"
      "  server_name, client, server ORDER BY " SEVERITY_RANK ", packets DESC, sensor) AS nth FROM in_finding WHERE kind = 'separated')"
      "  WHERE nth = 1"
-     " UNION ALL SELECT min(sensor), finding_id FROM in_finding WHERE kind = 'site' GROUP BY reason HAVING count(DISTINCT sensor) ="
+     " UNION ALL SELECT min(sensor), finding_id FROM in_finding WHERE kind = 'site' GROUP BY " SITE_REASON("") " HAVING count(DISTINCT sensor) ="
      "  (SELECT count(*) FROM sensor WHERE run_id = ?1)"
      /* Negotiated and not used, unless another sensor saw the use. */
      " UNION ALL SELECT min(sensor), finding_id FROM in_finding f WHERE conversation_id IS NULL AND transport IS NOT NULL AND NOT"
@@ -141,7 +143,7 @@ const struct merge_step merge_steps[] = {
              "row_number() OVER (ORDER BY " SEVERITY_RANK ", " KIND_RANK ", m.new IS NULL, m.new, t.finding_id, t.sensor)",
              "conversation_id", "m.new", "first_ns", "CASE WHEN t.kind = 'separated' THEN t.first_ns ELSE ifnull(m.first_ns, t.first_ns) END",
              "last_ns", "CASE WHEN t.kind = 'separated' THEN t.last_ns ELSE ifnull(m.last_ns, t.last_ns) END", "reason",
-             "t.reason || CASE WHEN t.kind = 'site' THEN '' WHEN m.new IS NULL OR t.kind = 'separated' THEN ' By what ' || " SENSOR_NAME
+             "CASE WHEN t.kind = 'site' THEN " SITE_REASON("t.") " ELSE t.reason END || CASE WHEN t.kind = 'site' THEN '' WHEN m.new IS NULL OR t.kind = 'separated' THEN ' By what ' || " SENSOR_NAME
              " || ' saw.' ELSE " WITNESSES " END",
              NULL},
      "FROM in_finding t JOIN kept_finding k ON k.sensor = t.sensor AND k.finding_id = t.finding_id"

@@ -190,7 +190,8 @@ class Judge:
         usable = [row for row in self.matrix.rows if self.on[row.id] and row.fits(self.site, flow.transport, flow.server_port) and
                   not self.contradicts(row, flow.content)]
         turned = [row for row in usable if row in back]
-        if turned:
+        told = [row for row in there if self.on[row.id] and flow.content in row.protocols]
+        if turned and (flow.content in turned[0].protocols or not told):
             return 'violation', 'wrong-direction', turned[0].id
         m = self.matrix
         near = ([row for row in usable if fitting(m, source, row.source) and sibling(m, target, row.target)] or

@@ -86,8 +86,9 @@ END_TEST
 
 /* --- lint ------------------------------------------------------------------------------------------------ */
 
-static void collect(void *aux, enum severity severity, const char *section, const char *sentence)
+static void collect(void *aux, enum severity severity, const char *section, const char *sentence, uint32_t parameter)
 {
+    (void)parameter;
     fprintf(aux, "%s: %s [%s]\n", severity_name(severity), sentence, section);
 }
 

@@ -226,8 +226,9 @@ START_TEST(output)
 }
 END_TEST
 
-static void note(void *aux, enum severity severity, const char *section, const char *sentence)
+static void note(void *aux, enum severity severity, const char *section, const char *sentence, uint32_t parameter)
 {
+    (void)parameter;
     fprintf(aux, "%s [%s] %s\n", severity_name(severity), section, sentence);
 }
 
