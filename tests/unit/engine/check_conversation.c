@@ -110,6 +110,11 @@ static void assert_same(const struct merged *a, const struct merged *b)
         ck_assert_int_eq(x->first_ns, y->first_ns);
         ck_assert_int_eq(x->last_ns, y->last_ns);
         ck_assert_uint_eq(x->tuple.client_port, y->tuple.client_port);
+        ck_assert_int_eq(addr_compare(&x->client_low, &y->client_low), 0);
+        ck_assert_int_eq(addr_compare(&x->client_high, &y->client_high), 0);
+        ck_assert_uint_eq(x->server_port_low, y->server_port_low);
+        ck_assert_uint_eq(x->server_port_high, y->server_port_high);
+        ck_assert(x->key.summed != SUM_NONE || addr_compare(&x->client_low, &x->client_high) == 0);
         ck_assert_uint_eq(x->n_kept, y->n_kept);
         qsort(x->kept, x->n_kept, sizeof(*x->kept), by_start);
         qsort(y->kept, y->n_kept, sizeof(*y->kept), by_start);
@@ -117,6 +122,42 @@ static void assert_same(const struct merged *a, const struct merged *b)
             ck_assert_int_eq(x->kept[k].first_ns, y->kept[k].first_ns);
     }
 }
+
+/* Flows that end at the client's RST and carry nothing are probes, and only these; a sum says from which client and port to which it goes. */
+START_TEST(probes_and_bounds)
+{
+    static const struct app_entry nothing = {.name = nothing.app.name};
+    struct conversation_table    *t = new_table();
+
+    for (unsigned i = 0; i < 6; i++) {
+        struct flow_record  r = record_of(0);
+        struct policy_query q;
+        struct judgement    j = {.verdict = VERDICT_VIOLATION, .kind = FINDING_NO_ROW, .client_host = 0, .server_host = 1};
+
+        r.tuple.server_port = (uint16_t)(70 + i);
+        r.tcp_state = i < 5 ? TCP_STATE_HALF_OPEN : TCP_STATE_ESTABLISHED;
+        r.closed = i == 4 ? FLOW_CLOSED_NONE : FLOW_CLOSED_RST;
+        r.rst_from_server_side = i == 3;
+        r.payload[0] = i == 2 ? 9 : 0;
+        q = (struct policy_query){.tuple = r.tuple, .sent = {true, true}};
+        ck_assert_int_eq(conversation_fold(t, &r, &q, &nothing, &j, OUTCOME_ESTABLISHED, false), 0);
+        struct conversation *c = conversation_at(t, i);
+        ck_assert_uint_eq(c->probes, i < 2);
+        ck_assert_uint_eq(c->server_port_low, 70 + i);
+        ck_assert_uint_eq(c->server_port_high, 70 + i);
+        conversation_sum_up(c, SUM_PORTS);
+    }
+    struct conversation *sum = conversation_at(t, 3);
+    for (unsigned i = 0; i < 6; i++)
+        if (i != 3)
+            ck_assert_int_eq(conversation_absorb(&limits, sum, conversation_at(t, i)), 0);
+    ck_assert_uint_eq(sum->n_summed, 6);
+    ck_assert_uint_eq(sum->probes, 2);
+    ck_assert_uint_eq(sum->server_port_low, 70);
+    ck_assert_uint_eq(sum->server_port_high, 75);
+    conversation_table_free(t);
+}
+END_TEST
 
 START_TEST(bound_depends_on_neither_order_nor_sharding)
 {
@@ -248,6 +289,7 @@ Suite *suite_conversation(void)
     Suite *s = suite_create("conversation");
     TCase *t = tcase_create("bound");
 
+    tcase_add_test(t, probes_and_bounds);
     tcase_add_test(t, bound_depends_on_neither_order_nor_sharding);
     tcase_add_test(t, beyond_the_bound_nothing_is_lost);
     tcase_add_test(t, what_a_row_allows_has_room);

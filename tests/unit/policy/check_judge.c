@@ -126,6 +126,10 @@ static const struct flow_case cases[] = {
     {UNITY, DC, "tcp/5000", 0, NULL, 0, "parameters: {dcom_ports: 6000-6100}\n", "no-row", "-"},
     {UNITY, DC, "tcp/49157", 0, "DCE_RPC", 0, NULL, "wrong-port", "unity-dc-dcom"},
     {UNITY, EX, "tcp/49157", 0, "DCE_RPC", LIST, NULL, "wrong-port", "unity-exchange-dcom"},
+    /* The other direction has this port, for anything: the content tells that this is no notification. */
+    {UNITY, EX, "udp/1225", 0, "DCE_RPC", LIST, NULL, "wrong-port", "unity-exchange-dcom"},
+    {UNITY, EX, "udp/1225", 0, NULL, 0, NULL, "wrong-direction", "exchange-unity-notify"},
+    {UNITY, UNITY, "tcp/22", 0, NULL, 0, NULL, "not-governed", "-"},
     /* Static ports of Exchange: nothing until the site lists them, and a finding says so. */
     {UNITY, EX, "tcp/1200", 0, NULL, LIST, NULL, "no-row", "-"},
     {UNITY, EX, "tcp/1200", 0, NULL, 0, "parameters: {exchange_static_ports: [1200, 1202-1204]}\n", "allowed", "unity-exchange-static"},
