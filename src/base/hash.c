@@ -21,81 +21,22 @@ int hash_key_random(struct hash_key *ret, struct err *reterr)
     return 0;
 }
 
-struct sip {
-    uint64_t v0, v1, v2, v3;
-};
-
-static inline uint64_t rotl(uint64_t x, unsigned bits)
-{
-    return (x << bits) | (x >> (64 - bits));
-}
-
-static inline void sip_round(struct sip *s)
-{
-    s->v0 += s->v1;
-    s->v2 += s->v3;
-    s->v1 = rotl(s->v1, 13) ^ s->v0;
-    s->v3 = rotl(s->v3, 16) ^ s->v2;
-    s->v0 = rotl(s->v0, 32);
-    s->v2 += s->v1;
-    s->v0 += s->v3;
-    s->v1 = rotl(s->v1, 17) ^ s->v2;
-    s->v3 = rotl(s->v3, 21) ^ s->v0;
-    s->v2 = rotl(s->v2, 32);
-}
-
-static inline void sip_word(struct sip *s, uint64_t word)
-{
-    s->v3 ^= word;
-    sip_round(s);
-    s->v0 ^= word;
-}
-
-static inline struct sip sip_start(const struct hash_key *key)
-{
-    return (struct sip){
-        .v0 = key->k0 ^ 0x736f6d6570736575u,
-        .v1 = key->k1 ^ 0x646f72616e646f6du,
-        .v2 = key->k0 ^ 0x6c7967656e657261u,
-        .v3 = key->k1 ^ 0x7465646279746573u,
-    };
-}
-
-static inline uint64_t sip_end(struct sip *s)
-{
-    s->v2 ^= 0xff;
-    sip_round(s);
-    sip_round(s);
-    sip_round(s);
-    return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
-}
-
-uint64_t hash_words(const struct hash_key *key, const uint64_t *words, size_t n_words)
-{
-    struct sip s = sip_start(key);
-
-    for (size_t i = 0; i < n_words; i++)
-        sip_word(&s, words[i]);
-    sip_word(&s, (uint64_t)(n_words * 8) << 56);
-    return sip_end(&s);
-}
-
 uint64_t hash_bytes(const struct hash_key *key, const void *data, size_t size)
 {
-    const uint8_t *bytes = data;
-    struct sip     s = sip_start(key);
-    uint64_t       last = (uint64_t)size << 56;
+    const uint8_t  *bytes = data;
+    struct hash_sip s = hash_sip_start(key);
+    uint64_t        last = (uint64_t)size << 56;
 
     for (; size >= 8; size -= 8, bytes += 8) {
         uint64_t word;
 
         memcpy(&word, bytes, sizeof(word));
-        sip_word(&s, word);
+        hash_sip_word(&s, word);
     }
     for (size_t i = 0; i < size; i++)
         last |= (uint64_t)bytes[i] << (8 * i);
-    sip_word(&s, last);
-    return sip_end(&s);
+    hash_sip_word(&s, last);
+    return hash_sip_end(&s);
 }
 
 struct digest {

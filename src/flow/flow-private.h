@@ -3,6 +3,8 @@
 #ifndef FLOW_PRIVATE_H
 #define FLOW_PRIVATE_H
 
+#include <string.h>
+
 #include "flowaudit/flow.h"
 
 #include "index.h"
@@ -129,12 +131,68 @@ struct flow_table {
     struct flow_table_stats stats;
 };
 
-/* key.c: 'src' is side *ret_side */
-void     flow_key_make(const struct addr *src, uint16_t sport, const struct addr *dst, uint16_t dport,
-                       uint8_t transport, struct flow_key *ret, unsigned *ret_side);
-void     flow_key_of(const struct flow *, struct flow_key *ret);
-bool     flow_key_matches(const struct flow_key *, const struct flow *);
-uint64_t flow_key_hash(const struct flow_key *, const struct hash_key *);
+/* --- keys: made twice for each packet, so that none of this is a call --- */
+
+static inline uint32_t flow_load32(const uint8_t *p)
+{
+    uint32_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+static inline uint64_t flow_load64(const uint8_t *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+/* 'src' is side *ret_side. */
+static inline void flow_key_make(const struct addr *src, uint16_t sport, const struct addr *dst, uint16_t dport, uint8_t transport,
+                                 struct flow_key *ret, unsigned *ret_side)
+{
+    bool     ipv6 = !addr_is_ipv4(src) || !addr_is_ipv4(dst);
+    unsigned skip = ipv6 ? 0 : 12;
+    int      order = addr_compare(src, dst);
+    bool     swapped = order > 0 || (order == 0 && sport > dport);
+
+    ret->addr[0] = (swapped ? dst : src)->bytes + skip;
+    ret->addr[1] = (swapped ? src : dst)->bytes + skip;
+    ret->port[0] = swapped ? dport : sport;
+    ret->port[1] = swapped ? sport : dport;
+    ret->transport = transport;
+    ret->is_ipv6 = ipv6;
+    *ret_side = swapped;
+}
+
+static inline bool flow_key_matches(const struct flow_key *k, const struct flow *f)
+{
+    const uint8_t *own = flow_addresses(f);
+
+    if (f->port[0] != k->port[0] || f->port[1] != k->port[1] || f->transport != k->transport)
+        return false;
+    if (!k->is_ipv6)
+        return flow_load32(own) == flow_load32(k->addr[0]) && flow_load32(own + 4) == flow_load32(k->addr[1]);
+    return memcmp(own, k->addr[0], 16) == 0 && memcmp(own + 16, k->addr[1], 16) == 0;
+}
+
+static inline uint64_t flow_key_hash(const struct flow_key *k, const struct hash_key *key)
+{
+    uint64_t rest = (uint64_t)k->port[0] << 48 | (uint64_t)k->port[1] << 32 | (uint64_t)k->transport << 8 | k->is_ipv6;
+
+    if (!k->is_ipv6) {
+        uint64_t words[2] = {(uint64_t)flow_load32(k->addr[0]) << 32 | flow_load32(k->addr[1]), rest};
+
+        return hash_words(key, words, 2);
+    }
+    uint64_t words[5] = {flow_load64(k->addr[0]), flow_load64(k->addr[0] + 8), flow_load64(k->addr[1]), flow_load64(k->addr[1] + 8), rest};
+    return hash_words(key, words, 5);
+}
+
+/* key.c */
+void flow_key_of(const struct flow *, struct flow_key *ret);
 
 /* table.c */
 struct flow *flow_table_find(const struct flow_table *, uint32_t tag, const struct flow_key *);
