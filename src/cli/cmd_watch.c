@@ -688,6 +688,9 @@ static int open_and_watch(struct live_run *l)
     const char              *name = r->user != NULL ? r->user : watch_user(r->db, number, sizeof(number));
     const struct passwd     *user = name == NULL ? NULL : name == number ? getpwuid((uid_t)strtoul(name, NULL, 10)) : getpwnam(name);
 
+    if (name == NULL && geteuid() == 0)
+        return complain("%s: only root may write there, and 'watch' does not look at packets as root: name a user who may with --user, or keep the record "
+                        "in a folder of another user (install -d -o USER FOLDER); '--user root' goes on as root, without any capability", r->db);
     if (user != NULL) {
         about.drops_user = true;
         about.uid = user->pw_uid;
@@ -704,7 +707,7 @@ static int open_and_watch(struct live_run *l)
         return complain("%s", err.msg);
     }
     if (geteuid() == 0)
-        notify_message(l->notifier, time_now(), NOTIFY_NOTICE, "going on as root, without any capability: nobody else may write the record; --user names one");
+        notify_message(l->notifier, time_now(), NOTIFY_NOTICE, "going on as root, without any capability, as --user says");
     rc = watch(l, &result, &err);
     if (rc != 0)
         store_abandon(l->store);

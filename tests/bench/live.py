@@ -51,7 +51,7 @@ def run(args, load, capture, rate, folder):
     for suffix in ('', '-wal', '-shm'):
         if os.path.exists(db + suffix):
             os.unlink(db + suffix)
-    command = [args.flowaudit, 'watch', '-s', os.path.join(args.source, 'samples', 'healthy.yaml'), '-o', db, '-i', 'tap', '--ring', str(args.ring)]
+    command = [args.flowaudit, 'watch', '-s', os.path.join(args.source, 'samples', 'healthy.yaml'), '-o', db, '-i', 'tap', '--user', 'root', '--ring', str(args.ring)]
     with open(errors, 'w', encoding='utf-8') as out:
         process = subprocess.Popen(command, stderr=out)
     wait_until_ready(errors, process)

@@ -49,9 +49,11 @@ def enter_namespace():
 class Watch:
     """A run of the program on 'tap', and what its record says."""
 
-    def __init__(self, folder, *options, site=SITE, interface='tap', wait=True, log=None, **kwargs):
+    def __init__(self, folder, *options, site=SITE, interface='tap', wait=True, log=None, stay_root=True, **kwargs):
         self.db = f'{folder}/live.db'
         self.errors = open(f'{log or folder}/errors', 'w+', encoding='utf-8')
+        if os.stat(folder).st_uid == 0 and 'user' not in kwargs and stay_root:
+            options = ('--user', 'root', *options)
         self.process = subprocess.Popen([FLOWAUDIT, 'watch', '-s', site, '-o', self.db, '-i', interface, *options], stderr=self.errors, **kwargs)
         atexit.register(self.process.kill) # of a test that failed nothing stays
         if wait:

@@ -97,7 +97,7 @@ def samples(text):
 
 
 def start(flowaudit, site, folder, *options, **kwargs):
-    return subprocess.Popen([flowaudit, 'watch', '-s', site, '-o', f'{folder}/live.db', '-i', 'v1', *options], **kwargs)
+    return subprocess.Popen([flowaudit, 'watch', '-s', site, '-o', f'{folder}/live.db', '-i', 'v1', '--user', 'root', *options], **kwargs)
 
 
 def check_outputs(flowaudit, root, folder):

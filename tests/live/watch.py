@@ -147,6 +147,8 @@ def cpu_of(run, seconds):
 
 
 def at_rest(folder):
+    run = Watch(folder, wait=False, stay_root=False) # nobody else may write here
+    equals(run.process.wait(timeout=15) == 2 and '--user' in run.said(), f'root in a folder of its own: {run.said()}')
     os.chown(folder, 65534, 65534) # whose folder it is, as that one it goes on
     run = Watch(folder)
     send(f'{ROOT}/samples/incident.pcapng', 100, 0)
