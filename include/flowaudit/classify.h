@@ -119,8 +119,8 @@ struct classify_stats {
     uint64_t n_states, n_states_peak, n_packets;
     uint64_t n_ndpi_packets;    /* packets that reached libndpi with the matrix's protocols */
     uint64_t n_second_opinions; /* packets that also reached libndpi with all protocols */
-    uint64_t n_no_memory;
-    uint64_t n_given_up;        /* states, and libndpi's states, that were taken away under the bound */
+    uint64_t n_no_memory;       /* flows that got no state, or none of libndpi's */
+    uint64_t n_given_up;        /* flows whose state, or one of libndpi's for it, was taken away under the bound; each once in these two */
 };
 void classify_stats(const struct classifier *, struct classify_stats *ret);
 

@@ -58,6 +58,7 @@ struct classify_state {
     uint8_t n_packets, n_tiny;
     uint8_t basis; /* enum app_basis */
     bool contradicts, settled, is_reply;
+    bool is_told; /* as a flow that lost a state, or got none */
     int8_t direction;
     uint32_t also;
     uint32_t expected_set;
@@ -201,12 +202,19 @@ static struct classify_state *state_of_link(struct fifo_link *link)
     return (struct classify_state *)(void *)((char *)link - offsetof(struct classify_state, link));
 }
 
+/* A flow counts once, whatever it loses. */
+static void tell(struct classify_state *state, uint64_t *n_flows)
+{
+    *n_flows += !state->is_told;
+    state->is_told = true;
+}
+
 struct classify_state *classify_begin(struct classifier *classifier)
 {
     struct classify_state *state = state_pool_take(&classifier->states);
 
     if (state == NULL && classifier->states_owned.oldest != NULL) {
-        classifier->stats.n_given_up++;
+        tell(state_of_link(classifier->states_owned.oldest), &classifier->stats.n_given_up);
         classifier->bounds.give_up(classifier->bounds.aux, state_of_link(classifier->states_owned.oldest)->owner);
         state = state_pool_take(&classifier->states);
     }
@@ -242,13 +250,13 @@ static bool state_take_loan(struct classifier *classifier, struct classify_state
         return true;
     struct loan *loan = state_pool_take(&classifier->loans), *oldest = (struct loan *)(void *)classifier->loans_given.oldest;
     if (loan == NULL && oldest != NULL && oldest->of != state) {
-        classifier->stats.n_given_up++;
+        tell(oldest->of, &classifier->stats.n_given_up);
         oldest->of->spoke[oldest->which] = true;
         state_give_loan(classifier, oldest->of, oldest->which);
         loan = state_pool_take(&classifier->loans);
     }
     if (loan == NULL) {
-        classifier->stats.n_no_memory++;
+        tell(state, &classifier->stats.n_no_memory);
         return false;
     }
     loan->of = state;

@@ -39,13 +39,14 @@ int announcements_merge(struct announcements *to, struct announcements *from)
         *from = (struct announcements){0};
         return 0;
     }
-    int rc = reserve(to, to->n + from->n + 1);
+    size_t room = to->n < MAX_ANNOUNCEMENTS ? MAX_ANNOUNCEMENTS - to->n : 0, n = from->n < room ? from->n : room;
+    int    rc = reserve(to, to->n + n);
 
     if (rc != 0)
         return rc;
-    for (size_t i = 0; i < from->n; i++)
+    for (size_t i = 0; i < n; i++)
         to->items[to->n++] = from->items[i];
-    to->n_lost += from->n_lost;
+    to->n_lost += from->n_lost + (from->n - n);
     announcements_clear(from);
     return 0;
 }

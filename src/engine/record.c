@@ -207,6 +207,17 @@ int audit_record_hosts(struct audit *a, struct store *store, struct err *reterr)
     return rc;
 }
 
+/* Flows of the conversations that stand for further ones. */
+static uint64_t summed_flows(const struct audit *a)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < a->n_conversations; i++)
+        if (a->conversations[i]->key.summed != SUM_NONE)
+            n += a->conversations[i]->flows;
+    return n;
+}
+
 int audit_record_counters(struct audit *a, struct store *store, struct err *reterr)
 {
     const struct shard_totals *t = &a->totals;
@@ -217,6 +228,7 @@ int audit_record_counters(struct audit *a, struct store *store, struct err *rete
         {"cut-flows", t->n_cut_flows, "flows with packets cut by the snap length"},
         {"evicted-flows", t->n_evicted, "flows ended early for want of memory"},
         {"content-given-up", t->n_content_given_up, "flows whose content was not looked at to the end for want of memory"},
+        {"summed-up-flows", summed_flows(a), "flows told together in one conversation, beyond those that are listed one by one"},
         {"flows-not-recorded", t->n_flow_memory_lost, "flows that could not be recorded for want of memory"},
         {"group-queries-not-kept", t->n_group_queries_lost, "queries to broadcast or multicast addresses beyond the bound"},
         {"hosts-not-kept", t->n_hosts_lost, "observations of hosts beyond the bound"},

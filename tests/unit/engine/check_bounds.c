@@ -97,6 +97,35 @@ START_TEST(negotiated_ports_end_at_their_bound)
 }
 END_TEST
 
+static void announce(struct announcements *all, unsigned n)
+{
+    struct pinhole p = {.port = 1, .transport = IPPROTO_UDP};
+
+    for (unsigned i = 0; i < n; i++) {
+        p.addr = host(i);
+        announcements_add(all, &p);
+    }
+}
+
+/* A live run joins parts for as long as it goes on, and a run of several workers as many. */
+START_TEST(joined_negotiated_ports_end_at_the_same_bound)
+{
+    struct announcements all = {0}, more = {0};
+
+    announce(&all, MOST_ANNOUNCEMENTS - 5);
+    announce(&more, 5 + BEYOND);
+    ck_assert_int_eq(announcements_merge(&all, &more), 0);
+    ck_assert_uint_eq(all.n, MOST_ANNOUNCEMENTS);
+    ck_assert_uint_eq(all.n_lost, BEYOND);
+    announce(&more, 11);
+    ck_assert_int_eq(announcements_merge(&all, &more), 0);
+    ck_assert_uint_eq(all.n, MOST_ANNOUNCEMENTS);
+    ck_assert_uint_eq(all.n_lost, BEYOND + 11);
+    announcements_clear(&all);
+    announcements_clear(&more);
+}
+END_TEST
+
 Suite *suite_bounds(void);
 Suite *suite_bounds(void)
 {
@@ -107,6 +136,7 @@ Suite *suite_bounds(void)
     tcase_add_test(c, hosts_end_at_their_bound);
     tcase_add_test(c, queries_to_groups_end_at_their_bound);
     tcase_add_test(c, negotiated_ports_end_at_their_bound);
+    tcase_add_test(c, joined_negotiated_ports_end_at_the_same_bound);
     suite_add_tcase(s, c);
     return s;
 }
