@@ -38,7 +38,7 @@ struct report_summary {
     int64_t run_id;
     bool complete;                /* the run came to its end and read every input to its end */
     uint64_t n_inputs, n_damaged; /* damaged: cut short, broken, or not read to the end */
-    uint64_t packets;             /* in all inputs */
+    uint64_t packets, decoded;    /* in all inputs */
     uint64_t n_losses;            /* facts about loss ... */
     uint64_t lost;                /* ... and the packets that they know of */
     /* Findings that no exception waives and that are more than notices. */

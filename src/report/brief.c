@@ -155,7 +155,8 @@ static int put_evidence(struct text *t, struct err *reterr)
         rc = put_inputs(t, reterr);
     if (rc == 0)
         rc = put_words(t, STYLE_PLAIN, "Not decoded: ",
-                       "SELECT sum(packets) AS n, reason FROM discards WHERE run_id = ?1 GROUP BY reason"
+                       "SELECT sum(packets) AS n, CASE reason WHEN 'linktype' THEN 'linktype (of a link type that is not"
+                       " decoded)' ELSE reason END FROM discards WHERE run_id = ?1 GROUP BY reason"
                        " ORDER BY n DESC, reason",
                        add_count, reterr);
     if (rc == 0)
@@ -171,7 +172,8 @@ static int put_evidence(struct text *t, struct err *reterr)
                        add_text, reterr);
     if (rc == 0)
         rc = put_words(t, STYLE_WARN, "Packets lost before the tool saw them: ",
-                       "SELECT sum(packets) AS n, reason FROM losses WHERE run_id = ?1 GROUP BY reason"
+                       "SELECT sum(packets) AS n, CASE WHEN sum(packets) IS NULL THEN 'of them (' || reason || ')' ELSE reason END"
+                       " FROM losses WHERE run_id = ?1 GROUP BY reason"
                        " ORDER BY n DESC, reason",
                        add_count, reterr);
     return rc;

@@ -11,44 +11,62 @@
 
 #define MOST_ENTRIES  15 /* of both lists together */
 #define MOST_EXPECTED 5  /* of these for what was expected, where the other list needs the room */
+#define MOST_NUMBERS  3  /* ranges of them; as in ENTRIES_SELECT, like the next */
+#define MOST_SERVICES 5
 #define MOST_LINES    3  /* of an entry */
 #define MANY_ENTRIES  8  /* from which on an entry has two lines, if its first sentence fits */
 
 /*
- * Alike are findings of one kind between the same two hosts (entries of the site file, or addresses that it does not
- * have), whatever the port: a scan of ports.  Then those of one client with many servers, and those of many clients
- * with one server: a scan of hosts, a service that all look for in the wrong place.
+ * One entry are findings of one kind between the same two hosts (entries of the site file, or addresses that
+ * it does not have), whatever the port: a scan of ports.  Then those of one client with many servers, and those of many
+ * clients with one server: a scan of hosts, a service that all look for in the wrong place.  The services in an entry
+ * are named, so that an example does not hide what is unlike it.
  */
 #define ENTRIES_HEAD                                                                                                   \
-    "WITH f AS (SELECT kind, " SEVERITY_RANK " AS rank, finding_id, coalesce(client_name, client, '') AS c,"           \
-    " coalesce(server_name, server, '') AS s, client, server, transport, server_port, disposition, outcome"            \
+    "WITH f AS MATERIALIZED (SELECT kind, " SEVERITY_RANK " AS rank, finding_id, coalesce(client_name, client, '') AS" \
+    " c, coalesce(server_name, server, '') AS s, client, server, transport, server_port, disposition, CASE WHEN"       \
+    " transport IS NULL THEN coalesce(row_id, '') ELSE coalesce(protocol, '') END AS service"                          \
     " FROM findings WHERE run_id = ?1 AND waived_by IS NULL AND severity <> 'notice' AND "
 #define ENTRIES_TAIL                                                                                                   \
-    "), p AS (SELECT kind, c, s, min(rank << 48 | finding_id) AS first, count(*) AS n, min(client) AS low_client,"     \
-    " max(client) AS high_client, min(server) AS low_server, max(server) AS high_server, min(transport) AS"            \
-    " low_transport, max(transport) AS high_transport, min(server_port) AS low_port, max(server_port) AS high_port,"   \
+    "), p AS (SELECT kind, c, s, min(rank << 48 | finding_id) AS first, count(*) AS n, min(client) AS"           \
+    " low_client, max(client) AS high_client, min(server) AS low_server, max(server) AS high_server,"                  \
     " total(disposition IS 'escaped') AS escaped, total(disposition IS 'rejected') AS rejected"                        \
-    " FROM f GROUP BY kind, c, s),"                                                                                    \
-    " g AS (SELECT *, count(*) OVER (PARTITION BY kind, c) AS n_servers, count(*) OVER (PARTITION BY kind, s)"         \
-    " AS n_clients FROM p),"                                                                                           \
-    " e AS (SELECT min(first) AS first, total(n) AS n, min(low_client) AS low_client, max(high_client) AS "            \
-    "high_client,"                                                                                                     \
-    " min(low_server) AS low_server, max(high_server) AS high_server, min(low_transport) AS low_transport,"            \
-    " max(high_transport) AS high_transport, min(low_port) AS low_port, max(high_port) AS high_port, total(escaped)"   \
+    " FROM f GROUP BY kind, c, s),"                                                                              \
+    " w AS (SELECT *, count(*) OVER (PARTITION BY kind, c) AS n_servers, count(*) OVER (PARTITION BY kind,"      \
+    " s) AS n_clients FROM p),"                                                                                        \
+    " g AS MATERIALIZED (SELECT *, CASE WHEN n_servers < 4 AND n_clients >= 4 THEN NULL ELSE c END AS one_c,"          \
+    " CASE WHEN n_servers >= 4 THEN NULL ELSE s END AS one_s FROM w),"                                                 \
+    " e AS (SELECT kind, one_c, one_s, min(first) AS first, total(n) AS n, min(low_client) AS low_client,"       \
+    " max(high_client) AS high_client, min(low_server) AS low_server, max(high_server) AS high_server, total(escaped)" \
     " AS escaped, total(rejected) AS rejected, min(c) AS low_c, max(c) AS high_c, min(s) AS low_s, max(s) AS high_s"   \
-    " FROM g GROUP BY kind, CASE WHEN n_servers < 4 AND n_clients >= 4 THEN NULL ELSE c END,"                          \
-    " CASE WHEN n_servers >= 4 THEN NULL ELSE s END)"
+    " FROM g GROUP BY kind, one_c, one_s)"
+/* What stands behind those that are shown: their numbers as ranges, and their services. */
 #define ENTRIES_SELECT                                                                                                 \
+    ", t AS MATERIALIZED (SELECT * FROM e ORDER BY first LIMIT 16),"                                                   \
+    " m AS MATERIALIZED (SELECT t.first, f.* FROM t JOIN g ON g.kind = t.kind AND g.one_c IS"      \
+    " t.one_c AND g.one_s IS t.one_s JOIN f ON f.kind = g.kind AND f.c = g.c AND f.s = g.s),"      \
+    " i AS (SELECT first, min(finding_id) AS low, max(finding_id) AS high, row_number() OVER (PARTITION BY first ORDER"\
+    " BY min(finding_id)) AS nth FROM (SELECT first, finding_id, finding_id - row_number() OVER (PARTITION BY first"   \
+    " ORDER BY finding_id) AS island FROM m) GROUP BY first, island),"                                                 \
+    " v AS (SELECT *, row_number() OVER (PARTITION BY first ORDER BY first_id) AS nth FROM (SELECT first, service,"    \
+    " transport, min(server_port) AS low, max(server_port) AS high, min(finding_id) AS first_id FROM m"                \
+    " GROUP BY first, service, transport))"                                                                            \
     " SELECT x.finding_id, x.severity, x.kind, x.reason, e.n, e.escaped, e.rejected,"                                  \
     " CASE WHEN low_c = high_c THEN low_c END, CASE WHEN low_client = high_client THEN low_client END,"                \
     " CASE WHEN low_s = high_s THEN low_s END, CASE WHEN low_server = high_server THEN low_server END,"                \
-    " CASE WHEN low_transport = high_transport THEN low_transport END, low_port, high_port, l.first_packet_number,"    \
-    " i.name"                                                                                                          \
-    " FROM (SELECT * FROM e ORDER BY first LIMIT 15) e"                                                                \
+    " l.first_packet_number, u.name,"                                                                                  \
+    " (SELECT group_concat(word, ', ') FROM (SELECT '#' || low || CASE WHEN high > low THEN '-#' || high ELSE '' END"  \
+    " AS word FROM i WHERE i.first = e.first AND nth <= 3 ORDER BY nth)),"                                             \
+    " (SELECT count(*) FROM i WHERE i.first = e.first),"                                                               \
+    " (SELECT group_concat(word, ', ') FROM (SELECT CASE WHEN transport IS NULL THEN service ELSE"                     \
+    " ltrim(service || ' ' || transport) || coalesce('/' || low || CASE WHEN high > low THEN '-' || high ELSE '' END," \
+    " '') END AS word FROM v WHERE v.first = e.first AND nth <= 5 ORDER BY nth)),"                                     \
+    " (SELECT count(*) FROM v WHERE v.first = e.first)"                                                                \
+    " FROM t e"                                                                                                        \
     " JOIN findings x ON x.run_id = ?1 AND x.finding_id = e.first & 0xffffffffffff"                                    \
     " LEFT JOIN flows l ON l.run_id = ?1 AND l.conversation_id = x.conversation_id AND l.flow_id ="                    \
     " (SELECT min(flow_id) FROM flows WHERE run_id = ?1 AND conversation_id = x.conversation_id)"                      \
-    " LEFT JOIN inputs i ON i.run_id = ?1 AND i.input_id = l.input_id ORDER BY e.first"
+    " LEFT JOIN inputs u ON u.run_id = ?1 AND u.input_id = l.input_id ORDER BY e.first"
 
 #define TRAFFIC  "kind NOT IN ('missing', 'misdropped')"
 #define EXPECTED "kind IN ('missing', 'misdropped')"
@@ -65,11 +83,12 @@ enum {
     E_CLIENT,
     E_SERVER_NAME,
     E_SERVER,
-    E_TRANSPORT,
-    E_LOW_PORT,
-    E_HIGH_PORT,
     E_PACKET,
     E_INPUT,
+    E_NUMBERS,
+    E_N_NUMBERS,
+    E_SERVICES,
+    E_N_SERVICES,
 };
 
 /* --- one entry ---------------------------------------------------------------------------------------------- */
@@ -81,16 +100,15 @@ static const char *host_of(struct cursor *c, int name_column, const char *nobody
     return text_host(strcmp(name, address) == 0 ? "" : name, address, nobody, buf);
 }
 
-static void put_ports(FILE *out, const char *before, struct cursor *c)
+/* A list of the query, and of how many more there are where it was cut. */
+static void put_words(FILE *out, struct cursor *c, int words, uint64_t most, const char *what)
 {
-    const char *transport = cursor_text(c, E_TRANSPORT, NULL);
-    int64_t low = cursor_integer(c, E_LOW_PORT), high = cursor_integer(c, E_HIGH_PORT);
+    uint64_t n = (uint64_t)cursor_integer(c, words + 1);
+    char count[32];
 
-    if (transport[0] == '\0' || cursor_type(c, E_LOW_PORT) == CELL_NULL)
-        return;
-    fprintf(out, "%s%s/%" PRId64, before, transport, low);
-    if (low != high)
-        fprintf(out, "-%" PRId64, high);
+    fputs(cursor_text(c, words, NULL), out);
+    if (n > most)
+        fprintf(out, " and %s more%s", text_count(n - most, count), what);
 }
 
 /* ", 120 like findings on tcp/1-49157 (8 escaped, 112 rejected), for example" */
@@ -104,14 +122,17 @@ static void put_like(FILE *out, struct cursor *c)
     if (!one_pair)
         fprintf(out, ", %s -> %s", host_of(c, E_CLIENT_NAME, "several clients", client),
                 host_of(c, E_SERVER_NAME, "several servers", server));
-    put_ports(out, one_pair ? " on " : " ", c);
+    if (cursor_text(c, E_SERVICES, NULL)[0] != '\0') {
+        fputs(one_pair ? " on " : ", ", out);
+        put_words(out, c, E_SERVICES, MOST_SERVICES, "");
+    }
     if (escaped > 0)
         fprintf(out, " (%s escaped", text_count(escaped, count));
     if (rejected > 0)
         fprintf(out, "%s%s rejected", escaped > 0 ? ", " : " (", text_count(rejected, count));
     if (escaped + rejected > 0)
         putc(')', out);
-    fputs(", for example", out);
+    fprintf(out, ", for example #%" PRId64, cursor_integer(c, E_ID));
 }
 
 static char *head_of(struct cursor *c)
@@ -122,8 +143,8 @@ static char *head_of(struct cursor *c)
 
     if (out == NULL)
         return NULL;
-    fprintf(out, "#%" PRId64 " %s %s", cursor_integer(c, E_ID), cursor_text(c, E_SEVERITY, NULL),
-            cursor_text(c, E_KIND, NULL));
+    put_words(out, c, E_NUMBERS, MOST_NUMBERS, " numbers");
+    fprintf(out, " %s %s", cursor_text(c, E_SEVERITY, NULL), cursor_text(c, E_KIND, NULL));
     if (cursor_integer(c, E_N) > 1)
         put_like(out, c);
     fputs(": ", out);
@@ -231,14 +252,19 @@ struct list {
     const char *heading;
     uint64_t n, most;
     bool many;
+    char next[64]; /* the first one that is left out */
 };
 
 static void put_each(void *aux, struct cursor *c)
 {
     struct list *list = aux;
 
-    if (list->n >= list->most)
+    if (list->n >= list->most) {
+        if (list->next[0] == '\0')
+            snprintf(list->next, sizeof(list->next), "#%" PRId64 " %s %.30s", cursor_integer(c, E_ID), cursor_text(c, E_SEVERITY, NULL),
+                     cursor_text(c, E_KIND, NULL));
         return;
+    }
     if (list->n++ == 0)
         page_heading(&list->text->page, list->heading);
     put_entry(list->text, c, list->many);
@@ -268,8 +294,8 @@ static int put_list(struct list *list, const char *sql, uint64_t n_all, struct e
         list->most = n_all;
     int rc = report_each(list->text->job, sql, put_each, list, reterr);
     if (rc == 0 && list->n > 0 && list->n < n_all)
-        page_par(&list->text->page, STYLE_DIM, 2, 2, "... and %s more %s in the full report", text_count(n_all - list->n, count),
-                 text_plural(n_all - list->n, "entry", "entries"));
+        page_par(&list->text->page, STYLE_DIM, 2, 2, "... and %s more %s in the full report, from %s on", text_count(n_all - list->n, count),
+                 text_plural(n_all - list->n, "entry", "entries"), list->next);
     return rc;
 }
 
@@ -281,11 +307,11 @@ int text_brief_findings(struct text *t, struct err *reterr)
     if (rc == 0)
         rc = count_entries(t, ENTRIES_HEAD EXPECTED ENTRIES_TAIL " SELECT count(*) FROM e", &n_expected, reterr);
     bool many = n_traffic + n_expected >= MANY_ENTRIES;
-    struct list traffic = {t, "FINDINGS", 0, MOST_ENTRIES - lesser(n_expected, MOST_EXPECTED), many};
+    struct list traffic = {t, "FINDINGS", 0, MOST_ENTRIES - lesser(n_expected, MOST_EXPECTED), many, ""};
     if (rc == 0)
         rc = put_list(&traffic, ENTRIES_HEAD TRAFFIC ENTRIES_TAIL ENTRIES_SELECT, n_traffic, reterr);
     struct list expected = {t, "EXPECTED, AND MISSING OR NOT ANSWERED", 0,
-                            MOST_ENTRIES - lesser(traffic.n, MOST_ENTRIES - MOST_EXPECTED), many};
+                            MOST_ENTRIES - lesser(traffic.n, MOST_ENTRIES - MOST_EXPECTED), many, ""};
     if (rc == 0)
         rc = put_list(&expected, ENTRIES_HEAD EXPECTED ENTRIES_TAIL ENTRIES_SELECT, n_expected, reterr);
     return rc;

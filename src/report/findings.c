@@ -16,10 +16,12 @@
     "WITH f AS (SELECT *, " SEVERITY_RANK " AS rank, count(*) OVER w AS n_like,"                                       \
     " row_number() OVER (w ORDER BY finding_id) AS nth, sum(flows) OVER w AS like_flows,"                              \
     " sum(packets) OVER w AS like_packets, sum(bytes) OVER w AS like_bytes, min(first_seen) OVER w AS like_first,"     \
-    " max(last_seen) OVER w AS like_last, min(server_port) OVER w AS low_port, max(server_port) OVER w AS high_port"   \
+    " max(last_seen) OVER w AS like_last, max(finding_id) OVER w AS last_id,"       \
+    " min(server_port) OVER w AS low_port, max(server_port) OVER w AS high_port"                                       \
     " FROM findings WHERE run_id = ?1 AND "
 #define FINDINGS_TAIL                                                                                                  \
-    " WINDOW w AS (PARTITION BY severity, kind, client, client_name, server, server_name, waived_by))"                 \
+    " WINDOW w AS (PARTITION BY severity, kind, client, client_name, server, server_name, waived_by, transport,"         \
+    " CASE WHEN transport IS NOT NULL THEN protocol END))"                                                             \
     " SELECT finding_id, severity, kind, client_name, f.client, server_name, f.server, f.transport, f.server_port,"    \
     " f.protocol, f.flows, f.packets, f.bytes, f.first_seen, f.last_seen, reason, outcome, disposition, waived_by,"    \
     " parent, section, row_id, n_like, nth, like_flows, like_packets, like_bytes, like_first, like_last, low_port,"    \
@@ -27,7 +29,7 @@
     " CASE WHEN nth = 1 AND n_like > 1 AND kind IN ('missing', 'misdropped') THEN (SELECT group_concat(row_id, ', ')"  \
     "  FROM (SELECT g.row_id FROM findings g WHERE g.run_id = ?1 AND g.severity = f.severity AND g.kind = f.kind"      \
     "  AND g.client IS f.client AND g.client_name IS f.client_name AND g.server IS f.server"                           \
-    "  AND g.server_name IS f.server_name AND g.waived_by IS f.waived_by ORDER BY g.finding_id LIMIT 20)) END"         \
+    "  AND g.server_name IS f.server_name AND g.waived_by IS f.waived_by ORDER BY g.finding_id LIMIT 20)) END, last_id" \
     " FROM f LEFT JOIN flows l ON l.run_id = ?1 AND l.conversation_id = f.conversation_id AND l.flow_id ="             \
     " (SELECT min(flow_id) FROM flows WHERE run_id = ?1 AND conversation_id = f.conversation_id)"                      \
     " LEFT JOIN inputs i ON i.run_id = ?1 AND i.input_id = l.input_id ORDER BY rank, finding_id"
@@ -69,6 +71,7 @@ enum {
     F_COMMUNITY_ID,
     F_INPUT_NAME,
     F_LIKE_ROWS,
+    F_LAST_ID,
 };
 
 struct list {
@@ -97,7 +100,8 @@ static const char *service_of(struct cursor *c, bool folded, char buf[static TEX
     if (transport[0] == '\0')
         buf[0] = '\0';
     else if (folded && low != high)
-        snprintf(buf, TEXT_SIZE, " %s/%" PRId64 "-%" PRId64, transport, low, high);
+        snprintf(buf, TEXT_SIZE, " %s/%" PRId64 "-%" PRId64 "%s%s%s", transport, low, high, protocol[0] != '\0' ? " (" : "", protocol,
+                 protocol[0] != '\0' ? ")" : "");
     else if (cursor_type(c, F_PORT) == CELL_NULL)
         snprintf(buf, TEXT_SIZE, " %s, many ports", transport);
     else
@@ -112,14 +116,15 @@ static void put_title(struct text *t, struct cursor *c, bool folded)
     bool no_pair = cursor_type(c, F_CLIENT) == CELL_NULL && cursor_type(c, F_SERVER) == CELL_NULL &&
                    cursor_type(c, F_CLIENT_NAME) == CELL_NULL && cursor_type(c, F_SERVER_NAME) == CELL_NULL &&
                    cursor_type(c, F_TRANSPORT) == CELL_NULL;
-    char client[TEXT_SIZE], server[TEXT_SIZE], row[TEXT_SIZE], service[TEXT_SIZE], like[64] = "", count[32];
+    char client[TEXT_SIZE], server[TEXT_SIZE], row[TEXT_SIZE], service[TEXT_SIZE], like[96] = "", count[32];
 
     text_host(cursor_text(c, F_CLIENT_NAME, NULL), cursor_text(c, F_CLIENT, NULL), "several clients", client);
     snprintf(row, sizeof(row), "row %s", cursor_text(c, F_ROW, NULL));
     text_host(cursor_text(c, F_SERVER_NAME, NULL), cursor_text(c, F_SERVER, NULL),
               cursor_type(c, F_TRANSPORT) != CELL_NULL ? "several servers" : folded ? "several rows" : row, server);
     if (folded)
-        snprintf(like, sizeof(like), ", %s like findings", text_count((uint64_t)cursor_integer(c, F_N_LIKE), count));
+        snprintf(like, sizeof(like), ", %s like findings, the last one #%" PRId64, text_count((uint64_t)cursor_integer(c, F_N_LIKE), count),
+                 cursor_integer(c, F_LAST_ID));
     page_par(&t->page, text_severity_style(severity), 2, 6, "#%" PRId64 " %s %s%s%s%s%s%s%s%s%s%s",
              cursor_integer(c, F_ID), severity, cursor_text(c, F_KIND, NULL), no_pair ? "" : ": ",
              no_pair ? "" : client, no_pair ? "" : " -> ", no_pair ? "" : server,

@@ -15,12 +15,12 @@
 
 /* Groups of like findings, without their sentences: small enough to sort by the hundred thousand. */
 #define GROUPS                                                                                                         \
-    "WITH g AS (SELECT severity, kind, client, client_name, server, server_name, min(finding_id) AS first, count(*)"   \
-    " AS n, sum(flows) AS flows, sum(packets) AS packets, sum(bytes) AS bytes, min(first_seen) AS first_seen,"         \
+    "WITH g AS (SELECT severity, kind, client, client_name, server, server_name, min(finding_id) AS first,"             \
+    " max(finding_id) AS last, count(*) AS n, sum(flows) AS flows, sum(packets) AS packets, sum(bytes) AS bytes, min(first_seen) AS first_seen,"         \
     " max(last_seen) AS last_seen, min(server_port) AS low_port, max(server_port) AS high_port FROM findings"          \
     " WHERE run_id = ?1 AND waived_by IS NULL AND severity <> 'notice' AND kind NOT IN ('missing', 'misdropped')"      \
-    " GROUP BY severity, kind, client, client_name, server, server_name, transport, CASE WHEN kind = 'separated' THEN" \
-    " finding_id END)"
+    " GROUP BY severity, kind, client, client_name, server, server_name, transport, protocol, CASE WHEN kind ="        \
+    " 'separated' THEN finding_id END)"
 
 enum {
     F_ID,
@@ -47,12 +47,13 @@ enum {
     F_SECTION,
     F_ROW,
     F_CONVERSATION,
+    F_LAST_ID,
 };
 
 static const char cards_sql[] = GROUPS
     " SELECT f.finding_id, f.severity, f.kind, f.client_name, f.client, f.server_name, f.server, f.transport,"
     " g.low_port, g.high_port, f.protocol, g.n, g.flows, g.packets, g.bytes, g.first_seen, g.last_seen, f.reason,"
-    " f.outcome, f.disposition, f.parent, f.section, f.row_id, f.conversation_id"
+    " f.outcome, f.disposition, f.parent, f.section, f.row_id, f.conversation_id, g.last"
     " FROM (SELECT *, " SEVERITY_RANK " AS rank FROM g ORDER BY rank, first LIMIT " MOST_CARDS ") g"
     " JOIN findings f ON f.run_id = ?1 AND f.finding_id = g.first ORDER BY rank, first";
 
@@ -92,7 +93,7 @@ static void put_service(struct html *h, struct cursor *c)
         html_put(h, "/%" PRId64, low);
     if (low != high)
         html_put(h, "–%" PRId64, high);
-    if (cursor_type(c, F_PROTOCOL) != CELL_NULL && cursor_integer(c, F_N) == 1) {
+    if (cursor_type(c, F_PROTOCOL) != CELL_NULL) {
         html_put(h, ", ");
         html_text(h, cursor_text(c, F_PROTOCOL, NULL));
     }
@@ -203,7 +204,7 @@ static void put_card(void *aux, struct cursor *c)
     html_put(h, "</span><span>");
     html_text(h, cursor_text(c, F_KIND, NULL));
     if (n > 1)
-        html_put(h, ", %s like findings", text_count(n, count));
+        html_put(h, ", %s like findings, the last one #%" PRId64, text_count(n, count), cursor_integer(c, F_LAST_ID));
     html_put(h, "</span></h4><p>%s", n > 1 ? "For example: " : "");
     html_text(h, cursor_text(c, F_REASON, NULL));
     html_put(h, "</p><dl>");

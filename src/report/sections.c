@@ -16,18 +16,18 @@ const char section_sql[] =
     "  sum(x.outcome IN ('refused', 'prohibited', 'unanswered')) AS misdropped,"
     "  sum(x.outcome IN ('not-covered', 'one-way')) AS open FROM requirements x JOIN r ON r.row_id = x.row_id"
     "  WHERE x.run_id = ?1 GROUP BY r.section),"
-    " f AS (SELECT coalesce(section, '') AS section, count(*) AS findings, sum(disposition IS 'escaped') AS escaped,"
+    " f AS (SELECT coalesce(section, '') AS section, sum(kind <> 'site') AS findings, sum(kind = 'site') AS site, sum(disposition IS 'escaped') AS escaped,"
     "  sum(disposition IS 'rejected') AS rejected FROM findings"
     "  WHERE run_id = ?1 AND waived_by IS NULL AND severity <> 'notice' GROUP BY 1),"
     " s AS (SELECT section, min(position) AS position, sum(enabled) AS enabled FROM r GROUP BY section"
     "  UNION ALL SELECT section, 1 << 40, 1 FROM f WHERE section NOT IN (SELECT section FROM r))"
     " SELECT s.section, s.enabled, coalesce(f.findings, 0), coalesce(c.permitted, 0), coalesce(f.escaped, 0),"
     " coalesce(f.rejected, 0), coalesce(e.misdropped, 0), coalesce(e.missing, 0), coalesce(e.open, 0), "
-    "coalesce(e.seen, 0)"
+    "coalesce(e.seen, 0), coalesce(f.site, 0)"
     " FROM s LEFT JOIN c ON c.section = s.section LEFT JOIN e ON e.section = s.section"
     " LEFT JOIN f ON f.section = s.section ORDER BY s.position, s.section";
 
-/* 'Conforms' claims that nothing else happened, so it needs whole evidence. */
+/* 'Conforms' claims that nothing else happened, so it needs whole evidence, and a site file that names the hosts. */
 enum section_result section_result(const struct report_summary *summary, struct cursor *c)
 {
     if (cursor_integer(c, SECTION_FINDINGS) + cursor_integer(c, SECTION_MISDROPPED) +
@@ -36,7 +36,7 @@ enum section_result section_result(const struct report_summary *summary, struct 
         return SECTION_FAILS;
     if (cursor_integer(c, SECTION_ENABLED) == 0)
         return SECTION_OFF;
-    if (report_incomplete(summary) || cursor_integer(c, SECTION_OPEN) > 0)
+    if (report_incomplete(summary) || cursor_integer(c, SECTION_OPEN) + cursor_integer(c, SECTION_SITE) > 0)
         return SECTION_UNKNOWN;
     if (cursor_integer(c, SECTION_PERMITTED) == 0 && cursor_integer(c, SECTION_SEEN) == 0)
         return SECTION_UNSEEN;
@@ -81,6 +81,11 @@ const char *section_counts(struct cursor *c, bool all, char buf[static 400])
             len += (size_t)snprintf(buf + len, 400 - len, "%s%s %s", len > 0 ? ", " : "",
                                     text_count((uint64_t)n, count), counts[i].word);
     }
+    if (len == 0 && cursor_integer(c, SECTION_FINDINGS) > 0) /* of signs of a filter, say */
+        snprintf(buf, 400, "%s %s", text_count((uint64_t)cursor_integer(c, SECTION_FINDINGS), count),
+                 text_plural((uint64_t)cursor_integer(c, SECTION_FINDINGS), "finding", "findings"));
+    else if (cursor_integer(c, SECTION_SITE) > 0)
+        snprintf(buf + len, 400 - len, "%sthe site file is incomplete for it", len > 0 ? ", " : "");
     return buf;
 }
 

@@ -27,7 +27,8 @@ enum {
     SECTION_MISDROPPED,
     SECTION_MISSING,
     SECTION_OPEN,
-    SECTION_SEEN
+    SECTION_SEEN,
+    SECTION_SITE,
 };
 
 enum section_result section_result(const struct report_summary *, struct cursor *);

@@ -80,7 +80,8 @@ static int count_evidence(struct reader *r, struct report_summary *s, struct err
         " (SELECT count(*) FROM inputs WHERE run_id = ?1), (SELECT total(damaged) FROM inputs WHERE run_id = ?1),"
         " (SELECT total(packets) FROM inputs WHERE run_id = ?1), (SELECT count(*) FROM losses WHERE run_id = ?1),"
         " (SELECT total(packets) FROM losses WHERE run_id = ?1),"
-        " (SELECT count(*) FROM requirements WHERE run_id = ?1 AND outcome IN ('not-covered', 'one-way'))";
+        " (SELECT count(*) FROM requirements WHERE run_id = ?1 AND outcome IN ('not-covered', 'one-way')),"
+        " (SELECT total(packets_decoded) FROM inputs WHERE run_id = ?1)";
     struct cursor *c;
     int rc = reader_query(r, sql, &s->run_id, 1, &c, reterr);
 
@@ -95,6 +96,7 @@ static int count_evidence(struct reader *r, struct report_summary *s, struct err
         s->n_losses = (uint64_t)cursor_integer(c, 4);
         s->lost = (uint64_t)cursor_integer(c, 5);
         s->n_undetermined = (uint64_t)cursor_integer(c, 6);
+        s->decoded = (uint64_t)cursor_integer(c, 7);
     }
     cursor_free(c);
     return rc < 0 ? rc : 0;
@@ -151,7 +153,13 @@ static void add_incomplete(const struct report_summary *s, char *buf, size_t siz
         add(buf, size, " not readable to the end");
         separator = ", ";
     }
-    if (!s->complete && s->n_damaged == 0)
+    if (!s->complete && s->packets > 0 && s->decoded == 0) {
+        add(buf, size, "%sof ", separator);
+        add_count(buf, size, s->packets, "packet", "packets");
+        add(buf, size, " not one was decoded");
+        separator = ", ";
+    }
+    if (!s->complete && s->n_damaged == 0 && s->decoded > 0)
         add(buf, size, "%sthe run did not come to its end", separator);
 }
 
@@ -175,10 +183,11 @@ static void add_limits(const struct report_summary *s, char *buf, size_t size)
 const char *report_verdict(const struct report_summary *s, char *buf, size_t size)
 {
     const char *separator = " (";
+    uint64_t n_site = s->by_kind[FINDING_SITE];
 
     buf[0] = '\0';
     if (s->n_findings > 0) {
-        add(buf, size, "Not compliant: ");
+        add(buf, size, n_site < s->n_findings ? "Not compliant: " : "Not determined: the traffic shows nothing, the site file has ");
         add_count(buf, size, s->n_findings, "finding", "findings");
         for (int i = 0; i < SEVERITY_NOTICE; i++) {
             if (s->by_severity[i] == 0)
@@ -187,6 +196,8 @@ const char *report_verdict(const struct report_summary *s, char *buf, size_t siz
             separator = ", ";
         }
         add(buf, size, ")");
+        if (n_site > 0 && n_site < s->n_findings)
+            add(buf, size, ", %llu of them about the site file and not the traffic", (unsigned long long)n_site);
     }
     if (report_incomplete(s)) {
         add(buf, size, s->n_findings > 0 ? "; evidence incomplete" : "Evidence incomplete");

@@ -316,13 +316,19 @@ static const struct {
      "Not compliant: 1 finding (1 high)"},
     {{.complete = true, .packets = 5, .n_inputs = 1, .n_findings = 3, .by_severity = {1, 0, 2}},
      "Not compliant: 3 findings (1 critical, 2 medium)"},
-    {{.complete = false, .packets = 5, .n_inputs = 2, .n_damaged = 1},
+    {{.complete = false, .packets = 5, .decoded = 5, .n_inputs = 2, .n_damaged = 1},
      "Evidence incomplete: 1 of 2 inputs not readable to the end; no finding in what was seen"},
-    {{.complete = false, .packets = 5, .n_inputs = 1},
+    {{.complete = false, .packets = 5, .decoded = 5, .n_inputs = 1},
      "Evidence incomplete: the run did not come to its end; no finding in what was seen"},
     {{.complete = true, .n_inputs = 1}, "Evidence incomplete: not one packet was seen; no finding in what was seen"},
     {{.complete = false, .packets = 5, .n_inputs = 1, .n_damaged = 1, .n_findings = 1, .by_severity = {0, 0, 0, 1}},
-     "Not compliant: 1 finding (1 low); evidence incomplete: 1 of 1 input not readable to the end"},
+     "Not compliant: 1 finding (1 low); evidence incomplete: 1 of 1 input not readable to the end, of 5 packets not one was decoded"},
+    {{.complete = false, .packets = 26, .n_inputs = 1},
+     "Evidence incomplete: of 26 packets not one was decoded; no finding in what was seen"},
+    {{.complete = true, .packets = 5, .decoded = 5, .n_inputs = 1, .n_findings = 2, .by_severity = {0, 0, 2}, .by_kind = {[FINDING_SITE] = 2}},
+     "Not determined: the traffic shows nothing, the site file has 2 findings (2 medium)"},
+    {{.complete = true, .packets = 5, .decoded = 5, .n_inputs = 1, .n_findings = 3, .by_severity = {0, 1, 2}, .by_kind = {[FINDING_SITE] = 2}},
+     "Not compliant: 3 findings (1 high, 2 medium), 2 of them about the site file and not the traffic"},
 };
 
 START_TEST(the_verdict_is_one_sentence_that_claims_no_more_than_was_seen)
