@@ -47,7 +47,7 @@ static void put_common(struct to_journal *s, int level, const char *id)
     const char priority[] = {(char)('0' + level), '\0'};
 
     out_reset(&s->out);
-    put_field(&s->out, "", "MESSAGE", s->text.cut ? "" : s->text.text);
+    put_field(&s->out, "", "MESSAGE", s->text.cut || s->text.text == NULL ? "" : s->text.text);
     put_field(&s->out, "", "PRIORITY", priority);
     put_field(&s->out, "", "MESSAGE_ID", id);
     put_field(&s->out, "", "SYSLOG_IDENTIFIER", "flowaudit");
