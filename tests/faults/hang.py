@@ -6,6 +6,7 @@ which packet it was, and its record is not complete.
 usage: hang.py FLOWAUDIT SOURCE_ROOT HANG_MODULE
 """
 import os
+import resource
 import sqlite3
 import struct
 import subprocess
@@ -44,13 +45,18 @@ def long_question(size):
     return (b'\0\1\1\0\0\1\0\0\0\0\0\0' + b'\xbf' * size)[:size]
 
 
+def children_seconds():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def check_long_questions(program, site, directory):
     frames = {'udp': udp(53, long_question(65507)), 'tcp': tcp(53, struct.pack('>H', 65493) + long_question(65493)),
               'udp elsewhere': udp(5353, long_question(65507)), 'udp, an answer': udp(53, b'\0\1\x81\x80' + long_question(65507)[4:])}
     for name, data in frames.items():
-        begun = time.monotonic()
+        begun = children_seconds()  # of a processor: a second by the clock says how busy the machine is
         audit = flowdb.Audit(program, site, [write(os.path.join(directory, 'long.pcap'), [data])], directory=directory)
-        spent = time.monotonic() - begun
+        spent = children_seconds() - begun
         rows, fault = audit.rows('SELECT packets_decoded FROM inputs'), audit.fault()
         audit.close()
         if fault or audit.status not in (0, 1) or rows != [{'packets_decoded': 1}] or spent > 1:
