@@ -77,6 +77,11 @@ unsigned terminal_width(void);
 
 /* "flowaudit: " and the sentence, to standard error, safe to show; returns EXIT_UNUSABLE. */
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+struct option;
+/* After getopt_long() said that 'given' is no option: the nearest one of those known, if there is one. */
+void suggest_option(const struct option *known, const char *given);
+/* What is appended to the complaint that there is no such matrix: the nearest name, or those there are.  Returns 'buf'. */
+const char *matrix_hint(const char *name, char *buf, size_t size);
 /* The number of a run or a finding, "#" before it or not: 0, or EXIT_UNUSABLE with the option named. */
 int parse_id(const char *option, const char *text, int64_t *ret);
 bool is_same_file(const char *a, const char *b);

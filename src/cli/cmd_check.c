@@ -360,6 +360,8 @@ int cmd_check(int argc, char **argv)
             fputs(help, stdout);
             return finish_output(EXIT_NOTHING);
         }
+        if (c == '?')
+            suggest_option(long_options, argv[optind - 1]);
         rc = take_option(c, optarg, &r);
     }
     for (; optind < argc; optind++)

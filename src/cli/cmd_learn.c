@@ -314,8 +314,8 @@ static void print_others(const struct learn_result *r)
     if (r->n_others > MAX_OTHERS)
         printf("#   ... and %zu more\n", r->n_others - MAX_OTHERS);
     if (r->n_addresses > r->n_hosts + r->n_others)
-        printf("# Left out, not involved in anything of the matrix: %llu addresses.\n",
-               (unsigned long long)(r->n_addresses - r->n_hosts - r->n_others));
+        printf("# Left out, not involved in anything of the matrix: %llu %s.\n",
+               (unsigned long long)(r->n_addresses - r->n_hosts - r->n_others), r->n_addresses - r->n_hosts - r->n_others == 1 ? "address" : "addresses");
 }
 
 static int print_site(const char *matrix_name, const struct matrix *m, const struct engine_survey *s,
@@ -407,6 +407,8 @@ static int learn(const struct request *r, const struct matrix *m, const struct p
         status = complain("%s", feed.err.msg);
     else if (survey.result.packets == 0)
         status = complain("not one packet could be read");
+    else if (survey.result.n_linktype == survey.result.packets)
+        status = complain("link type %s is not decoded; known are Ethernet, Linux cooked, raw IP, NULL/LOOP, PPP and PPPoE", survey.result.linktype);
     else if (result->n_hosts == 0)
         status = complain("none of %llu addresses shows a role of %s", (unsigned long long)result->n_addresses, m->id);
     else
@@ -421,6 +423,7 @@ static int learn(const struct request *r, const struct matrix *m, const struct p
 
 static int run(const struct request *r)
 {
+    char hint[300];
     struct diag_list diags = {0};
     struct matrix *matrix = NULL;
     struct site *site = NULL;
@@ -429,7 +432,7 @@ static int run(const struct request *r)
     int rc = load_matrix(r->matrix, NULL, &matrix, &diags);
 
     if (rc == -ENOENT)
-        complain("no matrix '%s'; a name of a file in the rules directory, or a path, is wanted", r->matrix);
+        complain("no matrix '%s'; a name of a file in the rules directory, or a path, is wanted%s", r->matrix, matrix_hint(r->matrix, hint, sizeof(hint)));
     if (rc == 0)
         rc = site_parse(learn_site_text, strlen(learn_site_text), "learn", &site, &diags);
     if (rc == 0)

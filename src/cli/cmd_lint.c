@@ -59,10 +59,11 @@ static int lint_matrix(const char *name)
     struct diag_list      diags = {0};
     struct matrix        *matrix = NULL;
     struct policy_options options = cli_policy_options();
+    char                  hint[300];
     int                   rc = load_matrix(name, NULL, &matrix, &diags);
 
     if (rc == -ENOENT)
-        complain("no matrix '%s'; a name of a file in the rules directory, or a path, is wanted", name);
+        complain("no matrix '%s'; a name of a file in the rules directory, or a path, is wanted%s", name, matrix_hint(name, hint, sizeof(hint)));
     if (rc == 0)
         rc = matrix_selftest(matrix, &options, &diags);
     diag_sort(&diags);

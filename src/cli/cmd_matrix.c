@@ -18,11 +18,12 @@ static const char help[] =
 static int print_matrix(const char *name, enum policy_format format)
 {
     struct diag_list diags = {0};
+    char hint[300];
     struct matrix   *matrix = NULL;
     int              rc = load_matrix(name, NULL, &matrix, &diags);
 
     if (rc == -ENOENT)
-        complain("no matrix '%s'; a name of a file in the rules directory, or a path, is wanted", name);
+        complain("no matrix '%s'; a name of a file in the rules directory, or a path, is wanted%s", name, matrix_hint(name, hint, sizeof(hint)));
     diag_print(&diags, stderr);
     diag_list_clear(&diags);
     if (rc != 0)

@@ -28,6 +28,7 @@ struct request {
     struct report_query query;
     enum report_format  format;
     const char         *out, *earlier;
+    bool                format_given;
 };
 
 /* A table that does not exist is wrong usage, a full disk is not. */
@@ -154,13 +155,16 @@ static int run(const char *path, struct request *r)
 
 static int take_format(const char *name, void *to)
 {
-    return report_format_parse(name, to) == 0 ? 0 : complain("unknown format '%s'; known are text, csv, json, ndjson, html and xlsx", name);
+    struct request *r = to;
+
+    r->format_given = true;
+    return report_format_parse(name, &r->format) == 0 ? 0 : complain("unknown format '%s'; known are text, csv, json, ndjson, html and xlsx", name);
 }
 
 int cmd_report(int argc, char **argv)
 {
     struct request            r = {.format = REPORT_TEXT};
-    const struct option_row   rows[] = {{"format", 0, OPTION_CALL, &r.format, take_format}, {"table", 0, OPTION_TEXT, &r.query.table, NULL},
+    const struct option_row   rows[] = {{"format", 0, OPTION_CALL, &r, take_format}, {"table", 0, OPTION_TEXT, &r.query.table, NULL},
                                         {"run", 0, OPTION_ID, &r.query.run_id, NULL},       {"out", 'o', OPTION_TEXT, &r.out, NULL},
                                         {"earlier", 0, OPTION_TEXT, &r.earlier, NULL},      {"verbose", 'v', OPTION_FLAG, &r.query.verbose, NULL}};
     const struct command_line line = {"report", help, OPTION_ROWS(rows), 1, 1, "report takes one database"};
@@ -168,6 +172,12 @@ int cmd_report(int argc, char **argv)
 
     if (rc != OPTIONS_TAKEN)
         return rc;
+    if (r.query.table != NULL && !r.format_given)
+        r.format = REPORT_CSV;
+    if (r.query.table != NULL && (r.format == REPORT_TEXT || r.format == REPORT_HTML)) {
+        complain("--table is for the formats csv, json, ndjson and xlsx; text and html are always whole");
+        return misuse("report");
+    }
     if (r.earlier != NULL && r.format != REPORT_HTML) {
         complain("--earlier is for the format html; 'flowaudit diff' compares as text and JSON");
         return misuse("report");

@@ -766,6 +766,8 @@ int cmd_watch(int argc, char **argv)
             fputs(help, stdout);
             return finish_output(EXIT_NOTHING);
         }
+        if (c == '?')
+            suggest_option(long_options, argv[optind - 1]);
         rc = take_option(c, optarg, &r);
     }
     r.watch.interfaces = r.interfaces;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -267,6 +268,54 @@ static bool find_rules_file(const char *name, char *path, size_t size)
     return find_rules_data(file, path, size);
 }
 
+static int list_matrices(const char *folder, char names[][64], int n, int most)
+{
+    DIR           *d = opendir(folder);
+    struct dirent *e;
+
+    while (d != NULL && (e = readdir(d)) != NULL && n < most) {
+        size_t len = strlen(e->d_name);
+        bool   is_known = false;
+
+        if (len <= 5 || len - 5 >= 64 || strcmp(e->d_name + len - 5, ".yaml") != 0)
+            continue;
+        snprintf(names[n], 64, "%.*s", (int)len - 5, e->d_name);
+        for (int k = 0; k < n; k++)
+            is_known = is_known || strcmp(names[k], names[n]) == 0;
+        n += is_known ? 0 : 1;
+    }
+    if (d != NULL)
+        closedir(d);
+    return n;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+const char *matrix_hint(const char *name, char *buf, size_t size)
+{
+    char        names[16][64], folder[PATH_SIZE / 2 + 64];
+    const char *each[16], *nearest;
+    int         n = 0;
+    size_t      len = 0;
+
+    for (size_t i = 0; rules_folder(i, folder, sizeof(folder)); i++)
+        if (folder[0] != '\0')
+            n = list_matrices(folder, names, n, 16);
+    qsort(names, (size_t)n, sizeof(names[0]), by_text);
+    for (int i = 0; i < n; i++)
+        each[i] = names[i];
+    buf[0] = '\0';
+    nearest = diag_nearest(name, each, (size_t)n);
+    if (nearest != NULL)
+        snprintf(buf, size, "; did you mean '%s'?", nearest);
+    for (int i = 0; nearest == NULL && i < n && len < size; i++)
+        len += (size_t)snprintf(buf + len, size - len, "%s%s", i == 0 ? "; there are " : ", ", each[i]);
+    return buf;
+}
+
 static bool is_path(const char *name)
 {
     size_t len = strlen(name);
@@ -308,9 +357,32 @@ static void show(struct diag_list *diags, bool quiet)
         diag_print(diags, stderr);
 }
 
+/* By its first bytes: pcap of either byte order and resolution, pcapng. */
+static bool is_capture(const char *path)
+{
+    static const unsigned char begins[][4] = {{0xa1, 0xb2, 0xc3, 0xd4}, {0xd4, 0xc3, 0xb2, 0xa1}, {0xa1, 0xb2, 0x3c, 0x4d},
+                                              {0x4d, 0x3c, 0xb2, 0xa1}, {0x0a, 0x0d, 0x0d, 0x0a}};
+    struct stat                st;
+    unsigned char              head[4];
+    bool                       ret = false;
+
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return false;
+    FILE *f = fopen(path, "re");
+    if (f == NULL)
+        return false;
+    if (fread(head, sizeof(head), 1, f) == 1)
+        for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+            ret = ret || memcmp(head, begins[i], sizeof(head)) == 0;
+    fclose(f);
+    return ret;
+}
+
 /* A site with errors is held to its matrix too, as far as it could be read: all errors are told at once. */
 static int load_both(struct rulebook *book, const char *path, struct diag_list *diags)
 {
+    if (is_capture(path))
+        return complain("%s is a capture, not a site file: flowaudit check -s SITE.yaml CAPTURE", path);
     int site_rc = site_load_partly(path, &book->site, diags);
     if (book->site == NULL || book->site->matrix.text == NULL)
         return EXIT_UNUSABLE;
@@ -318,7 +390,9 @@ static int load_both(struct rulebook *book, const char *path, struct diag_list *
     int                      rc = load_matrix(name->text, path, &book->matrix, diags);
     if (rc == -ENOENT) {
         struct diag_place place = site_place(book->site, &name->place);
-        diag_add(diags, DIAG_ERROR, &place, "no matrix '%s'; a name of a file in the rules directory, or a path, is wanted", name->text);
+        char              hint[300];
+        diag_add(diags, DIAG_ERROR, &place, "no matrix '%s'; a name of a file in the rules directory, or a path, is wanted%s", name->text,
+                 matrix_hint(name->text, hint, sizeof(hint)));
     }
     if (rc == 0 && site_rc != 0)
         policy_check_names(book->matrix, book->site, diags);
@@ -338,7 +412,7 @@ int rulebook_load(struct rulebook *book, const char *site_path, bool quiet)
         return EXIT_UNUSABLE;
     int rc = load_both(book, path, &diags);
     show(&diags, quiet);
-    if (rc != 0 && diag_count(&diags, DIAG_ERROR) == 0)
+    if (rc != 0 && diag_count(&diags, DIAG_ERROR) == 0 && !is_capture(path))
         complain("%s: no memory to read it and its matrix", path);
     diag_list_clear(&diags);
     free(path);

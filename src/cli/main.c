@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "flowaudit/diag.h"
 #include "version.h"
 
 static const struct {
@@ -38,6 +39,19 @@ static void print_help(FILE *out)
                  "              3 incomplete evidence\n");
 }
 
+static void complain_command(const char *name)
+{
+    const char *names[sizeof(commands) / sizeof(commands[0])];
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        names[i] = commands[i].name;
+    const char *nearest = diag_nearest(name, names, sizeof(names) / sizeof(names[0]));
+    if (nearest != NULL)
+        complain("unknown command '%s'; did you mean '%s'?", name, nearest);
+    else
+        complain("unknown command '%s'; 'flowaudit --help' lists the commands", name);
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -59,7 +73,7 @@ int main(int argc, char **argv)
         }
     }
     if (argc > 1)
-        complain("unknown command '%s'; 'flowaudit --help' lists the commands", name);
+        complain_command(name);
     else
         print_help(stderr);
     return EXIT_UNUSABLE;

@@ -3,10 +3,13 @@
 
 #include <assert.h>
 #include <getopt.h>
+#include <string.h>
 
 #include "cli.h"
+#include "flowaudit/diag.h"
 
 #define MOST    24
+#define MOST_KNOWN 64
 #define BY_NAME 256 /* what getopt_long() returns for the first row that has no letter */
 
 struct forms {
@@ -48,6 +51,22 @@ static const struct option_row *find_row(const struct command_line *l, int c)
     return NULL;
 }
 
+void suggest_option(const struct option *known, const char *given)
+{
+    const char *names[MOST_KNOWN];
+    char        word[64];
+    size_t      n = 0, len = strcspn(given, "=");
+
+    if (strncmp(given, "--", 2) != 0 || len <= 2 || len >= sizeof(word))
+        return;
+    snprintf(word, sizeof(word), "%.*s", (int)len - 2, given + 2);
+    for (; known->name != NULL && n < MOST_KNOWN; known++)
+        names[n++] = known->name;
+    const char *nearest = diag_nearest(word, names, n);
+    if (nearest != NULL && strcmp(nearest, word) != 0)
+        complain("did you mean '--%s'?", nearest);
+}
+
 static int take(const struct option_row *o, const char *text)
 {
     char option[40];
@@ -78,6 +97,8 @@ int options_take(const struct command_line *l, int argc, char **argv, int *ret_f
             return finish_output(EXIT_NOTHING);
         }
         const struct option_row *o = find_row(l, c);
+        if (o == NULL)
+            suggest_option(forms.by_name, argv[optind - 1]);
         if (o == NULL || take(o, optarg) != 0)
             return misuse(l->name);
     }

@@ -143,7 +143,7 @@ static char *head_of(struct cursor *c)
 
     if (out == NULL)
         return NULL;
-    put_words(out, c, E_NUMBERS, MOST_NUMBERS, " numbers");
+    put_words(out, c, E_NUMBERS, MOST_NUMBERS, " ranges");
     fprintf(out, " %s %s", cursor_text(c, E_SEVERITY, NULL), cursor_text(c, E_KIND, NULL));
     if (cursor_integer(c, E_N) > 1)
         put_like(out, c);

@@ -29,7 +29,7 @@ const char *const html_style[] = {
     ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(88px,1fr));gap:10px;margin:14px "
     "0}.tile{background:var(--card);border:1px solid "
     "var(--line);"
-    "border-radius:8px;padding:8px 12px}.tile b{display:block;font-size:22px;line-height:1.25}"
+    "border-radius:8px;padding:8px 10px}.tile b{display:block;font-size:22px;line-height:1.25;white-space:nowrap;letter-spacing:-.02em}"
     ".tile span{color:var(--soft);font-size:13px}\n"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:10px 0}dt{color:var(--soft)}"
     "dd{margin:0;min-width:0}\n"

@@ -112,22 +112,35 @@ char *stream_take(struct parse *p, struct stream *s)
     return ret;
 }
 
+static bool is_repeated(const char *const *names, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (strcmp(names[k], names[i]) == 0)
+            return true;
+    return false;
+}
+
 const char *suggest(struct parse *p, const char *word, const char *const *names, size_t n)
 {
     const char *nearest = diag_nearest(word, names, n);
     char list[400] = "";
-    size_t len = 0;
+    size_t len = 0, before_last = 0;
 
     if (nearest != NULL)
         nearest = parse_printf(p, "; did you mean '%s'?", nearest);
     if (nearest != NULL)
         return nearest;
     for (size_t i = 0; i < n && len < 300; i++)
-        len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%.64s",
-                                i == 0       ? ""
-                                : i + 1 == n ? " and "
-                                             : ", ",
-                                names[i]);
+        if (!is_repeated(names, i)) {
+            before_last = len;
+            len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%.64s", len > 0 ? ", " : "", names[i]);
+        }
+    if (len < 300 && before_last > 0) { /* ", " in front of the last one */
+        char last[80];
+
+        snprintf(last, sizeof(last), " and %s", list + before_last + 2);
+        snprintf(list + before_last, sizeof(list) - before_last, "%s", last);
+    }
     if (n == 0)
         return "";
     nearest = parse_printf(p, len < 300 ? "; known: %s" : "; known: %s and more", list);

@@ -186,7 +186,8 @@ def check_usage(folder):
     site, capture = f'{SAMPLES}/incident.yaml', f'{SAMPLES}/incident.pcapng'
     done = run()
     expect(done.returncode == 2 and 'usage: flowaudit' in done.stderr and done.stdout == '', 'no arguments')
-    refuse(['chekc'], "unknown command 'chekc'; 'flowaudit --help'")
+    refuse(['chekc'], "unknown command 'chekc'; did you mean 'check'?")
+    refuse(['judgement'], "unknown command 'judgement'; 'flowaudit --help'")
     for command in ('check', 'report', 'explain', 'lint', 'matrix'):
         refuse([command, '--bogus'], f"flowaudit {command}: unrecognized option '--bogus'\nflowaudit: try 'flowaudit {command} --help'")
     refuse(['check'], "no capture file named\nflowaudit: try 'flowaudit check --help'")
@@ -274,6 +275,14 @@ def check_outputs(folder):
     expect(run(*check).returncode == 1, 'check before outputs')
     refuse(['report', '--table', 'nothing', db], "no table 'nothing'; there are runs, seals")
     refuse(['report', '--run', '9', db], 'the record has no run 9')
+    for form in 'text', 'html':
+        refuse(['report', '--table', 'findings', '--format', form, db], '--table is for the formats csv')
+    expect(run('report', '--table', 'hosts', db).stdout == run('report', '--format', 'csv', '--table', 'hosts', db).stdout != '', '--table alone is CSV')
+    refuse(['check', '-s', f'{SAMPLES}/incident.pcapng', site], 'incident.pcapng is a capture, not a site file')
+    refuse(['check', '--siet', site], "did you mean '--site'?")
+    refuse(['report', '--formt', 'csv', db], "did you mean '--format'?")
+    refuse(['matrix', 'web-shp'], "did you mean 'web-shop'?")
+    refuse(['matrix', 'nothing-like-it'], 'there are cisco-unity-5x-exchange, ')
     refuse(['report', '-o', f'{folder}/none/x.csv', db], f'{folder}/none/x.csv: cannot be made: No such file or directory')
     commands = [check, ['report', db], ['report', '--format', 'csv', db], ['report', '--format', 'json', db], ['matrix', '-s', site],
                 ['matrix'], ['lint', '-s', site], ['explain', '-s', site, 'admin1', 'unity1', 'tcp/80'], ['--help'], ['check', '--help'],
