@@ -11,7 +11,7 @@ int html_requirements(struct html *h, struct err *reterr)
     static const struct html_column columns[] = {
         {"Standard", HTML_TEXT},
         {"Clause", HTML_TEXT},
-        {"What it asks", HTML_TEXT},
+        {"What it asks", HTML_WIDE},
         {"What this report shows", HTML_WIDE},
         {"Findings that bear on it", HTML_NUMBER},
     };

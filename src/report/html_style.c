@@ -88,7 +88,7 @@ const char *const html_style[] = {
     ".card,svg,.tile,tr,.verdict,.sign{break-inside:avoid}thead{display:table-header-group}p{orphans:3;widows:3}"
     ".scroll,.chart{overflow:visible}.chart svg{min-width:0;max-height:190mm}table{font-size:8.5pt}.card dl{font-size:8.5pt}"
     ".tiles{grid-template-columns:repeat(auto-fit,minmax(62px,1fr));gap:5px}.tile{padding:3px 7px}.tile "
-    "b{font-size:13pt}"
+    "b{font-size:11pt}.wide{min-width:30ch}"
     ".tile "
     "span{font-size:8pt}pre{font-size:7.5pt;border-radius:0}td{padding-top:2.5px;padding-"
     "bottom:2.5px}.badge{"
