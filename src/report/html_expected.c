@@ -155,14 +155,14 @@ static void put_wide(void *aux, struct cursor *c)
     if (w->n++ == 0)
         html_put(h, "<div class=scroll><table><thead><tr><th>Row<th>Service<th>Allowed<th class=num>Ports allowed<th "
                     "class=num>Ports used"
-                    "<th>Used from – to</thead><tbody>\n");
+                    "<th class=time>Used from – to</thead><tbody>\n");
     html_put(h, "<tr><td><code>");
     html_text(h, cursor_text(c, W_ROW, NULL));
     html_put(h, "</code><td>");
     html_text(h, cursor_text(c, W_SERVICE, NULL));
     html_put(h, "<td><code>");
     html_text(h, cursor_text(c, W_PORTS, NULL));
-    html_put(h, "</code><td class=num>%s<td class=num>%s<td>%" PRId64 " – %" PRId64 "\n", text_count(allowed, count),
+    html_put(h, "</code><td class=num>%s<td class=num>%s<td class=time>%" PRId64 " – %" PRId64 "\n", text_count(allowed, count),
              text_count(used, used_count), cursor_integer(c, W_LOW), cursor_integer(c, W_HIGH));
 }
 
