@@ -184,6 +184,7 @@ struct policy_facts {
     enum outcome outcome;
     uint64_t flows, packets;
     bool probe;                   /* TCP: the server's SYN-ACK came in each of them, and the client's RST instead of the handshake's end */
+    bool unfinished;              /* TCP, OUTCOME_ONE_WAY: the server's SYN-ACK came in each of them, and nothing more of the client */
     bool many_clients, many_servers; /* said of a sum: there are others than the one that is named */
     bool no_data;                 /* TCP: established, and not a byte was carried */
     const struct flow_icmp *icmp; /* or NULL */
@@ -266,7 +267,7 @@ struct expect_fact {
     uint64_t packets[2];        /* of the client's, the server's side */
     bool     one_sided;         /* one side acts on packets of the other, and none of those is in the capture */
     int64_t  first_ns, last_ns;
-    uint64_t flows;
+    uint64_t flows, unfinished; /* of them TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
     struct flow_icmp icmp;      /* of the first error, n_errors 0 where none */
     bool     errors_differ;     /* there are errors of other senders, or other kinds */
     uint64_t first_packet;
@@ -348,6 +349,7 @@ struct separate_fact {
     int64_t  first_ns, last_ns;
     uint64_t flows, packets[2], bytes; /* packets of the client's, the server's side */
     struct flow_icmp icmp;      /* n_errors 0 where none */
+    bool     errors_differ;     /* there are errors of other senders, or other kinds */
     struct ttl_range ttl[2];    /* of what the client, the server itself sent in flows that got through */
     struct ttl_range rst[2];    /* of RSTs in the client's, the server's name that are not like the rest of what it sent */
     uint64_t conversation;      /* the caller's number for it */

@@ -76,6 +76,8 @@ struct store_flow {
     uint32_t input_id;
     const char *community_id;
 };
+/* In the reason of a finding of kind 'site': what follows is of this run alone.  Audits are compared, records merged, and alerts told apart without it. */
+#define SITE_SEEN_HERE " Seen here: "
 struct store_finding {
     uint64_t    finding_id;      /* 1-based, in the order of reports: severity, kind, time; of live runs as they became known */
     uint64_t    conversation_id; /* 0 = none */

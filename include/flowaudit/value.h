@@ -101,6 +101,7 @@ struct flow_icmp {
     bool        from_server;   /* sender is the server's address */
     bool        about_client_packet; /* the quoted packet went client to server */
     bool        after_answer;  /* the quoted direction's far end had already sent packets in this flow (end of a call: no refusal) */
+    bool        differ;        /* the flow had errors of another kind or sender too */
     int64_t     ts_ns;
     uint64_t    packet_number;
     uint16_t    input;

@@ -7,6 +7,7 @@
 
 #include "conversation.h"
 #include "flowaudit/engine.h"
+#include "flowaudit/store.h"
 #include "inputs.h"
 #include "shard.h"
 #include "stopwatch.h"

@@ -502,6 +502,18 @@ static int note_windows(const struct conversation_limits *limits, struct convers
     return limits->window_ns > 0 ? window_uses_add(c, &use) : 0;
 }
 
+/* The server's SYN-ACK came, and the client's RST. */
+static bool is_probe(const struct flow_record *r)
+{
+    return r->tcp_state == TCP_STATE_HALF_OPEN && r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side && r->payload[0] + r->payload[1] == 0;
+}
+
+/* The server's SYN-ACK came, and nothing more of the client. */
+static bool is_unfinished(const struct flow_record *r)
+{
+    return r->tcp_state == TCP_STATE_HALF_OPEN && r->closed != FLOW_CLOSED_RST && r->payload[0] + r->payload[1] == 0;
+}
+
 /* What is said of the conversation is said of its earliest flow; which sides sent, of all. */
 static void describe(struct conversation *c, const struct flow_record *r, const struct policy_query *q, const struct app_entry *app,
                      const struct judgement *j, bool is_reply)
@@ -518,6 +530,7 @@ static void describe(struct conversation *c, const struct flow_record *r, const 
     c->judgement = *j;
     c->basis = r->direction;
     c->is_reply = is_reply;
+    c->first_probes = is_probe(r);
     c->app = &app->app;
     c->vlan = r->vlan[0] != 0 ? r->vlan[0] : r->vlan[1];
 }
@@ -560,7 +573,8 @@ static void add_counts(struct conversation *c, const struct flow_record *r)
         c->unseen_bytes += r->unseen_bytes[i];
         c->sent[i] |= r->packets[i] > 0;
     }
-    c->probes += r->tcp_state == TCP_STATE_HALF_OPEN && r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side && r->payload[0] + r->payload[1] == 0;
+    c->probes += is_probe(r);
+    c->unfinished += is_unfinished(r);
     c->duplicates += r->duplicates;
     c->encap |= r->encap;
     c->cut |= r->cut;
@@ -593,7 +607,7 @@ static int add_icmp(struct conversation *c, const struct flow_icmp *icmp)
     bool first = c->icmp == NULL;
     if (first && (c->icmp = calloc(1, sizeof(*c->icmp))) == NULL)
         return -ENOMEM;
-    c->errors_differ |= !first && (c->icmp->type != icmp->type || c->icmp->code != icmp->code || addr_compare(&c->icmp->sender, &icmp->sender) != 0);
+    c->errors_differ |= icmp->differ || (!first && (c->icmp->type != icmp->type || c->icmp->code != icmp->code || addr_compare(&c->icmp->sender, &icmp->sender) != 0));
     uint64_t n = c->icmp->n_errors + icmp->n_errors;
     bool     prohibits = policy_icmp_prohibits(icmp), kept_prohibits = !first && policy_icmp_prohibits(c->icmp);
     if (first || (prohibits == kept_prohibits ? icmp_before(icmp, c->icmp) : prohibits))
@@ -660,6 +674,7 @@ static void take_description(struct conversation *a, const struct conversation *
     a->judgement = b->judgement;
     a->basis = b->basis;
     a->is_reply = b->is_reply;
+    a->first_probes = b->first_probes;
     a->app = b->app;
     a->vlan = b->vlan;
     a->parent = b->parent;
@@ -685,6 +700,7 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     a->n_summed += b->n_summed;
     a->payload += b->payload;
     a->probes += b->probes;
+    a->unfinished += b->unfinished;
     a->duplicates += b->duplicates;
     a->unseen_bytes += b->unseen_bytes;
     a->encap |= b->encap;

@@ -55,6 +55,7 @@ struct conversation {
     uint64_t id;               /* 1-based, given at the end of the run */
     uint64_t rank;             /* a hash of the key as it was at first, of sums too */
     struct tuple tuple;        /* of the earliest flow, as are first_packet, basis, vlan, is_reply and app */
+    bool     first_probes;     /* the earliest flow is one of 'probes' */
     bool     direction_known, group, answers_group, media, negotiated, sent[2]; /* see struct policy_query */
     bool     errors_differ;    /* ICMP errors of more than one sender or kind */
     bool     cut;              /* by the snap length: the content may be unknown for that alone */
@@ -74,6 +75,7 @@ struct conversation {
     uint64_t first_packet;     /* of the earliest flow */
     uint64_t flows, packets[2], bytes[2], payload, duplicates, unseen_bytes;
     uint64_t probes;           /* of the flows: TCP whose handshake the client ended with a RST, and that carried nothing */
+    uint64_t unfinished;       /* of the flows: TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
     uint64_t n_summed;         /* conversations that this one stands for (SUM_PEERS: their flows, an upper bound) */
     struct ttl_range ttl[2];   /* of what the client's, the server's side itself sent in flows that got through */
     struct ttl_range rst[2];   /* of RSTs in its name: that refused an attempt, or are not like the rest of the flow */

@@ -32,6 +32,7 @@ struct sender {
     struct addr      addr;
     struct ttl_range ttl;
     bool             both_ways; /* some peer of it was seen to answer, or was answered */
+    bool             seen, hidden; /* something of it is in the capture; a peer went on as if it had answered */
 };
 
 struct evidence {
@@ -140,6 +141,8 @@ static void summarize(struct evidence *e)
         struct sender *sender = &e->senders[e->n_senders - 1];
         ttl_range_join(&sender->ttl, &s->ttl);
         sender->both_ways |= both;
+        sender->seen |= s->seen;
+        sender->hidden |= s->hidden;
         if (both)
             e->networks[e->n_networks++] = (struct sight){.from = network_of(&s->from), .to = network_of(&s->to)};
     }
@@ -271,6 +274,9 @@ static bool could_be_seen(const struct evidence *e, const struct addr *server, c
     if (s != NULL && s->seen)
         return true;
     if (s != NULL && s->hidden)
+        return false;
+    /* Of a server that others had answers of none of which was seen, silence says nothing. */
+    if (a != NULL && a->hidden && !a->seen)
         return false;
     if (a != NULL && a->both_ways && b != NULL && b->both_ways)
         return true;

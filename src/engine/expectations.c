@@ -26,6 +26,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .last_ns = c->last_ns,
         .errors_differ = c->errors_differ,
         .flows = c->flows,
+        .unfinished = c->unfinished,
         .icmp = *conversation_icmp(c),
         .first_packet = c->first_packet,
         .input = c->first_input,

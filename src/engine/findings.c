@@ -106,7 +106,6 @@ struct lint_aux {
     int           rc;
 };
 
-#define SITE_SEEN_HERE " Seen here: " /* what follows is of this run alone: audits are compared, and records merged, without it */
 
 /* Whether it matters that a table of ports is lost: which flows were neither allowed nor violations for that. */
 static void add_undocumented(const struct audit *a, uint32_t parameter, char *buf, size_t size)
@@ -245,6 +244,7 @@ static int evaluate_separations(struct audit *a, struct err *reterr)
                   .packets = {c->packets[0], c->packets[1]},
                   .bytes = c->bytes[0] + c->bytes[1],
                   .icmp = *conversation_icmp(c),
+                  .errors_differ = c->errors_differ,
                   .ttl = {c->ttl[0], c->own.min != 0 ? c->own : c->ttl[1]},
                   .rst = {c->rst[0], c->key.outcome == OUTCOME_REFUSED ? (struct ttl_range){0} : c->rst[1]},
                   .conversation = c->id,

@@ -411,25 +411,31 @@ static const char *sum_outcome(const struct conversation *c)
 {
     switch ((enum outcome)c->key.outcome) {
     case OUTCOME_ESTABLISHED:
-        return c->probes == c->flows ? "all were found open (SYN, ACK), and nothing was carried" : "they got through";
+        return c->probes == c->flows ? "all were found open (SYN, ACK), and nothing was carried" :
+               c->probes > 0         ? "some connected, others were only probed (SYN, ACK, then reset)" : "they got through";
     case OUTCOME_REFUSED:
         return "all were refused";
     case OUTCOME_PROHIBITED:
         return "all were answered by errors, or by RSTs that are not like the server's packets";
     case OUTCOME_UNANSWERED:
         return "no answer was seen";
-    default:
-        return "no packet the other way was seen";
+    case OUTCOME_ONE_WAY:
+        break;
     }
+    if (c->unfinished == c->flows)
+        return "all were found open (SYN, ACK), and nothing more of the client was seen";
+    return c->unfinished > 0 ? "too little was seen to tell whether they got through" : "no packet the other way was seen";
 }
 
 static const char *sum_deed(const struct conversation *c)
 {
+    if (c->key.transport == IPPROTO_TCP && c->key.outcome == OUTCOME_ONE_WAY && c->unfinished == c->flows)
+        return "probed";
     if (c->key.transport != IPPROTO_TCP || c->key.outcome == OUTCOME_ONE_WAY)
         return "sent to";
     if (c->key.outcome != OUTCOME_ESTABLISHED)
         return "tried";
-    return c->probes == c->flows ? "probed" : "connected to";
+    return c->probes == c->flows ? "probed" : c->probes > 0 ? "reached" : "connected to";
 }
 
 static const char *clients_text(const struct conversation *c, char *buf, size_t size)
@@ -484,6 +490,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .flows = c->flows,
                .packets = c->packets[0] + c->packets[1],
                .probe = c->probes == c->flows,
+               .unfinished = c->unfinished == c->flows,
                .no_data = c->key.transport == IPPROTO_TCP && c->payload == 0,
                .icmp = c->icmp,
                .rst = c->rst[1],
@@ -504,7 +511,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
     if (c->key.summed != SUM_NONE) {
         len = describe_sum(a, c, sentence);
         facts = (struct policy_facts){
-            .outcome = facts.outcome, .flows = 1, .packets = facts.packets, .probe = facts.probe, .no_data = facts.no_data,
+            .outcome = facts.outcome, .flows = 1, .packets = facts.packets, .probe = c->first_probes, .unfinished = facts.unfinished, .no_data = facts.no_data,
             .many_clients = c->key.summed != SUM_PORTS && c->n_summed > 1, .many_servers = c->key.summed == SUM_PEERS && c->n_summed > 1};
     }
     if (len >= 0 && len < SENTENCE_SIZE)

@@ -472,7 +472,9 @@ static void identify(const struct recording *r, const struct finding *f, struct 
         ret->addr[1] = f->bind->requester;
         ret->port = (uint64_t)(uintptr_t)f->sign; /* of the matrix, which lasts as long as the run */
     } else if (f->sentence != NULL) {
-        ret->text = written_hash(r->written, f->sentence, strlen(f->sentence));
+        /* How often it mattered grows in a run; what it says does not. */
+        const char *here = strstr(f->sentence, SITE_SEEN_HERE);
+        ret->text = written_hash(r->written, f->sentence, here != NULL ? (size_t)(here - f->sentence) : strlen(f->sentence));
     }
 }
 

@@ -83,9 +83,11 @@ struct written_entry *written_known(struct written *l, enum written_kind kind, c
 
 struct written_entry *written_follow(struct written *l, enum written_kind kind, const void *identity, size_t size, const uint64_t key[static 2], uint32_t pass)
 {
-    struct written_entry *before = slot_of(l->slots, l->n_slots, key);
+    struct written_entry *before = slot_of(l->slots, l->n_slots, key), *known = written_known(l, kind, identity, size);
     uint64_t              next = l->next_id[kind];
 
+    if (known != NULL) /* it has a row and a number of its own: the other's row goes */
+        return known;
     if (before->id == 0 || before->pass == pass)
         return written_find(l, kind, identity, size);
     struct written_entry *e = written_find(l, kind, identity, size);

@@ -80,6 +80,7 @@ struct icmp_errors {
     uint8_t     type, code;
     uint8_t     quoted_side; /* sender of the quoted packet */
     bool        is_icmp6, after_answer;
+    bool        differ; /* others came, of another kind or sender */
 };
 
 /* In the order of use: what each packet changes, what each TCP segment changes, the rest. */

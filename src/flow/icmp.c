@@ -69,6 +69,7 @@ bool flow_table_icmp_error(struct flow_table *t, const struct packet *p)
 
     bool is_icmp6 = p->transport == IPPROTO_ICMPV6;
     bool kept_says_more = e->n_errors > 0 && (flow_icmp_is_denial(e->is_icmp6, e->type, e->code) || !flow_icmp_is_denial(is_icmp6, q->type, q->code));
+    e->differ |= e->n_errors > 0 && (e->is_icmp6 != is_icmp6 || e->type != q->type || e->code != q->code || addr_compare(&e->sender, &p->src) != 0);
     e->n_errors++;
     if (kept_says_more)
         return true;

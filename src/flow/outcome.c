@@ -52,8 +52,9 @@ static enum outcome half_open(const struct flow_record *r)
 {
     if (r->closed == FLOW_CLOSED_RST && r->rst_from_server_side)
         return rst_outcome(r);
-    /* The client's RST answers the SYN-ACK: there and back, the way was open (a scan leaves this). */
-    return r->closed == FLOW_CLOSED_RST ? OUTCOME_ESTABLISHED : one_direction(r, OUTCOME_UNANSWERED);
+    /* The client's RST answers the SYN-ACK: there and back, the way was open (a scan leaves this).  Where nothing follows it was answered all
+     * the same; whether the answer arrived is not in the capture. */
+    return r->closed == FLOW_CLOSED_RST ? OUTCOME_ESTABLISHED : one_direction(r, OUTCOME_ONE_WAY);
 }
 
 static enum outcome midstream(const struct flow_record *r)

@@ -115,6 +115,7 @@ static void record_errors(const struct icmp_errors *e, unsigned client, struct f
         .from_server = addr_compare(&e->sender, &r->tuple.server) == 0,
         .about_client_packet = e->quoted_side == client,
         .after_answer = e->after_answer,
+        .differ = e->differ,
         .ts_ns = e->ts_ns,
         .packet_number = e->packet_number,
         .input = e->input,

@@ -97,20 +97,30 @@ void ledger_free(struct ledger *l)
 
 /* --- which finding ------------------------------------------------------------------------------------------- */
 
-/* What makes two findings the same; counts, times and numbers of the run do not.  Nor does what became of it, where it is told with others:
- * an attempt that was answered later is not another one. */
-static uint64_t identity(const struct ledger *l, const struct store_finding *f, bool is_folded)
+/* What makes two findings the same; counts and times do not.  One that is told with others is known by its number in the run: an attempt that
+ * was answered later, or recognised, keeps it. */
+static uint64_t identity(const struct ledger *l, const struct store_finding *f)
 {
-    const char *parts[] = {f->kind,      f->row_id,   f->section, f->client,      f->client_name, f->server, f->server_name,
-                           f->transport, f->protocol, is_folded ? f->severity : f->outcome,
-                           is_folded ? "folded" : f->disposition, strcmp(f->kind, "site") == 0 ? f->reason : NULL};
+    const char *parts[] = {f->kind,        f->row_id, f->section,     f->client,    f->client_name, f->server,
+                           f->server_name, f->transport, f->protocol, f->outcome, f->disposition, strcmp(f->kind, "site") == 0 ? f->reason : NULL};
     uint64_t    words[sizeof(parts) / sizeof(parts[0]) + 1];
     size_t      n = sizeof(parts) / sizeof(parts[0]);
 
-    for (size_t i = 0; i < n; i++)
-        words[i] = parts[i] != NULL ? hash_bytes(&l->key, parts[i], strlen(parts[i]) + 1) : 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *end = parts[i] != NULL && parts[i] == f->reason ? strstr(parts[i], SITE_SEEN_HERE) : NULL;
+
+        words[i] = parts[i] != NULL ? hash_bytes(&l->key, parts[i], end != NULL ? (size_t)(end - parts[i]) : strlen(parts[i]) + 1) : 0;
+    }
     words[n] = f->has_port ? f->server_port + UINT64_C(1) : 0;
     uint64_t hash = hash_words(&l->key, words, n + 1);
+    return hash != 0 ? hash : 1;
+}
+
+/* A graver one is another. */
+static uint64_t identity_in_fold(const struct ledger *l, const struct notify_finding *n)
+{
+    uint64_t words[] = {(uint64_t)n->run_id, n->finding->finding_id, severity_of(n->finding)}, hash = hash_words(&l->key, words, 3);
+
     return hash != 0 ? hash : 1;
 }
 
@@ -308,9 +318,10 @@ static void tell_folds(struct ledger *l, struct notify_time now, ledger_tell *te
 /* --- what comes in --------------------------------------------------------------------------------------------------- */
 
 /* The finding's entry, with its place where it is told with others. */
-static struct entry *known_or_new(struct ledger *l, const struct store_finding *f, int64_t now)
+static struct entry *known_or_new(struct ledger *l, const struct notify_finding *n, int64_t now)
 {
-    uint64_t      own = identity(l, f, false), folded = identity(l, f, true), place;
+    const struct store_finding *f = n->finding;
+    uint64_t                    own = identity(l, f), folded = identity_in_fold(l, n), place;
     struct entry *e = l->folds != NULL ? find(l, folded) : NULL;
 
     if (e != NULL && e->hash != 0 && !is_forgotten(l, e, now))
@@ -331,7 +342,7 @@ void ledger_finding(struct ledger *l, struct notify_time now, const struct notif
     if (f->waived_by != NULL || severity_of(f) > l->least)
         return;
     refill(l, now.steady_ns);
-    struct entry *e = known_or_new(l, f, now.steady_ns);
+    struct entry *e = known_or_new(l, n, now.steady_ns);
     if (e == NULL) {
         l->held_back += n->is_new;
         return;
@@ -402,9 +413,16 @@ void ledger_end(struct ledger *l, struct notify_time now, ledger_tell *tell, voi
     }
     l->first_waiting = l->last_waiting = NO_ENTRY;
     l->n_waiting = 0;
-    for (struct fold *fold = l->folds != NULL ? folds_first(l->folds) : NULL; fold != NULL; fold = fold->next)
-        if (fold_has_news(fold))
+    for (struct fold *fold = l->folds != NULL ? folds_first(l->folds) : NULL; fold != NULL; fold = fold->next) {
+        if (!fold_has_news(fold))
+            continue;
+        if (fold->severity <= SEVERITY_HIGH)
             tell_fold(l, fold, now, tell, aux);
+        else if (fold->n > fold->n_told)
+            ret->findings[kind_of(&fold->example->finding)][fold->severity] += fold->n - fold->n_told;
+        else
+            ret->grown++;
+    }
 }
 
 uint64_t ledger_held_back(const struct ledger *l)

@@ -181,11 +181,13 @@ void notify_end(struct notifier *n, struct notify_time now)
         sum += untold.findings[i / (SEVERITY_NOTICE + 1)][i % (SEVERITY_NOTICE + 1)];
     if (sum + untold.grown == 0)
         return;
-    out_count(&out, sum);
-    out_text(&out, sum == 1 ? " finding was never told" : " findings were never told");
-    put_untold(&out, &untold);
+    if (sum > 0) {
+        out_count(&out, sum);
+        out_text(&out, sum == 1 ? " finding was never told" : " findings were never told");
+        put_untold(&out, &untold);
+    }
     if (untold.grown > 0) {
-        out_text(&out, "; ");
+        out_text(&out, sum > 0 ? "; " : "of findings ");
         out_count(&out, untold.grown);
         out_text(&out, untold.grown == 1 ? " has grown since it was told" : " have grown since they were told");
     }

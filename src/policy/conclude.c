@@ -370,6 +370,11 @@ static void say_failed(const struct expector *x, const struct tally *t, enum out
         say_refused(x, t, what, advice);
     } else if (outcome == OUTCOME_UNANSWERED) {
         say_unanswered(x, t, what, advice);
+    } else if (t->unfinished > 0) {
+        const char *client = policy_host_name(x->p, t->client);
+
+        add(what, sizeof(what), "the server's answer (SYN, ACK) is in the capture, and nothing more of %s, so whether it worked cannot be told", client);
+        add(advice, sizeof(advice), " Look at what drops answers on the way to %s, and at whether all that it sends passes the point of capture.", client);
     } else {
         add(what, sizeof(what), "only one direction was captured, so whether it worked cannot be told");
         add(advice, sizeof(advice), " Look at where the capture was taken.");

@@ -49,7 +49,7 @@ struct tally {
     uint32_t         seen_server, tried_server;
     bool             seen, tried_others;     /* attempts at more than 'tried_server' */
     uint64_t         n[OUTCOME_ONE_WAY + 1]; /* attempts by outcome */
-    uint64_t         attempts;
+    uint64_t         attempts, unfinished; /* unfinished: as in expect_fact */
     uint64_t         last_fact;    /* by its number: a row that fits in two ways is counted once */
     int64_t          first_ns;
     uint64_t         first_packet; /* of the first attempt */

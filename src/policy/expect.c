@@ -235,6 +235,7 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     }
     t->n[f->outcome] += f->flows;
     t->attempts += f->flows;
+    t->unfinished += f->unfinished;
     if (f->outcome == OUTCOME_UNANSWERED && f->first_ns < t->silent_ns)
         t->silent_ns = f->first_ns;
     if ((f->outcome == OUTCOME_REFUSED || f->outcome == OUTCOME_PROHIBITED) && f->icmp.n_errors > 0)

@@ -100,7 +100,7 @@ static const char *deed(const struct policy_query *q, const struct policy_facts 
 
 bool is_probe(const struct policy_query *q, const struct policy_facts *f)
 {
-    return f->probe && q->direction_known && f->outcome == OUTCOME_ESTABLISHED;
+    return q->direction_known && ((f->probe && f->outcome == OUTCOME_ESTABLISHED) || (f->unfinished && f->outcome == OUTCOME_ONE_WAY));
 }
 
 static void say_times(struct text *t, const struct policy_facts *f)
@@ -191,8 +191,9 @@ static void say_probe(struct text *t, const struct policy *p, const struct polic
 {
     char client[HOST_TEXT_SIZE];
 
-    say(t, ": it answered%s that the port is open (SYN, ACK), and %s reset the connection; no data was carried", f->flows > 1 ? " each time" : "",
-        host_text(p, &q->tuple.client, client, sizeof(client)));
+    say(t, ": it answered%s that the port is open (SYN, ACK), and %s %s; no data was carried", f->flows > 1 ? " each time" : "",
+        host_text(p, &q->tuple.client, client, sizeof(client)),
+        f->outcome == OUTCOME_ONE_WAY ? "was not seen to send more" : "reset the connection");
 }
 
 static void say_outcome(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f, bool media)
@@ -215,7 +216,10 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
         say(t, "; no answer was seen");
         break;
     case OUTCOME_ONE_WAY:
-        say(t, "; no packet the other way was seen");
+        if (is_probe(q, f))
+            say_probe(t, p, q, f);
+        else
+            say(t, q->tuple.transport == IPPROTO_TCP && q->sent[0] && q->sent[1] ? "; too little was seen to tell whether it got through" : "; no packet the other way was seen");
         break;
     }
 }

@@ -216,16 +216,22 @@ static bool is_end(const struct separate_fact *f, const struct addr *a)
     return addr_compare(&f->tuple.client, a) == 0 || addr_compare(&f->tuple.server, a) == 0;
 }
 
+/* An error about what the client sent, and before it had an answer: about an answer, or after one, it shows no filter between the two. */
+static bool denies(const struct separate_fact *f)
+{
+    return f->icmp.n_errors > 0 && policy_icmp_prohibits(&f->icmp) && f->icmp.about_client_packet && !f->icmp.after_answer;
+}
+
 static bool was_prohibited(const struct pair *x, const struct separate_fact *f)
 {
     (void)x;
-    return f->icmp.n_errors > 0 && policy_icmp_prohibits(&f->icmp) && !is_end(f, &f->icmp.sender);
+    return denies(f) && !is_end(f, &f->icmp.sender);
 }
 
 static bool prohibits_itself(const struct pair *x, const struct separate_fact *f)
 {
     (void)x;
-    return f->icmp.n_errors > 0 && policy_icmp_prohibits(&f->icmp) && is_end(f, &f->icmp.sender);
+    return denies(f) && is_end(f, &f->icmp.sender);
 }
 
 static void weigh_icmp(struct pair *x, enum weight w, fact_fn *fits)
@@ -233,16 +239,24 @@ static void weigh_icmp(struct pair *x, enum weight w, fact_fn *fits)
     const struct separate_fact *first = first_that(x, fits);
     char                        icmp[ICMP_TEXT_SIZE], sender[HOST_TEXT_SIZE];
     uint64_t                    n = 0;
+    bool                        differ = false;
     bool                        is_best = x->best == WEIGHT_NONE;
 
     if (first == NULL)
         return;
-    for (size_t i = 0; i < x->n; i++)
-        n += fits(x, &x->entries[i].fact) ? x->entries[i].fact.icmp.n_errors : 0;
+    for (size_t i = 0; i < x->n; i++) {
+        const struct separate_fact *f = &x->entries[i].fact;
+
+        if (!fits(x, f))
+            continue;
+        n += f->icmp.n_errors;
+        differ |= f->errors_differ || f->icmp.type != first->icmp.type || f->icmp.code != first->icmp.code ||
+                  addr_compare(&f->icmp.sender, &first->icmp.sender) != 0;
+    }
     begin(x, w, first);
     say(x, "%s answered packets to ", icmp_text(x->p, &first->icmp, icmp, sizeof(icmp)));
     say_services(x, first, fits);
-    say(x, " (%llu error%s)", (unsigned long long)n, n == 1 ? "" : "s");
+    say(x, " (%llu error%s%s)", (unsigned long long)n, n == 1 ? "" : "s", differ ? ", some of other kinds or senders" : "");
     count_all(x, fits);
     if (!is_best)
         return;

@@ -18,15 +18,9 @@
     "(replace(substr(e.window_start, 1, 19), 'T', ' ') || ' to ' || CASE WHEN substr(e.window_start, 1, 10) = "        \
     "substr(e.window_end, 1, 10) THEN '' ELSE substr(e.window_end, 1, 10) || ' ' END || substr(e.window_end, 12, 8))"
 
-/* Of four or more silences of one client the ground is told once: the others differ in the service that is named. */
 static const char missing_sql[] =
-    "SELECT outcome, row_id, ends, attempts, CASE WHEN n >= 4 AND nth > 1 THEN 'As of row ' || first_row || ' above.' ELSE reason END FROM"
-    " (SELECT e.expectation_id, e.outcome, e.row_id, " CLIENT " || ' → ' || " SERVER " || coalesce(', ' || " WINDOW " || ' UTC', '') AS ends,"
-    " e.attempts, e.reason, first_value(row_id) OVER w AS first_row, row_number() OVER w AS nth, CASE WHEN outcome = 'never-attempted' THEN"
-    " count(*) OVER (PARTITION BY outcome, client, client_name, window_start) ELSE 1 END AS n"
-    " FROM expectations e WHERE e.run_id = ?1 AND e.outcome <> 'seen'"
-    " WINDOW w AS (PARTITION BY outcome, client, client_name, window_start ORDER BY expectation_id))"
-    " ORDER BY outcome IN ('not-covered', 'one-way'), expectation_id";
+    "SELECT e.outcome, e.row_id, " CLIENT " || ' → ' || " SERVER " || coalesce(', ' || " WINDOW " || ' UTC', ''), e.attempts, e.reason"
+    " FROM expectations e WHERE e.run_id = ?1 AND e.outcome <> 'seen' ORDER BY e.outcome IN ('not-covered', 'one-way'), e.expectation_id";
 
 int html_expected(struct html *h, struct err *reterr)
 {

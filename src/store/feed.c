@@ -132,12 +132,16 @@ int feed_module(sqlite3 *db, struct feed **current, struct err *reterr)
 
 int feed_init(struct feed *f, const struct feed_table *table, struct err *reterr)
 {
-    *f = (struct feed){.table = table, .n_columns = 1};
+    struct feed made = {.table = table, .n_columns = 1};
+
     for (const char *p = table->columns; *p != '\0'; p++)
-        f->n_columns += *p == ',';
-    assert(f->n_columns <= FEED_COLUMNS_MAX);
-    f->values = calloc(FEED_ROWS * f->n_columns, sizeof(*f->values));
-    return f->values != NULL ? 0 : err_set(reterr, -ENOMEM, "out of memory");
+        made.n_columns += *p == ',';
+    assert(made.n_columns <= FEED_COLUMNS_MAX);
+    made.values = calloc(FEED_ROWS * made.n_columns, sizeof(*made.values));
+    if (made.values == NULL)
+        return err_set(reterr, -ENOMEM, "out of memory");
+    *f = made;
+    return 0;
 }
 
 void feed_clear(struct feed *f)

@@ -123,9 +123,11 @@ static int begin(struct store *s, enum store_feed id, struct bind *ret, struct e
     *ret = (struct bind){s, &s->feeds[id]};
     int rc = store_begin_rows(s, reterr);
     if (rc == 0 && ret->feed->table == NULL) {
-        rc = feed_init(ret->feed, &tables[id], reterr);
-        if (rc == 0)
-            feed_reset(ret->feed);
+        struct err why;
+
+        if (feed_init(ret->feed, &tables[id], &why) != 0)
+            return store_fail_as(s, &why, reterr);
+        feed_reset(ret->feed);
     }
     if (rc == 0)
         bind_int(ret, s->run_id);

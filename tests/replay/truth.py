@@ -80,7 +80,7 @@ def outcomes(transport, flow):
         'answered': {'established'},
         'refused': {'refused', 'prohibited'},
         'unreachable': {'refused', 'prohibited'},
-        'half-open': {'established', 'unanswered', 'refused', 'prohibited'},
+        'half-open': {'established', 'one-way', 'refused', 'prohibited'},
         'unanswered': {'unanswered'} if transport == 'tcp' else {'unanswered', 'one-way'},
         'synack-unseen': {'established'} if both else {'one-way'},
         'synack-only': {'one-way'},

@@ -43,6 +43,23 @@ START_TEST(numbers_begin_with_one_by_kind_and_stay)
 }
 END_TEST
 
+START_TEST(one_with_a_row_of_its_own_keeps_it_and_the_row_of_the_one_before_goes)
+{
+    uint64_t              identity = 1;
+    unsigned              n_taken_out = 0;
+    struct written_entry *own = finding(1), *before = finding(2);
+    uint64_t              key[2] = {before->key[0], before->key[1]};
+
+    own->is_new = before->is_new = false;
+    own->pass = before->pass = 1;
+    struct written_entry *e = written_follow(list, WRITTEN_FINDING, &identity, sizeof(identity), key, 2);
+    ck_assert_uint_eq(e->id, 1);
+    e->pass = 2;
+    ck_assert_int_eq(written_sweep(list, 2, count, &n_taken_out), 0);
+    ck_assert_uint_eq(n_taken_out, 1);
+}
+END_TEST
+
 START_TEST(one_that_follows_has_the_number_and_the_row_of_the_one_before)
 {
     uint64_t              identity = 2, other = 3;
@@ -90,6 +107,7 @@ Suite *suite_written(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, numbers_begin_with_one_by_kind_and_stay);
+    tcase_add_test(tc, one_with_a_row_of_its_own_keeps_it_and_the_row_of_the_one_before_goes);
     tcase_add_test(tc, one_that_follows_has_the_number_and_the_row_of_the_one_before);
     tcase_add_test(tc, it_is_so_while_the_table_grows);
     suite_add_tcase(suite, tc);

@@ -99,7 +99,7 @@ static const struct {
     {{C "S 1"}, .outcome = OUTCOME_UNANSWERED},
     {{C "S 1", C "R 2"}, .outcome = OUTCOME_UNANSWERED},
     {{C "S 1", S "SA 9 2", C "A 2 10"}, .outcome = OUTCOME_ESTABLISHED},
-    {{C "S 1", S "SA 9 2"}, .outcome = OUTCOME_UNANSWERED},
+    {{C "S 1", S "SA 9 2"}, .outcome = OUTCOME_ONE_WAY}, /* it was answered; whether the answer arrived is not known */
     {{C "S 1", S "SA 9 2", C "R 2"}, .outcome = OUTCOME_ESTABLISHED},
     {{C "S 1", S "SA 9 2", S "R 10"}, .outcome = OUTCOME_REFUSED},
     {{C "S 1", S "RA 0 2"}, .outcome = OUTCOME_REFUSED},
@@ -124,7 +124,7 @@ static const struct {
     {{C "S 1"}, "10.0.0.1", C "S 1", 11, 0, .outcome = OUTCOME_UNANSWERED},
     {{C "S 1", S "SA 9 2", C "A 2 10"}, "10.0.0.1", C "A 2 10", 3, 13, .outcome = OUTCOME_ESTABLISHED},
     {{C "S 1"}, "10.0.0.1", C "S 1", 3, 13, S "RA 0 2", .outcome = OUTCOME_PROHIBITED},
-    {{C "S 1", S "SA 9 2"}, "10.0.0.1", S "SA 9 2", 3, 13, .outcome = OUTCOME_UNANSWERED},
+    {{C "S 1", S "SA 9 2"}, "10.0.0.1", S "SA 9 2", 3, 13, .outcome = OUTCOME_ONE_WAY},
     /* UDP */
     {{U}, .outcome = OUTCOME_UNANSWERED},
     {{U}, .one_way_expected = true, .outcome = OUTCOME_ONE_WAY},

@@ -294,6 +294,7 @@ static struct store_finding probe(uint16_t port, const char *outcome, const char
 {
     struct store_finding f = bed_finding();
 
+    f.finding_id = port;
     f.kind = "unknown-host";
     f.severity = "medium";
     f.client = "10.20.77.9";
@@ -359,6 +360,28 @@ START_TEST(a_member_that_grows_or_is_answered_after_all_is_no_other_one)
 }
 END_TEST
 
+/* One port that is refused to some and unanswered to others is two findings. */
+START_TEST(one_port_with_two_outcomes_is_two_members)
+{
+    make_folding(&(struct notify_options){0});
+    for (uint16_t port = 1; port <= 3; port++) {
+        struct store_finding f = probe(port, "refused", "rejected");
+        grow(0, &f);
+    }
+    for (unsigned i = 1; i <= 10; i++) {
+        struct store_finding refused = probe(9, "refused", "rejected"), silent = probe(9, "unanswered", "rejected");
+        silent.finding_id = 10;
+        refused.flows = refused.packets = 100 * i;
+        silent.flows = silent.packets = i;
+        grow(0, &refused);
+        grow(0, &silent);
+    }
+    due(2);
+    ck_assert_uint_eq(told[3].like, 2);
+    ck_assert_uint_eq(told[3].packets, 1010);
+}
+END_TEST
+
 START_TEST(a_graver_finding_of_the_same_hosts_is_told_itself)
 {
     make_folding(&(struct notify_options){0});
@@ -371,6 +394,7 @@ START_TEST(a_graver_finding_of_the_same_hosts_is_told_itself)
     grow(0, &f);
     ck_assert_uint_eq(n_told, 4);
     ck_assert_uint_eq(told[3].like, 0);
+    f.finding_id = 446;
     f.kind = "wrong-protocol";
     f.severity = "medium";
     grow(0, &f);
@@ -386,6 +410,7 @@ START_TEST(a_scan_of_hosts_is_one_too_and_so_are_many_clients_of_one_server)
     for (unsigned i = 0; i < 50; i++) { /* of one client */
         struct store_finding f = probe(22, "refused", "rejected");
         snprintf(buf, sizeof(buf), "10.20.5.%u", i);
+        f.finding_id = 100 + i;
         f.server = buf;
         f.server_name = NULL;
         grow(0, &f);
@@ -394,6 +419,7 @@ START_TEST(a_scan_of_hosts_is_one_too_and_so_are_many_clients_of_one_server)
     for (unsigned i = 0; i < 50; i++) { /* to one server */
         struct store_finding f = probe(23, "refused", "rejected");
         snprintf(buf, sizeof(buf), "10.20.6.%u", i);
+        f.finding_id = 200 + i;
         f.client = buf;
         grow(0, &f);
     }
@@ -429,6 +455,7 @@ START_TEST(a_scan_does_not_eat_the_limit_of_others)
         grow(0, &f);
     }
     struct store_finding other = bed_finding();
+    other.finding_id = 5001;
     other.severity = "medium";
     grow(0, &other);
     ck_assert_uint_eq(n_told, 4);
@@ -468,6 +495,15 @@ START_TEST(at_the_end_what_waits_is_told_or_counted)
         grow(0, &f);
     }
     ledger_end(ledger, bed_time(0), note, NULL, &untold);
+    ck_assert_uint_eq(n_told, 3); /* what is folded and lesser is counted, as all else that is */
+    ck_assert_uint_eq(untold.findings[FINDING_UNKNOWN_HOST][SEVERITY_MEDIUM], 7);
+    make_folding(&(struct notify_options){0});
+    for (uint16_t port = 1; port <= 10; port++) {
+        f = probe(port, "refused", "rejected");
+        f.severity = "high";
+        grow(0, &f);
+    }
+    ledger_end(ledger, bed_time(0), note, NULL, &untold);
     ck_assert_uint_eq(told[3].like, 7);
 }
 END_TEST
@@ -492,6 +528,7 @@ Suite *suite_notify_ledger(void)
     tcase_add_test(tc, a_full_ledger_costs_no_more);
     tcase_add_test(tc, a_scan_of_ports_is_three_alerts_and_one_that_grows);
     tcase_add_test(tc, a_member_that_grows_or_is_answered_after_all_is_no_other_one);
+    tcase_add_test(tc, one_port_with_two_outcomes_is_two_members);
     tcase_add_test(tc, a_graver_finding_of_the_same_hosts_is_told_itself);
     tcase_add_test(tc, a_scan_of_hosts_is_one_too_and_so_are_many_clients_of_one_server);
     tcase_add_test(tc, a_new_run_counts_anew);

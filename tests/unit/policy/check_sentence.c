@@ -106,7 +106,7 @@ static const struct told cases[] = {
      " the roles in the site file."},
     {"10.0.5.5", "10.0.1.1", "tcp/80", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "plain (10.0.5.5) connected to unity1 (10.0.1.1) on TCP 80. No row of the document lets plain (no role) reach unity1 "
-     "(unity-primary) on TCP 80. No section of it speaks of these roles. Find out what on plain uses TCP 80 of unity1, or correct the "
+     "(unity-primary) on TCP 80. No section of it has traffic between these roles. Find out what on plain uses TCP 80 of unity1, or correct the "
      "roles in the site file."},
     {"10.0.1.1", "10.0.3.1", "tcp/1200", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "unity1 (10.0.1.1) connected to ex1 (10.0.3.1) on TCP 1200. No row of the document lets unity1 (unity-primary) reach ex1 "

@@ -82,7 +82,7 @@ static const struct {
     {"exceptions", "SELECT '<tr><td>EX-1<td><span class=\"badge used\">used</span><td class=num>1<td>dc1<td>unity1'"},
     {"exceptions", "SELECT '<tr><td>EX-0<td><span class=\"badge expired\">expired</span>'"},
     {"rows", "SELECT '<code>unity-dc-kerberos</code><td>Kerberos<td><code>tcp/88-90 udp/88</code><td class=num>4<td "
-             "class=num>1<td>88 – 88'"},
+             "class=num>1<td class=time>88 – 88'"},
     {"requirements", "SELECT '<td class=wide>Allowed services are known<td class=wide>What no row names<td class=num>22'"},
     {"missing", "SELECT '<code>' || row_id || '</code>' FROM expectations WHERE run_id = 1 AND outcome <> 'seen'"},
 };
