@@ -187,7 +187,7 @@ const char *report_verdict(const struct report_summary *s, char *buf, size_t siz
 
     buf[0] = '\0';
     if (s->n_findings > 0) {
-        add(buf, size, n_site < s->n_findings ? "Not compliant: " : "Not determined: the traffic shows nothing, the site file has ");
+        add(buf, size, n_site < s->n_findings ? "Not compliant: " : "Not determined: no flow breaks the document, the site file has ");
         add_count(buf, size, s->n_findings, "finding", "findings");
         for (int i = 0; i < SEVERITY_NOTICE; i++) {
             if (s->by_severity[i] == 0)
@@ -197,7 +197,7 @@ const char *report_verdict(const struct report_summary *s, char *buf, size_t siz
         }
         add(buf, size, ")");
         if (n_site > 0 && n_site < s->n_findings)
-            add(buf, size, ", %llu of them about the site file and not the traffic", (unsigned long long)n_site);
+            add(buf, size, ", %llu of them about the site file", (unsigned long long)n_site);
     }
     if (report_incomplete(s)) {
         add(buf, size, s->n_findings > 0 ? "; evidence incomplete" : "Evidence incomplete");

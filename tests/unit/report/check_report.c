@@ -326,9 +326,9 @@ static const struct {
     {{.complete = false, .packets = 26, .n_inputs = 1},
      "Evidence incomplete: of 26 packets not one was decoded; no finding in what was seen"},
     {{.complete = true, .packets = 5, .decoded = 5, .n_inputs = 1, .n_findings = 2, .by_severity = {0, 0, 2}, .by_kind = {[FINDING_SITE] = 2}},
-     "Not determined: the traffic shows nothing, the site file has 2 findings (2 medium)"},
+     "Not determined: no flow breaks the document, the site file has 2 findings (2 medium)"},
     {{.complete = true, .packets = 5, .decoded = 5, .n_inputs = 1, .n_findings = 3, .by_severity = {0, 1, 2}, .by_kind = {[FINDING_SITE] = 2}},
-     "Not compliant: 3 findings (1 high, 2 medium), 2 of them about the site file and not the traffic"},
+     "Not compliant: 3 findings (1 high, 2 medium), 2 of them about the site file"},
 };
 
 START_TEST(the_verdict_is_one_sentence_that_claims_no_more_than_was_seen)
