@@ -20,7 +20,7 @@ mkdir -p "$folder/found" "$folder/log"
 run_one() {
 	extra="-seed=${FUZZ_SEED:-0}"
 	[ -z "${FUZZ_SEED:-}" ] || rm -rf "$2/corpus/$1"
-	mkdir -p "$2/corpus/$1"
+	mkdir -p "$2/corpus/$1" "$2/seeds/$1" # not every target has generated seeds
 	[ "$1" != rules ] || extra="$extra -dict=tests/fuzz/rules.dict"
 	# shellcheck disable=SC2086
 	"$2/tests/fuzz/fuzz_$1" -max_total_time="$3" -timeout="${FUZZ_TIMEOUT:-2}" -rss_limit_mb=512 -max_len=16384 -print_final_stats=1 \
