@@ -185,6 +185,7 @@ struct policy_facts {
     uint64_t flows, packets;
     bool probe;                   /* TCP: the server's SYN-ACK came in each of them, and the client's RST instead of the handshake's end */
     bool unfinished;              /* TCP, OUTCOME_ONE_WAY: the server's SYN-ACK came in each of them, and nothing more of the client */
+    bool unheard;                 /* OUTCOME_UNANSWERED: of the server nothing is in the capture, though others acknowledged packets of it */
     bool many_clients, many_servers; /* said of a sum: there are others than the one that is named */
     bool no_data;                 /* TCP: established, and not a byte was carried */
     const struct flow_icmp *icmp; /* or NULL */

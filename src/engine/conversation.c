@@ -511,7 +511,7 @@ static bool is_probe(const struct flow_record *r)
 /* The server's SYN-ACK came, and nothing more of the client. */
 static bool is_unfinished(const struct flow_record *r)
 {
-    return r->tcp_state == TCP_STATE_HALF_OPEN && r->closed != FLOW_CLOSED_RST && r->payload[0] + r->payload[1] == 0;
+    return r->tcp_state == TCP_STATE_HALF_OPEN && r->closed != FLOW_CLOSED_RST && r->payload[0] == 0;
 }
 
 /* What is said of the conversation is said of its earliest flow; which sides sent, of all. */

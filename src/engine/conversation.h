@@ -60,6 +60,7 @@ struct conversation {
     bool     errors_differ;    /* ICMP errors of more than one sender or kind */
     bool     cut;              /* by the snap length: the content may be unknown for that alone */
     bool     is_reply;         /* the first payload was an answer: may answer a broadcast */
+    bool     unheard;          /* unanswered, no packet of the server is in the capture, and others acknowledged some */
     bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */
     bool     no_parent;        /* on a dynamic port that nothing seen negotiated; set after merging, as 'parent' and 'bind' */
     struct ttl_range own;      /* what 'rst[1]' was found to differ from (prohibited), or to be like (refused): see evidence.c */

@@ -161,17 +161,21 @@ static bool is_allowed(const struct conversation *c)
     return c->key.verdict == VERDICT_ALLOWED || c->key.verdict == VERDICT_UNDOCUMENTED;
 }
 
-/* Is it one that settle_resets() or settle_silence() looks for evidence for? */
-static bool needs_evidence(const struct conversation *c)
+/* Is it one that settle_resets() or settle_silence() looks for evidence for?  Of silence about what is forbidden, where something was hidden. */
+static bool needs_evidence(const struct conversation *c, bool hides)
 {
     return c->key.summed == SUM_NONE &&
-           ((c->key.outcome == OUTCOME_REFUSED && c->rst[1].min != 0) || (c->key.outcome == OUTCOME_UNANSWERED && is_allowed(c)));
+           ((c->key.outcome == OUTCOME_REFUSED && c->rst[1].min != 0) || (c->key.outcome == OUTCOME_UNANSWERED && (hides || is_allowed(c))));
 }
 
 static int evidence_gather(struct audit *a, struct evidence *e, struct err *reterr)
 {
+    bool hides = false;
+
+    for (size_t i = 0; i < a->n_conversations && !hides; i++)
+        hides = a->conversations[i]->key.summed == SUM_NONE && is_one_sided(a->conversations[i]);
     for (size_t i = 0; i < a->n_conversations && !e->needed; i++)
-        e->needed = needs_evidence(a->conversations[i]);
+        e->needed = needs_evidence(a->conversations[i], hides);
     size_t room = e->needed ? 2 * a->n_conversations + 1 : 1;
 
     e->sights = calloc(room, sizeof(*e->sights));
@@ -285,6 +289,9 @@ static bool could_be_seen(const struct evidence *e, const struct addr *server, c
 
 static void settle_silence(const struct evidence *e, struct conversation *c)
 {
+    const struct sender *server = c->key.outcome == OUTCOME_UNANSWERED && !is_allowed(c) ? find_sender(e, &c->key.server) : NULL;
+
+    c->unheard = server != NULL && server->hidden && !server->seen;
     if (c->key.outcome == OUTCOME_UNANSWERED && is_allowed(c) &&
         !could_be_seen(e, &c->key.server, &c->key.client))
         c->key.outcome = OUTCOME_ONE_WAY;

@@ -158,7 +158,8 @@ int services_note(struct services *s, const struct policy *p, const struct expec
     struct service      item = {.server = policy_host(p, &t->server), .client = policy_host(p, &t->client), .port = t->server_port, .transport = t->transport,
                                 .flows = f->flows};
 
-    if (f->outcome != OUTCOME_ESTABLISHED || item.server == POLICY_NONE || !f->query.direction_known || f->query.group || f->query.answers_group)
+    /* SYN and ACK are an answer, whatever of the client is in the capture. */
+    if ((f->outcome != OUTCOME_ESTABLISHED && f->unfinished == 0) || item.server == POLICY_NONE || !f->query.direction_known || f->query.group || f->query.answers_group)
         return 0;
     bool full = s->n == s->n_allocated;
     if (full) /* what comes twice takes no room */

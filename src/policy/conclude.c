@@ -345,9 +345,9 @@ static void say_unanswered(const struct expector *x, const struct tally *t, char
             policy_host_name(x->p, t->client), policy_host_name(x->p, s->server), policy_host_name(x->p, s->server));
     } else if (!t->tried_others && l->sent > 0 && !host_is_block(x->p, t->tried_server)) {
         if (x->window_ns == 0)
-            add(what, WHAT_SIZE, ", though %s sent %llu packet%s in that time", server, (unsigned long long)l->sent, l->sent == 1 ? "" : "s");
+            add(what, WHAT_SIZE, ", though %s sent %llu packet%s in this capture", server, (unsigned long long)l->sent, l->sent == 1 ? "" : "s");
         else
-            add(what, WHAT_SIZE, ", though %s sent packets in that time", server);
+            add(what, WHAT_SIZE, ", though %s sent packets in that window", server);
         add(advice, ADVICE_SIZE, " Look at whether the service runs on %s, and at what drops packets on the way.", server);
     } else {
         add(advice, ADVICE_SIZE, " Look at whether the server is up, and at what drops packets on the way.");

@@ -198,6 +198,8 @@ static void say_probe(struct text *t, const struct policy *p, const struct polic
 
 static void say_outcome(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f, bool media)
 {
+    char server[HOST_TEXT_SIZE];
+
     switch (f->outcome) {
     case OUTCOME_ESTABLISHED:
         say_answered(t, q, media);
@@ -213,7 +215,11 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
         say_prohibited(t, p, f);
         break;
     case OUTCOME_UNANSWERED:
-        say(t, "; no answer was seen");
+        if (f->unheard)
+            say(t, "; no packet of %s is in the capture, though others acknowledged some, so whether it was answered cannot be told",
+                host_text(p, &q->tuple.server, server, sizeof(server)));
+        else
+            say(t, "; no answer was seen");
         break;
     case OUTCOME_ONE_WAY:
         if (is_probe(q, f))
