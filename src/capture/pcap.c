@@ -17,7 +17,6 @@
 #define MAGIC_MICROSECONDS 0xa1b2c3d4u
 #define MAGIC_NANOSECONDS  0xa1b23c4du
 #define NS_PER_S           1000000000
-#define AHEAD              4 /* records */
 
 struct pcap_reader {
     bool swapped;
@@ -62,8 +61,6 @@ static size_t take(struct capture *c, struct frame *ret, size_t n)
 
         if (caplen > p->max_caplen || caplen > window_left(w) - RECORD_HEADER_SIZE)
             break;
-        /* Where a header stands is known from the one before only: so that it is there by then, records are taken to be of one length. */
-        __builtin_prefetch(at + AHEAD * (RECORD_HEADER_SIZE + (size_t)caplen));
         struct frame *f = &ret[got];
         uint32_t fraction = get32(at + 4, p->swapped);
         if (fraction > p->max_fraction) {

@@ -131,8 +131,8 @@ static int warn_apart(const struct request *r, int64_t run_id, struct err *err)
 {
     static const char sql[] = "SELECT reason FROM findings WHERE run_id = ?1 AND kind = 'site' AND severity = 'notice' AND"
                               " substr(reason, 1, length('" STORE_MERGE_APART "')) = '" STORE_MERGE_APART "'";
-    struct reader*reader;
-    struct cursor*c;
+    struct reader *reader;
+    struct cursor *c;
     int rc = reader_open(r->out, &reader, err);
 
     if (rc != 0)

@@ -381,8 +381,6 @@ static bool is_capture(const char *path)
 /* A site with errors is held to its matrix too, as far as it could be read: all errors are told at once. */
 static int load_both(struct rulebook *book, const char *path, struct diag_list *diags)
 {
-    if (is_capture(path))
-        return complain("%s is a capture, not a site file: flowaudit check -s SITE.yaml CAPTURE", path);
     int site_rc = site_load_partly(path, &book->site, diags);
     if (book->site == NULL || book->site->matrix.text == NULL)
         return EXIT_UNUSABLE;
@@ -410,9 +408,14 @@ int rulebook_load(struct rulebook *book, const char *site_path, bool quiet)
     *book = (struct rulebook){0};
     if (path == NULL)
         return EXIT_UNUSABLE;
+    if (is_capture(path)) {
+        complain("%s is a capture, not a site file: flowaudit check -s SITE.yaml CAPTURE", path);
+        free(path);
+        return EXIT_UNUSABLE;
+    }
     int rc = load_both(book, path, &diags);
     show(&diags, quiet);
-    if (rc != 0 && diag_count(&diags, DIAG_ERROR) == 0 && !is_capture(path))
+    if (rc != 0 && diag_count(&diags, DIAG_ERROR) == 0)
         complain("%s: no memory to read it and its matrix", path);
     diag_list_clear(&diags);
     free(path);

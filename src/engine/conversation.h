@@ -89,6 +89,18 @@ struct conversation {
     struct window_uses *windows; /* sorted; NULL where the run has no windows */
 };
 
+struct conversation_limits;
+/* What is known of a flow besides its record. */
+struct conversation_flow {
+    const struct policy_query *query;
+    const struct app_entry    *app;
+    const struct judgement    *judgement;
+    enum outcome               outcome;
+    bool                       is_reply, is_summed; /* summed: it goes into a sum */
+};
+/* One more flow of this conversation.  0, or -ENOMEM. */
+int conversation_add(const struct conversation_limits *, struct conversation *, const struct flow_record *, const struct conversation_flow *);
+
 /* Flows that touch the same windows become one entry.  0, or -ENOMEM. */
 int window_uses_add(struct conversation *, const struct window_use *);
 

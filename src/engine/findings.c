@@ -106,7 +106,6 @@ struct lint_aux {
     int           rc;
 };
 
-
 /* Whether it matters that a table of ports is lost: which flows were neither allowed nor violations for that. */
 static void add_undocumented(const struct audit *a, uint32_t parameter, char *buf, size_t size)
 {

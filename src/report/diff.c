@@ -9,13 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "flowaudit/store.h"
+
 #define KEY_COLUMNS "1, 2, 3, 4, 5, 6, 7, 8"
 
 /* Of bare columns SQLite takes those of the row with the minimum: the gravest finding. */
 static const char findings_sql[] =
     "SELECT kind, ifnull(row_id, ''), coalesce(client, client_name, ''), coalesce(server, server_name, ''),"
     " ifnull(transport, ''), ifnull(server_port, ''), ifnull(protocol, ''),"
-    " CASE kind WHEN 'site' THEN substr(reason, 1, instr(reason || ' Seen here: ', ' Seen here: ') - 1) WHEN 'separated' THEN ifnull(section, '') ELSE '' END,"
+    " CASE kind WHEN 'site' THEN substr(reason, 1, instr(reason || '" SITE_SEEN_HERE "', '" SITE_SEEN_HERE "') - 1) WHEN 'separated' THEN ifnull(section, '') ELSE '' END,"
     " ifnull(client_name, ''), ifnull(server_name, ''), severity, group_concat(DISTINCT outcome),"
     " group_concat(DISTINCT disposition), group_concat(DISTINCT waived_by), reason, min(finding_id), count(*), sum(flows)"
     " FROM (SELECT * FROM findings WHERE run_id = ?1 ORDER BY outcome, disposition, waived_by) GROUP BY " KEY_COLUMNS

@@ -29,7 +29,7 @@
     " THEN 4 WHEN 'never-attempted' THEN 6 ELSE CASE WHEN " HAS_HOLE " THEN 5 ELSE 7 END END"
 
 /* What is said of the site, without what one sensor saw of it. */
-#define SITE_REASON(t) "substr(" t "reason, 1, instr(" t "reason || ' Seen here: ', ' Seen here: ') - 1)"
+#define SITE_REASON(t) "substr(" t "reason, 1, instr(" t "reason || '" SITE_SEEN_HERE "', '" SITE_SEEN_HERE "') - 1)"
 #define SEVERITY_RANK                                                                                                            \
     "CASE severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 WHEN 'low' THEN 3 ELSE 4 END"
 

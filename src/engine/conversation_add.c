@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a conversation holds of its flows, and of another conversation that is the same. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conversation.h"
+
+static int compare_start(const struct flow_record *a, const struct flow_record *b)
+{
+    if (a->first_ns != b->first_ns)
+        return a->first_ns < b->first_ns ? -1 : 1;
+    if (a->input != b->input)
+        return a->input < b->input ? -1 : 1;
+    return a->first_packet < b->first_packet ? -1 : a->first_packet > b->first_packet;
+}
+
+static void find_latest(struct conversation *c)
+{
+    c->latest_kept = 0;
+    for (uint32_t i = 1; i < c->n_kept; i++)
+        if (compare_start(&c->kept[i], &c->kept[c->latest_kept]) > 0)
+            c->latest_kept = i;
+}
+
+/* Keeps the flow as evidence: all of them, or the earliest few. */
+static int keep(const struct conversation_limits *limits, struct conversation *c, const struct flow_record *r)
+{
+    size_t limit = limits->flows_all ? UINT32_MAX : c->key.verdict == VERDICT_VIOLATION ? limits->flows_kept : 0;
+
+    if (c->n_kept >= limit) {
+        if (c->n_kept > 0 && compare_start(r, &c->kept[c->latest_kept]) < 0) {
+            c->kept[c->latest_kept] = *r;
+            find_latest(c);
+        }
+        return 0;
+    }
+    if (c->n_kept == c->n_kept_allocated) {
+        uint32_t            n = c->n_kept_allocated == 0 ? 1 : 2 * c->n_kept_allocated;
+        struct flow_record *kept = realloc(c->kept, n * sizeof(*kept));
+
+        if (kept == NULL)
+            return -ENOMEM;
+        c->kept = kept;
+        c->n_kept_allocated = n;
+    }
+    c->kept[c->n_kept] = *r;
+    if (compare_start(r, &c->kept[c->latest_kept]) > 0)
+        c->latest_kept = c->n_kept;
+    c->n_kept++;
+    return 0;
+}
+
+static int note_windows(const struct conversation_limits *limits, struct conversation *c, const struct flow_record *r)
+{
+    struct window_use use = {
+        .first = window_of(r->first_ns, limits->window_ns), .last = window_of(r->last_ns, limits->window_ns), .first_ns = r->first_ns,
+        .last_ns = r->last_ns,
+        .flows = 1, .first_packet = r->first_packet, .input = r->input};
+
+    return limits->window_ns > 0 ? window_uses_add(c, &use) : 0;
+}
+
+/* The server's SYN-ACK came, and the client's RST. */
+static bool is_probe(const struct flow_record *r)
+{
+    return r->tcp_state == TCP_STATE_HALF_OPEN && r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side && r->payload[0] + r->payload[1] == 0;
+}
+
+/* The server's SYN-ACK came, and nothing more of the client. */
+static bool is_unfinished(const struct flow_record *r)
+{
+    return r->tcp_state == TCP_STATE_HALF_OPEN && r->closed != FLOW_CLOSED_RST && r->payload[0] == 0;
+}
+
+/* What is said of the conversation is said of its earliest flow; which sides sent, of all. */
+static void describe(struct conversation *c, const struct flow_record *r, const struct policy_query *q, const struct app_entry *app,
+                     const struct judgement *j, bool is_reply)
+{
+    c->first_ns = r->first_ns;
+    c->first_input = r->input;
+    c->first_packet = r->first_packet;
+    c->tuple = q->tuple;
+    c->direction_known = q->direction_known;
+    c->group = q->group;
+    c->answers_group = q->answers_group;
+    c->media = q->media;
+    c->negotiated = q->negotiated;
+    c->judgement = *j;
+    c->basis = r->direction;
+    c->is_reply = is_reply;
+    c->first_probes = is_probe(r);
+    c->app = &app->app;
+    c->vlan = r->vlan[0] != 0 ? r->vlan[0] : r->vlan[1];
+}
+
+/* From where to where: of what is no sum it is one client and one port. */
+static void add_extent(struct conversation *c, const struct flow_record *r)
+{
+    const struct tuple *t = &r->tuple;
+
+    if (c->flows == 0 || addr_compare(&t->client, &c->client_low) < 0)
+        c->client_low = t->client;
+    if (c->flows == 0 || addr_compare(&t->client, &c->client_high) > 0)
+        c->client_high = t->client;
+    if (c->flows == 0 || t->server_port < c->server_port_low)
+        c->server_port_low = t->server_port;
+    if (t->server_port > c->server_port_high)
+        c->server_port_high = t->server_port;
+}
+
+static void join_extent(struct conversation *a, const struct conversation *b)
+{
+    if (addr_compare(&b->client_low, &a->client_low) < 0)
+        a->client_low = b->client_low;
+    if (addr_compare(&b->client_high, &a->client_high) > 0)
+        a->client_high = b->client_high;
+    if (b->server_port_low < a->server_port_low)
+        a->server_port_low = b->server_port_low;
+    if (b->server_port_high > a->server_port_high)
+        a->server_port_high = b->server_port_high;
+}
+
+static void add_counts(struct conversation *c, const struct flow_record *r)
+{
+    add_extent(c, r);
+    c->flows++;
+    for (unsigned i = 0; i < 2; i++) {
+        c->packets[i] += r->packets[i];
+        c->bytes[i] += r->bytes[i];
+        c->payload += r->payload[i];
+        c->unseen_bytes += r->unseen_bytes[i];
+        c->sent[i] |= r->packets[i] > 0;
+    }
+    c->probes += is_probe(r);
+    c->unfinished += is_unfinished(r);
+    c->duplicates += r->duplicates;
+    c->encap |= r->encap;
+    c->cut |= r->cut;
+    if (r->tuple.client_port < c->client_port_low)
+        c->client_port_low = r->tuple.client_port;
+    if (r->tuple.client_port > c->client_port_high)
+        c->client_port_high = r->tuple.client_port;
+    if (r->last_ns > c->last_ns)
+        c->last_ns = r->last_ns;
+}
+
+static bool starts_before(const struct flow_record *r, const struct conversation *c)
+{
+    if (r->first_ns != c->first_ns)
+        return r->first_ns < c->first_ns;
+    return r->input < c->first_input || (r->input == c->first_input && r->first_packet < c->first_packet);
+}
+
+static bool icmp_before(const struct flow_icmp *a, const struct flow_icmp *b)
+{
+    if (a->ts_ns != b->ts_ns)
+        return a->ts_ns < b->ts_ns;
+    return a->input < b->input || (a->input == b->input && a->packet_number < b->packet_number);
+}
+
+static int add_icmp(struct conversation *c, const struct flow_icmp *icmp)
+{
+    if (icmp->n_errors == 0)
+        return 0;
+    bool first = c->icmp == NULL;
+    if (first && (c->icmp = calloc(1, sizeof(*c->icmp))) == NULL)
+        return -ENOMEM;
+    c->errors_differ |= icmp->differ || (!first && (c->icmp->type != icmp->type || c->icmp->code != icmp->code || addr_compare(&c->icmp->sender, &icmp->sender) != 0));
+    uint64_t n = c->icmp->n_errors + icmp->n_errors;
+    bool     prohibits = policy_icmp_prohibits(icmp), kept_prohibits = !first && policy_icmp_prohibits(c->icmp);
+    if (first || (prohibits == kept_prohibits ? icmp_before(icmp, c->icmp) : prohibits))
+        *c->icmp = *icmp;
+    c->icmp->n_errors = n;
+    return 0;
+}
+
+/*
+ * TTLs of one side.  A RST at one end of the flow's range, apart from all else that this side sent, may be another's; where packets
+ * were seen twice around a router, only another initial value tells.
+ */
+static void add_ttls(struct conversation *c, const struct flow_record *r, enum outcome outcome, unsigned side)
+{
+    uint8_t low = r->ttl_min[side], high = r->ttl_max[side];
+    bool    reset = r->rst_ttl != 0 && r->rst_from_server_side == (side == 1);
+    bool    apart = reset && low != high && (r->rst_ttl == low || r->rst_ttl == high) &&
+                 (r->duplicates == 0 || ttl_initial(low) != ttl_initial(high));
+
+    if (r->packets[side] == 0)
+        return;
+    if (apart) {
+        ttl_range_add(&c->rst[side], r->rst_ttl);
+        ttl_range_add(&c->ttl[side], r->rst_ttl == low ? high : low);
+    } else if (reset && side == 1 && outcome == OUTCOME_REFUSED) {
+        ttl_range_add(&c->rst[side], r->rst_ttl);
+    } else if (outcome == OUTCOME_ESTABLISHED) {
+        ttl_range_add(&c->ttl[side], low);
+        ttl_range_add(&c->ttl[side], high);
+    }
+}
+
+int conversation_add(const struct conversation_limits *limits, struct conversation *c, const struct flow_record *r, const struct conversation_flow *f)
+{
+    if (c->flows == 0 || starts_before(r, c))
+        describe(c, r, f->query, f->app, f->judgement, f->is_reply);
+    add_counts(c, r);
+    add_ttls(c, r, f->outcome, 0);
+    add_ttls(c, r, f->outcome, 1);
+    c->n_summed += f->is_summed;
+    int rc = add_icmp(c, &r->icmp);
+    if (rc == 0)
+        rc = note_windows(limits, c, r);
+    return rc == 0 ? keep(limits, c, r) : rc;
+}
+
+static void take_description(struct conversation *a, const struct conversation *b)
+{
+    a->first_ns = b->first_ns;
+    a->first_input = b->first_input;
+    a->first_packet = b->first_packet;
+    a->tuple = b->tuple;
+    a->direction_known = b->direction_known;
+    a->group = b->group;
+    a->answers_group = b->answers_group;
+    a->media = b->media;
+    a->negotiated = b->negotiated;
+    a->judgement = b->judgement;
+    a->basis = b->basis;
+    a->is_reply = b->is_reply;
+    a->first_probes = b->first_probes;
+    a->app = b->app;
+    a->vlan = b->vlan;
+    a->parent = b->parent;
+    a->bind = b->bind;
+    a->no_parent = b->no_parent;
+}
+
+static bool begins_before(const struct conversation *a, const struct conversation *b)
+{
+    if (a->first_ns != b->first_ns)
+        return a->first_ns < b->first_ns;
+    return a->first_input < b->first_input || (a->first_input == b->first_input && a->first_packet < b->first_packet);
+}
+
+int conversation_absorb(const struct conversation_limits *limits, struct conversation *a, struct conversation *b)
+{
+    int rc;
+
+    if (begins_before(b, a))
+        take_description(a, b);
+    a->last_ns = b->last_ns > a->last_ns ? b->last_ns : a->last_ns;
+    a->flows += b->flows;
+    a->n_summed += b->n_summed;
+    a->payload += b->payload;
+    a->probes += b->probes;
+    a->unfinished += b->unfinished;
+    a->duplicates += b->duplicates;
+    a->unseen_bytes += b->unseen_bytes;
+    a->encap |= b->encap;
+    a->cut |= b->cut;
+    a->one_sided &= b->one_sided;
+    a->errors_differ |= b->errors_differ;
+    if (a->own.min == 0)
+        a->own = b->own;
+    for (unsigned i = 0; i < 2; i++) {
+        ttl_range_join(&a->ttl[i], &b->ttl[i]);
+        ttl_range_join(&a->rst[i], &b->rst[i]);
+        a->packets[i] += b->packets[i];
+        a->bytes[i] += b->bytes[i];
+        a->sent[i] |= b->sent[i];
+    }
+    join_extent(a, b);
+    a->client_port_low = b->client_port_low < a->client_port_low ? b->client_port_low : a->client_port_low;
+    a->client_port_high = b->client_port_high > a->client_port_high ? b->client_port_high : a->client_port_high;
+    rc = add_icmp(a, conversation_icmp(b));
+    for (size_t i = 0; rc == 0 && i < b->n_kept; i++)
+        rc = keep(limits, a, &b->kept[i]);
+    for (size_t i = 0; rc == 0 && b->windows != NULL && i < b->windows->n; i++)
+        rc = window_uses_add(a, &b->windows->items[i]);
+    free(b->kept);
+    free(b->icmp);
+    b->kept = NULL;
+    b->icmp = NULL;
+    b->n_kept = b->n_kept_allocated = 0;
+    free(b->windows);
+    b->windows = NULL;
+    return rc;
+}
