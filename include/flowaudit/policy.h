@@ -171,6 +171,25 @@ struct judgement {
  */
 void policy_judge(const struct policy *, const struct policy_query *, struct judgement *ret);
 void policy_judge_at(const struct policy *, const struct policy_ends *, const struct policy_query *, struct judgement *ret);
+
+/*
+ * Answers that were given before, for a caller that asks of very many flows: what was judged for hosts of the same roles, ports that the rows do not
+ * tell apart and the same content is not judged again.  The answers are those of the functions without a memo.
+ * Threads: one memo is one thread's.  Of fixed size (about 400 KiB); the policy must outlive it.
+ */
+struct policy_memo;
+struct policy_answer {
+    struct judgement judgement;
+    bool             one_way; /* the row is media's, or policy_one_way_at() in the direction that was judged */
+};
+int  policy_memo_new(const struct policy *, struct policy_memo **ret, struct err *reterr); /* 0 or -ENOMEM */
+void policy_memo_free(struct policy_memo *);
+/* As policy_judge_at() of this query with 'app', which stays where and as it is while the memo lives: its address stands for it.  The query's
+ * own 'app' is not looked at. */
+void policy_recall(struct policy_memo *, const struct policy_ends *, const struct policy_query *, const struct app *app, struct policy_answer *ret);
+/* As policy_expected(). */
+const char *const *policy_recall_expected(struct policy_memo *, const struct tuple *);
+
 /* How grave a finding is.  HIGH: wrong-protocol, unknown-host, misdropped, separated.  LOW: site.  MEDIUM: the others.  One step less
  * where a forbidden flow did not get through (SEVERITY_HIGH to MEDIUM, MEDIUM to LOW); NOTICE on an allowed flow. */
 enum severity policy_severity(const struct judgement *, enum outcome);

@@ -38,6 +38,7 @@ struct flow_state {
 struct shard {
     struct shard_options       options;
     const struct policy       *policy;
+    struct policy_memo        *memo;
     struct flow_table         *flows;
     struct classifier         *classifier;
     struct pinholes           *pinholes;
@@ -173,8 +174,8 @@ static void add_totals(const struct shard *s, struct part *part, const struct fl
 /* A record of a flow, judged, into a part. */
 static void fold(struct shard *s, struct part *part, struct flow_record *r, struct flow_state *state, const struct app_entry *app)
 {
-    struct policy_ends ends;
-    struct judgement   j;
+    struct policy_ends   ends;
+    struct policy_answer answer;
 
     policy_locate(s->policy, &r->tuple, &ends);
     settle_direction(s, r, &ends);
@@ -182,16 +183,16 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, stru
 
     struct policy_query q = {
         .tuple = r->tuple,
-        .app = r->app,
         .direction_known = direction_is_known(r),
         .sent = {r->packets[0] > 0, r->packets[1] > 0},
         .group = r->group,
     };
-    policy_judge_at(s->policy, &ends, &q, &j);
+    policy_recall(s->memo, &ends, &q, &app->app, &answer);
+
+    struct judgement j = answer.judgement;
     if (j.reversed) {
         /* The record speaks of the direction that was judged. */
         flow_record_swap(r);
-        policy_ends_swap(&ends);
         q.tuple = r->tuple;
         bool sent = q.sent[0];
         q.sent[0] = q.sent[1];
@@ -202,8 +203,7 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, stru
         j.reversed = false;
     }
     /* Nobody needs to answer what is sent to a group, nor media, whatever its port. */
-    bool         media = j.row != POLICY_NONE && policy_row(s->policy, j.row)->media;
-    enum outcome outcome = flow_record_outcome(r, r->group || media || policy_one_way_at(s->policy, &ends, &r->tuple));
+    enum outcome outcome = flow_record_outcome(r, r->group || answer.one_way);
     if (conversation_fold(part->conversations, r, &q, app, &j, outcome, state != NULL && state->is_reply) != 0)
         part->totals.n_flow_memory_lost++;
 }
@@ -272,7 +272,7 @@ static void begin_classification(struct shard *s, const struct flow_step *step, 
 
     state->begun = true;
     state->first_side = (uint8_t)step->side;
-    state->expected = s->options.survey ? learn_expected(s->policy, &t) : policy_expected(s->policy, &t);
+    state->expected = s->options.survey ? learn_expected(s->policy, &t) : policy_recall_expected(s->memo, &t);
     state->classify = classify_begin(s->classifier);
     if (state->classify != NULL)
         classify_set_owner(s->classifier, state->classify, state);
@@ -612,6 +612,8 @@ int shard_new(const struct shard_options *options, const struct policy *policy, 
     const char *const *names = policy_protocols(policy, &n_names);
     int                rc = hash_key_random(&s->hash_key, reterr);
     if (rc == 0)
+        rc = policy_memo_new(policy, &s->memo, reterr);
+    if (rc == 0)
         rc = flow_table_new(&s->options.flow, on_flow_end, s, &s->flows, reterr);
     if (rc == 0)
         rc = classifier_new(names, n_names, &s->classifier, reterr);
@@ -641,6 +643,7 @@ void shard_free(struct shard *s)
     part_free(s->ended);
     part_free(s->later);
     part_free(s->open);
+    policy_memo_free(s->memo);
     free(s->apps);
     free(s);
 }

@@ -8,8 +8,6 @@
 
 #include "private.h"
 
-#define FIRST_FREE_PORT 1024 /* lower ones are privileged: assigned to one service, and not taken for media or from a range */
-
 const struct port_range *row_port(const struct applied_row *a, uint8_t transport, uint16_t port)
 {
     for (size_t i = 0; i < a->n_ports; i++)
@@ -243,7 +241,7 @@ static uint32_t row_for_content(const struct policy *p, const struct way *w, con
             if ((w->distinct || !f->other) && f->row < best[f->key % 2] && satisfies(p, app, f->key / 2))
                 best[f->key % 2] = f->row;
         }
-    if (w->port >= FIRST_FREE_PORT && best[1] != POLICY_NONE)
+    if (w->port >= POLICY_FIRST_FREE_PORT && best[1] != POLICY_NONE)
         return best[1];
     return best[0] < best[1] ? best[0] : best[1];
 }
@@ -320,7 +318,7 @@ static bool is_media(const struct policy *p, const struct policy_query *q, const
     if (a->media != POLICY_NONE)
         return true;
     /* A client's ephemeral port may fall into the range by chance. */
-    return q->tuple.server_port >= FIRST_FREE_PORT && ask(p, back, &q->app).media != POLICY_NONE;
+    return q->tuple.server_port >= POLICY_FIRST_FREE_PORT && ask(p, back, &q->app).media != POLICY_NONE;
 }
 
 /* Each direction that carried packets is judged on its own; where nothing is known of packets, the forward one. */

@@ -288,6 +288,8 @@ const char *const *policy_expected_list(const struct policy *, const struct set2
 
 /* --- judging ------------------------------------------------------------------------------------------ */
 
+#define POLICY_FIRST_FREE_PORT 1024 /* lower ones are privileged: assigned to one service, and not taken for media or from a range */
+
 /* Who speaks to whom, in the direction that is asked about. */
 struct way {
     uint32_t             client, server;

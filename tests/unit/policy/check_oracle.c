@@ -234,6 +234,65 @@ static void check_sense(const struct policy_bed *bed, const struct policy_query 
     ck_assert_ptr_null(strstr(sentence, "{"));
 }
 
+/* Results of classification as a shard has them: each once. */
+struct apps {
+    struct app items[512];
+    size_t     n;
+};
+
+static const struct app *intern(struct apps *a, const struct app *app)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (memcmp(&a->items[i], app, sizeof(*app)) == 0)
+            return &a->items[i];
+    ck_assert_uint_lt(a->n, sizeof(a->items) / sizeof(a->items[0]));
+    a->items[a->n] = *app;
+    return &a->items[a->n++];
+}
+
+static void compare_recalled(const struct policy_bed *bed, struct policy_memo *memo, struct apps *apps, const struct policy_query *q, uint64_t seed)
+{
+    struct policy_ends   ends;
+    struct policy_answer answer;
+    struct judgement     j;
+
+    policy_locate(bed->policy, &q->tuple, &ends);
+    policy_judge_at(bed->policy, &ends, q, &j);
+    policy_recall(memo, &ends, q, intern(apps, &q->app), &answer);
+    const struct judgement *a = &answer.judgement;
+    bool same = a->verdict == j.verdict && a->kind == j.kind && a->severity == j.severity && a->confidence == j.confidence && a->row == j.row &&
+                a->client_host == j.client_host && a->server_host == j.server_host && a->reversed == j.reversed && a->back == j.back &&
+                a->ignored == j.ignored && a->option == j.option && a->parameter == j.parameter;
+    ck_assert_msg(same, "seed %llu: ports %u, %u: remembered %s %s %s, judged %s %s %s", (unsigned long long)seed, q->tuple.client_port,
+                  q->tuple.server_port, verdict_name(a->verdict), finding_kind_name(a->kind), policy_bed_row_id(bed->policy, a->row),
+                  verdict_name(j.verdict), finding_kind_name(j.kind), policy_bed_row_id(bed->policy, j.row));
+
+    struct tuple t = q->tuple;
+    if (j.reversed)
+        t = (struct tuple){q->tuple.server, q->tuple.client, q->tuple.server_port, q->tuple.client_port, q->tuple.transport};
+    bool media = j.row != POLICY_NONE && policy_row(bed->policy, j.row)->media;
+    ck_assert_msg(answer.one_way == (media || policy_one_way(bed->policy, &t)), "seed %llu: one way is remembered otherwise", (unsigned long long)seed);
+    ck_assert_msg(policy_recall_expected(memo, &q->tuple) == policy_expected(bed->policy, &q->tuple),
+                  "seed %llu: other protocols are remembered", (unsigned long long)seed);
+}
+
+/* The same question and those beside it, of other ports and of other hosts. */
+static void check_memo(struct dice *d, const struct policy_bed *bed, const struct ground *g, struct policy_memo *memo, struct apps *apps,
+                       const struct policy_query *given, uint64_t seed)
+{
+    struct policy_query q = *given;
+
+    for (unsigned i = 0; i < 8; i++) {
+        compare_recalled(bed, memo, apps, &q, seed);
+        if (i % 2 == 0)
+            q.tuple.client_port = dice_roll(d, 2) == 0 ? random_port(d, bed->matrix, bed->site) : (uint16_t)(q.tuple.client_port + 1);
+        else if (i % 4 == 1)
+            q.tuple.client = random_addr(d, g);
+        else
+            q.tuple.server_port = (uint16_t)(q.tuple.server_port + 1);
+    }
+}
+
 static void run_seed(const char *rules, const char *rules_text, uint64_t seed, struct spread *spread)
 {
     struct dice    d = {seed};
@@ -242,13 +301,21 @@ static void run_seed(const char *rules, const char *rules_text, uint64_t seed, s
     char          *site = random_site(&d, empty.matrix, &g);
     struct policy_bed     bed = policy_bed_of_rules(rules, site);
 
+    struct policy_memo *memo;
+    struct apps        *apps = calloc(1, sizeof(*apps));
+    ck_assert_ptr_nonnull(apps);
+    ck_assert_int_eq(policy_memo_new(bed.policy, &memo, NULL), 0);
     for (unsigned i = 0; i < N_FLOWS; i++) {
         struct policy_query q = random_query(&d, &bed, &g);
 
         compare(&bed, &q, seed, site, spread);
+        if (i % 4 == 0)
+            check_memo(&d, &bed, &g, memo, apps, &q, seed);
         if (i % 16 == 0)
             check_sense(&bed, &q);
     }
+    policy_memo_free(memo);
+    free(apps);
     policy_bed_free(&bed);
     policy_bed_free(&empty);
     free(site);

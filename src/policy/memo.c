@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers of the policy remembered: what is asked of a flow again and again between hosts of the same roles.
+ *
+ * An answer depends on the roles of both ends, on whether the site names them and tells them for two machines, on what became of the
+ * flow, on the content, and on the ports; of a port only on which ranges of rows hold it, so that all ports between two ends of ranges are
+ * one.  Two direct-mapped caches: a question that falls on the place of another takes it, and who aims at that makes himself dear, not wrong.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+
+#include "private.h"
+
+#define N_JUDGED_BITS 10
+#define N_EXPECTED_BITS 9
+#define N_PORTS (UINT16_MAX + 1)
+
+/* Compared as bytes: no padding. */
+struct question {
+    uint32_t    groups[2];
+    uint16_t    ports[2]; /* classes of the client's, the server's */
+    uint16_t    flags;
+    uint16_t    transport; /* 0: this place is empty */
+    const void *app;
+};
+
+struct judged {
+    struct question      question;
+    struct policy_answer answer;
+};
+
+struct expected {
+    struct question    question;
+    const char *const *names;
+};
+
+struct policy_memo {
+    const struct policy *policy;
+    struct judged        judged[1 << N_JUDGED_BITS];
+    struct expected      expected[1 << N_EXPECTED_BITS];
+    uint16_t             classes[2][N_PORTS]; /* TCP, UDP */
+};
+
+_Static_assert(sizeof(struct question) == 16 + sizeof(void *), "compared as bytes");
+
+enum {
+    ASKED_CLIENT_NAMED = 1 << 0,
+    ASKED_SERVER_NAMED = 1 << 1,
+    ASKED_DISTINCT = 1 << 2,
+    ASKED_IGNORED = 1 << 3,
+    ASKED_TO_ITSELF = 1 << 4,
+    ASKED_SAME_PORT = 1 << 5,
+    ASKED_DIRECTION = 1 << 6,
+    ASKED_CLIENT_SENT = 1 << 7,
+    ASKED_SERVER_SENT = 1 << 8,
+    ASKED_GROUP = 1 << 9,
+    ASKED_ANSWERS_GROUP = 1 << 10,
+    ASKED_MEDIA = 1 << 11,
+    ASKED_NEGOTIATED = 1 << 12,
+};
+
+/* --- classes of ports ------------------------------------------------------------------------------------ */
+
+static void number_ports(const struct policy *p, uint8_t transport, uint16_t ret[static N_PORTS])
+{
+    ret[POLICY_FIRST_FREE_PORT] = 1; /* 1: a class begins here */
+    for (size_t r = 0; r < p->matrix->n_rows; r++) {
+        for (size_t i = 0; i < p->rows[r].n_ports; i++) {
+            const struct port_range *range = &p->rows[r].ports[i];
+
+            if (range->transport != transport)
+                continue;
+            ret[range->low] = 1;
+            if (range->high < UINT16_MAX)
+                ret[range->high + 1] = 1;
+        }
+    }
+    uint16_t class = 0;
+    for (size_t port = 0; port < N_PORTS; port++)
+        ret[port] = class = (uint16_t)(class + ret[port]); /* port 0 needs no beginning: at most 65,536 classes */
+}
+
+int policy_memo_new(const struct policy *p, struct policy_memo **ret, struct err *reterr)
+{
+    struct policy_memo *m = calloc(1, sizeof(*m));
+
+    if (m == NULL)
+        return err_set(reterr, -ENOMEM, "no memory for answers of the policy");
+    m->policy = p;
+    number_ports(p, IPPROTO_TCP, m->classes[0]);
+    number_ports(p, IPPROTO_UDP, m->classes[1]);
+    *ret = m;
+    return 0;
+}
+
+void policy_memo_free(struct policy_memo *m)
+{
+    free(m);
+}
+
+/* --- questions --------------------------------------------------------------------------------------------- */
+
+static uint32_t group_of(const struct policy *p, uint32_t host)
+{
+    return host != POLICY_NONE ? p->hosts[host].group : 0;
+}
+
+static struct question ask_about(const struct policy_memo *m, const struct policy_ends *e, const struct tuple *t)
+{
+    const uint16_t *classes = m->classes[t->transport == IPPROTO_UDP];
+
+    return (struct question){
+        .groups = {group_of(m->policy, e->client), group_of(m->policy, e->server)},
+        .ports = {classes[t->client_port], classes[t->server_port]},
+        .transport = t->transport,
+    };
+}
+
+static uint16_t flags_of(const struct policy_ends *e, const struct policy_query *q)
+{
+    return (uint16_t)((e->client != POLICY_NONE ? ASKED_CLIENT_NAMED : 0) | (e->server != POLICY_NONE ? ASKED_SERVER_NAMED : 0) |
+                      (e->distinct ? ASKED_DISTINCT : 0) | (e->ignored ? ASKED_IGNORED : 0) |
+                      (addr_compare(&q->tuple.client, &q->tuple.server) == 0 ? ASKED_TO_ITSELF : 0) |
+                      (q->tuple.client_port == q->tuple.server_port ? ASKED_SAME_PORT : 0) | (q->direction_known ? ASKED_DIRECTION : 0) |
+                      (q->sent[0] ? ASKED_CLIENT_SENT : 0) | (q->sent[1] ? ASKED_SERVER_SENT : 0) | (q->group ? ASKED_GROUP : 0) |
+                      (q->answers_group ? ASKED_ANSWERS_GROUP : 0) | (q->media ? ASKED_MEDIA : 0) | (q->negotiated ? ASKED_NEGOTIATED : 0));
+}
+
+static size_t place_of(const struct question *q, unsigned bits)
+{
+    uint64_t words[3];
+
+    memcpy(words, q, sizeof(*q));
+    uint64_t h = words[0] * UINT64_C(0x9e3779b97f4a7c15) ^ words[1] * UINT64_C(0xc2b2ae3d27d4eb4f) ^ words[2] * UINT64_C(0x165667b19e3779f9);
+    return (size_t)((h ^ h >> 29) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - bits));
+}
+
+/* --- answers ------------------------------------------------------------------------------------------------- */
+
+static void judge(const struct policy *p, const struct policy_ends *ends, const struct policy_query *asked, const struct app *app,
+                  struct policy_answer *ret)
+{
+    struct policy_query q = *asked;
+    struct policy_ends  e = *ends;
+
+    q.app = *app;
+    policy_judge_at(p, ends, &q, &ret->judgement);
+    if (ret->judgement.reversed) {
+        q = query_turned(&q);
+        policy_ends_swap(&e);
+    }
+    uint32_t row = ret->judgement.row;
+
+    ret->one_way = (row != POLICY_NONE && p->rows[row].row->media) || policy_one_way_at(p, &e, &q.tuple);
+}
+
+void policy_recall(struct policy_memo *m, const struct policy_ends *ends, const struct policy_query *q, const struct app *app,
+                   struct policy_answer *ret)
+{
+    struct question question = ask_about(m, ends, &q->tuple);
+
+    question.flags = flags_of(ends, q);
+    question.app = app;
+
+    struct judged *at = &m->judged[place_of(&question, N_JUDGED_BITS)];
+    if (memcmp(&at->question, &question, sizeof(question)) != 0) {
+        judge(m->policy, ends, q, app, &at->answer);
+        at->question = question;
+    }
+    *ret = at->answer;
+    /* Of other hosts with the same roles. */
+    ret->judgement.client_host = ends->client;
+    ret->judgement.server_host = ends->server;
+}
+
+const char *const *policy_recall_expected(struct policy_memo *m, const struct tuple *t)
+{
+    struct policy_ends ends;
+
+    policy_locate(m->policy, t, &ends);
+
+    struct question  question = ask_about(m, &ends, t);
+    struct expected *at = &m->expected[place_of(&question, N_EXPECTED_BITS)];
+    if (memcmp(&at->question, &question, sizeof(question)) != 0) {
+        at->names = policy_expected(m->policy, t);
+        at->question = question;
+    }
+    return at->names;
+}
