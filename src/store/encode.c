@@ -7,6 +7,7 @@ static void flush(struct encoder *e)
 {
     digest_update(e->digest, e->buf, e->n);
     e->n = 0;
+    e->flushed = true;
 }
 
 static void put_bytes(struct encoder *e, const void *bytes, size_t size)
@@ -79,6 +80,17 @@ void encode_bytes(struct encoder *e, char type, const void *bytes, size_t size)
     if (size > 0 && bytes != NULL)
         put_bytes(e, bytes, size);
     put_bytes(e, ",", 1);
+}
+
+void encode_again(struct encoder *e, const char *encoded, size_t size)
+{
+    put_bytes(e, encoded, size);
+}
+
+void encode_flush(struct encoder *e)
+{
+    flush(e);
+    e->flushed = false;
 }
 
 void encode_row(struct encoder *e)

@@ -92,6 +92,8 @@ static void bind_text(struct bind *b, const char *text)
 
     if (text == NULL || text[0] == '\0') {
         bind_null(b);
+    } else if (feed_text_again(b->feed, text)) { /* what was clean then is so now */
+        return;
     } else if (text_is_plain(text, TEXT_LIMIT, &len)) {
         feed_text(b->feed, text, len);
     } else {

@@ -135,10 +135,8 @@ static void finalize(struct store *s)
         sqlite3_finalize(s->stmts[i]);
         s->stmts[i] = NULL;
     }
-    for (size_t i = 0; i < STORE_N_FEEDS; i++) {
-        sqlite3_finalize(s->feeds[i].stmt);
-        s->feeds[i].stmt = NULL;
-    }
+    for (size_t i = 0; i < STORE_N_FEEDS; i++)
+        feed_finalize(&s->feeds[i]);
 }
 
 void store_close(struct store *s)
