@@ -65,7 +65,8 @@ struct pinhole {
     uint16_t port;                /* never 0 */
     uint8_t transport;            /* IPPROTO_TCP or IPPROTO_UDP */
     bool addr_assumed;            /* none was stated (0.0.0.0 in a tower, a host name): 'addr' is the announcer's */
-    bool rtcp;                    /* the control port that goes with a media port */
+    bool rtcp;                    /* the control port that goes with a media port: by convention the one after it (RFC 3550, 11) */
+    bool rtcp_named;              /* no convention: it was named (a=rtcp, RFC 3605) */
     struct addr announcer;        /* source of the packet; for PINHOLE_RPC_BIND the server */
     struct addr requester;        /* the other end of the connection */
     char what[PINHOLE_WHAT_SIZE]; /* "DRSUAPI"; the UUID where it has no name here; "audio PCMU" */

@@ -21,6 +21,7 @@ struct finding {
     char                 *section, *sentence; /* owned; of findings that have neither (or their own) */
     const struct site_exception *exception;   /* that waives it, or NULL */
     const struct pinhole *promise;            /* a port that was negotiated and not used, with 'judgement', or NULL */
+    const struct pinhole *kept;               /* a promise of the same answer that was used, or NULL */
     struct judgement      judgement;
     const struct pinhole *bind;               /* of an interface that tells of the server's role, or NULL ... */
     const struct matrix_sign *sign;           /* ... and what it tells */
@@ -96,7 +97,7 @@ void audit_parent_text(const struct audit *, const struct pinhole *, char *buf, 
 /* merge.c: when all is judged: bounds the number of conversations, orders them by their first packet and gives them their ids. */
 int  audit_order(struct audit *, struct err *reterr);
 /* Ports that were negotiated outside the documented range, and that no conversation used. */
-typedef int promise_fn(struct audit *, const struct pinhole *, const struct judgement *);
+typedef int promise_fn(struct audit *, const struct pinhole *, const struct pinhole *kept, const struct judgement *);
 int audit_unused_promises(struct audit *, promise_fn *, struct err *reterr);
 /* expectations.c: what the document requires, by window or for all of the observation. */
 int  audit_expect(struct audit *, struct err *reterr);

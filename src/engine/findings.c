@@ -173,7 +173,7 @@ static void unused_exceptions(struct lint_aux *lint)
     }
 }
 
-static int promise_finding(struct audit *a, const struct pinhole *p, const struct judgement *j)
+static int promise_finding(struct audit *a, const struct pinhole *p, const struct pinhole *kept, const struct judgement *j)
 {
     struct finding *f = add_finding(a);
 
@@ -182,6 +182,7 @@ static int promise_finding(struct audit *a, const struct pinhole *p, const struc
     f->kind = j->kind;
     f->severity = policy_severity(j, OUTCOME_UNANSWERED);
     f->promise = p;
+    f->kept = kept;
     f->judgement = *j;
     f->first_ns = p->ts_ns;
     return 0;

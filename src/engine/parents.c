@@ -120,7 +120,13 @@ void audit_parent_text(const struct audit *a, const struct pinhole *p, char *buf
         return;
     buf += n;
     size -= (size_t)n;
-    static const char control[] = " control (named, or the port after the one that was named)";
+    /* What was named is the media's port, and the other follows from it: where nothing named it, that is what is said. */
+    bool        follows = p->rtcp && !p->rtcp_named;
+    const char *control = p->rtcp_named ? " control (RTCP)" : "";
+    uint16_t    port = (uint16_t)(p->port - follows);
+    char        rtcp[96] = "";
+    if (follows)
+        snprintf(rtcp, sizeof(rtcp), "; its control (RTCP) goes to the port after it, UDP %u, by convention (RFC 3550, 11)", p->port);
     named(a, &p->announcer, from, sizeof(from));
     named(a, &p->requester, to, sizeof(to));
     named(a, &p->addr, at, sizeof(at));
@@ -133,13 +139,13 @@ void audit_parent_text(const struct audit *a, const struct pinhole *p, char *buf
         snprintf(buf, size, "%s told %s that its objects are on %s %u of %s", from, to, transport, p->port, at);
         break;
     case PINHOLE_SCCP_START:
-        snprintf(buf, size, "%s told %s to send %s%s to %s %u of %s", from, to, p->what, p->rtcp ? control : "", transport, p->port, at);
+        snprintf(buf, size, "%s told %s to send %s%s to %s %u of %s%s", from, to, p->what, control, transport, port, at, rtcp);
         break;
     case PINHOLE_SCCP_START_ACK:
         snprintf(buf, size, "%s told %s that it sends %s from %s %u of %s", from, to, p->what, transport, p->port, at);
         break;
     default:
-        snprintf(buf, size, "%s told %s that it takes %s%s on %s %u of %s", from, to, p->what, p->rtcp ? control : "", transport, p->port, at);
+        snprintf(buf, size, "%s told %s that it takes %s%s on %s %u of %s%s", from, to, p->what, control, transport, port, at, rtcp);
         break;
     }
 }
@@ -202,6 +208,57 @@ static struct endpoint *gather_endpoints(const struct audit *a, size_t *ret_n)
     return all;
 }
 
+/* Promises that were kept, by the packet that made them: one answer may name several ports, of which the client needs one. */
+static int by_packet(const void *pa, const void *pb)
+{
+    const struct pinhole *a = *(const struct pinhole *const *)pa, *b = *(const struct pinhole *const *)pb;
+
+    if (a->input != b->input)
+        return a->input < b->input ? -1 : 1;
+    if (a->packet_number != b->packet_number)
+        return a->packet_number < b->packet_number ? -1 : 1;
+    return 0;
+}
+
+static int by_packet_and_place(const void *pa, const void *pb)
+{
+    const struct pinhole *a = *(const struct pinhole *const *)pa, *b = *(const struct pinhole *const *)pb;
+    int                   c = by_packet(pa, pb);
+
+    return c != 0 ? c : a < b ? -1 : a > b;
+}
+
+static bool is_used(const struct endpoint *used, size_t n, const struct pinhole *p)
+{
+    struct endpoint at = {p->addr, p->port, p->transport};
+
+    return n > 0 && bsearch(&at, used, n, sizeof(*used), by_endpoint) != NULL;
+}
+
+static const struct pinhole **gather_kept(const struct audit *a, const struct endpoint *used, size_t n_used, size_t *ret_n)
+{
+    const struct pinhole **all = calloc(a->announcements.n + 1, sizeof(const struct pinhole *));
+    size_t                 n = 0;
+
+    for (size_t i = 0; all != NULL && i < a->announcements.n; i++)
+        if (a->announcements.items[i].kind == PINHOLE_EPM_MAP && is_used(used, n_used, &a->announcements.items[i]))
+            all[n++] = &a->announcements.items[i];
+    if (n > 1)
+        qsort(all, n, sizeof(const struct pinhole *), by_packet_and_place);
+    *ret_n = n;
+    return all;
+}
+
+/* Another port that the same answer named, and that was used; or NULL. */
+static const struct pinhole *kept_instead(const struct pinhole *const *kept, size_t n, const struct pinhole *p)
+{
+    const struct pinhole *const *found = n > 0 ? bsearch(&p, kept, n, sizeof(const struct pinhole *), by_packet) : NULL;
+
+    while (found != NULL && found > kept && by_packet(found - 1, &p) == 0)
+        found--;
+    return found != NULL ? *found : NULL;
+}
+
 #define MAX_TOLD 64       /* how far back the same promise is looked for */
 #define MAX_PROMISES 1000 /* findings of promises that nobody used; a host that makes more is found by these */
 
@@ -218,26 +275,29 @@ static bool told_before(const struct audit *a, size_t i)
 
 int audit_unused_promises(struct audit *a, promise_fn *fn, struct err *reterr)
 {
-    size_t           n;
-    struct endpoint *used = gather_endpoints(a, &n);
-    int              rc = 0;
+    size_t                 n, n_kept = 0;
+    struct endpoint       *used = gather_endpoints(a, &n);
+    const struct pinhole **kept = used != NULL ? gather_kept(a, used, n, &n_kept) : NULL;
+    int                    rc = 0;
 
-    if (used == NULL)
+    if (kept == NULL) {
+        free(used);
         return err_set(reterr, -ENOMEM, "no memory for negotiated ports");
+    }
     for (size_t i = 0, n_told = 0; rc == 0 && i < a->announcements.n && n_told < MAX_PROMISES; i++) {
         const struct pinhole *p = &a->announcements.items[i];
-        struct endpoint       at = {p->addr, p->port, p->transport};
         struct judgement      j;
 
-        if (!is_negotiation(p) || (n > 0 && bsearch(&at, used, n, sizeof(*used), by_endpoint) != NULL) || told_before(a, i))
+        if (!is_negotiation(p) || is_used(used, n, p) || told_before(a, i))
             continue;
         struct policy_query q = query_of(p);
         policy_judge(a->policy, &q, &j);
         if (j.verdict == VERDICT_VIOLATION && j.kind == FINDING_WRONG_PORT) {
-            rc = fn(a, p, &j);
+            rc = fn(a, p, kept_instead(kept, n_kept, p), &j);
             n_told++;
         }
     }
+    free(kept);
     free(used);
     return rc;
 }

@@ -493,6 +493,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .unfinished = c->unfinished == c->flows && c->payload == 0,
                .unheard = c->unheard,
                .no_data = c->key.transport == IPPROTO_TCP && c->payload == 0,
+               .client_ports = {c->client_port_low, c->client_port_high},
                .icmp = c->icmp,
                .rst = c->rst[1],
                .own = c->own,
@@ -574,11 +575,14 @@ static void describe_promise(const struct audit *a, const struct finding *f, str
 {
     const struct pinhole    *p = f->promise;
     const struct matrix_row *row = policy_row(a->policy, f->judgement.row);
-    char                     parent[PARENT_SIZE], ports[128];
+    char                     parent[PARENT_SIZE], ports[128], kept[512] = "", at[256];
 
+    if (f->kept != NULL)
+        snprintf(kept, sizeof(kept), " The same answer also named %s %u of %s, to which a flow was seen.", f->kept->transport == IPPROTO_TCP ? "TCP" : "UDP", f->kept->port,
+                 audit_end_text(a, &f->kept->addr, at, sizeof(at)));
     audit_parent_text(a, p, parent, sizeof(parent));
-    snprintf(sentence, SENTENCE_SIZE, "A port outside the documented range was negotiated (%s), and no flow to it was seen. Row %s (%s, \"%s\") allows "
-             "%s only. Look at the range of ports that %s is set to use.", parent, row->id.text, row->service, row->section,
+    snprintf(sentence, SENTENCE_SIZE, "A port outside the documented range was negotiated (%s), and no flow to it was seen.%s Row %s (%s, \"%s\") allows "
+             "%s only. Look at the range of ports that %s is set to use.", parent, kept, row->id.text, row->service, row->section,
              policy_row_ports(a->policy, f->judgement.row, ports, sizeof(ports)), policy_host_name(a->policy, f->judgement.server_host));
     s->row_id = row->id.text;
     s->section = row->section;

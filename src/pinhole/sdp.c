@@ -128,7 +128,7 @@ static void name_media(const struct description *d, struct pinhole *hole)
 
 static void announce_control(const struct description *d, struct pinhole *hole)
 {
-    hole->rtcp = true;
+    hole->rtcp = hole->rtcp_named = true;
     hole->port = (uint16_t)d->control_port;
     if (d->control.kind == PLACE_STATED)
         hole->addr = d->control.addr;

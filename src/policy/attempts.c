@@ -124,6 +124,11 @@ void tally_note_elsewhere(struct tally *t, const struct expect_fact *f, const ch
 
 /* --- whom servers answer ------------------------------------------------------------------------------------ */
 
+uint8_t family_of(const struct tuple *t)
+{
+    return addr_is_ipv4(&t->client) ? FAMILY_4 : FAMILY_6;
+}
+
 static int by_service(const void *pa, const void *pb)
 {
     const struct service *a = pa, *b = pb;
@@ -144,9 +149,10 @@ void services_unite(struct services *s)
     if (s->n > 1)
         qsort(s->items, s->n, sizeof(*s->items), by_service);
     for (size_t i = 0; i < s->n; i++) {
-        if (kept > 0 && by_service(&s->items[kept - 1], &s->items[i]) == 0)
+        if (kept > 0 && by_service(&s->items[kept - 1], &s->items[i]) == 0) {
             s->items[kept - 1].flows += s->items[i].flows;
-        else
+            s->items[kept - 1].families |= s->items[i].families;
+        } else
             s->items[kept++] = s->items[i];
     }
     s->n = kept;
@@ -156,7 +162,7 @@ int services_note(struct services *s, const struct policy *p, const struct expec
 {
     const struct tuple *t = &f->query.tuple;
     struct service      item = {.server = policy_host(p, &t->server), .client = policy_host(p, &t->client), .port = t->server_port, .transport = t->transport,
-                                .flows = f->flows};
+                                .families = family_of(t), .flows = f->flows};
 
     /* SYN and ACK are an answer, whatever of the client is in the capture. */
     if ((f->outcome != OUTCOME_ESTABLISHED && f->unfinished == 0) || item.server == POLICY_NONE || !f->query.direction_known || f->query.group || f->query.answers_group)

@@ -152,6 +152,19 @@ const char *policy_row_ports(const struct policy *p, uint32_t row, char *buf, si
     return ports_text(&p->rows[row], buf, size);
 }
 
+/* A port that is wrong may be right in the end, and then a filter is in the way. */
+static void say_filter(struct text *t, const struct policy *p, const struct policy_facts *f)
+{
+    char sender[HOST_TEXT_SIZE];
+
+    if (f == NULL || f->outcome != OUTCOME_PROHIBITED)
+        return;
+    if (f->icmp != NULL && f->icmp->n_errors > 0)
+        say(t, " Should the port be right, look at what %s filters.", host_text(p, &f->icmp->sender, sender, sizeof(sender)));
+    else
+        say(t, " Should the port be right, look for what answers in the server's name on the way.");
+}
+
 static void say_media(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
     const struct applied_row *a = &p->rows[j->row];
@@ -171,8 +184,9 @@ static void say_media(struct text *t, const struct policy *p, const struct polic
 /* All rows that allow this content between the two, with their ports; the one that it is measured against comes first. */
 static void say_fitting_rows(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
-    struct way w = way_there(p, &q->tuple);
-    unsigned   n = 1;
+    const char *section = p->rows[j->row].row->section;
+    struct way  w = way_there(p, &q->tuple);
+    unsigned    n = 1;
 
     say_row(t, "Row", p->rows[j->row].row);
     say(t, " allows %s between these two on ", q->app.name);
@@ -186,14 +200,18 @@ static void say_fitting_rows(struct text *t, const struct policy *p, const struc
             say(t, ", and others on other ports");
             break;
         }
-        say_row(t, ", row", a->row);
+        if (strcmp(section, a->row->section) == 0)
+            say(t, ", row %s (%s, in the same section)", a->row->id.text, a->row->service);
+        else
+            say_row(t, ", row", a->row);
+        section = a->row->section;
         say(t, " on ");
         say_ports(t, a);
     }
     say(t, " only. ");
 }
 
-static void say_wrong_port(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+static void say_wrong_port(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j, const struct policy_facts *f)
 {
     const struct applied_row *a = &p->rows[j->row];
     char                      client[HOST_TEXT_SIZE], server[HOST_TEXT_SIZE];
@@ -209,6 +227,7 @@ static void say_wrong_port(struct text *t, const struct policy *p, const struct 
     }
     if (a->row->media) {
         say_media(t, p, q, j);
+        say_filter(t, p, f);
         return;
     }
     say_fitting_rows(t, p, q, j);
@@ -218,6 +237,7 @@ static void say_wrong_port(struct text *t, const struct policy *p, const struct 
         say(t, "Look at the ports, TCP or UDP, that %s is set to use.", server);
     else
         say(t, "Look at the ports, TCP or UDP, that %s and %s are set to use.", client, server);
+    say_filter(t, p, f);
 }
 
 static void say_wrong_protocol(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
@@ -297,7 +317,7 @@ static void say_wrong_server(struct text *t, const struct policy *p, const struc
     say_either(t, row->from_text);
     say(t, " to ");
     say_either(t, row->to_text);
-    say(t, " only, and this is to ");
+    say(t, " only, and %s ", q->sent[0] || !q->sent[1] ? "this is to" : "the server here is");
     say_roles(t, p, j->server_host);
     if (say_outside(t, p, q, j))
         return;
@@ -404,6 +424,37 @@ static void say_sections(struct text *t, const struct policy *p, const struct po
         say(t, "No section of it has traffic between these roles. ");
 }
 
+static bool has_port(const struct applied_row *a, uint8_t transport, uint16_t port)
+{
+    for (size_t i = 0; i < a->n_ports; i++)
+        if (a->ports[i].transport == transport && port >= a->ports[i].low && port <= a->ports[i].high)
+            return true;
+    return false;
+}
+
+/* A row that lets this client use the very port, of servers with another role: the site file may lack that role. */
+static void say_lacking_role(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+{
+    const struct set256 *from = &host_group(p, j->client_host)->roles, *to = &host_group(p, j->server_host)->roles;
+    char                 service[16];
+
+    if (j->back)
+        return;
+    for (uint32_t r = 0; r < p->matrix->n_rows; r++) {
+        const struct applied_row *a = &p->rows[r];
+
+        if (!a->enabled || a->row->media || row_has_range(a) || !sets_meet(from, &a->from) || sets_meet(to, &a->to) ||
+            !has_port(a, q->tuple.transport, q->tuple.server_port))
+            continue;
+        say(t, "On %s ", service_text(q->tuple.transport, q->tuple.server_port, service, sizeof(service)));
+        say_row(t, "row", a->row);
+        say(t, " lets %s reach ", policy_host_name(p, j->client_host));
+        say_either(t, a->row->to_text);
+        say(t, ", and %s has no such role in the site file. ", policy_host_name(p, j->server_host));
+        return;
+    }
+}
+
 static void say_no_row(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j, const struct policy_facts *f)
 {
     uint32_t           from = j->back ? j->server_host : j->client_host, to = j->back ? j->client_host : j->server_host;
@@ -416,6 +467,7 @@ static void say_no_row(struct text *t, const struct policy *p, const struct poli
     say_roles(t, p, to);
     say(t, " on %s. ", service_text(q->tuple.transport, j->back ? q->tuple.client_port : q->tuple.server_port, service, sizeof(service)));
     say_sections(t, p, q, j);
+    say_lacking_role(t, p, q, j);
     say(t, "Find out what on %s ", machine(p, from, sender, client, sizeof(client)));
     say_use(t, p, q, j, f);
     say(t, ", or correct the roles in the site file.");
@@ -440,7 +492,7 @@ static void say_kind(struct text *t, const struct policy *p, const struct policy
         say_wrong_role(t, p, q, j, f);
         break;
     case FINDING_WRONG_PORT:
-        say_wrong_port(t, p, q, j);
+        say_wrong_port(t, p, q, j, f);
         break;
     default:
         say_no_row(t, p, q, j, f);

@@ -72,7 +72,7 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
         snprintf(buf, size, "packets of %s to %s were captured and none the other way, though %s acted on some",
                  policy_host_name(x->p, hidden), client, policy_host_name(x->p, hidden));
     else if (coverage_is_one_sided(c))
-        snprintf(buf, size, "of %llu of %llu TCP sessions one direction is not in the capture", (unsigned long long)c->one_sided,
+        snprintf(buf, size, "%llu of %llu TCP sessions are in the capture with one direction only", (unsigned long long)c->one_sided,
                  (unsigned long long)c->sessions);
     else if (observed(c) < within)
         snprintf(buf, size, "the %s lasts %lld s%s, and the flow has %lld s to happen", x->window_ns > 0 ? "observed part of the window" : "observation",
@@ -190,6 +190,20 @@ static void add_host(const struct expector *x, uint32_t host, char *buf, size_t 
         add(buf, size, "%s (%s)", policy_host_name(x->p, host), policy_host_address(x->p, host));
 }
 
+/* " over IPv4 and IPv6": of a host that is told with one address of several. */
+static const char *families_text(const struct expector *x, uint32_t server, uint8_t families)
+{
+    struct addr told;
+
+    if (families == (FAMILY_4 | FAMILY_6))
+        return ", over IPv4 and IPv6";
+    if (server == POLICY_NONE || addr_parse(policy_host_address(x->p, server), &told) != 0)
+        return "";
+    if (addr_is_ipv4(&told))
+        return families == FAMILY_6 ? ", over IPv6" : "";
+    return families == FAMILY_4 ? ", over IPv4" : "";
+}
+
 /* ", while cache1 (192.0.2.1) answered app1 (192.0.2.2) on TCP 6379 12 times" */
 static void say_served(const struct expector *x, const struct service *s, char *what)
 {
@@ -202,6 +216,7 @@ static void say_served(const struct expector *x, const struct service *s, char *
     add(what, WHAT_SIZE, " on %s", service_text(s->transport, s->port, service, sizeof(service)));
     if (s->flows > 1)
         add(what, WHAT_SIZE, " %llu times", (unsigned long long)s->flows);
+    add(what, WHAT_SIZE, "%s", families_text(x, s->server, s->families));
 }
 
 /* A RST has the server's address, whoever sent it: its TTL may tell. */
@@ -347,7 +362,8 @@ static void say_unanswered(const struct expector *x, const struct tally *t, char
         if (x->window_ns == 0)
             add(what, WHAT_SIZE, ", though %s sent %llu packet%s in this capture", server, (unsigned long long)l->sent, l->sent == 1 ? "" : "s");
         else
-            add(what, WHAT_SIZE, ", though %s sent packets in that window", server);
+            add(what, WHAT_SIZE, l->sent > 1 ? ", though %s sent packets in that window (%llu in flows that began in it)" : ", though %s sent packets in that window", server,
+                (unsigned long long)l->sent);
         add(advice, ADVICE_SIZE, " Look at whether the service runs on %s, and at what drops packets on the way.", server);
     } else {
         add(advice, ADVICE_SIZE, " Look at whether the server is up, and at what drops packets on the way.");
@@ -381,9 +397,10 @@ static void say_failed(const struct expector *x, const struct tally *t, enum out
     }
     if (t->n[outcome] < t->attempts)
         snprintf(some, sizeof(some), "; %llu of them: ", (unsigned long long)t->n[outcome]);
-    snprintf(buf, size, "%s (%s) tried %s to %s %llu time%s%s%s. The document requires this flow (row %s, \"%s\").%s",
+    snprintf(buf, size, "%s (%s) tried %s to %s %llu time%s%s%s%s. The document requires this flow (row %s, \"%s\").%s",
              policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), service_of(x, t, service, sizeof(service)), servers,
-             (unsigned long long)t->attempts, t->attempts == 1 ? "" : "s", some, what, row->id.text, row->section, advice);
+             (unsigned long long)t->attempts, t->attempts == 1 ? "" : "s",
+             families_text(x, t->tried_server, t->families), some, what, row->id.text, row->section, advice);
 }
 
 /* --- silence --------------------------------------------------------------------------------------------------- */
@@ -410,7 +427,10 @@ static const char *sent_text(const struct expector *x, const struct tally *t, ch
 {
     const struct life *l = &expect_span(x, t->row)->lives[t->client];
 
-    if (x->window_ns > 0) /* a packet counts in the window in which its flow began */
+    /* A packet counts in the window in which its flow began; 1 stands for some of a flow that began before. */
+    if (x->window_ns > 0 && l->sent > 1)
+        snprintf(buf, size, "packets (%llu in flows that began in this window)", (unsigned long long)l->sent);
+    else if (x->window_ns > 0)
         snprintf(buf, size, "packets");
     else
         snprintf(buf, size, "%llu packet%s", (unsigned long long)l->sent, l->sent == 1 ? "" : "s");

@@ -30,7 +30,7 @@ struct point {
     uint16_t port;
     uint8_t  transport;
 };
-#define MOST_POINTS 6 /* kept: the first by their order */
+#define MOST_POINTS 16 /* kept: the first by their order */
 
 /* What the row speaks of, seen on a port that it does not have: the earliest. */
 struct elsewhere {
@@ -57,7 +57,7 @@ struct tally {
     int64_t          silent_ns;    /* of the first attempt without an answer */
     struct denial    denials[2];  /* refused, prohibited */
     struct denier   *deniers;     /* of both, sorted; NULL: none */
-    uint8_t          n_deniers, n_points;
+    uint8_t          n_deniers, n_points, families; /* of the attempts */
     bool             more_deniers, more_points;
     struct point     points[MOST_POINTS]; /* sorted: what met it, or where nothing did, what was tried */
     int64_t          seen_ns, seen_last_ns; /* of what met it */
@@ -74,11 +74,14 @@ struct life {
     uint64_t sent, received, sent_to_groups;
 };
 
+enum { FAMILY_4 = 1, FAMILY_6 = 2 };
+
 /* A server's port that answered a client: with how many flows. */
 struct service {
     uint32_t server, client; /* host entries; the client may be POLICY_NONE */
     uint16_t port;
     uint8_t  transport;
+    uint8_t  families; /* FAMILY_4, FAMILY_6: a host may have addresses of both, and is told with one */
     uint64_t flows;
 };
 struct services {
@@ -125,6 +128,7 @@ static inline const struct span *expect_span(const struct expector *x, uint32_t 
 }
 
 /* attempts.c: what is kept of one fact. */
+uint8_t family_of(const struct tuple *);
 int  services_note(struct services *, const struct policy *, const struct expect_fact *); /* 0 or -ENOMEM */
 void services_unite(struct services *);
 void tally_note(struct tally *, const struct expect_fact *, bool met, const struct point *);

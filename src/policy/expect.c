@@ -234,6 +234,7 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
         t->tried_server = server;
     }
     t->n[f->outcome] += f->flows;
+    t->families |= family_of(&f->query.tuple);
     t->attempts += f->flows;
     t->unfinished += f->unfinished;
     if (f->outcome == OUTCOME_UNANSWERED && f->first_ns < t->silent_ns)

@@ -6,6 +6,8 @@
 
 #include "private.h"
 
+#define EITHER_SIZE 512
+
 struct linter {
     const struct policy *p;
     policy_lint_fn      *fn;
@@ -60,15 +62,31 @@ static uint32_t *rows_that_want(const struct policy *p)
     return rows;
 }
 
+/* "a or b" of "a|b" */
+static const char *either_text(const char *names, char buf[static EITHER_SIZE])
+{
+    size_t len = 0;
+
+    for (const char *at = names; *at != '\0' && len < EITHER_SIZE - 5; at++) {
+        if (*at == '|')
+            len += (size_t)snprintf(buf + len, EITHER_SIZE - len, " or ");
+        else
+            buf[len++] = *at;
+    }
+    buf[len] = '\0';
+    return buf;
+}
+
 static void lint_list(const struct linter *l, uint32_t parameter, const struct matrix_row *row)
 {
     const struct matrix_parameter *m = &l->p->matrix->parameters[parameter];
+    char                           from[EITHER_SIZE], to[EITHER_SIZE];
 
     if (m->lost)
         tell_of(l, parameter, SEVERITY_NOTICE, row->section,
              "The table of ports of row %s (%s, \"%s\") is lost from the source, and the site lists no %s: flows from %s to %s that no other "
              "row allows are neither allowed nor violations. Find out these ports and list them under parameters in the site file.", row->id.text,
-             row->service, row->section, m->name.text, row->from_text, row->to_text);
+             row->service, row->section, m->name.text, either_text(row->from_text, from), either_text(row->to_text, to));
     else
         tell_of(l, parameter, SEVERITY_NOTICE, row->section, "The site lists no %s, so row %s (%s, \"%s\") allows nothing. List the ports under parameters in the site file.",
              m->name.text, row->id.text, row->service, row->section);
@@ -128,9 +146,10 @@ static void lint_rows(const struct linter *l)
             rows[n_told++] = rows[i];
     if (n_told > 0)
         qsort(rows, n_told, sizeof(const struct matrix_row *), by_place);
+    char to[EITHER_SIZE];
     for (size_t i = 0; i < n_told; i++)
         tell(l, SEVERITY_MEDIUM, rows[i]->section, "The document requires flows to %s (row %s, %s, \"%s\"), and no host of the site has that role. Name the host in the site file, or "
-             "say there under expect that the flow is on-demand.", rows[i]->to_text, rows[i]->id.text, rows[i]->service, rows[i]->section);
+             "say there under expect that the flow is on-demand.", either_text(rows[i]->to_text, to), rows[i]->id.text, rows[i]->service, rows[i]->section);
     free(rows);
 }
 

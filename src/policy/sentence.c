@@ -103,10 +103,30 @@ bool is_probe(const struct policy_query *q, const struct policy_facts *f)
     return q->direction_known && ((f->probe && f->outcome == OUTCOME_ESTABLISHED) || (f->unfinished && f->outcome == OUTCOME_ONE_WAY));
 }
 
-static void say_times(struct text *t, const struct policy_facts *f)
+/* Connections are made, or tried, so many times; of what is only sent a flow is many packets. */
+static void say_times(struct text *t, const struct policy_query *q, const struct policy_facts *f)
 {
-    if (f->flows > 1)
+    bool is_deed = q->tuple.transport == IPPROTO_TCP && q->direction_known && (f->outcome != OUTCOME_ONE_WAY || is_probe(q, f));
+
+    if (f->flows < 2)
+        return;
+    if (is_deed)
         say(t, " %llu times", (unsigned long long)f->flows);
+    else
+        say(t, " (%llu flows, %llu packets%s)", (unsigned long long)f->flows, (unsigned long long)f->packets, q->sent[0] && q->sent[1] ? " both ways" : "");
+}
+
+/* To which of its ports a server sent whose client is not in the capture: else findings of several of them could not be told apart. */
+static void say_client_ports(struct text *t, const struct policy_query *q, const struct policy_facts *f)
+{
+    const char *transport = q->tuple.transport == IPPROTO_TCP ? "TCP" : "UDP";
+
+    if (f->client_ports[0] == 0)
+        return;
+    if (f->client_ports[0] == f->client_ports[1])
+        say(t, " to its %s %u", transport, f->client_ports[0]);
+    else
+        say(t, " to ports of its from %s %u to %u", transport, f->client_ports[0], f->client_ports[1]);
 }
 
 static void say_who(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
@@ -118,9 +138,10 @@ static void say_who(struct text *t, const struct policy *p, const struct policy_
     service_text(q->tuple.transport, q->tuple.server_port, service, sizeof(service));
     if (is_probe(q, f))
         say(t, "%s probed %s of %s", client, service, server);
-    else if (q->sent[1] && !q->sent[0])
+    else if (q->sent[1] && !q->sent[0]) {
         say(t, "%s sent to %s from %s", server, client, service);
-    else if (q->direction_known)
+        say_client_ports(t, q, f);
+    } else if (q->direction_known)
         say(t, "%s %s %s on %s", client, deed(q, f), server, service);
     else if (q->sent[1])
         say(t, "%s and %s exchanged packets on %s of the latter", client, server, service);
@@ -233,7 +254,7 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
 static void say_event(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f, bool media)
 {
     say_who(t, p, q, f);
-    say_times(t, f);
+    say_times(t, q, f);
     say_content(t, &q->app);
     say_outcome(t, p, q, f, media);
     if (!q->direction_known)

@@ -234,7 +234,7 @@ static const struct {
      "nothing: an input could not be read to its end."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 10, 2, 0, false, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
-     "nothing: of 2 of 10 TCP sessions one direction is not in the capture."},
+     "nothing: 2 of 10 TCP sessions are in the capture with one direction only."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 2, false, 0, 10, 1, 0, false, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: 2 packets could not be judged."},

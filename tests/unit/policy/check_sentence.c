@@ -63,6 +63,12 @@ static const struct told cases[] = {
     {"10.0.1.1", "10.0.2.1", "udp/53", 0, "DNS", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on UDP 53, carrying DNS; it was answered. Row unity-dns (DNS, "
      "\"Network Traffic from Cisco Unity to a DNS Server\") allows it."},
+    {"10.0.1.1", "10.0.2.1", "udp/53", 0, "DNS", BOTH, OUTCOME_ESTABLISHED, 2, NULL,
+     "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on UDP 53 (2 flows, 4 packets both ways), carrying DNS; it was answered. Row unity-dns (DNS, "
+     "\"Network Traffic from Cisco Unity to a DNS Server\") allows it."},
+    {"10.0.1.1", "10.0.2.1", "udp/138", 138, NULL, 0, OUTCOME_ONE_WAY, 2, NULL,
+     "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on UDP 138 (2 flows, 4 packets); no packet the other way was seen. Row unity-dc-netbios "
+     "(NetBIOS, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
     {"10.0.1.1", "10.0.2.1", "udp/138", 138, NULL, 0, OUTCOME_ONE_WAY, 1, NULL,
      "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on UDP 138; no packet the other way was seen. Row unity-dc-netbios "
      "(NetBIOS, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
@@ -95,9 +101,8 @@ static const struct told cases[] = {
      "(subscriber-workstation). Look at what lets 198.51.100.7, an outside address, reach unity1: a filter, a forwarded port."},
     {"10.0.1.1", "10.0.3.1", "tcp/49157", 0, "DCE_RPC", BOTH, OUTCOME_ESTABLISHED, 1, "parameters: {exchange_static_ports: [1200, 1201-1204]}\n", "unity1 (10.0.1.1) connected to ex1 (10.0.3.1) on TCP 49157, carrying DCE_RPC. Row unity-exchange-dcom (DCOM RPC range after "
      "restriction, \"Network Traffic from Cisco Unity to the Partner Exchange Server\") allows DCE_RPC between these two on TCP and UDP "
-     "5000-5020, row unity-exchange-epm (WinRPC endpoint locator, \"Network Traffic from Cisco Unity to the Partner Exchange Server\") "
-     "on TCP 135, row unity-exchange-static (Exchange static ports (KB 270836), \"Network Traffic from Cisco Unity to the Partner "
-     "Exchange Server\") on TCP and UDP 1200, TCP and UDP 1201-1204 only. Look at the ports, TCP or UDP, that ex1 is set to use."},
+     "5000-5020, row unity-exchange-epm (WinRPC endpoint locator, in the same section) "
+     "on TCP 135, row unity-exchange-static (Exchange static ports (KB 270836), in the same section) on TCP and UDP 1200, TCP and UDP 1201-1204 only. Look at the ports, TCP or UDP, that ex1 is set to use."},
     {"10.0.9.7", "10.0.7.1", "tcp/80", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL, "phones (10.0.9.7) connected to admin (10.0.7.1) on TCP 80. The document does not speak of it."},
     {"10.0.1.1", "10.0.2.1", "tcp/853", 0, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 853. No row of the document lets unity1 (unity-primary) reach dc1 "
@@ -116,7 +121,7 @@ static const struct told cases[] = {
     {"10.0.1.1", "10.0.2.1", "tcp/49157", 0, "DCE_RPC", BOTH, OUTCOME_ESTABLISHED, 2, NULL,
      "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 49157 2 times, carrying DCE_RPC. Row unity-dc-dcom (DCOM RPC range after "
      "restriction, \"Network Traffic from Cisco Unity to a Domain Controller\") allows DCE_RPC between these two on TCP and UDP "
-     "5000-5020, row unity-dc-epm (WinRPC endpoint locator, \"Network Traffic from Cisco Unity to a Domain Controller\") on TCP 135 "
+     "5000-5020, row unity-dc-epm (WinRPC endpoint locator, in the same section) on TCP 135 "
      "only. Look at the ports, TCP or UDP, that dc1 is set to use."},
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, "SSH", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 389, carrying SSH. Row unity-dc-ldap (LDAP, \"Network "
@@ -222,6 +227,63 @@ START_TEST(exact_words)
 }
 END_TEST
 
+/* What a server sent to whom the capture does not show: findings that differ in the client's port can be told apart. */
+START_TEST(to_ports)
+{
+    static const struct {
+        uint16_t    ports[2];
+        const char *words;
+    } table[] = {
+        {{0, 0}, "dc2 (10.0.2.2) sent to unity1 (10.0.1.1) from TCP 389 (2 flows, 9 packets); "},
+        {{1130, 1130}, "dc2 (10.0.2.2) sent to unity1 (10.0.1.1) from TCP 389 to its TCP 1130 (2 flows, 9 packets); "},
+        {{1130, 1140}, "dc2 (10.0.2.2) sent to unity1 (10.0.1.1) from TCP 389 to ports of its from TCP 1130 to 1140 (2 flows, 9 packets); "},
+    };
+    struct policy_bed   bed = policy_bed_of_rules(UNITY_MATRIX, HOSTS);
+    struct policy_query q = policy_bed_query("10.0.1.1", "10.0.2.2", "tcp/389");
+    struct judgement    j;
+    char                text[1024];
+
+    q.sent[0] = false;
+    q.sent[1] = true;
+    policy_judge(bed.policy, &q, &j);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct policy_facts facts = {.outcome = OUTCOME_ONE_WAY, .flows = 2, .packets = 9, .client_ports = {table[i].ports[0], table[i].ports[1]}};
+
+        policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+        ck_assert_msg(strncmp(text, table[i].words, strlen(table[i].words)) == 0, "%s", text);
+        ck_assert_msg(strstr(text, " only, and the server here is dc2 (") != NULL, "%s", text);
+    }
+    policy_bed_free(&bed);
+}
+END_TEST
+
+/* A port that is wrong, and a filter that is in the way of it. */
+START_TEST(wrong_and_prohibited)
+{
+    struct flow_icmp    icmp = {.n_errors = 1, .type = 3, .code = 10};
+    struct policy_facts facts = {.outcome = OUTCOME_PROHIBITED, .flows = 1, .packets = 1, .icmp = &icmp};
+    struct policy_bed   bed = policy_bed_of_rules(UNITY_MATRIX, HOSTS);
+    struct policy_query q = policy_bed_query("10.0.1.1", "10.0.2.1", "tcp/49157");
+    struct judgement    j;
+    char                text[1024];
+
+    q.app.basis = APP_CONTENT;
+    q.app.contradicts = true;
+    snprintf(q.app.name, sizeof(q.app.name), "DCE_RPC");
+    ck_assert_int_eq(addr_parse("10.0.0.254", &icmp.sender), 0);
+    policy_judge(bed.policy, &q, &j);
+    policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_msg(strstr(text, "that dc1 is set to use. Should the port be right, look at what 10.0.0.254 filters.") != NULL, "%s", text);
+    facts.icmp = NULL;
+    policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_msg(strstr(text, "Should the port be right, look for what answers in the server's name on the way.") != NULL, "%s", text);
+    facts.outcome = OUTCOME_ESTABLISHED;
+    policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_msg(strstr(text, "Should the port") == NULL, "%s", text);
+    policy_bed_free(&bed);
+}
+END_TEST
+
 /* Who stopped it, in words. */
 START_TEST(stopped)
 {
@@ -315,6 +377,8 @@ Suite *suite_policy_sentence(void)
 
     tcase_add_loop_test(t, exact_words, 0, (int)(sizeof(cases) / sizeof(cases[0])));
     tcase_add_test(t, stopped);
+    tcase_add_test(t, to_ports);
+    tcase_add_test(t, wrong_and_prohibited);
     tcase_add_test(t, explain_words);
     suite_add_tcase(s, t);
     return s;

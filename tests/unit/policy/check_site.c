@@ -138,6 +138,10 @@ START_TEST(lint_lists)
     ck_assert_ptr_nonnull(strstr(text, "the site lists no unity_workstation_ports"));
     ck_assert_ptr_null(strstr(text, "viewmail_ports")); /* the option is off */
     free(text);
+    text = linted(UNITY_MATRIX, PAIR "  ex1: {addresses: [10.0.3.1], roles: [exchange-mailbox]}\n", 0);
+    ck_assert_ptr_nonnull(strstr(text, "The document requires flows to gc-monitored or gc-mapi (row "));
+    ck_assert_ptr_null(strchr(text, '|'));
+    free(text);
     text = linted(UNITY_MATRIX, PAIR, 0); /* nobody at the other end needs a list */
     ck_assert_ptr_null(strstr(text, "exchange_static_ports"));
     free(text);
