@@ -24,17 +24,21 @@ run_cppcheck() {
 		--suppress=memleak:src/report/diff_site.c --error-exitcode=1
 }
 
+# Which warnings are no faults, and why, is in tools/analyse.known.
 run_tidy() {
 	CC=clang build_in build-clang -Dtests=disabled
-	run-clang-tidy -quiet -p build-clang "$PWD/src/" -checks='-*,clang-analyzer-*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier,-bugprone-narrowing-conversions,-bugprone-implicit-widening-of-multiplication-result,-bugprone-branch-clone,-bugprone-macro-parentheses,-bugprone-assignment-in-if-condition,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling' 2>/dev/null |
-		grep 'warning:' | sort -u
+	run-clang-tidy -quiet -p build-clang "$PWD/src/" -checks='-*,clang-analyzer-*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier,-bugprone-narrowing-conversions,-bugprone-implicit-widening-of-multiplication-result,-bugprone-branch-clone,-bugprone-macro-parentheses,-bugprone-assignment-in-if-condition,-clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling' \
+		>"$scratch/tidy" 2>"$scratch/tidy.errors" || ! grep -q 'error:' "$scratch/tidy" "$scratch/tidy.errors" || {
+		grep 'error:' "$scratch/tidy" "$scratch/tidy.errors"
+		return 1
+	}
+	sed 's/\x1b\[[0-9;]*m//g' "$scratch/tidy" | python3 tools/analyse_known.py tidy
 }
 
-# gcc 12's analyser loses what a structure owns: its leaks and null pointers are to be read, not to be obeyed.
 run_analyzer() {
 	rm -rf build-analyse
 	CCACHE_DISABLE=1 build_in build-analyse -Dtests=disabled -Dwerror=false -Dc_args=-fanalyzer
-	grep -o '^.*Wanalyzer.*' build-analyse/build.log | sort -u
+	python3 tools/analyse_known.py analyzer <build-analyse/build.log
 }
 
 run_asan() {

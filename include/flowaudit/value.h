@@ -11,6 +11,12 @@
 
 #include "flowaudit/addr.h"
 
+/* The time 'length_ns' (0 or more) after 'ns'; captures have times up to the last moment that there is, which is then the answer. */
+static inline int64_t ns_after(int64_t ns, int64_t length_ns)
+{
+    return ns > INT64_MAX - length_ns ? INT64_MAX : ns + length_ns;
+}
+
 /* The two ends of a flow with the server's side told from the client's. */
 struct tuple {
     struct addr client, server;

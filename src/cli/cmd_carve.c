@@ -81,6 +81,9 @@ static int carve(const struct carve_options *o, const struct selection *s, struc
     snprintf(title, sizeof(title), "finding %lld (%s, %s): %.150s", (long long)s->finding_id, s->kind, s->severity, s->ends);
     FILE *f = open_memstream(&comment, &size);
     if (f == NULL || beside == NULL) {
+        if (f != NULL)
+            fclose(f);
+        free(comment);
         free(beside);
         return err_set(reterr, -ENOMEM, "no memory");
     }

@@ -393,7 +393,7 @@ static const char *lasting_name(const char *name, const struct matrix *m)
 static int learn(const struct request *r, const struct matrix *m, const struct policy *policy)
 {
     struct feed feed = {0};
-    struct engine_survey survey;
+    struct engine_survey survey = {0};
     const struct learn_result *result = NULL;
     int status = EXIT_NOTHING, rc = learner_new(policy, &feed.learner, &feed.err);
 

@@ -59,9 +59,9 @@ static int begin(const struct request *r, struct store *store, int64_t *ret_run,
 {
     static const char sql[] = "SELECT site_name, site_file, site_text, site_sha256, matrix_id, matrix_title, matrix_text, matrix_sha256, options"
                               " FROM runs WHERE run_id = ?1";
-    struct cursor *c;
+    struct cursor *c = NULL;
     char          *command = command_of(r);
-    const char    *text[R_N];
+    const char    *text[R_N] = {NULL};
     int            rc = command == NULL ? err_set(err, -ENOMEM, "no memory")
                                         : reader_query(r->sources[0].reader, sql, &r->sources[0].run_id, 1, &c, err);
 
@@ -83,10 +83,10 @@ static int begin(const struct request *r, struct store *store, int64_t *ret_run,
             .options_json = text[R_OPTIONS],
         };
         rc = store_begin_run(store, &run, ret_run, err);
-        cursor_free(c);
     } else if (rc == 0 && command != NULL) {
         rc = err_set(err, -EINVAL, "%s: the record has no run %lld", r->sources[0].name, (long long)r->sources[0].run_id);
     }
+    cursor_free(c);
     free(command);
     return rc;
 }

@@ -62,6 +62,11 @@ static int compare_endpoint(const struct pinhole *p, const struct addr *addr, ui
     return (p->transport > transport) - (p->transport < transport);
 }
 
+static bool is_bind(const struct pinhole *p)
+{
+    return p->kind == PINHOLE_RPC_BIND;
+}
+
 static int by_endpoint(const void *pa, const void *pb)
 {
     const struct pinhole *a = pa, *b = pb;
@@ -69,6 +74,8 @@ static int by_endpoint(const void *pa, const void *pb)
 
     if (c != 0)
         return c;
+    if (is_bind(a) != is_bind(b))
+        return is_bind(a) ? 1 : -1;
     if (a->ts_ns != b->ts_ns)
         return a->ts_ns < b->ts_ns ? -1 : 1;
     if (a->input != b->input)
@@ -86,15 +93,20 @@ void announcements_sort(struct announcements *all)
         qsort(all->items, all->n, sizeof(*all->items), by_endpoint);
 }
 
-/* The first entry of this endpoint, or where it would be. */
-static size_t first_of(const struct announcements *all, const struct addr *addr, uint16_t port, uint8_t transport)
+/* The first entry that is not before this one in the order of by_endpoint(): of the endpoint, whether it is a bind, and its time.  A host may
+ * promise one port as often as it likes, so that nothing here looks at one promise after the other. */
+static size_t first_of(const struct announcements *all, const struct addr *addr, uint16_t port, uint8_t transport, bool bind, int64_t ts_ns)
 {
     size_t low = 0, high = all->n;
 
     while (low < high) {
-        size_t mid = low + (high - low) / 2;
+        size_t                mid = low + (high - low) / 2;
+        const struct pinhole *p = &all->items[mid];
+        int                   c = compare_endpoint(p, addr, port, transport);
 
-        if (compare_endpoint(&all->items[mid], addr, port, transport) < 0)
+        if (c == 0)
+            c = is_bind(p) != bind ? (is_bind(p) ? 1 : -1) : p->ts_ns < ts_ns ? -1 : 0;
+        if (c < 0)
             low = mid + 1;
         else
             high = mid;
@@ -104,28 +116,23 @@ static size_t first_of(const struct announcements *all, const struct addr *addr,
 
 const struct pinhole *announcements_find(const struct announcements *all, const struct addr *addr, uint16_t port, uint8_t transport, int64_t at_ns)
 {
-    const struct pinhole *best = NULL;
+    size_t                after = at_ns < INT64_MAX ? first_of(all, addr, port, transport, false, at_ns + 1) : first_of(all, addr, port, transport, true, INT64_MIN);
+    const struct pinhole *p = after > 0 ? &all->items[after - 1] : NULL;
 
-    for (size_t i = first_of(all, addr, port, transport); i < all->n && compare_endpoint(&all->items[i], addr, port, transport) == 0; i++) {
-        const struct pinhole *p = &all->items[i];
-
-        if (p->kind == PINHOLE_RPC_BIND)
-            continue;
-        if (p->ts_ns > at_ns + EARLY_NS)
-            break;
-        /* One that was made before the flow began is preferred to one that came a moment after. */
-        if (best == NULL || p->ts_ns <= at_ns)
-            best = p;
-    }
-    return best;
+    /* One that was made before the flow began is preferred to one that came a moment after. */
+    if (p != NULL && compare_endpoint(p, addr, port, transport) == 0 && !is_bind(p))
+        return p;
+    p = after < all->n ? &all->items[after] : NULL;
+    if (p == NULL || compare_endpoint(p, addr, port, transport) != 0 || is_bind(p) || p->ts_ns - EARLY_NS > at_ns)
+        return NULL;
+    return p;
 }
 
 const struct pinhole *announcements_bind(const struct announcements *all, const struct addr *addr, uint16_t port)
 {
-    for (size_t i = first_of(all, addr, port, IPPROTO_TCP); i < all->n && compare_endpoint(&all->items[i], addr, port, IPPROTO_TCP) == 0; i++)
-        if (all->items[i].kind == PINHOLE_RPC_BIND)
-            return &all->items[i];
-    return NULL;
+    size_t i = first_of(all, addr, port, IPPROTO_TCP, true, INT64_MIN);
+
+    return i < all->n && compare_endpoint(&all->items[i], addr, port, IPPROTO_TCP) == 0 && is_bind(&all->items[i]) ? &all->items[i] : NULL;
 }
 
 void announcements_clear(struct announcements *all)

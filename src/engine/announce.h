@@ -22,7 +22,7 @@ struct announcements {
 void announcements_add(struct announcements *, const struct pinhole *);
 /* All of 'from' into 'to', and 'from' is empty; -ENOMEM: both are as they were. */
 int  announcements_merge(struct announcements *to, struct announcements *from);
-/* By address, port, transport, time: before the first look-up. */
+/* By address, port, transport, binds last, time: before the first look-up. */
 void announcements_sort(struct announcements *);
 /* The latest promise of this endpoint that was made by 'at_ns' (or a moment later: the media of an early answer may come before the
  * message that names its port).  NULL: none. */

@@ -119,7 +119,7 @@ static void note_stretch(struct audit *a, const struct capture_stats *stats)
 {
     struct stretch *last = a->n_stretches > 0 ? &a->stretches[a->n_stretches - 1] : NULL;
 
-    if (last == NULL || stats->first_ns > last->last_ns + HOLE_NS)
+    if (last == NULL || stats->first_ns - HOLE_NS > last->last_ns)
         a->stretches[a->n_stretches++] = (struct stretch){stats->first_ns, stats->last_ns};
     else if (stats->last_ns > last->last_ns)
         last->last_ns = stats->last_ns;

@@ -231,7 +231,7 @@ static int gather_sightings(const struct audit *a, struct sweep *s)
 
 static void feed_window(const struct audit *a, struct expector *x, struct sweep *s, int64_t window)
 {
-    int64_t start_ns = window * a->options->window_ns;
+    int64_t start_ns = window * a->options->window_ns, end_ns = ns_after(start_ns, a->options->window_ns);
     size_t  kept = 0;
 
     while (s->next_use < s->n_uses && s->uses[s->next_use].w->first <= window)
@@ -243,7 +243,7 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
         if (fact_of(u->c, &fact)) {
             fact.flows = u->w->flows;
             fact.first_ns = u->w->first_ns > start_ns ? u->w->first_ns : start_ns;
-            fact.last_ns = u->w->last_ns < start_ns + a->options->window_ns ? u->w->last_ns : start_ns + a->options->window_ns - 1;
+            fact.last_ns = u->w->last_ns < end_ns ? u->w->last_ns : end_ns - 1;
             fact.first_packet = u->w->first_packet;
             fact.input = u->w->input;
             expector_conversation(x, &fact);
@@ -298,7 +298,7 @@ static int expect_windows(struct audit *a, struct expector *x, struct sweep *s, 
         last = first + MOST_WINDOWS - 1;
     }
     for (int64_t w = first; rc == 0 && w <= last; w++) {
-        struct expect_window window = {.start_ns = w * length, .end_ns = (w + 1) * length, .last = w == last};
+        struct expect_window window = {.start_ns = w * length, .end_ns = ns_after(w * length, length), .last = w == last};
         struct coverage      c = coverage_of(a, &window);
 
         feed_window(a, x, s, w);

@@ -257,6 +257,7 @@ static int evaluate(struct recording *r, struct audit *a, struct part *copy, str
         make_coverage(r, a);
         rc = audit_conclude(a, reterr);
     }
+    r->announcements = a->announcements; /* what joined them may have moved them */
     return rc;
 }
 

@@ -190,8 +190,8 @@ void flow_detail_continue(struct flow_table *t, struct flow *f, const struct pac
     t->end_fn(t->aux, &record, d->ext);
 
     d->first_ns = f->last_ns = p->ts_ns;
-    d->first_number = (uint32_t)p->number;
-    f->number_high = (uint8_t)(p->number >> 32);
+    d->first_number = (uint32_t)flow_packet_number(p);
+    f->number_high = (uint8_t)(flow_packet_number(p) >> 32);
     f->input = p->input;
     for (unsigned side = 0; side < 2; side++) {
         f->packets[side] = d->packets_high[side] = 0;

@@ -101,6 +101,13 @@ struct flow_detail {
     uint64_t ext[]; /* options.ext_size bytes */
 };
 
+/* A flow has 40 bits for the number of its first packet: those of later ones all are the last of these. */
+#define FLOW_NUMBER_MAX ((UINT64_C(1) << 40) - 1)
+static inline uint64_t flow_packet_number(const struct packet *p)
+{
+    return p->number < FLOW_NUMBER_MAX ? p->number : FLOW_NUMBER_MAX;
+}
+
 struct flow_key {
     const uint8_t *addr[2]; /* 4 or 16 bytes, smaller end first */
     uint16_t       port[2];

@@ -272,10 +272,10 @@ static void fill(struct flow *f, const struct flow_key *key, unsigned side, cons
         .watch = 1,
         .state = (uint16_t)state,
         .first_ttl = s.ttl,
-        .number_high = (uint8_t)(p->number >> 32),
+        .number_high = (uint8_t)(flow_packet_number(p) >> 32),
         .input = p->input,
         .first_vlan = s.vlan,
-        .one = {s.wire_len, s.payload, s.seq, s.ack, (uint32_t)p->number, s.ip_id, s.encap},
+        .one = {s.wire_len, s.payload, s.seq, s.ack, (uint32_t)flow_packet_number(p), s.ip_id, s.encap},
     };
     f->packets[side] = 1;
     f->tcp_flags[side] = s.tcp_flags;

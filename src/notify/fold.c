@@ -79,15 +79,13 @@ static struct group *slot_of(const struct folds *f, uint64_t hash)
 
 static void unlink_fold(struct folds *f, struct fold *fold)
 {
-    struct fold **link = &f->first;
-
     if (fold == NULL)
         return;
-    while (*link != fold)
-        link = &(*link)->next;
-    *link = fold->next;
-    if (f->last == &fold->next)
-        f->last = link;
+    *fold->link = fold->next;
+    if (fold->next != NULL)
+        fold->next->link = fold->link;
+    else
+        f->last = fold->link;
     free_fold(fold);
 }
 
@@ -211,6 +209,7 @@ struct fold *folds_find(struct folds *f, uint64_t place, const struct notify_fin
     fold->severity = severity_of(n->finding);
     fold->run_id = n->run_id;
     fold->finding_id = n->finding->finding_id;
+    fold->link = f->last;
     *f->last = g->fold = fold;
     f->last = &fold->next;
     return fold;

@@ -18,7 +18,7 @@ struct folds;
 
 /* Many findings as one. */
 struct fold {
-    struct fold  *next; /* of all, in the order in which they began */
+    struct fold  *next, **link; /* of all, in the order in which they began; what points to this one */
     uint64_t      hash; /* whose it is */
     struct kept  *example;
     int64_t       run_id;

@@ -27,7 +27,7 @@ static void put_token(struct out *out, const char *text, size_t most)
 {
     if (text == NULL || *text == '\0')
         text = "-";
-    for (size_t i = 0; text[i] != '\0' && i < most; i++)
+    for (size_t i = 0; i < most && text[i] != '\0'; i++)
         out_bytes(out, text[i] > 32 && text[i] < 127 ? text + i : "_", 1);
 }
 

@@ -117,7 +117,7 @@ static bool note_fragment(struct packet *pkt, uint32_t id, uint32_t offset, bool
     pkt->fragment_more = more;
     if (offset == 0 && more)
         pkt->flags |= PACKET_FIRST_FRAGMENT;
-    return offset + wire_len <= LARGEST_DATAGRAM;
+    return wire_len <= LARGEST_DATAGRAM - offset; /* a length of 32 bits, an offset of 16 */
 }
 
 enum packet_result ipv4_decode(struct cursor *c, struct packet *pkt)

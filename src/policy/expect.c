@@ -405,7 +405,7 @@ static void join_coverage(struct coverage *a, const struct coverage *b)
 
 static bool span_ends(const struct span *s, const struct expect_window *w)
 {
-    return w->last || (s->length_ns > 0 && w->end_ns >= s->start_ns + s->length_ns);
+    return w->last || (s->length_ns > 0 && w->end_ns >= ns_after(s->start_ns, s->length_ns));
 }
 
 static void extend_spans(struct expector *x, const struct expect_window *w, const struct coverage *c)
@@ -447,7 +447,7 @@ static int conclude_tally(struct expector *x, const struct tally *t, const struc
         .seen_input = t->seen_input,
         .advice_at = advice_at,
         .window_start_ns = s->start_ns,
-        .window_end_ns = s->length_ns > 0 ? s->start_ns + s->length_ns : w->end_ns,
+        .window_end_ns = s->length_ns > 0 ? ns_after(s->start_ns, s->length_ns) : w->end_ns,
     };
     return ret->reason != NULL ? 0 : -ENOMEM;
 }

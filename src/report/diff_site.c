@@ -37,6 +37,19 @@ static int add_change(struct report_diff *d, enum diff_change_kind kind, const c
     return 0;
 }
 
+/* NULL: not there.  A copy that cannot be made must not look like that. */
+static int add_copies(struct report_diff *d, enum diff_change_kind kind, const char *name, const char *was, const char *is)
+{
+    char *copies[2] = {was != NULL ? strdup(was) : NULL, is != NULL ? strdup(is) : NULL};
+
+    if ((was != NULL && copies[0] == NULL) || (is != NULL && copies[1] == NULL)) {
+        free(copies[0]);
+        free(copies[1]);
+        return -ENOMEM;
+    }
+    return add_change(d, kind, name, copies[0], copies[1]);
+}
+
 /* --- the parts of a site, each a list of names with a text ------------------------------------------------------------- */
 
 typedef size_t count_fn(const struct site *);
@@ -226,18 +239,24 @@ static int compare_part(struct report_diff *d, const struct part *part)
                 free(theirs);
                 continue;
             }
-            rc = failed ? -ENOMEM : add_change(d, part->kind, name, side == 0 ? mine : theirs, side == 0 ? theirs : mine);
+            if (failed) {
+                free(mine);
+                free(theirs);
+                return -ENOMEM;
+            }
+            rc = add_change(d, part->kind, name, side == 0 ? mine : theirs, side == 0 ? theirs : mine);
         }
     }
     return rc;
 }
 
-static char *seconds(int64_t ns)
+static int compare_within(struct report_diff *d)
 {
-    char text[32];
+    char texts[2][32]; /* a 64-bit number and its unit */
 
-    snprintf(text, sizeof(text), "%" PRId64 " s", ns / 1000000000);
-    return strdup(text);
+    for (int side = 0; side < 2; side++)
+        snprintf(texts[side], sizeof(texts[side]), "%" PRId64 " s", d->side[side].site->within_ns / 1000000000);
+    return add_copies(d, CHANGE_WITHIN, "within", texts[0], texts[1]);
 }
 
 static int compare_sites(struct report_diff *d)
@@ -248,11 +267,11 @@ static int compare_sites(struct report_diff *d)
     if (strcmp(old->site_sha256, new->site_sha256) == 0)
         return 0;
     if (old->site == NULL || new->site == NULL)
-        return add_change(d, CHANGE_TEXT, "text", strdup(old->site_sha256), strdup(new->site_sha256));
+        return add_copies(d, CHANGE_TEXT, "text", old->site_sha256, new->site_sha256);
     for (size_t i = 0; rc == 0 && i < sizeof(parts) / sizeof(parts[0]); i++)
         rc = compare_part(d, &parts[i]);
     if (rc == 0)
-        rc = add_change(d, CHANGE_WITHIN, "within", seconds(old->site->within_ns), seconds(new->site->within_ns));
+        rc = compare_within(d);
     return rc;
 }
 
@@ -281,8 +300,8 @@ static int walk_rows(struct report_diff *d, struct cursor *old, struct cursor *n
     while (rc == 0 && (a != NULL || b != NULL)) {
         int order = a == NULL ? 1 : b == NULL ? -1 : strcmp(a, b);
 
-        rc = add_change(d, CHANGE_ROW, order <= 0 ? a : b, order <= 0 ? strdup(cursor_text(old, 1, NULL)) : NULL,
-                        order >= 0 ? strdup(cursor_text(new, 1, NULL)) : NULL);
+        rc = add_copies(d, CHANGE_ROW, order <= 0 ? a : b, order <= 0 ? cursor_text(old, 1, NULL) : NULL,
+                        order >= 0 ? cursor_text(new, 1, NULL) : NULL);
         if (rc == 0 && order <= 0)
             rc = next_row(old, &a, reterr);
         if (rc == 0 && order >= 0)
@@ -298,7 +317,7 @@ static int compare_matrices(struct report_diff *d, struct err *reterr)
 
     if (strcmp(d->side[0].matrix_sha256, d->side[1].matrix_sha256) == 0)
         return 0;
-    rc = add_change(d, CHANGE_MATRIX, "name", strdup(d->side[0].matrix_id), strdup(d->side[1].matrix_id));
+    rc = add_copies(d, CHANGE_MATRIX, "name", d->side[0].matrix_id, d->side[1].matrix_id);
     for (int i = 0; rc == 0 && i < 2; i++)
         rc = reader_query(d->side[i].report->reader, rows_sql, &d->side[i].run_id, 1, &cursors[i], reterr);
     if (rc == 0)

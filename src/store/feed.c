@@ -31,7 +31,7 @@ static int vtab_connect(sqlite3 *db, void *aux, int argc, const char *const *arg
         sqlite3_snprintf((int)(sizeof(sql) - (size_t)(p - sql)), p, "%sc%u", i == 0 ? "CREATE TABLE x(" : ",", i + 1);
         p += strlen(p);
     }
-    strcpy(p, ")");
+    memcpy(p, ")", sizeof(")"));
     struct feed_vtab *v = calloc(1, sizeof(*v));
     if (v == NULL)
         return SQLITE_NOMEM;

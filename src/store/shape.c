@@ -27,8 +27,9 @@ static struct shape *begin_shape(struct shapes *s, const char *name)
     if (items == NULL)
         return NULL;
     s->items = items;
-    items[s->n] = (struct shape){.name = strdup(name), .order = strdup("")};
-    return items[s->n].name != NULL && items[s->n].order != NULL ? &items[s->n++] : NULL;
+    struct shape *shape = &items[s->n++];
+    *shape = (struct shape){.name = strdup(name), .order = strdup("")};
+    return shape->name != NULL && shape->order != NULL ? shape : NULL;
 }
 
 /* Keys are declared in the order of their columns. */

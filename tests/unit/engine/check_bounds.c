@@ -97,6 +97,51 @@ START_TEST(negotiated_ports_end_at_their_bound)
 }
 END_TEST
 
+/* As its header says it, by looking at each. */
+static const struct pinhole *find_slowly(const struct announcements *all, const struct addr *addr, int64_t at_ns)
+{
+    const struct pinhole *best = NULL;
+
+    for (size_t i = 0; i < all->n; i++) {
+        const struct pinhole *p = &all->items[i];
+
+        if (p->kind == PINHOLE_RPC_BIND || addr_compare(&p->addr, addr) != 0 || p->ts_ns > at_ns + 2000000000)
+            continue;
+        bool in_time = p->ts_ns <= at_ns, best_in_time = best != NULL && best->ts_ns <= at_ns;
+        if (best == NULL || (in_time && (!best_in_time || p->ts_ns >= best->ts_ns)) || (!in_time && !best_in_time && p->ts_ns < best->ts_ns))
+            best = p;
+    }
+    return best;
+}
+
+/* One host promises one port many times, among binds of the same endpoint: what is found is found among few as among many. */
+START_TEST(the_promise_that_is_found_is_the_latest_one_in_time)
+{
+    const int64_t        second = 1000000000;
+    struct announcements all = {0};
+
+    for (unsigned i = 0; i < 3000; i++) {
+        struct pinhole p = {.kind = i % 3 == 0 ? PINHOLE_RPC_BIND : PINHOLE_EPM_MAP, .port = 1, .transport = IPPROTO_TCP, .addr = host(i % 7)};
+
+        p.ts_ns = (int64_t)(i * 2654435761u % 600) * second / 2;
+        announcements_add(&all, &p);
+    }
+    announcements_sort(&all);
+    for (unsigned i = 0; i < 9; i++) {
+        struct addr           at = host(i);
+        const struct pinhole *bind = announcements_bind(&all, &at, 1);
+
+        for (int64_t ns = -3 * second; ns < 302 * second; ns += second / 4)
+            ck_assert_ptr_eq(announcements_find(&all, &at, 1, IPPROTO_TCP, ns), find_slowly(&all, &at, ns));
+        ck_assert_int_eq(bind != NULL, i < 7);
+        ck_assert(bind == NULL || (bind->kind == PINHOLE_RPC_BIND && addr_compare(&bind->addr, &at) == 0));
+        ck_assert_ptr_null(announcements_find(&all, &at, 2, IPPROTO_TCP, 302 * second));
+        ck_assert_ptr_eq(announcements_find(&all, &at, 1, IPPROTO_TCP, INT64_MAX), find_slowly(&all, &at, 400 * second));
+    }
+    announcements_clear(&all);
+}
+END_TEST
+
 static void announce(struct announcements *all, unsigned n)
 {
     struct pinhole p = {.port = 1, .transport = IPPROTO_UDP};
@@ -137,6 +182,7 @@ Suite *suite_bounds(void)
     tcase_add_test(c, queries_to_groups_end_at_their_bound);
     tcase_add_test(c, negotiated_ports_end_at_their_bound);
     tcase_add_test(c, joined_negotiated_ports_end_at_the_same_bound);
+    tcase_add_test(c, the_promise_that_is_found_is_the_latest_one_in_time);
     suite_add_tcase(s, c);
     return s;
 }

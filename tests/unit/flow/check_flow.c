@@ -110,6 +110,29 @@ START_TEST(a_flow_of_one_packet_tells_all_and_takes_no_detail)
 }
 END_TEST
 
+/* A span port for weeks has more packets than a flow has bits for the number: the last one stands for all after it. */
+START_TEST(a_packet_number_beyond_what_a_flow_holds_is_the_last_one)
+{
+    const uint64_t last = (UINT64_C(1) << 40) - 1;
+
+    for (unsigned i = 0; i < 3; i++) {
+        char text[64];
+
+        snprintf(text, sizeof(text), "10.0.0.1:%u > 10.0.0.2:53 udp 1", 1000 + i);
+        struct packet p = bed_packet(&bed, text);
+        p.number = last - 1 + i;
+        bed_put(&bed, &p);
+    }
+    bed_drain(&bed, 3);
+    unsigned n_before = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        n_before += bed.records[i].first_packet == last - 1;
+        ck_assert(bed.records[i].first_packet == last - 1 || bed.records[i].first_packet == last);
+    }
+    ck_assert_uint_eq(n_before, 1);
+}
+END_TEST
+
 START_TEST(what_the_first_packet_told_outlives_the_second)
 {
     struct packet p = bed_packet(&bed, "10.9.9.9:5 > 10.0.0.2:80 udp 7");
@@ -378,6 +401,7 @@ Suite *suite_flow(void)
     tcase_add_test(tc, equal_ends_are_one_flow_of_one_side);
     tcase_add_test(tc, transports_and_families_are_kept_apart);
     tcase_add_test(tc, a_flow_of_one_packet_tells_all_and_takes_no_detail);
+    tcase_add_test(tc, a_packet_number_beyond_what_a_flow_holds_is_the_last_one);
     tcase_add_test(tc, what_the_first_packet_told_outlives_the_second);
     tcase_add_test(tc, idle_is_more_than_the_timeout_and_by_packet_time);
     tcase_add_test(tc, tcp_has_a_timeout_of_its_own);

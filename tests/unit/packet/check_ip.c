@@ -128,6 +128,23 @@ START_TEST(what_the_snap_length_cut_is_not_called_malformed)
 }
 END_TEST
 
+/* The length on the wire is a number of the capture's, of 32 bits: added to an offset it may come round to a small one. */
+START_TEST(a_fragment_that_claims_gigabytes_is_malformed)
+{
+    struct build  b;
+    struct packet p;
+    struct frame  f = udp4(&b);
+
+    b.data[16] = b.data[17] = 0; /* the frame's length holds */
+    b.data[20] = 0x1f;
+    b.data[21] = 0xff; /* offset 65528 */
+    f.wirelen = UINT32_MAX - (uint32_t)_i;
+    ck_assert_int_eq(packet_decode(&f, &p), PACKET_BAD_IPV4);
+    b.data[20] |= 0x20;
+    ck_assert_int_eq(packet_decode(&f, &p), PACKET_BAD_IPV4);
+}
+END_TEST
+
 START_TEST(ipv4_options_are_passed_over)
 {
     struct build  b;
@@ -384,6 +401,7 @@ Suite *suite_packet_ip(void)
     tcase_add_test(t, ipv4_fragments_carry_what_joins_them);
     tcase_add_test(t, ipv6_fragments_carry_what_joins_them);
     tcase_add_test(t, extension_headers_are_passed_over_in_any_order);
+    tcase_add_loop_test(t, a_fragment_that_claims_gigabytes_is_malformed, 0, 2);
     tcase_add_test(t, extension_headers_have_a_bound);
     tcase_add_test(t, a_jumbo_payload_has_its_length_from_the_option);
     suite_add_tcase(s, t);
