@@ -21,7 +21,14 @@ run_cppcheck() {
 	build_in build-test -Dtests=enabled
 	cppcheck -q --project=build-test/compile_commands.json --file-filter='*src/*' --enable=warning,performance,portability --inline-suppr \
 		--suppress=missingIncludeSystem --suppress=funcArgOrderDifferent --suppress=internalAstError --suppress=nullPointerRedundantCheck \
-		--suppress=memleak:src/report/diff_site.c --error-exitcode=1
+		--suppress=memleak:src/report/diff_site.c --error-exitcode=1 >"$scratch/cppcheck" 2>&1 || {
+		cat "$scratch/cppcheck"
+		return 1
+	}
+	if [ -s "$scratch/cppcheck" ]; then # what is said and has no part in the status
+		cat "$scratch/cppcheck"
+		return 1
+	fi
 }
 
 # Which warnings are no faults, and why, is in tools/analyse.known.
