@@ -207,6 +207,8 @@ struct policy_facts {
     bool unheard;                 /* OUTCOME_UNANSWERED: of the server nothing is in the capture, though others acknowledged packets of it */
     bool many_clients, many_servers; /* said of a sum: there are others than the one that is named */
     bool no_data;                 /* TCP: established, and not a byte was carried */
+    bool errors_differ;           /* 'icmp' is not the only kind or sender of errors */
+    bool after_syn_ack;           /* TCP, OUTCOME_REFUSED: the server's SYN-ACK came before its RST, in some of them at least */
     uint16_t client_ports[2];     /* the lowest and the highest of the client's; 0: not to be told */
     const struct flow_icmp *icmp; /* or NULL */
     struct ttl_range rst, own;    /* of RSTs in the server's name, and of the packets that are surely its own: held against each other; 0: not */

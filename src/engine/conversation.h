@@ -58,6 +58,7 @@ struct conversation {
     bool     first_probes;     /* the earliest flow is one of 'probes' */
     bool     direction_known, group, answers_group, media, negotiated, sent[2]; /* see struct policy_query */
     bool     errors_differ;    /* ICMP errors of more than one sender or kind */
+    bool     after_syn_ack;    /* refused, of some flow the server's SYN-ACK came before its RST */
     bool     cut;              /* by the snap length: the content may be unknown for that alone */
     bool     is_reply;         /* the first payload was an answer: may answer a broadcast */
     bool     unheard;          /* unanswered, no packet of the server is in the capture, and others acknowledged some */

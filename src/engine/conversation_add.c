@@ -135,6 +135,7 @@ static void add_counts(struct conversation *c, const struct flow_record *r)
     }
     c->probes += is_probe(r);
     c->unfinished += is_unfinished(r);
+    c->after_syn_ack |= r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_HALF_OPEN && r->closed == FLOW_CLOSED_RST && r->rst_from_server_side;
     c->duplicates += r->duplicates;
     c->encap |= r->encap;
     c->cut |= r->cut;
@@ -255,6 +256,7 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     a->payload += b->payload;
     a->probes += b->probes;
     a->unfinished += b->unfinished;
+    a->after_syn_ack |= b->after_syn_ack;
     a->duplicates += b->duplicates;
     a->unseen_bytes += b->unseen_bytes;
     a->encap |= b->encap;

@@ -493,6 +493,8 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .unfinished = c->unfinished == c->flows && c->payload == 0,
                .unheard = c->unheard,
                .no_data = c->key.transport == IPPROTO_TCP && c->payload == 0,
+               .errors_differ = c->errors_differ,
+               .after_syn_ack = c->after_syn_ack,
                .client_ports = {c->client_port_low, c->client_port_high},
                .icmp = c->icmp,
                .rst = c->rst[1],

@@ -72,6 +72,8 @@ static int compare_deniers(const struct denier *a, const struct denier *b)
 
     if (a->prohibits != b->prohibits)
         return a->prohibits < b->prohibits ? -1 : 1;
+    if (a->unanswered != b->unanswered)
+        return a->unanswered < b->unanswered ? -1 : 1;
     if (c != 0)
         return c;
     if (a->type != b->type)
@@ -84,7 +86,7 @@ static int compare_deniers(const struct denier *a, const struct denier *b)
 int tally_note_denier(struct tally *t, const struct expect_fact *f)
 {
     struct denier d = {.sender = f->icmp.sender, .type = f->icmp.type, .code = f->icmp.code, .is_icmp6 = f->icmp.is_icmp6,
-                       .prohibits = f->outcome == OUTCOME_PROHIBITED, .differ = f->errors_differ, .attempts = f->flows};
+                       .prohibits = f->outcome == OUTCOME_PROHIBITED, .unanswered = f->outcome == OUTCOME_UNANSWERED, .differ = f->errors_differ, .attempts = f->flows};
     size_t        at = t->n_deniers;
 
     if (t->deniers == NULL && (t->deniers = calloc(MOST_DENIERS, sizeof(d))) == NULL)

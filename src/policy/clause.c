@@ -86,7 +86,7 @@ static bool got_through(const struct policy_facts *f)
 static void say_use(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j, const struct policy_facts *f)
 {
     char               service[16], server[HOST_TEXT_SIZE];
-    const char        *verb = got_through(f) ? "uses" : is_probe(q, f) || f->outcome == OUTCOME_ESTABLISHED ? "probes" : f->outcome == OUTCOME_ONE_WAY ? "sends to" : "tries";
+    const char        *verb = got_through(f) || (q->sent[1] && !q->sent[0]) ? "uses" : is_probe(q, f) || f->outcome == OUTCOME_ESTABLISHED ? "probes" : f->outcome == OUTCOME_ONE_WAY ? "sends to" : "tries";
     const struct addr *to = j->back ? &q->tuple.client : &q->tuple.server;
 
     say(t, "%s %s of %s", verb, service_text(q->tuple.transport, j->back ? q->tuple.client_port : q->tuple.server_port, service, sizeof(service)),

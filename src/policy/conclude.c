@@ -257,11 +257,11 @@ static void say_errors(const struct expector *x, const struct tally *t, bool pro
     unsigned             n = 0, n_all = d->resets > 0;
 
     for (size_t i = 0; i < t->n_deniers; i++)
-        n_all += t->deniers[i].prohibits == prohibited;
+        n_all += t->deniers[i].prohibits == prohibited && !t->deniers[i].unanswered;
     for (size_t i = 0; i < t->n_deniers; i++) {
         const struct denier *e = &t->deniers[i];
 
-        if (e->prohibits != prohibited)
+        if (e->prohibits != prohibited || e->unanswered)
             continue;
         if (n++ == MOST_DENIERS_NAMED)
             break;
@@ -347,6 +347,23 @@ static void say_refused(const struct expector *x, const struct tally *t, char *w
         policy_host_name(x->p, s->server));
 }
 
+/* Errors that are no denials: a packet that ran in a circle is not answered, and something tells of it. */
+static void say_notices(const struct expector *x, const struct tally *t, char *what, char *advice)
+{
+    char     error[ICMP_TEXT_SIZE], sender[HOST_TEXT_SIZE];
+    unsigned n = 0;
+
+    for (size_t i = 0; i < t->n_deniers && n < MOST_DENIERS_NAMED; i++) {
+        const struct denier *e = &t->deniers[i];
+
+        if (!e->unanswered)
+            continue;
+        add(what, WHAT_SIZE, "%s%s", n++ == 0 ? ", but " : " and ", denier_text(x, e, error, sizeof(error)));
+        if (n == 1)
+            add(advice, ADVICE_SIZE, " Look at why %s reports so.", host_text(x->p, &e->sender, sender, sizeof(sender)));
+    }
+}
+
 static void say_unanswered(const struct expector *x, const struct tally *t, char *what, char *advice)
 {
     const struct service *s = find_served(x, t);
@@ -354,6 +371,7 @@ static void say_unanswered(const struct expector *x, const struct tally *t, char
     const char           *server = policy_host_name(x->p, t->tried_server);
 
     add(what, WHAT_SIZE, "no answer was seen");
+    say_notices(x, t, what, advice);
     if (s != NULL) {
         say_served(x, s, what);
         add(advice, ADVICE_SIZE, " Look at what drops packets between %s and %s: an access list on %s, or a filter on the way.",
@@ -373,7 +391,7 @@ static void say_unanswered(const struct expector *x, const struct tally *t, char
 static void say_failed(const struct expector *x, const struct tally *t, enum outcome outcome, char *buf, size_t size)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
-    char servers[512], service[SERVICE_TEXT_SIZE], some[48] = ": ", what[WHAT_SIZE] = "", advice[ADVICE_SIZE] = "";
+    char servers[512], service[SERVICE_TEXT_SIZE], some[48] = ": ", unseen[80] = "", what[WHAT_SIZE] = "", advice[ADVICE_SIZE] = "";
 
     if (t->tried_others)
         name_servers(x, t, servers, sizeof(servers));
@@ -395,12 +413,14 @@ static void say_failed(const struct expector *x, const struct tally *t, enum out
         add(what, sizeof(what), "only one direction was captured, so whether it worked cannot be told");
         add(advice, sizeof(advice), " Look at where the capture was taken.");
     }
+    if (t->unseen > 0)
+        snprintf(unseen, sizeof(unseen), " (of %llu of them only the server's packets were captured)", (unsigned long long)t->unseen);
     if (t->n[outcome] < t->attempts)
         snprintf(some, sizeof(some), "; %llu of them: ", (unsigned long long)t->n[outcome]);
-    snprintf(buf, size, "%s (%s) tried %s to %s %llu time%s%s%s%s. The document requires this flow (row %s, \"%s\").%s",
+    snprintf(buf, size, "%s (%s) tried %s to %s %llu time%s%s%s%s%s. The document requires this flow (row %s, \"%s\").%s",
              policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), service_of(x, t, service, sizeof(service)), servers,
              (unsigned long long)t->attempts, t->attempts == 1 ? "" : "s",
-             families_text(x, t->tried_server, t->families), some, what, row->id.text, row->section, advice);
+             unseen, families_text(x, t->tried_server, t->families), some, what, row->id.text, row->section, advice);
 }
 
 /* --- silence --------------------------------------------------------------------------------------------------- */

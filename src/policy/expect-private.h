@@ -19,6 +19,7 @@ struct denier {
     struct addr sender;
     uint8_t     type, code;
     bool        is_icmp6, prohibits; /* the attempts that ended so were prohibited, or refused */
+    bool        unanswered;          /* neither: the error is no denial */
     bool        differ;              /* there were other errors among them */
     uint64_t    attempts;
 };
@@ -49,6 +50,7 @@ struct tally {
     uint32_t         seen_server, tried_server;
     bool             seen, tried_others;     /* attempts at more than 'tried_server' */
     uint64_t         n[OUTCOME_ONE_WAY + 1]; /* attempts by outcome */
+    uint64_t         unseen;       /* of the attempts: no packet of the client's is in the capture */
     uint64_t         attempts, unfinished; /* unfinished: as in expect_fact */
     uint64_t         last_fact;    /* by its number: a row that fits in two ways is counted once */
     int64_t          first_ns;

@@ -237,9 +237,10 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     t->families |= family_of(&f->query.tuple);
     t->attempts += f->flows;
     t->unfinished += f->unfinished;
+    t->unseen += f->packets[0] == 0 && f->packets[1] > 0 ? f->flows : 0;
     if (f->outcome == OUTCOME_UNANSWERED && f->first_ns < t->silent_ns)
         t->silent_ns = f->first_ns;
-    if ((f->outcome == OUTCOME_REFUSED || f->outcome == OUTCOME_PROHIBITED) && f->icmp.n_errors > 0)
+    if ((f->outcome == OUTCOME_REFUSED || f->outcome == OUTCOME_PROHIBITED || f->outcome == OUTCOME_UNANSWERED) && f->icmp.n_errors > 0)
         x->failed |= tally_note_denier(t, f) != 0;
     if (f->outcome == OUTCOME_REFUSED || f->outcome == OUTCOME_PROHIBITED)
         note_denial(&t->denials[f->outcome == OUTCOME_PROHIBITED], f);

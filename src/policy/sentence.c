@@ -67,6 +67,12 @@ static const char *icmp_meaning(const struct flow_icmp *icmp)
 {
     if (icmp->type == (icmp->is_icmp6 ? 3 : 11))
         return "time exceeded";
+    if (icmp->type == (icmp->is_icmp6 ? 4 : 12))
+        return "parameter problem";
+    if (icmp->is_icmp6 ? icmp->type == 2 : icmp->type == 4)
+        return icmp->is_icmp6 ? "packet too big" : "source quench";
+    if (!icmp->is_icmp6 && icmp->type == 5)
+        return "redirect";
     if (icmp->is_icmp6)
         return icmp->type == 1 && icmp->code < sizeof(unreachable6) / sizeof(unreachable6[0]) ? unreachable6[icmp->code] : "error";
     return icmp->type == 3 && icmp->code < sizeof(unreachable) / sizeof(unreachable[0]) ? unreachable[icmp->code] : "error";
@@ -193,6 +199,8 @@ static void say_refused(struct text *t, const struct policy *p, const struct pol
         say(t, "; it was refused by a RST with %s, as other packets of the server have", ttl_text(&f->rst, rst, sizeof(rst)));
     else
         say(t, "; it was refused by a RST with the server's address");
+    if (f->after_syn_ack)
+        say(t, ", after a SYN, ACK%s", f->flows > 1 ? " in one at least" : "");
 }
 
 static void say_prohibited(struct text *t, const struct policy *p, const struct policy_facts *f)
@@ -203,7 +211,7 @@ static void say_prohibited(struct text *t, const struct policy *p, const struct 
         say(t, "; it was refused by a RST that is not like the server's packets (%s, the server's own have %s)",
             ttl_text(&f->rst, rst, sizeof(rst)), ttl_text(&f->own, own, sizeof(own)));
     else if (f->icmp != NULL && f->icmp->n_errors > 0)
-        say(t, "; it was answered by %s", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
+        say(t, "; it was answered by %s%s", f->errors_differ ? "several errors, among them " : "", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
     else
         say(t, "; it was refused by a RST that is not like the server's packets");
 }
@@ -215,6 +223,16 @@ static void say_probe(struct text *t, const struct policy *p, const struct polic
     say(t, ": it answered%s that the port is open (SYN, ACK), and %s %s; no data was carried", f->flows > 1 ? " each time" : "",
         host_text(p, &q->tuple.client, client, sizeof(client)),
         f->outcome == OUTCOME_ONE_WAY ? "was not seen to send more" : "reset the connection");
+}
+
+/* An error that tells of no denial (time exceeded, a redirect) is no answer, and there all the same. */
+static void say_silence(struct text *t, const struct policy *p, const struct policy_facts *f)
+{
+    char icmp[ICMP_TEXT_SIZE];
+
+    say(t, "; no answer was seen");
+    if (f->icmp != NULL && f->icmp->n_errors > 0 && f->icmp->about_client_packet && !f->icmp->after_answer)
+        say(t, ", but %s%s", f->errors_differ ? "errors, among them " : "", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
 }
 
 static void say_outcome(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f, bool media)
@@ -240,7 +258,7 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
             say(t, "; no packet of %s is in the capture, though others acknowledged some, so whether it was answered cannot be told",
                 host_text(p, &q->tuple.server, server, sizeof(server)));
         else
-            say(t, "; no answer was seen");
+            say_silence(t, p, f);
         break;
     case OUTCOME_ONE_WAY:
         if (is_probe(q, f))

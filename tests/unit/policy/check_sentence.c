@@ -257,6 +257,32 @@ START_TEST(to_ports)
 }
 END_TEST
 
+/* What came instead of an answer, or before a refusal, is told too. */
+START_TEST(silence_and_resets)
+{
+    struct flow_icmp    icmp = {.n_errors = 1, .type = 11, .about_client_packet = true};
+    struct policy_facts facts = {.outcome = OUTCOME_UNANSWERED, .flows = 1, .packets = 1, .icmp = &icmp, .errors_differ = true};
+    struct policy_bed   bed = policy_bed_of_rules(UNITY_MATRIX, HOSTS);
+    struct policy_query q = policy_bed_query("10.0.1.1", "10.0.2.1", "tcp/389");
+    struct judgement    j;
+    char                text[1024];
+
+    ck_assert_int_eq(addr_parse("10.0.0.254", &icmp.sender), 0);
+    policy_judge(bed.policy, &q, &j);
+    policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_msg(strstr(text, "; no answer was seen, but errors, among them ICMP \"time exceeded\" (type 11 code 0) from 10.0.0.254. ") != NULL, "%s", text);
+    facts = (struct policy_facts){.outcome = OUTCOME_REFUSED, .flows = 1, .packets = 3, .after_syn_ack = true};
+    policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_msg(strstr(text, "; it was refused by a RST with the server's address, after a SYN, ACK. ") != NULL, "%s", text);
+    icmp.type = 3;
+    icmp.code = 13;
+    facts = (struct policy_facts){.outcome = OUTCOME_PROHIBITED, .flows = 2, .packets = 2, .icmp = &icmp, .errors_differ = true};
+    policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_msg(strstr(text, "; it was answered by several errors, among them ICMP \"communication administratively prohibited\"") != NULL, "%s", text);
+    policy_bed_free(&bed);
+}
+END_TEST
+
 /* A port that is wrong, and a filter that is in the way of it. */
 START_TEST(wrong_and_prohibited)
 {
@@ -300,14 +326,14 @@ START_TEST(stopped)
         {3, 15, false, "ICMP \"precedence cutoff\" (type 3 code 15) from 10.0.0.254"},
         {3, 16, false, "ICMP \"error\" (type 3 code 16) from 10.0.0.254"},
         {11, 0, false, "ICMP \"time exceeded\" (type 11 code 0) from 10.0.0.254"},
-        {5, 0, false, "ICMP \"error\" (type 5 code 0) from 10.0.0.254"},
+        {5, 0, false, "ICMP \"redirect\" (type 5 code 0) from 10.0.0.254"},
         {1, 0, true, "ICMPv6 \"no route\" (type 1 code 0) from 10.0.0.254"},
         {1, 1, true, "ICMPv6 \"communication administratively prohibited\" (type 1 code 1) from 10.0.0.254"},
         {1, 4, true, "ICMPv6 \"port unreachable\" (type 1 code 4) from 10.0.0.254"},
         {1, 6, true, "ICMPv6 \"route rejected\" (type 1 code 6) from 10.0.0.254"},
         {1, 7, true, "ICMPv6 \"error\" (type 1 code 7) from 10.0.0.254"},
         {3, 0, true, "ICMPv6 \"time exceeded\" (type 3 code 0) from 10.0.0.254"},
-        {2, 0, true, "ICMPv6 \"error\" (type 2 code 0) from 10.0.0.254"},
+        {2, 0, true, "ICMPv6 \"packet too big\" (type 2 code 0) from 10.0.0.254"},
     };
     struct policy_bed   bed = policy_bed_of_rules(UNITY_MATRIX, HOSTS);
     struct policy_query q = policy_bed_query("10.0.1.1", "10.0.2.1", "tcp/389");
@@ -378,6 +404,7 @@ Suite *suite_policy_sentence(void)
     tcase_add_loop_test(t, exact_words, 0, (int)(sizeof(cases) / sizeof(cases[0])));
     tcase_add_test(t, stopped);
     tcase_add_test(t, to_ports);
+    tcase_add_test(t, silence_and_resets);
     tcase_add_test(t, wrong_and_prohibited);
     tcase_add_test(t, explain_words);
     suite_add_tcase(s, t);
