@@ -128,8 +128,10 @@ static void add_undocumented(const struct audit *a, uint32_t parameter, char *bu
     }
     audit_end_text(a, &first->tuple.client, client, sizeof(client));
     audit_end_text(a, &first->tuple.server, server, sizeof(server));
-    snprintf(buf + len, size - len, SITE_SEEN_HERE "%llu such flow%s, the first from %s to %s on %s %u (packet %llu of %s).", (unsigned long long)n, n == 1 ? "" : "s", client, server,
-             first->tuple.transport == IPPROTO_TCP ? "TCP" : "UDP", first->tuple.server_port, (unsigned long long)first->first_packet,
+    snprintf(buf + len, size - len, SITE_SEEN_HERE "%llu such flow%s, the first %s %s %s %s on %s %u%s (packet %llu of %s).", (unsigned long long)n, n == 1 ? "" : "s",
+             first->direction_known ? "from" : "between", client, first->direction_known ? "to" : "and", server,
+             first->tuple.transport == IPPROTO_TCP ? "TCP" : "UDP", first->tuple.server_port,
+             first->direction_known ? "" : " of the latter, who began is not in the capture", (unsigned long long)first->first_packet,
              inputs_name(a->inputs, first->first_input));
 }
 

@@ -411,7 +411,7 @@ static const char *sum_outcome(const struct conversation *c)
 {
     switch ((enum outcome)c->key.outcome) {
     case OUTCOME_ESTABLISHED:
-        return c->probes == c->flows ? "all were found open (SYN, ACK), and nothing was carried" :
+        return c->probes == c->flows ? "all were found open (SYN, ACK), and no data was seen" :
                c->probes > 0         ? "some connected, others were only probed (SYN, ACK, then reset)" : "they got through";
     case OUTCOME_REFUSED:
         return "all were refused";

@@ -220,7 +220,7 @@ static void say_probe(struct text *t, const struct policy *p, const struct polic
 {
     char client[HOST_TEXT_SIZE];
 
-    say(t, ": it answered%s that the port is open (SYN, ACK), and %s %s; no data was carried", f->flows > 1 ? " each time" : "",
+    say(t, ": it answered%s that the port is open (SYN, ACK), and %s %s; no data was seen", f->flows > 1 ? " each time" : "",
         host_text(p, &q->tuple.client, client, sizeof(client)),
         f->outcome == OUTCOME_ONE_WAY ? "was not seen to send more" : "reset the connection");
 }

@@ -76,14 +76,14 @@ static const struct told cases[] = {
      "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 389, and the content looks like MQTT. Row unity-dc-ldap "
      "(LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
     {"203.0.113.5", "10.0.1.1", "tcp/80", 0, NULL, BOTH | PROBE, OUTCOME_ESTABLISHED, 1, NULL, "203.0.113.5 probed TCP 80 of unity1 (10.0.1.1): it answered that the port is open (SYN, ACK), and 203.0.113.5 reset the "
-     "connection; no data was carried. 203.0.113.5 is not a host of the site, and no row of the document lets unity1 be reached by a "
+     "connection; no data was seen. 203.0.113.5 is not a host of the site, and no row of the document lets unity1 be reached by a "
      "host without a role. Name it in the site file if it belongs there, or find out what it is."},
     {"10.0.7.1", "10.0.1.1", "tcp/853", 0, NULL, BOTH | PROBE, OUTCOME_ESTABLISHED, 3, NULL, "admin (10.0.7.1) probed TCP 853 of unity1 (10.0.1.1) 3 times: it answered each time that the port is open (SYN, ACK), and admin "
-     "(10.0.7.1) reset the connection; no data was carried. No row of the document lets admin (admin-workstation) reach unity1 "
+     "(10.0.7.1) reset the connection; no data was seen. No row of the document lets admin (admin-workstation) reach unity1 "
      "(unity-primary) on TCP 853. What it says of these roles (\"Network Traffic from Administrator Workstations to Cisco Unity\") has "
      "no row for that. Find out what on admin probes TCP 853 of unity1, or correct the roles in the site file."},
     {"10.0.1.1", "10.0.2.2", "tcp/389", 0, NULL, BOTH | PROBE, OUTCOME_ESTABLISHED, 1, NULL, "unity1 (10.0.1.1) probed TCP 389 of dc2 (10.0.2.2): it answered that the port is open (SYN, ACK), and unity1 (10.0.1.1) reset the "
-     "connection; no data was carried. Row unity-dc-ldap (LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it "
+     "connection; no data was seen. Row unity-dc-ldap (LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it "
      "from unity to dc-monitored only, and this is to dc2 (dc). Find out what on unity1 probes TCP 389 of dc2."},
     {"10.0.7.1", "10.0.1.1", "tcp/853", 0, NULL, BOTH | NO_DATA, OUTCOME_ESTABLISHED, 1, NULL, "admin (10.0.7.1) connected to unity1 (10.0.1.1) on TCP 853; no data was seen in it. No row of the document lets admin "
      "(admin-workstation) reach unity1 (unity-primary) on TCP 853. What it says of these roles (\"Network Traffic from Administrator "
