@@ -37,6 +37,7 @@ struct report_query {
 struct report_summary {
     int64_t run_id;
     bool complete;                /* the run came to its end and read every input to its end */
+    bool unended;                 /* not complete because it was killed: nobody wrote down how it ended */
     uint64_t n_inputs, n_damaged; /* damaged: cut short, broken, or not read to the end */
     uint64_t packets, decoded;    /* in all inputs */
     uint64_t n_losses;            /* facts about loss ... */

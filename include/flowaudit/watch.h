@@ -42,6 +42,7 @@ struct watch_options {
     /* The record's file and its log take about so much at most: the oldest runs are removed, and a run that takes a quarter of it ends; 0: no bound. */
     uint64_t              max_bytes;
     uint64_t              other_bytes; /* of it other files of the record take so much already; the caller may say so anew at each tick */
+    uint64_t              log_bytes;   /* its log, where a reader keeps it from being emptied, before a new file is asked for; 0: 256 MiB */
     /* A new file is asked for (see next_store) when the record has grown so large, and at the end of so much packet time; 0: not. */
     uint64_t              file_bytes;
     int64_t               file_ns;

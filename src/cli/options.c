@@ -57,7 +57,8 @@ void suggest_option(const struct option *known, const char *given)
     char        word[64];
     size_t      n = 0, len = strcspn(given, "=");
 
-    if (strncmp(given, "--", 2) != 0 || len <= 2 || len >= sizeof(word))
+    /* Of a letter getopt_long() stands at its cluster still, as in -Xq: the word before may be anything. */
+    if (optopt != 0 || strncmp(given, "--", 2) != 0 || len <= 2 || len >= sizeof(word))
         return;
     snprintf(word, sizeof(word), "%.*s", (int)len - 2, given + 2);
     for (; known->name != NULL && n < MOST_KNOWN; known++)

@@ -25,9 +25,9 @@ static uint64_t most(const struct watch *w)
 
 static uint64_t log_bound(const struct watch *w)
 {
-    uint64_t part = most(w) / 4;
+    uint64_t part = most(w) / 4, bound = w->options->log_bytes != 0 ? w->options->log_bytes : LOG_BOUND;
 
-    return part != 0 && part < LOG_BOUND ? part : LOG_BOUND;
+    return part != 0 && part < bound ? part : bound;
 }
 
 void keep_begin(struct watch *w)

@@ -81,7 +81,7 @@ static int count_evidence(struct reader *r, struct report_summary *s, struct err
         " (SELECT total(packets) FROM inputs WHERE run_id = ?1), (SELECT count(*) FROM losses WHERE run_id = ?1),"
         " (SELECT total(packets) FROM losses WHERE run_id = ?1),"
         " (SELECT count(*) FROM requirements WHERE run_id = ?1 AND outcome IN ('not-covered', 'one-way')),"
-        " (SELECT total(packets_decoded) FROM inputs WHERE run_id = ?1)";
+        " (SELECT total(packets_decoded) FROM inputs WHERE run_id = ?1), (SELECT ended IS NULL FROM runs WHERE run_id = ?1)";
     struct cursor *c;
     int rc = reader_query(r, sql, &s->run_id, 1, &c, reterr);
 
@@ -97,6 +97,7 @@ static int count_evidence(struct reader *r, struct report_summary *s, struct err
         s->lost = (uint64_t)cursor_integer(c, 5);
         s->n_undetermined = (uint64_t)cursor_integer(c, 6);
         s->decoded = (uint64_t)cursor_integer(c, 7);
+        s->unended = cursor_integer(c, 8) == 1;
     }
     cursor_free(c);
     return rc < 0 ? rc : 0;
@@ -143,8 +144,8 @@ static void add_incomplete(const struct report_summary *s, char *buf, size_t siz
 {
     const char *separator = ": ";
 
-    if (s->packets == 0) {
-        add(buf, size, "%snot one packet was seen", separator);
+    if (s->packets == 0) { /* of a run that was killed nobody knows: it says at its end what it saw */
+        add(buf, size, "%s%s", separator, s->unended ? "the run did not come to its end" : "not one packet was seen");
         separator = ", ";
     }
     if (s->n_damaged > 0) {

@@ -184,10 +184,26 @@ def evidence(case):
         audit.close()
 
 
+def site_files(case):
+    """A site file of 64 MiB is read, and one byte more is too large; neither is read into anything before that is known."""
+    line = '# ' + 'x' * 1000 + '\n'
+    text = SITE + line * (((64 << 20) - len(SITE)) // len(line))
+    text += '#' * ((64 << 20) - len(text) - 1) + '\n'
+    found = []
+    for more in ('', '\n'):
+        path = os.path.join(case.directory, 'large.yaml')
+        with open(path, 'w', encoding='utf-8') as out:
+            out.write(text + more)
+        done = subprocess.run([case.program, 'lint', '-s', path], capture_output=True, text=True, timeout=60)
+        found.append([done.returncode, 'too large; 64 MiB is the most' in done.stderr])
+        os.unlink(path)
+    case.same('site files of 64 MiB, and of one byte more', found, [[1, False], [2, True]])
+
+
 def main():
     with flowdb.scratch() as directory:
         case = Case(sys.argv[1], directory)
-        for bound in (flows, content, conversations, depth, fragments, signalling, evidence):
+        for bound in (flows, content, conversations, depth, fragments, signalling, evidence, site_files):
             before = len(case.wrong)
             bound(case)
             case.wrong[before:] = [f'{bound.__name__}: {wrong}' for wrong in case.wrong[before:]]

@@ -190,6 +190,9 @@ def check_usage(folder):
     refuse(['judgement'], "unknown command 'judgement'; 'flowaudit --help'")
     for command in ('check', 'report', 'explain', 'lint', 'matrix'):
         refuse([command, '--bogus'], f"flowaudit {command}: unrecognized option '--bogus'\nflowaudit: try 'flowaudit {command} --help'")
+    done = run('check', '--output', '--quitt', '-Xq', capture) # of a cluster of letters, the word before it is not what was not known
+    expect(done.returncode == 2 and "invalid option -- 'X'" in done.stderr and 'did you mean' not in done.stderr, f'a letter in a cluster: {done.stderr}')
+    refuse(['check', '--quitt'], "did you mean '--quiet'?")
     refuse(['check'], "no capture file named\nflowaudit: try 'flowaudit check --help'")
     refuse(['check', '-s'], "option requires an argument -- 's'")
     for options, words in ((['-j', '0'], '-j 0: a number from 1 to 64'), (['-j', '2x'], '-j 2x: a number'), (['--memory', '-3'], '--memory -3'),

@@ -6,10 +6,11 @@ usage: robust.py FLOWAUDIT SOURCE_ROOT [FILE...]
 
 It must not crash, nor may a sanitizer it was built with report anything; every packet is counted under one name; the exit status is one of the
 four; the number of workers changes nothing in the record.  Files: samples/ and, where they are there, the captures beside the source
-tree.
+tree; and one made here whose times are the first and the last that there are.
 """
 import concurrent.futures
 import os
+import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -22,6 +23,35 @@ RUNS = [  # options, and whether the record must equal that of the first run
 ]
 
 
+LAST_NS = 2**63 - 1
+AT_THE_ENDS = RUNS + [(('--window', '36500d'), False), (('--window', '36500d', '-j', '2'), False)]
+
+
+def block(kind, body):
+    body += bytes(-len(body) % 4)
+    return struct.pack('<II', kind, len(body) + 12) + body + struct.pack('<I', len(body) + 12)
+
+
+def udp(source, target, ports, payload):
+    datagram = struct.pack('>HHHH', *ports, 8 + len(payload), 0) + payload
+    return (bytes.fromhex('020000000001 020000000002 0800') + struct.pack('>BBHHHBBH', 0x45, 0, 20 + len(datagram), 1, 0, 64, 17, 0) +
+            bytes(source) + bytes(target) + datagram)
+
+
+def write_times(path):
+    """A flow, an answer, a session that names a port, and its media: within the first seconds, and within the last that a record can name."""
+    a, b = (10, 20, 1, 10), (10, 20, 2, 10)
+    sdp = b'v=0\r\nc=IN IP4 10.20.2.10\r\nm=audio 40000 RTP/AVP 0\r\n'
+    invite = b'SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n' % len(sdp) + sdp
+    frames = [udp(a, b, (5000, 53), b'query'), udp(b, a, (53, 5000), b'answer'), udp(b, a, (5060, 5060), invite), udp(a, b, (5004, 40000), b'media')]
+    with open(path, 'wb') as out:
+        out.write(block(0x0a0d0d0a, struct.pack('<IHHq', 0x1a2b3c4d, 1, 0, -1)))
+        out.write(block(1, struct.pack('<HHIHHB3xHH', 1, 0, 0, 9, 1, 9, 0, 0))) # nanoseconds
+        for time in (1, 10**9, LAST_NS - 10**9, LAST_NS):
+            for frame in frames:
+                out.write(block(6, struct.pack('<IIIII', 0, time >> 32, time & 0xffffffff, len(frame), len(frame)) + frame))
+
+
 def files(source):
     folders = [os.path.join(source, 'samples'), flowdb.shared(source, 'captures')]
     paths = [os.path.join(f, name) for f in folders if f for name in sorted(os.listdir(f))]
@@ -32,7 +62,10 @@ def check(program, path):
     wrong, first = [], None
     with flowdb.scratch() as directory:
         site = flowdb.full_site(directory)
-        for options, same in RUNS:
+        if path is None:
+            path = os.path.join(directory, 'times.pcapng')
+            write_times(path)
+        for options, same in AT_THE_ENDS if path.endswith('/times.pcapng') else RUNS:
             audit = flowdb.Audit(program, site, [path], *options, directory=directory)
             fault = audit.fault()
             if fault:
@@ -49,7 +82,7 @@ def check(program, path):
 
 def main():
     program, source = sys.argv[1:3]
-    paths = sys.argv[3:] or files(source)
+    paths = sys.argv[3:] or files(source) + [None]
     statuses, failed = {}, 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for status, wrong in pool.map(lambda path: check(program, path), paths):

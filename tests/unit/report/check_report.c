@@ -321,6 +321,8 @@ static const struct {
     {{.complete = false, .packets = 5, .decoded = 5, .n_inputs = 1},
      "Evidence incomplete: the run did not come to its end; no finding in what was seen"},
     {{.complete = true, .n_inputs = 1}, "Evidence incomplete: not one packet was seen; no finding in what was seen"},
+    {{.complete = false, .n_inputs = 1}, "Evidence incomplete: not one packet was seen; no finding in what was seen"},
+    {{.unended = true}, "Evidence incomplete: the run did not come to its end; no finding in what was seen"},
     {{.complete = false, .packets = 5, .n_inputs = 1, .n_damaged = 1, .n_findings = 1, .by_severity = {0, 0, 0, 1}},
      "Not compliant: 1 finding (1 low); evidence incomplete: 1 of 1 input not readable to the end, of 5 packets not one was decoded"},
     {{.complete = false, .packets = 26, .n_inputs = 1},
