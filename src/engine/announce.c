@@ -22,34 +22,6 @@ static int reserve(struct announcements *all, size_t n)
     return 0;
 }
 
-void announcements_add(struct announcements *all, const struct pinhole *p)
-{
-    if (all->n >= MAX_ANNOUNCEMENTS || reserve(all, all->n + 1) != 0)
-        all->n_lost++;
-    else
-        all->items[all->n++] = *p;
-}
-
-int announcements_merge(struct announcements *to, struct announcements *from)
-{
-    if (to->n == 0) { /* nothing to join: no second copy of what may be many */
-        from->n_lost += to->n_lost;
-        announcements_clear(to);
-        *to = *from;
-        *from = (struct announcements){0};
-        return 0;
-    }
-    size_t room = to->n < MAX_ANNOUNCEMENTS ? MAX_ANNOUNCEMENTS - to->n : 0, n = from->n < room ? from->n : room;
-    int    rc = reserve(to, to->n + n);
-
-    if (rc != 0)
-        return rc;
-    for (size_t i = 0; i < n; i++)
-        to->items[to->n++] = from->items[i];
-    to->n_lost += from->n_lost + (from->n - n);
-    announcements_clear(from);
-    return 0;
-}
 
 static int compare_endpoint(const struct pinhole *p, const struct addr *addr, uint16_t port, uint8_t transport)
 {
@@ -87,8 +59,113 @@ static int by_endpoint(const void *pa, const void *pb)
     return strcmp(a->what, b->what);
 }
 
+/* --- binds, each once ------------------------------------------------------------------------------------ */
+
+static bool same_bind(const struct pinhole *a, const struct pinhole *b)
+{
+    return compare_endpoint(a, &b->addr, b->port, b->transport) == 0 && addr_compare(&a->requester, &b->requester) == 0 &&
+           addr_compare(&a->announcer, &b->announcer) == 0 && strcmp(a->what, b->what) == 0;
+}
+
+/* The slot of this bind, or the empty one where it belongs. */
+static uint32_t *slot_of(const struct announcements *all, const struct pinhole *p)
+{
+    uint64_t words[6];
+
+    memcpy(words, p->addr.bytes, 16);
+    memcpy(words + 2, p->requester.bytes, 16);
+    words[4] = (uint64_t)p->port << 8 | p->transport;
+    words[5] = hash_bytes(&all->key, p->what, strlen(p->what));
+    for (size_t at = hash_words(&all->key, words, 6) & (all->n_bind_slots - 1);; at = (at + 1) & (all->n_bind_slots - 1))
+        if (all->binds[at] == 0 || same_bind(&all->items[all->binds[at] - 1], p))
+            return &all->binds[at];
+}
+
+static void forget_binds(struct announcements *all)
+{
+    free(all->binds);
+    all->binds = NULL;
+    all->n_binds = all->n_bind_slots = 0;
+}
+
+/* Makes room for one more.  Without memory there is no index, and binds are kept as often as they come. */
+static void index_binds(struct announcements *all)
+{
+    size_t n = 0, n_slots = 256;
+
+    if (all->binds != NULL && 2 * (all->n_binds + 1) <= all->n_bind_slots)
+        return;
+    for (size_t i = 0; i < all->n; i++)
+        n += is_bind(&all->items[i]);
+    while (n_slots < 4 * (n + 1))
+        n_slots *= 2;
+    forget_binds(all);
+    if (hash_key_random(&all->key, NULL) != 0 || (all->binds = calloc(n_slots, sizeof(*all->binds))) == NULL)
+        return;
+    all->n_bind_slots = n_slots;
+    for (size_t i = 0; i < all->n; i++)
+        if (is_bind(&all->items[i])) {
+            *slot_of(all, &all->items[i]) = (uint32_t)i + 1;
+            all->n_binds++;
+        }
+}
+
+/* Was the same bind kept?  Then the earlier of both stays. */
+static bool know_bind(struct announcements *all, const struct pinhole *p)
+{
+    uint32_t *slot = all->binds != NULL ? slot_of(all, p) : NULL;
+
+    if (slot == NULL || *slot == 0)
+        return false;
+    if (by_endpoint(p, &all->items[*slot - 1]) < 0)
+        all->items[*slot - 1] = *p;
+    return true;
+}
+
+/* --- all of them ------------------------------------------------------------------------------------------- */
+
+void announcements_add(struct announcements *all, const struct pinhole *p)
+{
+    if (is_bind(p)) {
+        index_binds(all);
+        if (know_bind(all, p))
+            return;
+    }
+    if (all->n >= MAX_ANNOUNCEMENTS || reserve(all, all->n + 1) != 0) {
+        all->n_lost++;
+        return;
+    }
+    all->items[all->n++] = *p;
+    if (is_bind(p) && all->binds != NULL) {
+        *slot_of(all, p) = (uint32_t)all->n;
+        all->n_binds++;
+    }
+}
+
+int announcements_merge(struct announcements *to, struct announcements *from)
+{
+    if (to->n == 0) { /* nothing to join: no second copy of what may be many */
+        from->n_lost += to->n_lost;
+        announcements_clear(to);
+        *to = *from;
+        *from = (struct announcements){0};
+        return 0;
+    }
+    size_t room = to->n < MAX_ANNOUNCEMENTS ? MAX_ANNOUNCEMENTS - to->n : 0, n = from->n < room ? from->n : room;
+    int    rc = reserve(to, to->n + n);
+
+    if (rc != 0)
+        return rc;
+    for (size_t i = 0; i < from->n; i++)
+        announcements_add(to, &from->items[i]);
+    to->n_lost += from->n_lost;
+    announcements_clear(from);
+    return 0;
+}
+
 void announcements_sort(struct announcements *all)
 {
+    forget_binds(all);
     if (all->n > 1)
         qsort(all->items, all->n, sizeof(*all->items), by_endpoint);
 }
@@ -138,5 +215,6 @@ const struct pinhole *announcements_bind(const struct announcements *all, const 
 void announcements_clear(struct announcements *all)
 {
     free(all->items);
+    free(all->binds);
     *all = (struct announcements){0};
 }

@@ -2,13 +2,15 @@
 /*
  * What was negotiated in-band, kept until the run ends: the parents of flows on dynamic ports.
  *
- * Bounded: beyond MAX_ANNOUNCEMENTS further ones are counted, not kept.
+ * Bounded: beyond MAX_ANNOUNCEMENTS further ones are counted, not kept.  Of binds, which every RPC connection makes, the earliest of one
+ * client to one interface of one endpoint is kept: no other one is ever asked for.
  */
 #ifndef ENGINE_ANNOUNCE_H
 #define ENGINE_ANNOUNCE_H
 
 #include <stddef.h>
 
+#include "flowaudit/hash.h"
 #include "flowaudit/pinhole.h"
 #include "flowaudit/value.h"
 
@@ -16,6 +18,9 @@ struct announcements {
     struct pinhole *items;
     size_t          n, n_allocated;
     uint64_t        n_lost;
+    uint32_t       *binds; /* index + 1 of a bind, by its hash; power of two, at most half full.  NULL: not indexed */
+    size_t          n_binds, n_bind_slots;
+    struct hash_key key;
 };
 
 /* Keeps a copy, repeated promises too: which one came first must not depend on how packets were shared out. */

@@ -228,6 +228,7 @@ static int evaluate(struct recording *r, struct audit *a, struct part *copy, str
     static const struct loss_span none;
     int                           rc = gather_parts(r, a, copy, reterr);
 
+    announcements_sort(&r->announcements); /* here, where they stay: the audit borrows them */
     a->announcements = r->announcements;
     a->losses = r->n_losses > 0 ? r->losses : &none;
     a->n_losses = r->n_losses;

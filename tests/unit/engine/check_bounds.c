@@ -171,6 +171,63 @@ START_TEST(joined_negotiated_ports_end_at_the_same_bound)
 }
 END_TEST
 
+static void bind_at(struct announcements *all, unsigned client, const char *what, int64_t ts_ns)
+{
+    struct pinhole p = {.kind = PINHOLE_RPC_BIND, .port = 5003, .transport = IPPROTO_TCP, .addr = host(0), .announcer = host(0),
+                        .requester = host(client), .ts_ns = ts_ns};
+
+    snprintf(p.what, sizeof(p.what), "%s", what);
+    announcements_add(all, &p);
+}
+
+static size_t count_binds(const struct announcements *all, unsigned client, const char *what, int64_t *ret_ns)
+{
+    struct addr requester = host(client);
+    size_t      n = 0;
+
+    for (size_t i = 0; i < all->n; i++)
+        if (addr_compare(&all->items[i].requester, &requester) == 0 && strcmp(all->items[i].what, what) == 0) {
+            *ret_ns = all->items[i].ts_ns;
+            n++;
+        }
+    return n;
+}
+
+/* In whatever order they come, in one part or in two, sorted in between or not: of each the earliest. */
+START_TEST(binds_are_kept_once_for_each_client_and_interface)
+{
+    enum { N_CLIENTS = 700, N_TIMES = 5 };
+    struct announcements all = {0}, more = {0};
+    int64_t              ts_ns = 0;
+
+    for (int time = N_TIMES; time > 0; time--)
+        for (unsigned i = 1; i <= N_CLIENTS; i++) {
+            bind_at(time % 2 == 0 ? &all : &more, i, "DRSUAPI", 100 * time);
+            bind_at(time % 2 == 0 ? &all : &more, i, "MAPI", 100 * time + (int)i);
+        }
+    announce(&more, 3);
+    announcements_sort(&all);
+    bind_at(&all, 1, "MAPI", 1000);
+    ck_assert_uint_eq(all.n, 2 * N_CLIENTS);
+    ck_assert_uint_eq(more.n, 2 * N_CLIENTS + 3);
+    ck_assert_int_eq(announcements_merge(&all, &more), 0);
+    ck_assert_uint_eq(all.n, 2 * N_CLIENTS + 3);
+    announcements_sort(&all);
+    for (unsigned i = 1; i <= N_CLIENTS; i++) {
+        ck_assert_uint_eq(count_binds(&all, i, "DRSUAPI", &ts_ns), 1);
+        ck_assert_int_eq(ts_ns, 100);
+        ck_assert_uint_eq(count_binds(&all, i, "MAPI", &ts_ns), 1);
+        ck_assert_int_eq(ts_ns, 100 + (int)i);
+    }
+    struct addr server = host(0);
+    ck_assert_ptr_nonnull(announcements_bind(&all, &server, 5003));
+    ck_assert_int_eq(announcements_bind(&all, &server, 5003)->ts_ns, 100);
+    ck_assert_uint_eq(all.n_lost, 0);
+    announcements_clear(&all);
+    announcements_clear(&more);
+}
+END_TEST
+
 Suite *suite_bounds(void);
 Suite *suite_bounds(void)
 {
@@ -183,6 +240,7 @@ Suite *suite_bounds(void)
     tcase_add_test(c, negotiated_ports_end_at_their_bound);
     tcase_add_test(c, joined_negotiated_ports_end_at_the_same_bound);
     tcase_add_test(c, the_promise_that_is_found_is_the_latest_one_in_time);
+    tcase_add_test(c, binds_are_kept_once_for_each_client_and_interface);
     suite_add_tcase(s, c);
     return s;
 }
