@@ -22,13 +22,22 @@ static void put_bytes(struct encoder *e, const void *bytes, size_t size)
     e->n += size;
 }
 
-/* Writes the decimal digits of 'value' up to 'end', and returns where they begin. */
+/* Writes the decimal digits of 'value' up to 'end', and returns where they begin: two at a time, which halves the divisions. */
 static char *digits(uint64_t value, char *end)
 {
-    do {
-        *--end = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960"
+                                "616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
+    for (; value >= 100; value /= 100) {
+        end -= 2;
+        memcpy(end, &pairs[value % 100 * 2], 2);
+    }
+    if (value >= 10) {
+        end -= 2;
+        memcpy(end, &pairs[value * 2], 2);
+    } else {
+        *--end = (char)('0' + value);
+    }
     return end;
 }
 
