@@ -3,7 +3,8 @@
  * Preloaded into flowaudit: the nth call of one kind fails, once or from there on, or the process dies there.
  *
  * Environment: FAULT_OP (open, read, write, fsync, size, unlink, alloc), FAULT_AT (1: the first; 0: none, only count), FAULT_MODE (once, ever,
- * kill, torn: half of what is to be written, then dies), FAULT_ERRNO (a number), FAULT_COUNT (a file that gets the number of calls of that kind).
+ * kill, torn: half of what is to be written, then dies), FAULT_ERRNO (a number), FAULT_COUNT (a file that gets the number of calls of that kind),
+ * FAULT_WAIT (if set, counting begins with the signal SIGRTMIN + 1: what a long-lived process does at its start is not counted).
  */
 /* Both names of each call are meant: none is the other in disguise. */
 #undef _FILE_OFFSET_BITS
@@ -29,6 +30,13 @@ static int              op = -1, error = EIO;
 static unsigned long    at;
 static bool             for_ever, dies, torn;
 static _Atomic unsigned long n_calls;
+static volatile sig_atomic_t waits;
+
+static void go(int number)
+{
+    (void)number;
+    waits = 0;
+}
 
 static void finish(void)
 {
@@ -55,6 +63,12 @@ __attribute__((constructor)) static void begin(void)
     torn = mode != NULL && strcmp(mode, "torn") == 0;
     dies = torn || (mode != NULL && strcmp(mode, "kill") == 0);
     atexit(finish);
+    if (getenv("FAULT_WAIT") != NULL) {
+        struct sigaction action = {.sa_handler = go, .sa_flags = SA_RESTART};
+
+        waits = 1;
+        sigaction(SIGRTMIN + 1, &action, NULL);
+    }
     for (int i = 0; name != NULL && i < N_OPS; i++)
         if (strcmp(name, names[i]) == 0)
             op = i;
@@ -63,7 +77,7 @@ __attribute__((constructor)) static void begin(void)
 /* Does this call fail?  It does not return where the process is to die. */
 static bool fails(int kind)
 {
-    if (kind != op)
+    if (kind != op || waits)
         return false;
     unsigned long n = ++n_calls;
     if (at == 0 || n < at || (n > at && !for_ever))
