@@ -76,9 +76,9 @@ static void number_ports(const struct policy *p, uint8_t transport, uint16_t ret
                 ret[range->high + 1] = 1;
         }
     }
-    uint16_t class = 0;
+    uint16_t nth = 0;
     for (size_t port = 0; port < N_PORTS; port++)
-        ret[port] = class = (uint16_t)(class + ret[port]); /* port 0 needs no beginning: at most 65,536 classes */
+        ret[port] = nth = (uint16_t)(nth + ret[port]); /* port 0 needs no beginning: at most 65,536 classes */
 }
 
 int policy_memo_new(const struct policy *p, struct policy_memo **ret, struct err *reterr)
