@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing (Debian packages), builds with gcc, and with clang under the address and undefined-behaviour
-# sanitizers, runs all tests in both, and fuzzes each parser for 20 seconds.  The last lines are the test runner's own counts.
+# sanitizers, runs all tests in both, and fuzzes each parser for 30 seconds.  The last lines are the test runner's own counts.
 set -eu
 cd "$(dirname "$0")"
 . tools/setup.sh
@@ -18,7 +18,7 @@ meson test -C build-asan --no-rebuild --print-errorlogs unit samples robust erro
 meson test -C build-asan --no-rebuild --print-errorlogs --suite fuzz
 say "Fuzzing" # the same seed each time: a new find is for who looks for one (tools/fuzz.sh), not for who changed something else;
 # a machine that does other work meanwhile is slow, not an input
-FUZZ_SEED=${FUZZ_SEED:-7} FUZZ_TIMEOUT=${FUZZ_TIMEOUT:-20} tools/fuzz.sh 20
+FUZZ_SEED=${FUZZ_SEED:-7} FUZZ_TIMEOUT=${FUZZ_TIMEOUT:-20} tools/fuzz.sh 30
 say "Tests, gcc"
 meson test -C build-test --no-rebuild --print-errorlogs --no-suite unit
 build-test/tests/check_all

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 
-SAMPLE = 14 # points of each kind and mode without 'all'
+SAMPLE = 8 # points of each kind and mode without 'all'
 SAMPLE_ALLOC = 24
 ERRORS = {'open': errno.EMFILE, 'read': errno.EIO, 'write': errno.ENOSPC, 'fsync': errno.EIO, 'size': errno.EIO, 'unlink': errno.EACCES,
           'alloc': errno.ENOMEM}
