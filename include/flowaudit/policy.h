@@ -290,6 +290,7 @@ struct expect_fact {
     uint64_t packets[2];        /* of the client's, the server's side */
     bool     one_sided;         /* one side acts on packets of the other, and none of those is in the capture */
     int64_t  first_ns, last_ns;
+    bool     running;           /* TCP, of some flow of it: the server goes on with a connection of which nothing of the client is in the capture */
     uint64_t flows, unfinished; /* of them TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
     struct flow_icmp icmp;      /* of the first error, n_errors 0 where none */
     bool     errors_differ;     /* there are errors of other senders, or other kinds */
@@ -303,6 +304,7 @@ struct expect_host {
     int64_t  before_ns, after_ns; /* its last packet before the window, its first after it, as far as that is known yet; else 0 */
     uint64_t sent, received;      /* in the window */
     uint64_t sent_to_groups;      /* of those sent: to broadcast and multicast addresses */
+    bool     copies;              /* flows in which it sent have packets that the capture has twice, and they are counted twice */
 };
 
 struct expectation {

@@ -51,7 +51,7 @@ enum tcp_state {
     TCP_STATE_SYN,         /* SYN, nothing came back */
     TCP_STATE_SYN_ACK_ONLY,/* SYN-ACK seen, its SYN not; what came after shows in the counters */
     TCP_STATE_HALF_OPEN,   /* SYN and SYN-ACK, handshake not completed */
-    TCP_STATE_ESTABLISHED, /* handshake completed */
+    TCP_STATE_ESTABLISHED, /* handshake completed, also that of two that opened at once */
     TCP_STATE_REFUSED,     /* RST answered the SYN */
     TCP_STATE_NO_SYN_ACK,  /* SYN and later packets, the SYN-ACK was not captured (nor, often, anything of the server) */
     TCP_STATE_MIDSTREAM,   /* no handshake packet seen */

@@ -63,6 +63,7 @@ struct conversation {
     bool     is_reply;         /* the first payload was an answer: may answer a broadcast */
     bool     unheard;          /* unanswered, no packet of the server is in the capture, and others acknowledged some */
     bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */
+    bool     running;          /* of some flow the server goes on with a connection, and nothing of the client is in the capture */
     bool     no_parent;        /* on a dynamic port that nothing seen negotiated; set after merging, as 'parent' and 'bind' */
     struct ttl_range own;      /* what 'rst[1]' was found to differ from (prohibited), or to be like (refused): see evidence.c */
     uint16_t first_input;

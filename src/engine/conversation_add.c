@@ -74,6 +74,14 @@ static bool is_unfinished(const struct flow_record *r)
     return r->tcp_state == TCP_STATE_HALF_OPEN && r->closed != FLOW_CLOSED_RST && r->payload[0] == 0;
 }
 
+/* Data of the server, or a segment that goes on without SYN and RST: the connection is there, whatever of the client is in the capture. */
+static bool is_running(const struct flow_record *r)
+{
+    bool goes_on = r->payload[1] > 0 || (r->tcp_state == TCP_STATE_MIDSTREAM && (r->tcp_flags[1] & (TCP_SYN | TCP_RST)) == 0);
+
+    return r->tuple.transport == IPPROTO_TCP && r->packets[0] == 0 && r->packets[1] > 0 && goes_on;
+}
+
 /* What is said of the conversation is said of its earliest flow; which sides sent, of all. */
 static void describe(struct conversation *c, const struct flow_record *r, const struct policy_query *q, const struct app_entry *app,
                      const struct judgement *j, bool is_reply)
@@ -135,6 +143,7 @@ static void add_counts(struct conversation *c, const struct flow_record *r)
     }
     c->probes += is_probe(r);
     c->unfinished += is_unfinished(r);
+    c->running |= is_running(r);
     c->after_syn_ack |= r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_HALF_OPEN && r->closed == FLOW_CLOSED_RST && r->rst_from_server_side;
     c->duplicates += r->duplicates;
     c->encap |= r->encap;
@@ -256,6 +265,7 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     a->payload += b->payload;
     a->probes += b->probes;
     a->unfinished += b->unfinished;
+    a->running |= b->running;
     a->after_syn_ack |= b->after_syn_ack;
     a->duplicates += b->duplicates;
     a->unseen_bytes += b->unseen_bytes;

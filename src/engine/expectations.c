@@ -22,6 +22,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .outcome = (enum outcome)c->key.outcome,
         .packets = {c->packets[0], c->packets[1]},
         .one_sided = c->one_sided,
+        .running = c->running && c->key.outcome == OUTCOME_ONE_WAY,
         .first_ns = c->first_ns,
         .last_ns = c->last_ns,
         .errors_differ = c->errors_differ,
@@ -140,7 +141,7 @@ static int expect_all(struct audit *a, struct expector *x, struct err *reterr)
         const struct shard_host *h = &a->hosts[i];
         struct expect_host       host = {
                   .addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = h->sent, .received = h->received,
-                  .sent_to_groups = h->sent_to_groups};
+                  .sent_to_groups = h->sent_to_groups, .copies = h->copies};
 
         expector_host(x, &host);
     }
@@ -215,7 +216,7 @@ static int gather_sightings(const struct audit *a, struct sweep *s)
     for (size_t i = 0; i < a->n_hosts; i++) {
         const struct shard_host *h = &a->hosts[i], *before = i > 0 ? h - 1 : NULL, *after = i + 1 < a->n_hosts ? h + 1 : NULL;
         struct expect_host       host = {.addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = h->sent,
-                                         .received = h->received, .sent_to_groups = h->sent_to_groups};
+                                         .received = h->received, .sent_to_groups = h->sent_to_groups, .copies = h->copies};
 
         if (h->sent_last_ns != INT64_MIN && host.sent == 0)
             host.sent = 1; /* the last packets of a flow that began before */

@@ -42,7 +42,7 @@ static int grow_hosts(struct part *s)
 struct host_sight {
     int64_t  window, first_ns, last_ns;
     uint64_t sent, received, sent_to_groups;
-    bool     sends;
+    bool     sends, copies;
 };
 
 static void note_sight(struct part *s, const struct addr *a, const struct host_sight *w)
@@ -70,13 +70,14 @@ static void note_sight(struct part *s, const struct addr *a, const struct host_s
     h->sent += w->sent;
     h->received += w->received;
     h->sent_to_groups += w->sent_to_groups;
+    h->copies |= w->copies;
 }
 
 void part_note_host(struct part *s, const struct addr *a, const struct flow_record *r, int64_t window_ns, uint64_t sent, uint64_t received)
 {
     int64_t           first = window_of(r->first_ns, window_ns), last = window_of(r->last_ns, window_ns);
     struct host_sight w = {.window = first, .first_ns = r->first_ns, .last_ns = r->last_ns, .sent = sent, .received = received,
-                           .sent_to_groups = r->group ? sent : 0, .sends = sent > 0};
+                           .sent_to_groups = r->group ? sent : 0, .sends = sent > 0, .copies = sent > 0 && r->duplicates > 0};
 
     if (sent + received == 0)
         return;
@@ -180,7 +181,7 @@ void part_free(struct part *p)
 static void absorb_host(struct part *p, const struct shard_host *from)
 {
     struct host_sight w = {.window = from->window, .first_ns = from->first_ns, .last_ns = from->last_ns, .sent_to_groups = from->sent_to_groups, .sent = from->sent,
-                           .received = from->received};
+                           .received = from->received, .copies = from->copies};
 
     note_sight(p, &from->addr, &w);
     if (p->n_host_slots == 0)

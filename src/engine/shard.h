@@ -44,6 +44,7 @@ struct shard_host {
     uint64_t    sent, received;
     uint64_t    sent_to_groups;               /* of those sent: to broadcast and multicast addresses */
     bool        used;
+    bool        copies;                       /* of flows in which it sent, some packets were seen twice: they count among those sent */
 };
 
 /* A query to a broadcast or multicast address: its answers come from elsewhere, unicast. */

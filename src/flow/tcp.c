@@ -195,8 +195,10 @@ enum tcp_state flow_tcp_state(uint32_t bits, unsigned client)
 
     if ((bits & TCP_SAW_FLAGS) == 0)
         return TCP_STATE_FLAGS_CUT;
+    /* Both opened, and both answered (RFC 9293, 3.5). */
+    bool both = (bits & TCP_SAW_SYN * 3) == TCP_SAW_SYN * 3 && (bits & TCP_SAW_SYN_ACK * 3) == TCP_SAW_SYN_ACK * 3;
     if (syn && syn_ack)
-        return more ? TCP_STATE_ESTABLISHED : TCP_STATE_HALF_OPEN;
+        return more || both ? TCP_STATE_ESTABLISHED : TCP_STATE_HALF_OPEN;
     if (syn && (more || server_more))
         return TCP_STATE_NO_SYN_ACK;
     if (syn)

@@ -36,6 +36,13 @@ static void add_point(struct tally *t, const struct point *p)
     t->n_points++;
 }
 
+void tally_note_running(struct tally *t, const struct point *p)
+{
+    if (!t->running || compare_points(p, &t->running_at) < 0)
+        t->running_at = *p;
+    t->running = true;
+}
+
 static bool is_first(const struct tally *t, const struct expect_fact *f)
 {
     if (!t->seen || f->first_ns != t->seen_ns)

@@ -378,10 +378,10 @@ static void say_unanswered(const struct expector *x, const struct tally *t, char
             policy_host_name(x->p, t->client), policy_host_name(x->p, s->server), policy_host_name(x->p, s->server));
     } else if (!t->tried_others && l->sent > 0 && !host_is_block(x->p, t->tried_server)) {
         if (x->window_ns == 0)
-            add(what, WHAT_SIZE, ", though %s sent %llu packet%s in this capture", server, (unsigned long long)l->sent, l->sent == 1 ? "" : "s");
+            add(what, WHAT_SIZE, ", though %s sent %llu packet%s%s in this capture", server, (unsigned long long)l->sent, l->sent == 1 ? "" : "s", l->copies ? ", copies counted," : "");
         else
-            add(what, WHAT_SIZE, l->sent > 1 ? ", though %s sent packets in that window (%llu in flows that began in it)" : ", though %s sent packets in that window", server,
-                (unsigned long long)l->sent);
+            add(what, WHAT_SIZE, l->sent > 1 ? ", though %s sent packets in that window (%llu in flows that began in it%s)" : ", though %s sent packets in that window", server,
+                (unsigned long long)l->sent, l->copies ? ", copies counted" : "");
         add(advice, ADVICE_SIZE, " Look at whether the service runs on %s, and at what drops packets on the way.", server);
     } else {
         add(advice, ADVICE_SIZE, " Look at whether the server is up, and at what drops packets on the way.");
@@ -449,11 +449,11 @@ static const char *sent_text(const struct expector *x, const struct tally *t, ch
 
     /* A packet counts in the window in which its flow began; 1 stands for some of a flow that began before. */
     if (x->window_ns > 0 && l->sent > 1)
-        snprintf(buf, size, "packets (%llu in flows that began in this window)", (unsigned long long)l->sent);
+        snprintf(buf, size, "packets (%llu in flows that began in this window%s)", (unsigned long long)l->sent, l->copies ? ", copies counted" : "");
     else if (x->window_ns > 0)
         snprintf(buf, size, "packets");
     else
-        snprintf(buf, size, "%llu packet%s", (unsigned long long)l->sent, l->sent == 1 ? "" : "s");
+        snprintf(buf, size, "%llu packet%s%s", (unsigned long long)l->sent, l->sent == 1 ? "" : "s", !l->copies ? "" : only_groups(l) ? ", copies counted" : ", copies counted,");
     if (only_groups(l))
         add(buf, size, ", all of them broadcasts or multicasts,");
     return buf;
@@ -499,7 +499,7 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
     const char              *client = policy_host_name(x->p, t->client), *address = policy_host_address(x->p, t->client);
-    char                     servers[512], why[512], service[SERVICE_TEXT_SIZE], sent[96];
+    char                     servers[512], why[512], service[SERVICE_TEXT_SIZE], sent[128];
 
     name_servers(x, t, servers, sizeof(servers));
     service_of(x, t, service, sizeof(service));
@@ -566,6 +566,23 @@ static void say_seen(const struct expector *x, const struct tally *t, char *buf,
     add(buf, size, ".");
 }
 
+/* A connection whose client is not in the capture: it is there, so attempts that failed beside it prove no failure. */
+static void say_running(const struct expector *x, const struct tally *t, char *buf, size_t size)
+{
+    const struct matrix_row *row = x->p->rows[t->row].row;
+    uint64_t                 failed = t->n[OUTCOME_PROHIBITED] + t->n[OUTCOME_REFUSED] + t->n[OUTCOME_UNANSWERED];
+    const char              *client = policy_host_name(x->p, t->client);
+    char                     service[16];
+
+    snprintf(buf, size, "A connection of %s (%s) to %s of ", client, policy_host_address(x->p, t->client),
+             service_text(t->running_at.transport, t->running_at.port, service, sizeof(service)));
+    add_host(x, t->running_at.server, buf, size);
+    add(buf, size, " is there, for the latter goes on with it, but nothing of %s in it was captured", client);
+    if (failed > 0)
+        add(buf, size, "; besides, %llu attempt%s not seen to get through", (unsigned long long)failed, failed == 1 ? " was" : "s were");
+    add(buf, size, ". The document requires this flow (row %s, \"%s\"). Look at where the capture was taken.", row->id.text, row->section);
+}
+
 enum expectation_outcome expect_conclude(const struct expector *x, const struct tally *t, char *buf, size_t size, size_t *ret_advice)
 {
     const struct coverage *c = &expect_span(x, t->row)->coverage;
@@ -576,6 +593,10 @@ enum expectation_outcome expect_conclude(const struct expector *x, const struct 
     if (t->seen) {
         say_seen(x, t, buf, size);
         return EXPECT_SEEN;
+    }
+    if (t->running) {
+        say_running(x, t, buf, size);
+        return EXPECT_ONE_WAY;
     }
     for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
         if (t->n[failures[i].outcome] > 0) {

@@ -51,6 +51,8 @@ struct tally {
     bool             seen, tried_others;     /* attempts at more than 'tried_server' */
     uint64_t         n[OUTCOME_ONE_WAY + 1]; /* attempts by outcome */
     uint64_t         unseen;       /* of the attempts: no packet of the client's is in the capture */
+    bool             running;      /* as in expect_fact: of 'running_at', the first by their order */
+    struct point     running_at;
     uint64_t         attempts, unfinished; /* unfinished: as in expect_fact */
     uint64_t         last_fact;    /* by its number: a row that fits in two ways is counted once */
     int64_t          first_ns;
@@ -74,6 +76,7 @@ struct life {
     int64_t  first_ns, last_ns;   /* of packets that it sent */
     int64_t  before_ns, after_ns; /* its last packet before, its first after; 0: not known */
     uint64_t sent, received, sent_to_groups;
+    bool     copies;              /* as in expect_host */
 };
 
 enum { FAMILY_4 = 1, FAMILY_6 = 2 };
@@ -133,6 +136,7 @@ static inline const struct span *expect_span(const struct expector *x, uint32_t 
 uint8_t family_of(const struct tuple *);
 int  services_note(struct services *, const struct policy *, const struct expect_fact *); /* 0 or -ENOMEM */
 void services_unite(struct services *);
+void tally_note_running(struct tally *, const struct point *);
 void tally_note(struct tally *, const struct expect_fact *, bool met, const struct point *);
 int  tally_note_denier(struct tally *, const struct expect_fact *); /* 0 or -ENOMEM */
 void tally_note_elsewhere(struct tally *, const struct expect_fact *, const char *protocol);

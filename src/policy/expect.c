@@ -226,6 +226,12 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     if (t->last_fact == x->n_facts)
         return;
     t->last_fact = x->n_facts;
+    /* Of two hosts that may both be the server: is it the one that goes on? */
+    bool running = f->running && policy_host(x->p, &f->query.tuple.server) == server;
+    if (running)
+        tally_note_running(t, p);
+    if (running && f->packets[0] == 0) /* it shows a connection, and no attempt */
+        return;
     t->tried_others |= t->attempts > 0 && t->tried_server != server;
     if (t->attempts == 0 || f->first_ns < t->first_ns) {
         t->first_ns = f->first_ns;
@@ -338,6 +344,7 @@ static void note_life(struct life *l, const struct expect_host *h)
     l->sent += h->sent;
     l->received += h->received;
     l->sent_to_groups += h->sent_to_groups;
+    l->copies |= h->copies;
 }
 
 void expector_host(struct expector *x, const struct expect_host *h)
@@ -439,7 +446,7 @@ static int conclude_tally(struct expector *x, const struct tally *t, const struc
     *ret = (struct expectation){
         .row = t->row, .client_host = t->client, .outcome = outcome, .first_ns = t->first_ns, .attempts = t->attempts,
         .within_ns = x->p->rows[t->row].within_ns, .icmp = d->icmp, .rst = d->rst, .own = d->own, .reason = strdup(reason),
-        .server_host = t->server != POLICY_NONE ? t->server : t->seen ? t->seen_server : t->tried_server,
+        .server_host = t->server != POLICY_NONE ? t->server : t->seen ? t->seen_server : t->running ? t->running_at.server : t->tried_server,
         .first_packet = t->first_packet,
         .first_input = t->first_input,
         .seen_ns = t->seen_ns,

@@ -146,8 +146,9 @@ static enum tcp_state twin_state(const struct twin_flow *f, const struct packet 
         return TCP_STATE_FLAGS_CUT;
     if (!syn)
         return syn_ack ? TCP_STATE_SYN_ACK_ONLY : TCP_STATE_MIDSTREAM;
+    bool both = count_flag(f, client, true, TCP_SYN | TCP_ACK, TCP_SYN) > 0 && count_flag(f, client, false, TCP_SYN | TCP_ACK, TCP_SYN | TCP_ACK) > 0;
     if (syn_ack)
-        return more ? TCP_STATE_ESTABLISHED : TCP_STATE_HALF_OPEN;
+        return more || both ? TCP_STATE_ESTABLISHED : TCP_STATE_HALF_OPEN;
     if (more || server_more)
         return TCP_STATE_NO_SYN_ACK;
     return count_flag(f, client, true, TCP_RST, TCP_RST) > 0 ? TCP_STATE_REFUSED : TCP_STATE_SYN;

@@ -255,6 +255,58 @@ START_TEST(silence)
 }
 END_TEST
 
+/* A capture that has packets twice counts them twice, and says so. */
+START_TEST(copies_are_told)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_host h = {.addr = policy_query_of(&s.bed, "a1", "b1", "tcp/1", NULL).tuple.client, .last_ns = 8000 * SECOND, .sent = 10, .received = 10, .copies = true};
+
+    expector_host(s.x, &h);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "never-attempted");
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, "though it sent 10 packets, copies counted, and no loss is known. "));
+    h.addr = policy_query_of(&s.bed, "a1", "b1", "tcp/1", NULL).tuple.server;
+    expector_host(s.x, &h);
+    tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_UNANSWERED);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "unanswered");
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, ": no answer was seen, though b1 sent 10 packets, copies counted, in this capture. "));
+    close_scene(&s);
+
+    s = open_scene(SITE);
+    h.addr = policy_query_of(&s.bed, "a1", "b1", "tcp/1", NULL).tuple.client;
+    h.sent_to_groups = 10;
+    expector_host(s.x, &h);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
+                                 "though it sent 10 packets, copies counted, all of them broadcasts or multicasts, and no loss is known. "));
+    close_scene(&s);
+}
+END_TEST
+
+/* b1 goes on with a connection of which nothing of a1 is in the capture: no attempt, and no failure beside it. */
+START_TEST(a_connection_that_goes_on)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "a1", "b1", "tcp/80", NULL), .outcome = OUTCOME_ONE_WAY, .packets = {0, 5}, .one_sided = true,
+                            .running = true, .first_ns = 7 * SECOND, .flows = 1};
+
+    alive(&s, "a1", 10, 10);
+    expector_conversation(s.x, &f);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "one-way");
+    ck_assert_uint_eq(result(&s, "web", "a1", NULL)->attempts, 0);
+    ck_assert_int_eq(result(&s, "web", "a1", NULL)->first_ns, 0); /* no attempt */
+    ck_assert_str_eq(policy_host_name(s.bed.policy, result(&s, "web", "a1", NULL)->server_host), "b1");
+    ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason,
+                     "A connection of a1 (10.0.0.1) to TCP 80 of b1 (10.0.0.2) is there, for the latter goes on with it, but nothing of a1 in it was captured. The "
+                     "document requires this flow (row web, \"S\"). Look at where the capture was taken.");
+    tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_REFUSED);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "one-way");
+    ck_assert_uint_eq(result(&s, "web", "a1", NULL)->attempts, 2);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " in it was captured; besides, 2 attempts were not seen to get through. The document"));
+    tried(&s, "a1", "b1", "tcp/80", "HTTP", OUTCOME_ESTABLISHED);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "seen");
+    close_scene(&s);
+}
+END_TEST
+
 /* b1 speaks TCP to a1 past the SYN, and nothing of a1 to b1 is in the capture. */
 START_TEST(a_way_that_the_tap_does_not_hear)
 {
@@ -369,7 +421,7 @@ END_TEST
 static void there(struct scene *s, const char *host, int64_t first_ns, int64_t last_ns, int64_t before_ns, int64_t after_ns)
 {
     struct policy_query q = policy_query_of(&s->bed, host, host, "tcp/1", NULL);
-    struct expect_host  h = {q.tuple.client, first_ns, last_ns, before_ns, after_ns, 7, 7, 0};
+    struct expect_host  h = {q.tuple.client, first_ns, last_ns, before_ns, after_ns, 7, 7, 0, false};
 
     expector_host(s->x, &h);
 }
@@ -539,6 +591,8 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, an_unknown_direction_is_turned);
     tcase_add_loop_test(t, silence, 0, sizeof(silences) / sizeof(silences[0]));
     tcase_add_test(t, a_way_that_the_tap_does_not_hear);
+    tcase_add_test(t, copies_are_told);
+    tcase_add_test(t, a_connection_that_goes_on);
     tcase_add_test(t, attempts_without_an_answer);
     tcase_add_test(t, reasons);
     tcase_add_test(t, the_laboratory_expects_the_same);
