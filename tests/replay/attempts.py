@@ -87,6 +87,13 @@ class Story:
                 packet.ttl = ttl
         return self
 
+    def goes_on(self):
+        """A connection of which only what dc1 sends after the handshake is in the capture."""
+        before = len(self.net.packets)
+        self.works('LDAP', DC, 389, 3)
+        self.net.packets[before:] = [p for p in self.net.packets[before:] if p.src == DC][1:]
+        return self
+
     def write(self, path, without=None):
         packets = self.net.frames()
         if without is not None:
@@ -126,6 +133,7 @@ CASES = {  # name: (story, host that the tap does not hear packets for, LDAP's o
     'asked as the capture ends': (lambda: Story().begun().silent(29, 1), None, 'unanswered', 'not-covered', None),
     'a session cut by another stack': (lambda: Story().begun().cut_off(64), None, None, 'never-attempted', 'high'),
     'a session that the server resets': (lambda: Story().begun().cut_off(128), None, None, 'never-attempted', None),
+    'refused, beside a connection that goes on': (lambda: Story().begun().goes_on().refused(128), None, 'one-way', 'one-way', None),
     'behind a router': (lambda: Story(dc_hops=1).begun(), None, None, 'never-attempted', 'notice'),
     'side by side': (lambda: Story().begun(), None, None, 'never-attempted', None),
     'requests not heard': (lambda: Story().begun(), DC, None, 'not-covered', None),
