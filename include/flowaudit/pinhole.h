@@ -52,6 +52,11 @@ enum pinhole_kind {
         PINHOLE_N_KINDS
 };
 const char *pinhole_kind_name(enum pinhole_kind);
+/* Does it name a port of media, not one that a client connects to? */
+static inline bool pinhole_is_media(enum pinhole_kind kind)
+{
+    return kind >= PINHOLE_SIP_SDP;
+}
 
 /* Media direction as the announcer has it (RFC 8866, 6.7).  "Hold" is everything but PINHOLE_SENDRECV. */
 enum pinhole_way { PINHOLE_SENDRECV, PINHOLE_SENDONLY, PINHOLE_RECVONLY, PINHOLE_INACTIVE };

@@ -391,7 +391,8 @@ struct separation {
     int64_t       first_ns, last_ns; /* of the conversations that are evidence */
     uint64_t      flows, packets, bytes;
     uint64_t      conversation; /* the first of them by weight, then time ... */
-    uint64_t      packet;       /* ... and its packet: the ICMP error, or the first of the flow */
+    uint64_t      packet;       /* ... and its packet: the ICMP error ('packet_shows'), or the first of the flow */
+    bool          packet_shows;
     uint16_t      input;
     char          sentence[1536];
 };

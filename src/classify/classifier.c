@@ -440,7 +440,7 @@ static void state_opinion(struct classify_state *state, unsigned which, const st
         state_settle(state, name, detail, strcmp(name, "TLS") != 0 || !state_may_be_upgraded(state, step));
     else if (which == MATRIX && state_expects(state, name))
         state_settle(state, name, detail, false);
-    else if (which == ALL || state->basis == APP_NONE)
+    else if ((which == ALL || state->basis == APP_NONE) && !names_misleading(name))
         state_hint(state, name, detail_of, detail);
     if (state->settled)
         state->detail_of = detail_of;

@@ -109,6 +109,21 @@ enum confirm_answer confirm_http(const struct confirm_input *in, const char **re
     return line_is_request(&line, "HTTP/", targets) ? CONFIRM_REQUEST : CONFIRM_NO;
 }
 
+static bool is_sip_port(uint16_t port)
+{
+    return port == 5060 || port == 5061; /* RFC 3261, 18.1.1 */
+}
+
+/* Over one connection both ends ask (RFC 5923: a BYE comes back on the one that is there), so that a request does not tell who opened it. */
+static enum confirm_answer sip_side(const struct confirm_input *in, enum confirm_answer said)
+{
+    bool from = is_sip_port(in->sport), to = is_sip_port(in->dport);
+
+    if (in->udp)
+        return said;
+    return from == to ? CONFIRM_YES : to ? CONFIRM_REQUEST : CONFIRM_RESPONSE;
+}
+
 enum confirm_answer confirm_sip(const struct confirm_input *in, const char **ret_detail)
 {
     static const char *const targets[] = {"sip:", "sips:", "tel:", NULL};
@@ -116,8 +131,8 @@ enum confirm_answer confirm_sip(const struct confirm_input *in, const char **ret
 
     (void)ret_detail;
     if (line_is_status(&line, "SIP/2."))
-        return CONFIRM_RESPONSE;
-    return line_is_request(&line, "SIP/2.", targets) ? CONFIRM_REQUEST : CONFIRM_NO;
+        return sip_side(in, CONFIRM_RESPONSE);
+    return line_is_request(&line, "SIP/2.", targets) ? sip_side(in, CONFIRM_REQUEST) : CONFIRM_NO;
 }
 
 /* A greeting that names the protocol, or the client's first command; 220 alone may be FTP's. */

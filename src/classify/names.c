@@ -59,6 +59,9 @@ static const char *const reliable_tcp[] = {
     "RTSP",        /* "RTSP/1.0" */
 };
 
+/* Those that it was seen to give other protocols (above): not even a hint. */
+static const char *const misleading[] = {"MQTT", "MongoDB", "RX", "Skype_Teams", "Skype_TeamsCall", "TargusDataspeed"};
+
 static const char *const upgraded[] = {
     "LDAP", "SMTP", "RDP",        "MsSQL-TDS", "VNC",    "SIP", "FTP_CONTROL",
     "POP3", "IMAP", "PostgreSQL", "MySQL",     "Jabber", "IRC",
@@ -144,6 +147,15 @@ bool names_reliable(const char *name, bool udp)
 {
     for (size_t i = 0; !udp && i < N_ROWS(reliable_tcp); i++) {
         if (is_name(reliable_tcp[i], name))
+            return true;
+    }
+    return false;
+}
+
+bool names_misleading(const char *name)
+{
+    for (size_t i = 0; i < N_ROWS(misleading); i++) {
+        if (is_name(misleading[i], name))
             return true;
     }
     return false;

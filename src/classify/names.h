@@ -27,6 +27,8 @@ const char *const *names_of_library(const char *name);
 const char *names_canonical(const char *library_name);
 /* Protocols that the library tells reliably by content, so that they may contradict a row. */
 bool names_reliable(const char *name, bool udp);
+/* Protocols that the library takes others for, so that its word is worth nothing. */
+bool names_misleading(const char *name);
 /* After an upgrade inside the session these go on as TLS. */
 bool names_upgrades_to_tls(const char *name);
 

@@ -202,7 +202,7 @@ const struct pinhole *announcements_find(const struct announcements *all, const 
     p = after < all->n ? &all->items[after] : NULL;
     if (p == NULL || compare_endpoint(p, addr, port, transport) != 0 || is_bind(p) || p->ts_ns - EARLY_NS > at_ns)
         return NULL;
-    return p;
+    return pinhole_is_media(p->kind) ? p : NULL; /* who connects to a port has been told it before */
 }
 
 const struct pinhole *announcements_bind(const struct announcements *all, const struct addr *addr, uint16_t port)

@@ -29,8 +29,8 @@ void announcements_add(struct announcements *, const struct pinhole *);
 int  announcements_merge(struct announcements *to, struct announcements *from);
 /* By address, port, transport, binds last, time: before the first look-up. */
 void announcements_sort(struct announcements *);
-/* The latest promise of this endpoint that was made by 'at_ns' (or a moment later: the media of an early answer may come before the
- * message that names its port).  NULL: none. */
+/* The latest promise of this endpoint that was made by 'at_ns' (or, of media, a moment later: those of an early answer may come before
+ * the message that names their port).  NULL: none. */
 const struct pinhole *announcements_find(const struct announcements *, const struct addr *, uint16_t port, uint8_t transport, int64_t at_ns);
 /* The interface that a connection to this endpoint was bound to (PINHOLE_RPC_BIND), or NULL. */
 const struct pinhole *announcements_bind(const struct announcements *, const struct addr *, uint16_t port);

@@ -13,17 +13,11 @@
 
 #include "audit.h"
 
-static bool is_media(const struct pinhole *p)
-{
-    return p->kind == PINHOLE_SIP_SDP || p->kind == PINHOLE_H248_SDP || p->kind == PINHOLE_SCCP_OPEN_ACK || p->kind == PINHOLE_SCCP_START ||
-           p->kind == PINHOLE_SCCP_START_ACK;
-}
-
 static const struct pinhole *media_of(const struct audit *a, const struct conversation *c, const struct addr *addr, uint16_t port)
 {
     const struct pinhole *p = announcements_find(&a->announcements, addr, port, IPPROTO_UDP, c->first_ns);
 
-    return p != NULL && is_media(p) ? p : NULL;
+    return p != NULL && pinhole_is_media(p->kind) ? p : NULL;
 }
 
 /* Media may be told by either end, as each listens where it sends from; the end whose port breaks the rule comes first. */
@@ -46,7 +40,7 @@ static void judge_again(const struct audit *a, struct conversation *c)
     struct judgement    j;
 
     c->negotiated = true;
-    c->media = is_media(c->parent);
+    c->media = pinhole_is_media(c->parent->kind);
     conversation_query(c, &q);
     policy_judge(a->policy, &q, &j);
     if (j.reversed)
@@ -160,12 +154,12 @@ static bool is_negotiation(const struct pinhole *p)
 
 static struct policy_query query_of(const struct pinhole *p)
 {
-    struct policy_query q = {.direction_known = true, .negotiated = true, .media = is_media(p)};
+    struct policy_query q = {.direction_known = true, .negotiated = true, .media = pinhole_is_media(p->kind)};
 
     q.tuple = (struct tuple){.client = p->requester, .server = p->addr, .server_port = p->port, .transport = p->transport};
     q.app.basis = APP_CONTENT;
     q.app.contradicts = true;
-    snprintf(q.app.name, sizeof(q.app.name), "%s", is_media(p) ? "RTP" : "DCE_RPC");
+    snprintf(q.app.name, sizeof(q.app.name), "%s", pinhole_is_media(p->kind) ? "RTP" : "DCE_RPC");
     return q;
 }
 

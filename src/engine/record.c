@@ -559,7 +559,7 @@ static void describe_separation(const struct audit *a, const struct finding *f, 
 {
     const struct separation *e = f->separation;
 
-    snprintf(sentence, SENTENCE_SIZE, "%s First evidence: packet %llu of %s.", e->sentence, (unsigned long long)e->packet,
+    snprintf(sentence, SENTENCE_SIZE, "%s First evidence: %spacket %llu of %s.", e->sentence, e->packet_shows ? "" : "the flow that begins with ", (unsigned long long)e->packet,
              inputs_name(a->inputs, e->input));
     s->conversation_id = e->conversation;
     s->section = e->section;

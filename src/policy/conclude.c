@@ -65,14 +65,14 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
     int64_t            within = x->p->rows[t->row].within_ns;
 
     if (l->sent == 0 && l->received > 0)
-        snprintf(buf, size, "packets to %s were captured and none from it, so its attempts could not have been seen", client);
+        snprintf(buf, size, "TCP or UDP packets to %s were captured and none from it, so its attempts could not have been seen", client);
     else if (l->sent == 0)
-        snprintf(buf, size, "no packet of %s was seen", client);
+        snprintf(buf, size, "no TCP or UDP packet of %s was seen", client);
     else if (hidden != POLICY_NONE)
         snprintf(buf, size, "packets of %s to %s were captured and none the other way, though %s acted on some",
                  policy_host_name(x->p, hidden), client, policy_host_name(x->p, hidden));
     else if (coverage_is_one_sided(c))
-        snprintf(buf, size, "%llu of %llu TCP sessions are in the capture with one direction only", (unsigned long long)c->one_sided,
+        snprintf(buf, size, "%llu of %llu TCP sessions of hosts of the site are in the capture with one direction only", (unsigned long long)c->one_sided,
                  (unsigned long long)c->sessions);
     else if (observed(c) < within)
         snprintf(buf, size, "the %s lasts %lld s%s, and the flow has %lld s to happen", x->window_ns > 0 ? "observed part of the window" : "observation",

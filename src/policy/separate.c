@@ -147,6 +147,7 @@ static void begin(struct pair *x, enum weight w, const struct separate_fact *fir
     x->result->conversation = first->conversation;
     x->result->addr[0] = first->tuple.client;
     x->result->addr[1] = first->tuple.server;
+    x->result->packet_shows = from_error;
     x->result->packet = from_error ? first->icmp.packet_number : first->first_packet;
     x->result->input = from_error ? first->icmp.input : first->input;
 }

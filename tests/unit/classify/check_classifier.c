@@ -360,9 +360,9 @@ START_TEST(keep_alives_are_not_counted)
 
     for (unsigned i = 0; i < 3 * CLASSIFY_MAX_TCP_PACKETS; i++)
         ck_assert_int_eq(show_text(state, i & 1, 4000, "x", &step), CLASSIFY_MORE);
-    ck_assert_int_eq(show_text(state, true, 4000, "SIP/2.0 200 OK\r\n", &step), CLASSIFY_FINAL);
+    ck_assert_int_eq(show_text(state, true, 4000, "HTTP/1.1 200 OK\r\n", &step), CLASSIFY_FINAL);
     classify_result(state, &app);
-    ck_assert_str_eq(app.name, "SIP");
+    ck_assert_str_eq(app.name, "HTTP");
     ck_assert_int_eq(classify_direction(state), 1); /* the first byte was the client's */
     classify_end(classifier, state);
 }

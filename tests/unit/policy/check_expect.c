@@ -213,10 +213,10 @@ static const struct {
      "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
     {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
-     "nothing: no packet of a1 was seen."},
+     "nothing: no TCP or UDP packet of a1 was seen."},
     {0, 9, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
-     "nothing: packets to a1 were captured and none from it, so its attempts could not have been seen."},
+     "nothing: TCP or UDP packets to a1 were captured and none from it, so its attempts could not have been seen."},
     {10, 10, {0, 60 * SECOND - 1, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: the observation lasts 59 s, and the flow has 60 s to happen."},
@@ -234,7 +234,7 @@ static const struct {
      "nothing: an input could not be read to its end."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 10, 2, 0, false, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
-     "nothing: 2 of 10 TCP sessions are in the capture with one direction only."},
+     "nothing: 2 of 10 TCP sessions of hosts of the site are in the capture with one direction only."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 2, false, 0, 10, 1, 0, false, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: 2 packets could not be judged."},

@@ -123,10 +123,10 @@ static const struct scenario scenarios[] = {
      "unity1 (10.0.1.1) was not seen to try LDAP (TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) in the 7200 s of its presence, though it sent 500 packets and no loss is known. " REQUIRED LOOK},
     {"the client was never seen", {{0}}, DEAD, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
      "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
-     "unity-dc-ldap, " SECTION "), which proves nothing: no packet of unity1 was seen."},
+     "unity-dc-ldap, " SECTION "), which proves nothing: no TCP or UDP packet of unity1 was seen."},
     {"the client only received", {{0}}, DEAF, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
      "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
-     "unity-dc-ldap, " SECTION "), which proves nothing: packets to unity1 were captured and none from it, so its attempts could "
+     "unity-dc-ldap, " SECTION "), which proves nothing: TCP or UDP packets to unity1 were captured and none from it, so its attempts could "
      "not have been seen."},
     {"too short", {{0}}, SHORT, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
      "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
