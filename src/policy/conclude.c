@@ -56,6 +56,12 @@ static int64_t observed(const struct coverage *c)
     return c->longest_ns > 0 ? c->longest_ns : c->last_ns - c->first_ns;
 }
 
+/* Those are what is counted: not the ICMP that a host sent. */
+static const char *tcp_and_udp(uint64_t packets)
+{
+    return packets == 1 ? "TCP or UDP packet" : "TCP and UDP packets";
+}
+
 /* Why silence proves nothing, or NULL where it does prove something. */
 static const char *uncovered(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf, size_t size)
 {
@@ -378,7 +384,7 @@ static void say_unanswered(const struct expector *x, const struct tally *t, char
             policy_host_name(x->p, t->client), policy_host_name(x->p, s->server), policy_host_name(x->p, s->server));
     } else if (!t->tried_others && l->sent > 0 && !host_is_block(x->p, t->tried_server)) {
         if (x->window_ns == 0)
-            add(what, WHAT_SIZE, ", though %s sent %llu packet%s%s in this capture", server, (unsigned long long)l->sent, l->sent == 1 ? "" : "s", l->copies ? ", copies counted," : "");
+            add(what, WHAT_SIZE, ", though %s sent %llu %s%s in this capture", server, (unsigned long long)l->sent, tcp_and_udp(l->sent), l->copies ? ", copies counted," : "");
         else
             add(what, WHAT_SIZE, l->sent > 1 ? ", though %s sent packets in that window (%llu in flows that began in it%s)" : ", though %s sent packets in that window", server,
                 (unsigned long long)l->sent, l->copies ? ", copies counted" : "");
@@ -453,7 +459,7 @@ static const char *sent_text(const struct expector *x, const struct tally *t, ch
     else if (x->window_ns > 0)
         snprintf(buf, size, "packets");
     else
-        snprintf(buf, size, "%llu packet%s%s", (unsigned long long)l->sent, l->sent == 1 ? "" : "s", !l->copies ? "" : only_groups(l) ? ", copies counted" : ", copies counted,");
+        snprintf(buf, size, "%llu %s%s", (unsigned long long)l->sent, tcp_and_udp(l->sent), !l->copies ? "" : only_groups(l) ? ", copies counted" : ", copies counted,");
     if (only_groups(l))
         add(buf, size, ", all of them broadcasts or multicasts,");
     return buf;

@@ -17,7 +17,9 @@
     " row_number() OVER (w ORDER BY finding_id) AS nth, sum(flows) OVER w AS like_flows,"                              \
     " sum(packets) OVER w AS like_packets, sum(bytes) OVER w AS like_bytes, min(first_seen) OVER w AS like_first,"     \
     " max(last_seen) OVER w AS like_last, max(finding_id) OVER w AS last_id,"       \
-    " min(server_port) OVER w AS low_port, max(server_port) OVER w AS high_port"                                       \
+    " min(server_port) OVER w AS low_port, max(server_port) OVER w AS high_port,"                                      \
+    " min(outcome) OVER w IS NOT max(outcome) OVER w AS outcomes,"                                                      \
+    " min(disposition) OVER w IS NOT max(disposition) OVER w AS dispositions"                                           \
     " FROM findings WHERE run_id = ?1 AND "
 #define FINDINGS_TAIL                                                                                                  \
     " WINDOW w AS (PARTITION BY severity, kind, client, client_name, server, server_name, waived_by, transport,"         \
@@ -29,7 +31,7 @@
     " CASE WHEN nth = 1 AND n_like > 1 AND kind IN ('missing', 'misdropped') THEN (SELECT group_concat(row_id, ', ')"  \
     "  FROM (SELECT g.row_id FROM findings g WHERE g.run_id = ?1 AND g.severity = f.severity AND g.kind = f.kind"      \
     "  AND g.client IS f.client AND g.client_name IS f.client_name AND g.server IS f.server"                           \
-    "  AND g.server_name IS f.server_name AND g.waived_by IS f.waived_by ORDER BY g.finding_id LIMIT 20)) END, last_id" \
+    "  AND g.server_name IS f.server_name AND g.waived_by IS f.waived_by ORDER BY g.finding_id LIMIT 20)) END, last_id, outcomes, dispositions" \
     " FROM f LEFT JOIN flows l ON l.run_id = ?1 AND l.conversation_id = f.conversation_id AND l.flow_id ="             \
     " (SELECT min(flow_id) FROM flows WHERE run_id = ?1 AND conversation_id = f.conversation_id)"                      \
     " LEFT JOIN inputs i ON i.run_id = ?1 AND i.input_id = l.input_id ORDER BY rank, finding_id"
@@ -72,6 +74,8 @@ enum {
     F_INPUT_NAME,
     F_LIKE_ROWS,
     F_LAST_ID,
+    F_OUTCOMES,     /* like findings do not have all the same outcome ... */
+    F_DISPOSITIONS, /* ... or disposition */
 };
 
 struct list {
@@ -138,15 +142,16 @@ static void put_numbers(struct text *t, struct cursor *c, bool folded)
     uint64_t packets = (uint64_t)cursor_integer(c, folded ? F_LIKE_PACKETS : F_PACKETS);
     const char *first = cursor_text(c, folded ? F_LIKE_FIRST : F_FIRST, NULL),
                *last = cursor_text(c, folded ? F_LIKE_LAST : F_LAST, NULL);
-    const char *disposition = cursor_text(c, F_DISPOSITION, NULL);
+    const char *disposition = folded && cursor_integer(c, F_DISPOSITIONS) != 0 ? "" : cursor_text(c, F_DISPOSITION, NULL);
+    /* What is put together from several flows has none. */
+    const char *outcome = folded && cursor_integer(c, F_OUTCOMES) != 0 ? "outcomes differ" : cursor_text(c, F_OUTCOME, NULL);
     char flow_count[32], packet_count[32], bytes[32], span[64];
 
     if (packets == 0 && flows > 0) /* an expectation counts attempts */
         page_par(&t->page, STYLE_PLAIN, 6, 8, "%s %s: %s", text_count(flows, flow_count),
-                 text_plural(flows, "attempt", "attempts"), cursor_text(c, F_OUTCOME, NULL));
+                 text_plural(flows, "attempt", "attempts"), outcome);
     if (packets == 0)
         return;
-    const char *outcome = cursor_text(c, F_OUTCOME, NULL); /* what is put together from several flows has none */
     page_par(&t->page, STYLE_PLAIN, 6, 8, "%s %s, %s %s, %s; %s%s%s%s%s%s", text_count(flows, flow_count),
              text_plural(flows, "flow", "flows"), text_count(packets, packet_count),
              text_plural(packets, "packet", "packets"),

@@ -17,7 +17,8 @@
 #define GROUPS                                                                                                         \
     "WITH g AS (SELECT severity, kind, client, client_name, server, server_name, min(finding_id) AS first,"             \
     " max(finding_id) AS last, count(*) AS n, sum(flows) AS flows, sum(packets) AS packets, sum(bytes) AS bytes, min(first_seen) AS first_seen,"         \
-    " max(last_seen) AS last_seen, min(server_port) AS low_port, max(server_port) AS high_port FROM findings"          \
+    " max(last_seen) AS last_seen, min(server_port) AS low_port, max(server_port) AS high_port,"                        \
+    " min(outcome) IS NOT max(outcome) AS outcomes, min(disposition) IS NOT max(disposition) AS dispositions FROM findings" \
     " WHERE run_id = ?1 AND waived_by IS NULL AND severity <> 'notice' AND kind NOT IN ('missing', 'misdropped')"      \
     " GROUP BY severity, kind, client, client_name, server, server_name, transport, protocol, CASE WHEN kind ="        \
     " 'separated' THEN finding_id END)"
@@ -53,7 +54,7 @@ enum {
 static const char cards_sql[] = GROUPS
     " SELECT f.finding_id, f.severity, f.kind, f.client_name, f.client, f.server_name, f.server, f.transport,"
     " g.low_port, g.high_port, f.protocol, g.n, g.flows, g.packets, g.bytes, g.first_seen, g.last_seen, f.reason,"
-    " f.outcome, f.disposition, f.parent, f.section, f.row_id, f.conversation_id, g.last"
+    " CASE WHEN g.outcomes THEN 'outcomes differ' ELSE f.outcome END, CASE WHEN NOT g.dispositions THEN f.disposition END, f.parent, f.section, f.row_id, f.conversation_id, g.last"
     " FROM (SELECT *, " SEVERITY_RANK " AS rank FROM g ORDER BY rank, first LIMIT " MOST_CARDS ") g"
     " JOIN findings f ON f.run_id = ?1 AND f.finding_id = g.first ORDER BY rank, first";
 

@@ -249,7 +249,7 @@ static void put_attempt(void *aux, struct cursor *c)
     char client[TEXT_SIZE], server[TEXT_SIZE], ports[TEXT_SIZE], count[32], span[64];
 
     if (t->n_shown + t->n_left_out == 0)
-        page_heading(&t->page, "ALLOWED ON DEMAND, TRIED AND NOT ANSWERED");
+        page_heading(&t->page, "ALLOWED ON DEMAND, TRIED WITHOUT SUCCESS");
     if (!text_admit(t, MOST_ATTEMPTS))
         return;
     page_par(

@@ -308,7 +308,7 @@ static void digest_next(struct feed *f, const struct feed_value *row, const char
 static void digest_rows(struct feed *f)
 {
     char first[sizeof(f->encoder.buf)];
-    size_t at[FEED_COLUMNS_MAX + 1];
+    size_t at[FEED_COLUMNS_MAX + 1] = {0};
     bool fits = digest_first(f, at);
 
     if (fits)

@@ -208,7 +208,7 @@ static const struct {
 } silences[] = {
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 100, false, 0, false, 0, 0, 0, 0, false, false}, "never-attempted",
      "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s of its "
-     "presence, though it sent 10 packets and no loss is known. The document requires this flow (row web, \"S\"). "
+     "presence, though it sent 10 TCP and UDP packets and no loss is known. The document requires this flow (row web, \"S\"). "
      "Look at whether a1 is set up to use it, and, as no TCP or UDP packet between these hosts is in the capture in that "
      "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
     {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
@@ -263,12 +263,12 @@ START_TEST(copies_are_told)
 
     expector_host(s.x, &h);
     ck_assert_str_eq(outcome(&s, "web", "a1"), "never-attempted");
-    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, "though it sent 10 packets, copies counted, and no loss is known. "));
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, "though it sent 10 TCP and UDP packets, copies counted, and no loss is known. "));
     h.addr = policy_query_of(&s.bed, "a1", "b1", "tcp/1", NULL).tuple.server;
     expector_host(s.x, &h);
     tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_UNANSWERED);
     ck_assert_str_eq(outcome(&s, "web", "a1"), "unanswered");
-    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, ": no answer was seen, though b1 sent 10 packets, copies counted, in this capture. "));
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, ": no answer was seen, though b1 sent 10 TCP and UDP packets, copies counted, in this capture. "));
     close_scene(&s);
 
     s = open_scene(SITE);
@@ -276,7 +276,7 @@ START_TEST(copies_are_told)
     h.sent_to_groups = 10;
     expector_host(s.x, &h);
     ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
-                                 "though it sent 10 packets, copies counted, all of them broadcasts or multicasts, and no loss is known. "));
+                                 "though it sent 10 TCP and UDP packets, copies counted, all of them broadcasts or multicasts, and no loss is known. "));
     close_scene(&s);
 }
 END_TEST

@@ -111,16 +111,16 @@ static const struct scenario scenarios[] = {
      "dc2 (10.0.2.2)."},
     {"on another port", {FACT(U, D1, "tcp/49157", OUTCOME_ESTABLISHED, 1, 5, "DCE_RPC", 0, true)}, 0, NULL, "unity-dc-dcom", "unity1", NULL, EXPECT_NEVER_ATTEMPTED, 0, "",
      "unity1 (10.0.1.1) was not seen to try DCOM RPC range after restriction (TCP and UDP 5000-5020) to dc1 (10.0.2.1) or dc2 (10.0.2.2) in the 7200 s of its presence, though "
-     "it sent 500 packets and no loss is known. The document requires this flow (row unity-dc-dcom, " SECTION "). It used DCE_RPC of dc1 (10.0.2.1) on TCP 49157 instead, which is "
+     "it sent 500 TCP and UDP packets and no loss is known. The document requires this flow (row unity-dc-dcom, " SECTION "). It used DCE_RPC of dc1 (10.0.2.1) on TCP 49157 instead, which is "
      "a finding of its own (wrong-port). Look at the ports, TCP or UDP, that dc1 is set to use, and, as no TCP or UDP packet between these hosts is in the capture in that time, at "
      "whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
     {"broadcasts alone", {{0}}, GROUPS, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "",
-     "unity1 (10.0.1.1) was not seen to try LDAP (TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) in the 7200 s of its presence, though it sent 500 packets, all of them "
+     "unity1 (10.0.1.1) was not seen to try LDAP (TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) in the 7200 s of its presence, though it sent 500 TCP and UDP packets, all of them "
      "broadcasts or multicasts, and no loss is known. " REQUIRED " Look at whether unity1 is set up to use it, and at whether what it sends to single hosts passes the point of "
      "capture, for broadcasts are heard where that is not; where it need not be seen, say so in the site file."},
     /* Silence. */
     {"never attempted", {{0}}, 0, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "",
-     "unity1 (10.0.1.1) was not seen to try LDAP (TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) in the 7200 s of its presence, though it sent 500 packets and no loss is known. " REQUIRED LOOK},
+     "unity1 (10.0.1.1) was not seen to try LDAP (TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) in the 7200 s of its presence, though it sent 500 TCP and UDP packets and no loss is known. " REQUIRED LOOK},
     {"the client was never seen", {{0}}, DEAD, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
      "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
      "unity-dc-ldap, " SECTION "), which proves nothing: no TCP or UDP packet of unity1 was seen."},
@@ -154,7 +154,7 @@ static const struct scenario scenarios[] = {
     {"required by the site", {{0}}, 0, "expect: {unity-dc-ldaps: required}\n", "unity-dc-ldaps", "unity1", NULL, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
     {"every server: the one that is not tried", {SEEN(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 5)}, 0, EVERY, "unity-dc-ldap", "unity1", "dc2",
      EXPECT_NEVER_ATTEMPTED, 0, "dc2",
-     "unity1 (10.0.1.1) was not seen to try LDAP (TCP and UDP 389) to dc2 (10.0.2.2) in the 7200 s of its presence, though it sent 500 packets and no loss is known. " REQUIRED LOOK},
+     "unity1 (10.0.1.1) was not seen to try LDAP (TCP and UDP 389) to dc2 (10.0.2.2) in the 7200 s of its presence, though it sent 500 TCP and UDP packets and no loss is known. " REQUIRED LOOK},
     {"every server: the one that is", {SEEN(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 5)}, 0, EVERY, "unity-dc-ldap", "unity1", "dc1", EXPECT_SEEN, 1, "dc1",
      NULL},
     /* Hosts that are networks; rows between hosts of the same kind. */
