@@ -57,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t                  flags = fuzz_u8(&in);
     uint16_t                 port = fuzz_u16(&in);
     uint32_t                 seq[2] = {1, 1};
+    unsigned                 transport = 0;
 
     fuzz_must(state != NULL);
     step.midstream = flags & 2;
@@ -73,8 +74,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         seq[side] += (uint32_t)n;
         in.data += n;
         in.size -= n;
-        if (packet_decode(&f, &p) == PACKET_OK)
+        /* Inside a tunnel may be anything, but a flow has one transport. */
+        if (packet_decode(&f, &p) == PACKET_OK && (transport == 0 || p.transport == transport)) {
+            transport = p.transport;
             (void)classify_packet(c, state, &p, &step);
+        }
         free(frame);
     }
     classify_result(state, &app);
