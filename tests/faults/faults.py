@@ -64,7 +64,10 @@ class Bench:
         op, at, mode, again = point
         with tempfile.TemporaryDirectory(prefix='flowaudit-') as directory:
             self.prepare(directory, again)
-            done = self.run(directory, self.command, op, at, mode)
+            try:
+                done = self.run(directory, self.command, op, at, mode)
+            except subprocess.TimeoutExpired:
+                return f'{op} {at} {mode}{" again" if again else ""}: it does not come back'
             wrong = self.judge(directory, done, mode, again)
             return f'{op} {at} {mode}{" again" if again else ""}: {wrong}' if wrong else None
 
