@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs what is missing (Debian packages), builds with gcc, and with clang under the address and undefined-behaviour
-# sanitizers, runs all tests in both, and fuzzes each parser for 30 seconds.  The last lines are the test runner's own counts.
+# sanitizers, runs all tests in the one and what looks for faults in the other, and fuzzes each parser for 30 seconds.  The last lines are the test runner's own counts.
 set -eu
 cd "$(dirname "$0")"
 . tools/setup.sh

@@ -59,7 +59,7 @@ static const char *const reliable_tcp[] = {
     "RTSP",        /* "RTSP/1.0" */
 };
 
-/* Those that it was seen to give other protocols (above): not even a hint. */
+/* Those that it was seen to give other protocols (above), and the calls of one of them: not even a hint. */
 static const char *const misleading[] = {"MQTT", "MongoDB", "RX", "Skype_Teams", "Skype_TeamsCall", "TargusDataspeed"};
 
 static const char *const upgraded[] = {

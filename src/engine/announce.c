@@ -22,7 +22,6 @@ static int reserve(struct announcements *all, size_t n)
     return 0;
 }
 
-
 static int compare_endpoint(const struct pinhole *p, const struct addr *addr, uint16_t port, uint8_t transport)
 {
     int c = addr_compare(&p->addr, addr);

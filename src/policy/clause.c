@@ -13,7 +13,6 @@
 #define MOST_ROWS 4     /* that fit, named in a sentence */
 #define MOST_SECTIONS 3 /* that speak of two roles, named in a sentence */
 
-/* "a or b" of "a|b" */
 static void say_list(struct text *t, const char *names, char separator, const char *instead)
 {
     for (;;) {
@@ -27,7 +26,7 @@ static void say_list(struct text *t, const char *names, char separator, const ch
     }
 }
 
-static void say_either(struct text *t, const char *names)
+void say_either(struct text *t, const char *names)
 {
     say_list(t, names, '|', " or ");
 }
@@ -424,14 +423,6 @@ static void say_sections(struct text *t, const struct policy *p, const struct po
         say(t, "No section of it has traffic between these roles. ");
 }
 
-static bool has_port(const struct applied_row *a, uint8_t transport, uint16_t port)
-{
-    for (size_t i = 0; i < a->n_ports; i++)
-        if (a->ports[i].transport == transport && port >= a->ports[i].low && port <= a->ports[i].high)
-            return true;
-    return false;
-}
-
 /* A row that lets this client use the very port, of servers with another role: the site file may lack that role. */
 static void say_lacking_role(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
@@ -444,7 +435,7 @@ static void say_lacking_role(struct text *t, const struct policy *p, const struc
         const struct applied_row *a = &p->rows[r];
 
         if (!a->enabled || a->row->media || row_has_range(a) || !sets_meet(from, &a->from) || sets_meet(to, &a->to) ||
-            !has_port(a, q->tuple.transport, q->tuple.server_port))
+            row_port(a, q->tuple.transport, q->tuple.server_port) == NULL)
             continue;
         say(t, "On %s ", service_text(q->tuple.transport, q->tuple.server_port, service, sizeof(service)));
         say_row(t, "row", a->row);

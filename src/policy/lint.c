@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "private.h"
+#include "say.h"
 
 #define EITHER_SIZE 512
 
@@ -62,18 +62,11 @@ static uint32_t *rows_that_want(const struct policy *p)
     return rows;
 }
 
-/* "a or b" of "a|b" */
 static const char *either_text(const char *names, char buf[static EITHER_SIZE])
 {
-    size_t len = 0;
+    struct text t = {buf, EITHER_SIZE, 0};
 
-    for (const char *at = names; *at != '\0' && len < EITHER_SIZE - 5; at++) {
-        if (*at == '|')
-            len += (size_t)snprintf(buf + len, EITHER_SIZE - len, " or ");
-        else
-            buf[len++] = *at;
-    }
-    buf[len] = '\0';
+    say_either(&t, names);
     return buf;
 }
 
