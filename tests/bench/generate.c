@@ -2,13 +2,14 @@
 /*
  * Writes captures for measuring: the same bytes for the same arguments.
  *
- * usage: bench_generate rtp|short|scan|flood|bulk|talks OUT.pcap COUNT [SEED]
+ * usage: bench_generate rtp|short|scan|flood|bulk|talks|pairs OUT.pcap COUNT [SEED]
  *        bench_generate mix OUT.pcap ROUNDS SEED SITES FILE...
  *
  * rtp: COUNT packets of 2,000 G.711 calls.  short: COUNT flows, every other one a DNS question and its answer, the rest an HTTP request over a
  * TCP connection of its own.  scan: COUNT SYNs with distinct 5-tuples, of 256 ports of each of many clients.  flood: COUNT SYNs of scattered
  * addresses to one port.  bulk: COUNT packets of 1,500 bytes in 64 TCP connections.  talks: COUNT clients that open a connection to one port
- * each, which are as many conversations.
+ * each, which are as many conversations and hosts.  pairs: the same connections between as few hosts as can have COUNT of them: as many clients
+ * as servers, each of them with each (1,000,000 between 2,000).
  * mix: ROUNDS times the next FILE, as if it were captured at SITES places at once, each with addresses of its own (of site 3 each address is
  * 3 << 16 higher), and an hour of silence after each round, so that the flows of the next are others.  Addresses inside of payloads stay.
  */
@@ -199,18 +200,30 @@ static void write_bulk(struct writer *w, uint64_t count)
 }
 
 /* No data: a connection and its conversation cost the least that they can. */
+static void write_talk(struct writer *w, uint32_t client, uint32_t server, uint64_t i)
+{
+    uint32_t seq = (uint32_t)next_random(w), ack = (uint32_t)next_random(w);
+    uint16_t port = (uint16_t)(49152 + i % 16384);
+
+    write_tcp(w, client, server, port, 443, seq, 0, 0x02, NULL, 0);
+    write_tcp(w, server, client, 443, port, ack, seq + 1, 0x12, NULL, 0);
+    write_tcp(w, client, server, port, 443, seq + 1, ack + 1, 0x10, NULL, 0);
+}
+
 static void write_talks(struct writer *w, uint64_t count)
 {
-    const uint32_t server = 0x0a14010a;
+    for (uint64_t i = 0; i < count; i++)
+        write_talk(w, 0x0a400000 + (uint32_t)i, 0x0a14010a, i);
+}
 
-    for (uint64_t i = 0; i < count; i++) {
-        uint32_t client = 0x0a400000 + (uint32_t)i, seq = (uint32_t)next_random(w), ack = (uint32_t)next_random(w);
-        uint16_t port = (uint16_t)(49152 + i % 16384);
+static void write_pairs(struct writer *w, uint64_t count)
+{
+    uint64_t n = 1;
 
-        write_tcp(w, client, server, port, 443, seq, 0, 0x02, NULL, 0);
-        write_tcp(w, server, client, 443, port, ack, seq + 1, 0x12, NULL, 0);
-        write_tcp(w, client, server, port, 443, seq + 1, ack + 1, 0x10, NULL, 0);
-    }
+    while (n * n < count)
+        n++;
+    for (uint64_t i = 0; i < count; i++)
+        write_talk(w, 0x0a400000 + (uint32_t)(i % n), 0x0a600000 + (uint32_t)(i / n), i);
 }
 
 /* --- mix: real packets, again and again with other addresses --------------------------------------------------- */
@@ -329,7 +342,7 @@ static void write_mix(struct writer *w, uint64_t rounds, uint32_t sites, char **
 
 static int usage(const char *name)
 {
-    fprintf(stderr, "usage: %s rtp|short|scan|flood|bulk|talks OUT COUNT [SEED]\n       %s mix OUT ROUNDS SEED SITES FILE...\n", name, name);
+    fprintf(stderr, "usage: %s rtp|short|scan|flood|bulk|talks|pairs OUT COUNT [SEED]\n       %s mix OUT ROUNDS SEED SITES FILE...\n", name, name);
     return 2;
 }
 
@@ -338,7 +351,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*write)(struct writer *, uint64_t);
-    } loads[] = {{"rtp", write_rtp}, {"short", write_short}, {"scan", write_scan}, {"flood", write_flood}, {"bulk", write_bulk}, {"talks", write_talks}};
+    } loads[] = {{"rtp", write_rtp}, {"short", write_short}, {"scan", write_scan}, {"flood", write_flood}, {"bulk", write_bulk},
+                 {"talks", write_talks}, {"pairs", write_pairs}};
     const uint32_t header[6] = {0xa1b2c3d4, 4u << 16 | 2, 0, 0, 65535, 1};
     bool           is_mix = argc > 1 && strcmp(argv[1], "mix") == 0;
 
