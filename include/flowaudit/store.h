@@ -69,6 +69,10 @@ struct store_conversation {
     const char *encap;    /* "vlan 12, vxlan", or NULL */
     const char *parent;   /* what negotiated its port (kind, packet, file, sentence); "no-parent" on a dynamic port that nothing seen negotiated; or NULL */
     const char *interface;/* RPC interface that its port was bound to, or NULL */
+    uint32_t    input_id;    /* where its first packet is */
+    uint64_t    first_packet;
+    uint64_t    icmp_errors; /* that quote its flows ... */
+    uint64_t    icmp_before; /* ... and how many packets of the quoted direction its flow had had when the first of them came */
 };
 struct store_flow {
     uint64_t flow_id, conversation_id;

@@ -108,6 +108,7 @@ struct flow_icmp {
     bool        about_client_packet; /* the quoted packet went client to server */
     bool        after_answer;  /* the quoted direction's far end had already sent packets in this flow (end of a call: no refusal) */
     bool        differ;        /* the flow had errors of another kind or sender too */
+    uint64_t    n_before;      /* packets that had gone in the quoted direction of the flow when it came, the quoted one among them */
     int64_t     ts_ns;
     uint64_t    packet_number;
     uint16_t    input;

@@ -347,6 +347,10 @@ int audit_record_conversation(struct audit *a, struct store *store, const struct
         .encap = encap_text(c, encap, sizeof(encap)),
         .parent = c->parent != NULL || c->no_parent ? parent : NULL,
         .interface = c->bind != NULL ? c->bind->what : NULL,
+        .input_id = (uint32_t)c->first_input + 1,
+        .first_packet = c->first_packet,
+        .icmp_errors = c->icmp != NULL ? c->icmp->n_errors : 0,
+        .icmp_before = c->icmp != NULL ? c->icmp->n_before : 0,
     };
 
     return store_put_conversation(store, &s, reterr);
@@ -497,6 +501,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .after_syn_ack = c->after_syn_ack,
                .client_ports = {c->client_port_low, c->client_port_high},
                .icmp = c->icmp,
+               .icmp_input = c->icmp != NULL ? inputs_name(a->inputs, c->icmp->input) : NULL,
                .rst = c->rst[1],
                .own = c->own,
     };

@@ -72,7 +72,7 @@ struct recent {
 
 /* Errors that quote a flow's packets: few flows have any, so that these have a pool of their own. */
 struct icmp_errors {
-    uint64_t    n_errors, packet_number;
+    uint64_t    n_errors, packet_number, n_before;
     int64_t     ts_ns;
     struct addr sender;
     uint32_t    ref; /* of its flow */

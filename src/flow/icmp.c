@@ -74,6 +74,7 @@ bool flow_table_icmp_error(struct flow_table *t, const struct packet *p)
     if (kept_says_more)
         return true;
     e->packet_number = p->number;
+    e->n_before = f->packets[side] + ((uint64_t)d->packets_high[side] << 32);
     e->ts_ns = p->ts_ns;
     e->sender = p->src;
     e->input = p->input;

@@ -116,6 +116,7 @@ static void record_errors(const struct icmp_errors *e, unsigned client, struct f
         .about_client_packet = e->quoted_side == client,
         .after_answer = e->after_answer,
         .differ = e->differ,
+        .n_before = e->n_before,
         .ts_ns = e->ts_ns,
         .packet_number = e->packet_number,
         .input = e->input,

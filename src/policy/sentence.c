@@ -188,14 +188,36 @@ static void say_answered(struct text *t, const struct policy_query *q, bool medi
         say(t, media ? "; packets came the other way too" : "; it was answered");
 }
 
+/* What went for a while before something denied it: both are told, and from where on. */
+static void say_denied_late(struct text *t, const struct policy_facts *f)
+{
+    const struct flow_icmp *icmp = f->icmp;
+
+    if (icmp->n_before < 2 || !icmp->about_client_packet || icmp->after_answer)
+        return;
+    if (f->errors_differ)
+        say(t, " (one of %llu errors, in", (unsigned long long)icmp->n_errors);
+    else
+        say(t, " (%llu error%s, %sin", (unsigned long long)icmp->n_errors, icmp->n_errors == 1 ? "" : "s", icmp->n_errors == 1 ? "" : "the first ");
+    say(t, " packet %llu", (unsigned long long)icmp->packet_number);
+    if (f->icmp_input != NULL)
+        say(t, " of %s", f->icmp_input);
+    say(t, ", when %llu ", (unsigned long long)icmp->n_before);
+    if (f->flows == 1)
+        say(t, "of the %llu packets had gone there, without an answer)", (unsigned long long)f->packets);
+    else
+        say(t, "packets of its flow had gone there, without an answer)");
+}
+
 /* Whoever sent a RST wrote the server's address into it: more than that only its TTL tells. */
 static void say_refused(struct text *t, const struct policy *p, const struct policy_facts *f)
 {
     char icmp[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE];
 
-    if (f->icmp != NULL && f->icmp->n_errors > 0 && f->icmp->from_server)
+    if (f->icmp != NULL && f->icmp->n_errors > 0 && f->icmp->from_server) {
         say(t, "; it was refused by %s", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
-    else if (f->own.min != 0)
+        say_denied_late(t, f);
+    } else if (f->own.min != 0)
         say(t, "; it was refused by a RST with %s, as other packets of the server have", ttl_text(&f->rst, rst, sizeof(rst)));
     else
         say(t, "; it was refused by a RST with the server's address");
@@ -210,9 +232,10 @@ static void say_prohibited(struct text *t, const struct policy *p, const struct 
     if (f->own.min != 0)
         say(t, "; it was refused by a RST that is not like the server's packets (%s, the server's own have %s)",
             ttl_text(&f->rst, rst, sizeof(rst)), ttl_text(&f->own, own, sizeof(own)));
-    else if (f->icmp != NULL && f->icmp->n_errors > 0)
+    else if (f->icmp != NULL && f->icmp->n_errors > 0) {
         say(t, "; it was answered by %s%s", f->errors_differ ? "several errors, among them " : "", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
-    else
+        say_denied_late(t, f);
+    } else
         say(t, "; it was refused by a RST that is not like the server's packets");
 }
 

@@ -226,7 +226,13 @@ enum {
     TRY_TRANSPORT,
     TRY_LOW_PORT,
     TRY_HIGH_PORT,
-    TRY_PROTOCOL
+    TRY_PROTOCOL,
+    TRY_CONVERSATION, /* the first of them, as is what follows */
+    TRY_PACKET,
+    TRY_INPUT,
+    TRY_SENT,
+    TRY_ERRORS,
+    TRY_BEFORE
 };
 
 /* " on udp/23101 (RTCP)": where to look for it in the capture */
@@ -242,34 +248,63 @@ static const char *attempt_ports(struct cursor *c, char buf[static TEXT_SIZE])
     return buf;
 }
 
+/* ", 131 of its 433 packets before the first of 12 ICMP errors": what went for a while was not refused from the start. */
+static const char *attempt_late(struct cursor *c, char buf[static TEXT_SIZE])
+{
+    uint64_t before = (uint64_t)cursor_integer(c, TRY_BEFORE), errors = (uint64_t)cursor_integer(c, TRY_ERRORS);
+    char count[32], sent[32], error_count[32];
+
+    buf[0] = '\0';
+    if (before < 2 || cursor_integer(c, TRY_FLOWS) != 1)
+        return buf;
+    snprintf(buf, TEXT_SIZE, ", %s of its %s packets before the %s%s ICMP error%s", text_count(before, count),
+             text_count((uint64_t)cursor_integer(c, TRY_SENT), sent), errors == 1 ? "only" : "first of ", errors == 1 ? "" : text_count(errors, error_count),
+             errors == 1 ? "" : "s");
+    return buf;
+}
+
+/* Where to look: the file is named where there are several. */
+static const char *attempt_packet(const struct text *t, struct cursor *c, char buf[static TEXT_SIZE])
+{
+    bool several = t->summary->n_inputs > 1;
+
+    buf[0] = '\0';
+    if (cursor_type(c, TRY_PACKET) == CELL_INTEGER)
+        snprintf(buf, TEXT_SIZE, " [packet %" PRId64 "%s%s]", cursor_integer(c, TRY_PACKET), several ? " of " : "", several ? cursor_text(c, TRY_INPUT, NULL) : "");
+    return buf;
+}
+
 static void put_attempt(void *aux, struct cursor *c)
 {
     struct text *t = aux;
     uint64_t flows = (uint64_t)cursor_integer(c, TRY_FLOWS);
-    char client[TEXT_SIZE], server[TEXT_SIZE], ports[TEXT_SIZE], count[32], span[64];
+    char client[TEXT_SIZE], server[TEXT_SIZE], ports[TEXT_SIZE], late[TEXT_SIZE], packet[TEXT_SIZE], count[32], span[64];
 
     if (t->n_shown + t->n_left_out == 0)
         page_heading(&t->page, "ALLOWED ON DEMAND, TRIED WITHOUT SUCCESS");
     if (!text_admit(t, MOST_ATTEMPTS))
         return;
     page_par(
-        &t->page, STYLE_PLAIN, 2, 4, "%s -> %s, %s%s (row %s): %s, %s %s, %s",
+        &t->page, STYLE_PLAIN, 2, 4, "%s -> %s, %s%s (row %s): %s, %s %s%s, %s%s",
         text_host(cursor_text(c, TRY_CLIENT_NAME, NULL), cursor_text(c, TRY_CLIENT, NULL), "several clients", client),
         text_host(cursor_text(c, TRY_SERVER_NAME, NULL), cursor_text(c, TRY_SERVER, NULL), "several servers", server),
         cursor_text(c, TRY_SERVICE, NULL), attempt_ports(c, ports), cursor_text(c, TRY_ROW, NULL), cursor_text(c, TRY_OUTCOME, NULL),
-        text_count(flows, count), text_plural(flows, "flow", "flows"),
-        text_span(cursor_text(c, TRY_FIRST, NULL), cursor_text(c, TRY_LAST, NULL), span));
+        text_count(flows, count), text_plural(flows, "flow", "flows"), attempt_late(c, late),
+        text_span(cursor_text(c, TRY_FIRST, NULL), cursor_text(c, TRY_LAST, NULL), span), attempt_packet(t, c, packet));
 }
 
 static int text_attempts(struct text *t, struct err *reterr)
 {
     int rc = report_each(
         t->job,
-        "SELECT c.client_name, c.client, c.server_name, c.server, r.row_id, r.service, c.outcome, sum(c.flows),"
-        " min(c.first_seen), max(c.last_seen), c.transport, min(c.server_port), max(c.server_port), c.protocol FROM conversations c"
-        " JOIN \"rows\" r ON r.run_id = c.run_id AND r.row_id = c.row_id"
+        "WITH t AS (SELECT c.client_name, c.client, c.server_name, c.server, r.row_id, r.service, c.outcome, sum(c.flows) AS flows,"
+        " min(c.first_seen), max(c.last_seen), c.transport, min(c.server_port), max(c.server_port), c.protocol,"
+        " min(c.conversation_id) AS first FROM conversations c JOIN \"rows\" r ON r.run_id = c.run_id AND r.row_id = c.row_id"
         " WHERE c.run_id = ?1 AND c.verdict = 'allowed' AND c.disposition = 'misdropped' AND r.expect = 'on-demand'"
-        " GROUP BY c.client, c.server, r.row_id, c.outcome, c.transport, c.protocol ORDER BY min(c.conversation_id)",
+        " GROUP BY c.client, c.server, r.row_id, c.outcome, c.transport, c.protocol)"
+        " SELECT t.*, c.first_packet_number, i.name, c.packets_out, c.icmp_errors, CASE WHEN c.outcome = 'unanswered' THEN 0"
+        " ELSE c.icmp_before END FROM t JOIN conversations c ON c.run_id = ?1 AND c.conversation_id = t.first"
+        " LEFT JOIN inputs i ON i.run_id = ?1 AND i.input_id = c.input_id ORDER BY t.first",
         put_attempt, t, reterr);
 
     text_left_out(t, "attempts");

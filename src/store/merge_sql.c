@@ -96,8 +96,9 @@ const struct merge_step merge_steps[] = {
      " row_number() OVER (PARTITION BY r.grp ORDER BY r.packets DESC, r.sensor, r.old) = 1 AS kept"
      " FROM conversation_rank r JOIN conversation_group g USING (grp)"},
     {NULL, NULL, "CREATE UNIQUE INDEX temp.by_map_conversation ON map_conversation(sensor, old)"},
-    {"conversation", COLUMNS{"conversation_id", "m.new", "first_ns", "m.first_ns", "last_ns", "m.last_ns", NULL},
-     "FROM in_conversation t JOIN map_conversation m ON m.sensor = t.sensor AND m.old = t.conversation_id WHERE m.kept ORDER BY m.new"},
+    {"conversation", COLUMNS{"conversation_id", "m.new", "first_ns", "m.first_ns", "last_ns", "m.last_ns", "input_id", "i.new", NULL},
+     "FROM in_conversation t JOIN map_conversation m ON m.sensor = t.sensor AND m.old = t.conversation_id"
+     " LEFT JOIN map_input i ON i.sensor = t.sensor AND i.old = t.input_id WHERE m.kept ORDER BY m.new"},
     {NULL, NULL,
      "INSERT INTO witness(run_id, conversation_id, sensor_id, first_ns, last_ns, flows, packets, bytes)"
      " SELECT ?1, m.new, t.sensor, t.first_ns, t.last_ns, t.flows, t.packets, t.bytes FROM in_conversation t"

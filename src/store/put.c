@@ -29,7 +29,7 @@ static const struct feed_table tables[STORE_N_FEEDS] = {
                            "run_id,conversation_id,client,client_port_low,client_port_high,server,server_port,transport,protocol,"
                            "row_id,verdict,outcome,disposition,confidence,first_ns,last_ns,flows,packets,bytes,client_name,"
                            "server_name,protocol_detail,kind,direction,scope,packets_out,packets_in,bytes_out,bytes_in,"
-                           "duplicates,summed,encapsulation,parent,interface",
+                           "duplicates,summed,encapsulation,parent,interface,input_id,first_packet_number,icmp_errors,icmp_before",
                            2, false},
     [FEED_FLOW] = {"flow",
                    "run_id,conversation_id,flow_id,client,client_port,server,server_port,transport,vlan,community_id,first_ns,"
@@ -323,6 +323,10 @@ int store_put_conversation(struct store *s, const struct store_conversation *c, 
     bind_text(&b, c->encap);
     bind_text(&b, c->parent);
     bind_text(&b, c->interface);
+    bind_nonzero(&b, c->input_id);
+    bind_nonzero(&b, (int64_t)c->first_packet);
+    bind_count(&b, c->icmp_errors);
+    bind_count(&b, c->icmp_before);
     return end(&b, reterr);
 }
 

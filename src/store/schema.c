@@ -178,6 +178,16 @@ static const char *const step_2[] = {
     " 'prohibited', 'unanswered') THEN outcome END)"
     " WHEN total(outcome = 'seen') > 0 THEN 'seen' ELSE min(outcome) END, count(*), min(expectation_id)"
     " FROM expectation WHERE window_start_ns IS NOT NULL GROUP BY run_id, row_id, client_name, client;",
+    /* Where a conversation begins in the capture, and how far it went before an error came. */
+    "ALTER TABLE conversation ADD COLUMN input_id INTEGER;",
+    "ALTER TABLE conversation ADD COLUMN first_packet_number INTEGER;",
+    "ALTER TABLE conversation ADD COLUMN icmp_errors INTEGER;",
+    "ALTER TABLE conversation ADD COLUMN icmp_before INTEGER;",
+    "DROP VIEW conversations;",
+    "CREATE VIEW conversations AS SELECT run_id, conversation_id, client, client_port_low, client_port_high, server, server_port, transport,"
+    " protocol, row_id, verdict, outcome, disposition, confidence, " ISO("first_ns") " AS first_seen, " ISO("last_ns") " AS last_seen, flows,"
+    " packets, bytes, client_name, server_name, protocol_detail, kind, direction, scope, packets_out, packets_in, bytes_out, bytes_in,"
+    " duplicates, summed, encapsulation, parent, interface, input_id, first_packet_number, icmp_errors, icmp_before FROM conversation;",
     NULL,
 };
 

@@ -48,9 +48,24 @@ START_TEST(an_error_is_joined_to_the_flow_that_it_quotes)
     ck_assert_uint_eq(i->type, 3);
     ck_assert_uint_eq(i->code, 3);
     ck_assert_uint_eq(i->packet_number, 2);
+    ck_assert_uint_eq(i->n_before, 1);
     ck_assert(i->from_server && i->about_client_packet && !i->after_answer && !i->is_icmp6);
     ck_assert_uint_eq(bed.records[0].packets[0], 1);
     ck_assert_uint_eq(bed.records[0].packets[1], 0);
+}
+END_TEST
+
+START_TEST(an_error_knows_how_far_the_flow_had_gone)
+{
+    for (unsigned i = 0; i < 5; i++) {
+        bed_track(&bed, U);
+        if (i >= 2)
+            ck_assert(send_error("10.0.0.2", IPPROTO_ICMP, 3, 3, U));
+    }
+    bed_drain(&bed, 1);
+    ck_assert_uint_eq(bed.records[0].icmp.n_errors, 3);
+    ck_assert_uint_eq(bed.records[0].icmp.n_before, 3);
+    ck_assert_uint_eq(bed.records[0].packets[0], 5);
 }
 END_TEST
 
@@ -339,6 +354,7 @@ Suite *suite_flow_evidence(void)
 
     tcase_add_checked_fixture(tc, open_bed, close_bed);
     tcase_add_test(tc, an_error_is_joined_to_the_flow_that_it_quotes);
+    tcase_add_test(tc, an_error_knows_how_far_the_flow_had_gone);
     tcase_add_test(tc, a_denial_is_kept_before_an_error_that_denies_nothing);
     tcase_add_test(tc, an_error_about_a_flow_that_is_over_is_not_joined);
     tcase_add_test(tc, the_client_of_an_error_turns_with_the_record);

@@ -283,6 +283,32 @@ START_TEST(silence_and_resets)
 }
 END_TEST
 
+/* Media that went for a while, and was refused then. */
+START_TEST(refused_after_a_while)
+{
+    struct flow_icmp    icmp = {.n_errors = 12, .type = 3, .code = 3, .about_client_packet = true, .from_server = true, .packet_number = 5842, .n_before = 131};
+    struct policy_facts facts = {.outcome = OUTCOME_REFUSED, .flows = 1, .packets = 433, .icmp = &icmp, .icmp_input = "a.pcap"};
+    struct policy_bed   bed = policy_bed_of_rules(UNITY_MATRIX, HOSTS);
+    struct policy_query q = policy_bed_query("10.0.1.1", "10.0.2.1", "udp/999");
+    struct judgement    j;
+    char                text[1024];
+
+    icmp.sender = q.tuple.server;
+    policy_judge(bed.policy, &q, &j);
+    policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_msg(strstr(text, "; it was refused by ICMP \"port unreachable\" (type 3 code 3) from dc1 (10.0.2.1) (12 errors, the first in packet 5842 of a.pcap, "
+                               "when 131 of the 433 packets had gone there, without an answer). ") != NULL, "%s", text);
+    facts.flows = 2;
+    facts.errors_differ = true;
+    policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_msg(strstr(text, " (one of 12 errors, in packet 5842 of a.pcap, when 131 packets of its flow had gone there, without an answer). ") != NULL, "%s", text);
+    icmp.n_before = 1; /* from the start */
+    policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_msg(strstr(text, "from dc1 (10.0.2.1). ") != NULL, "%s", text);
+    policy_bed_free(&bed);
+}
+END_TEST
+
 /* A port that is wrong, and a filter that is in the way of it. */
 START_TEST(wrong_and_prohibited)
 {
@@ -405,6 +431,7 @@ Suite *suite_policy_sentence(void)
     tcase_add_test(t, stopped);
     tcase_add_test(t, to_ports);
     tcase_add_test(t, silence_and_resets);
+    tcase_add_test(t, refused_after_a_while);
     tcase_add_test(t, wrong_and_prohibited);
     tcase_add_test(t, explain_words);
     suite_add_tcase(s, t);

@@ -165,6 +165,8 @@ static void put_talk(struct store *s, uint64_t id, const struct talk *t, uint16_
         .bytes_out = id * 500,
         .bytes_in = id * 4000,
         .n_summed = t->client == NULL ? 5000 : 0,
+        .input_id = 1,
+        .first_packet = 100 + id,
     };
 
     must(store_put_conversation(s, &c, e), e);
