@@ -403,12 +403,13 @@ def check_html_rows(bench, page, tables):
         low, high = min(port for _, port in ports), max(port for _, port in ports)
         bench.same(f'html wide row {row[0]}', [[n(len(ports)), f'{low} – {high}']], [[row[4], row[5]]])
     demand = {row['row_id']: row['service'] for row in rows if row['expect'] == 'on-demand'}
-    attempts = {}
+    attempts, names = {}, {row['input_id']: row['name'] for row in as_page(tables['inputs'])}
     for row in conversations:
         if row['verdict'] == 'allowed' and row['disposition'] == 'misdropped' and row['row_id'] in demand:
             key = (row['row_id'], row['client'], row['server'], row['outcome'])
-            attempts.setdefault(key, [row['row_id'], t(demand[row['row_id']]), t(row['client_name'] or row['client']), t(row['server_name'] or row['server']), row['outcome'], 0])[5] += row['flows']
-    bench.same('html attempts on demand', sorted(stripped([[*row[:5], n(row[5])] for row in attempts.values()])), sorted(page.rows('missing', ['Row', 'Service'])))
+            first = f"{row['first_packet_number']} of {t(names[row['input_id']])}"
+            attempts.setdefault(key, [row['row_id'], t(demand[row['row_id']]), t(row['client_name'] or row['client']), t(row['server_name'] or row['server']), row['outcome'], 0, first])[5] += row['flows']
+    bench.same('html attempts on demand', sorted(stripped([[*row[:5], n(row[5]), row[6]] for row in attempts.values()])), sorted(page.rows('missing', ['Row', 'Service'])))
     unjudged = {}
     for row in conversations:
         if row['verdict'] in ('undocumented', 'not-governed'):
