@@ -9,8 +9,9 @@
  * Time is packet time only.  Timeouts are a property of the flow, not of when a sweep happens:
  * a packet that comes more than the idle timeout after the flow's last one begins a new flow.
  *
- * Memory: a 'struct flow' of 64 bytes (IPv6: 96) for every flow; a 'struct flow_detail' only from the second
- * packet on, or where flow_ext() or an ICMP error asks for one.  All from pools that grow in place to a stated bound.
+ * Memory: a 'struct flow' of 64 bytes (IPv6: 96) for every flow, which has all of its first packet; 16 more for the
+ * second one, where it is of an ordinary kind; a 'struct flow_detail' from the third on, or where flow_ext() or an ICMP
+ * error asks for one.  All from pools that grow in place to a stated bound.
  * At the bound the oldest flows that are not established, or closed, end early (FLOW_END_EVICTED).  Which ones
  * depends on the packets alone, never on the hash key.
  *
@@ -44,7 +45,8 @@ void flow_options_default(struct flow_options *ret);
  * Side 0 is the numerically smaller (address, port) end, side 1 the other: fixed for the flow's life,
  * while who is client may become clear only later.  Where both ends are equal, side 0 sends everything.
  *
- * All that a flow of one packet has to tell lies here, so that a scan or a flood takes nothing more.
+ * All that a flow of one packet has to tell lies here, so that a scan or a flood takes nothing more.  Of a second
+ * packet 'few.two.second' is the rest.
  */
 struct flow {
     int64_t  last_ns;
@@ -65,9 +67,19 @@ struct flow {
             uint32_t detail;
         } many;
         struct {
-            uint32_t wire_len, payload, seq, ack, number;
+            union {
+                struct {
+                    uint32_t wire_len, payload;
+                } one;
+                struct {
+                    uint32_t second;
+                    uint16_t wire_len;
+                    uint8_t  header, second_flags;
+                } two;
+            };
+            uint32_t seq, ack, number;
             uint16_t ip_id, encap;
-        } one;
+        } few; /* of the first packet, all but 'second' and 'second_flags' */
     };
     uint8_t addresses[8];   /* two of IPv4, or the first bytes of two of IPv6 that go on after the struct */
 };
@@ -126,7 +138,7 @@ bool flow_table_icmp_error(struct flow_table *, const struct packet *);
 
 /* The shard's own bytes for this flow.  NULL only where the memory bound does not allow a detail. */
 void *flow_ext(struct flow_table *, struct flow *);
-uint64_t flow_bytes(const struct flow *, unsigned side); /* on the wire, sent by 'side' */
+uint64_t flow_bytes(const struct flow_table *, const struct flow *, unsigned side); /* on the wire, sent by 'side' */
 const struct addr *flow_addr(const struct flow *, unsigned side, struct addr *scratch);
 /* Which side is the client by what the table knows so far, and on what basis. */
 unsigned flow_client_side(const struct flow_table *, const struct flow *, enum direction_basis *ret_basis);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is known of a flow beyond its first packet.
+ * What is known of a flow beyond its first packets.
  *
  * Copies: a span port of a routed network shows a packet twice.  Both copies have the same IP identification,
  * sequence numbers and length; TTL, VLAN or MAC differ.  A retransmission has a new identification, so a copy is told
@@ -39,11 +39,11 @@ static bool same_signature(const struct recent *r, uint32_t sought)
     return any;
 }
 
-static bool found_copy(const struct flow_detail *d, const struct flow *f, uint32_t sought, uint16_t time, uint8_t vlan,
+static bool found_copy(const struct flow_detail *d, uint8_t transport, uint32_t sought, uint16_t time, uint8_t vlan,
                        const struct sight *s)
 {
     const struct recent *r = &d->recent;
-    int                  limit = f->transport == IPPROTO_TCP && s->ip_id != 0 ? COPY_LATER : COPY_SOON;
+    int                  limit = transport == IPPROTO_TCP && s->ip_id != 0 ? COPY_LATER : COPY_SOON;
     unsigned             n = d->n_recent < N_RECENT ? d->n_recent : N_RECENT;
 
     for (unsigned i = 0; i < n; i++) {
@@ -57,13 +57,13 @@ static bool found_copy(const struct flow_detail *d, const struct flow *f, uint32
 }
 
 /* Was this packet here before?  Remembers it either way. */
-static bool is_copy(struct flow_detail *d, const struct flow *f, unsigned side, const struct sight *s)
+static bool is_copy(struct flow_detail *d, uint8_t transport, unsigned side, const struct sight *s)
 {
     struct recent *r = &d->recent;
     uint32_t       own = signature(side, s);
     uint16_t       time = (uint16_t)(s->ts_ns >> 20);
     uint8_t        vlan = (uint8_t)(s->vlan ^ s->vlan >> 8);
-    bool           copy = same_signature(r, own) && found_copy(d, f, own, time, vlan, s);
+    bool           copy = same_signature(r, own) && found_copy(d, transport, own, time, vlan, s);
     unsigned       at = d->n_recent % N_RECENT;
 
     r->signature[at] = own;
@@ -82,31 +82,30 @@ static void note_ttl(struct flow_detail *d, unsigned side, uint8_t ttl)
         d->ttl_max[side] = ttl;
 }
 
-/* 'f' counts this packet already. */
-void flow_detail_add(struct flow_detail *d, const struct flow *f, unsigned side, const struct sight *s)
+void flow_detail_add(struct flow_detail *d, uint8_t transport, unsigned side, bool is_first_of_side, const struct sight *s)
 {
-    bool copy = is_copy(d, f, side, s);
+    bool copy = is_copy(d, transport, side, s);
 
     if (s->ts_ns < d->first_ns)
         d->first_ns = s->ts_ns;
     d->duplicates += copy;
     d->payload[side] += s->payload;
     d->encap |= s->encap;
-    if (f->packets[side] == 1 && d->packets_high[side] == 0) {
+    if (is_first_of_side) {
         d->vlan[side] = s->vlan;
         d->ttl_min[side] = d->ttl_max[side] = s->ttl;
     }
     note_ttl(d, side, s->ttl);
-    if (f->transport == IPPROTO_TCP && !s->flags_cut)
+    if (transport == IPPROTO_TCP && !s->flags_cut)
         flow_tcp_track(d, side, s, copy);
 }
 
 /* Both sides take part in it and it is not closed. */
-bool flow_detail_is_strong(const struct flow_detail *d, const struct flow *f)
+bool flow_is_strong(const struct flow *f, uint32_t saw)
 {
     if (f->transport != IPPROTO_TCP)
         return f->packets[0] != 0 && f->packets[1] != 0;
-    return (d->saw & (TCP_SAW_MORE * 3)) == TCP_SAW_MORE * 3 && !flow_tcp_closed(d);
+    return (saw & (TCP_SAW_MORE * 3)) == TCP_SAW_MORE * 3 && !flow_tcp_closed(saw);
 }
 
 void flow_set_weak(struct flow_table *t, const struct flow *f, bool weak)
@@ -115,58 +114,45 @@ void flow_set_weak(struct flow_table *t, const struct flow *f, bool weak)
     pool_set_weak(&t->details, f->many.detail, weak);
 }
 
-static void sight_of_first(const struct flow *f, struct sight *ret)
-{
-    unsigned side = (f->state & FLOW_FIRST_SIDE) != 0;
-
-    *ret = (struct sight){
-        .ts_ns = f->last_ns,
-        .wire_len = f->one.wire_len,
-        .payload = f->one.payload,
-        .seq = f->one.seq,
-        .ack = f->one.ack,
-        .ip_id = f->one.ip_id,
-        .vlan = f->first_vlan,
-        .encap = f->one.encap,
-        .ttl = f->first_ttl,
-        .tcp_flags = f->tcp_flags[side],
-        .flags_cut = (f->state & FLOW_FLAGS_CUT) != 0,
-    };
-}
-
 void flow_detail_start(const struct flow_table *t, const struct flow *f, struct flow_detail *ret)
 {
-    struct sight first;
+    unsigned     first = flow_first_side(f), second = flow_second_side(f);
+    struct sight s;
 
+    flow_sight_of_first(t, f, &s);
     *ret = (struct flow_detail){
-        .first_ns = f->last_ns,
-        .first_number = f->one.number,
+        .first_ns = s.ts_ns,
+        .first_number = f->few.number,
         .ref = flow_ref(t, f),
     };
-    sight_of_first(f, &first);
-    flow_detail_add(ret, f, (f->state & FLOW_FIRST_SIDE) != 0, &first);
+    flow_detail_add(ret, f->transport, first, true, &s);
+    if ((f->state & FLOW_TWO) == 0)
+        return;
+    flow_sight_of_second(t, f, &s);
+    flow_detail_add(ret, f->transport, second, second != first, &s);
 }
 
 struct flow_detail *flow_detail_get(struct flow_table *t, struct flow *f)
 {
     uint32_t index;
 
-    if ((f->state & FLOW_ONE) == 0)
+    if ((f->state & FLOW_FEW) == 0)
         return pool_at(&t->details, f->many.detail);
     if (!flow_detail_take(t, f, &index))
         return NULL;
 
     struct flow_detail *d = pool_at(&t->details, index);
-    unsigned            side = (f->state & FLOW_FIRST_SIDE) != 0;
-    uint32_t            wire_len = f->one.wire_len;
+    uint64_t            bytes[2] = {flow_bytes(t, f, 0), flow_bytes(t, f, 1)};
 
     flow_detail_start(t, f, d);
     memset(d->ext, 0, t->details.stride - offsetof(struct flow_detail, ext));
-    f->state &= (uint16_t)~FLOW_ONE;
+    if ((f->state & FLOW_TWO) != 0)
+        pool_give_back(&t->seconds, f->few.two.second);
+    f->state &= (uint16_t)~FLOW_FEW;
     memset(&f->many, 0, sizeof(f->many));
     f->many.detail = index;
-    f->many.bytes[side] = wire_len;
-    pool_set_weak(&t->details, index, true);
+    memcpy(f->many.bytes, bytes, sizeof(bytes));
+    pool_set_weak(&t->details, index, !flow_is_strong(f, d->saw));
     return d;
 }
 

@@ -14,6 +14,8 @@ static void prefetch(const struct flow_table *t, const struct pool *p, uint32_t 
     const struct flow        *f = pool_at(p, i);
     const struct flow_detail *d = flow_detail_at(t, f);
 
+    if ((f->state & FLOW_TWO) != 0)
+        __builtin_prefetch(flow_second_at(t, f));
     for (size_t at = 0; d != NULL && at < sizeof(*d) + t->options.ext_size; at += 64)
         __builtin_prefetch((const uint8_t *)d + at);
 }

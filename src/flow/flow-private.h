@@ -13,16 +13,22 @@
 /* flow.state */
 enum {
     FLOW_IPV6 = 1 << 0,
-    FLOW_ONE = 1 << 1,        /* one packet, no detail: the union holds 'one' */
+    FLOW_ONE = 1 << 1,        /* one packet, no detail: the union holds 'few.one' */
     FLOW_FIRST_SIDE = 1 << 2, /* the side that sent the first packet, as a bit */
     FLOW_RECENT = 1 << 3,     /* had a packet since the clock hand last came by */
     FLOW_GROUP = 1 << 4,
     FLOW_CUT = 1 << 5,
     FLOW_FRAGMENTS = 1 << 6,
-    FLOW_FLAGS_CUT = 1 << 7,  /* the first packet's TCP flags were cut away (with FLOW_ONE) */
+    FLOW_FLAGS_CUT = 1 << 7,  /* the first packet's TCP flags were cut away (with FLOW_FEW) */
+    FLOW_TWO = 1 << 8,        /* two packets, no detail: the union holds 'few.two', and the rest is told by: */
+    FLOW_SECOND_SIDE = 1 << 9,     /* the side that sent the second, as a bit */
+    FLOW_SECOND_CUT = 1 << 10,     /* its TCP flags were cut away */
+    FLOW_SECOND_EARLIER = 1 << 11, /* it is older than the first */
+    FLOW_SECOND_IN_US = 1 << 12,   /* the time between them is in microseconds */
+    FLOW_FEW = FLOW_ONE | FLOW_TWO,
 };
 
-/* One packet, as far as a flow looks at it: of a packet, or of the first one that 'struct flow' remembers. */
+/* One packet, as far as a flow looks at it: of a packet, or of the first ones that the flow remembers. */
 struct sight {
     int64_t  ts_ns;
     uint32_t wire_len, payload, seq, ack;
@@ -83,6 +89,14 @@ struct icmp_errors {
     bool        differ; /* others came, of another kind or sender */
 };
 
+/* The second packet of a flow that had no third, as it differs from the first: pair.c. */
+struct second {
+    uint32_t elapsed, seq;
+    uint16_t wire_len, ip_id;
+    int16_t  ack;
+    uint8_t  header, ttl;
+};
+
 /* In the order of use: what each packet changes, what each TCP segment changes, the rest. */
 struct flow_detail {
     int64_t          first_ns;
@@ -130,6 +144,7 @@ struct flow_table {
     struct hash_key         key;
     struct index            index;
     struct pool             flows[2]; /* IPv4, IPv6 */
+    struct pool             seconds; /* struct second */
     struct pool             details;
     struct pool             errors; /* struct icmp_errors */
     struct fragments       *fragments;
@@ -220,14 +235,36 @@ void         flow_table_note_peak(struct flow_table *);
 
 /* memory.c: entries under the bound */
 bool flow_take(struct flow_table *, bool is_ipv6, uint32_t *ret_index);
+bool flow_second_take(struct flow_table *, uint32_t *ret_index); /* evicts no flow: there is the detail */
 bool flow_detail_take(struct flow_table *, const struct flow *keep, uint32_t *ret_index);
 bool flow_errors_take(struct flow_table *, const struct flow *keep, uint32_t *ret_index);
 size_t flow_table_memory(const struct flow_table *);
 
+/* pair.c */
+/* Remembers the second packet of a flow of one.  False: it takes a detail. */
+bool flow_pair_make(struct flow_table *, struct flow *, unsigned side, const struct sight *);
+/* The packets of a flow without detail; their sides are told by its state. */
+void flow_sight_of_first(const struct flow_table *, const struct flow *, struct sight *ret);
+void flow_sight_of_second(const struct flow_table *, const struct flow *, struct sight *ret);
+/* What they have shown, of TCP_SAW_... all but what sequence numbers tell. */
+uint32_t flow_saw_of_few(const struct flow_table *, const struct flow *);
+static inline struct second *flow_second_at(const struct flow_table *t, const struct flow *f)
+{
+    return pool_at(&t->seconds, f->few.two.second);
+}
+static inline unsigned flow_first_side(const struct flow *f)
+{
+    return (f->state & FLOW_FIRST_SIDE) != 0;
+}
+static inline unsigned flow_second_side(const struct flow *f)
+{
+    return (f->state & FLOW_SECOND_SIDE) != 0;
+}
+
 /* detail.c */
 static inline struct flow_detail *flow_detail_at(const struct flow_table *t, const struct flow *f)
 {
-    return (f->state & FLOW_ONE) != 0 ? NULL : pool_at(&t->details, f->many.detail);
+    return (f->state & FLOW_FEW) != 0 ? NULL : pool_at(&t->details, f->many.detail);
 }
 /* NULL: none came. */
 static inline struct icmp_errors *flow_errors_of(const struct flow_table *t, const struct flow_detail *d)
@@ -237,19 +274,19 @@ static inline struct icmp_errors *flow_errors_of(const struct flow_table *t, con
 void flow_errors_drop(struct flow_table *, struct flow_detail *);
 /* Makes one where there is none; NULL where the bound does not allow it. */
 struct flow_detail *flow_detail_get(struct flow_table *, struct flow *);
-/* The detail that a flow of one packet would have. */
+/* The detail that a flow of one or two packets would have. */
 void flow_detail_start(const struct flow_table *, const struct flow *, struct flow_detail *ret);
-void flow_detail_add(struct flow_detail *, const struct flow *, unsigned side, const struct sight *);
+void flow_detail_add(struct flow_detail *, uint8_t transport, unsigned side, bool is_first_of_side, const struct sight *);
 void flow_detail_continue(struct flow_table *, struct flow *, const struct packet *);
-bool flow_detail_is_strong(const struct flow_detail *, const struct flow *);
+bool flow_is_strong(const struct flow *, uint32_t saw);
 void flow_set_weak(struct flow_table *, const struct flow *, bool weak);
 
 /* tcp.c */
 void           flow_tcp_track(struct flow_detail *, unsigned side, const struct sight *, bool is_copy);
 bool           flow_tcp_reopens(const struct flow_table *, const struct flow *, unsigned side, const struct packet *);
-/* What a flow of one packet, which 'side' sent, has shown: of TCP_SAW_... all but what sequence numbers tell. */
-uint32_t       flow_tcp_saw_one(const struct flow *, unsigned side);
-bool           flow_tcp_closed(const struct flow_detail *);
+/* What one more packet shows: of TCP_SAW_... all but what sequence numbers tell. */
+uint32_t       flow_tcp_saw(uint32_t saw, unsigned side, const struct sight *);
+bool           flow_tcp_closed(uint32_t saw);
 enum tcp_state flow_tcp_state(uint32_t saw, unsigned client);
 uint64_t       flow_tcp_unseen(const struct flow_detail *, unsigned side);
 

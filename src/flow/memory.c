@@ -3,7 +3,8 @@
  * The bound on memory, and who goes when it is reached.
  *
  * No kind of entry may take everything: a flood of one-packet flows must leave room for the details of the flows that
- * talk, and one of IPv4 for IPv6.  Slots are counted with a fixed sum for each flow, although segments come and go with
+ * talk, and one of IPv4 for IPv6.  Second packets count with the flows, and where they have no more room a flow takes a
+ * detail instead.  Slots are counted with a fixed sum for each flow, although segments come and go with
  * the hash key, so that what is evicted depends on the packets alone.
  */
 #include "flow-private.h"
@@ -23,17 +24,20 @@ static bool within_bound(const struct flow_table *t, const struct pool *p, size_
     size_t limit = t->options.memory_limit;
     size_t flows = flows_cost(&t->flows[0], p == &t->flows[0] ? step : 0) +
                    flows_cost(&t->flows[1], p == &t->flows[1] ? step : 0);
+    size_t seconds = t->seconds.committed + (p == &t->seconds ? step : 0);
     size_t details = t->details.committed + t->errors.committed + (p == &t->details || p == &t->errors ? step : 0);
 
     if (limit == 0)
         return true;
-    if (flows + details > limit)
+    if (flows + seconds + details > limit)
         return false;
     if (p == &t->errors && t->errors.committed + step > limit / 8)
         return false;
     if (p == &t->details || p == &t->errors)
         return details <= limit / 4 * 3;
-    return flows <= limit / 4 * 3 && flows_cost(p, step) <= limit / 8 * 5;
+    if (flows + seconds > limit / 4 * 3)
+        return false;
+    return p == &t->seconds || flows_cost(p, step) <= limit / 8 * 5;
 }
 
 static bool grow(struct flow_table *t, struct pool *p)
@@ -102,6 +106,11 @@ bool flow_take(struct flow_table *t, bool is_ipv6, uint32_t *ret_index)
     return take(t, &t->flows[is_ipv6], NULL, ret_index);
 }
 
+bool flow_second_take(struct flow_table *t, uint32_t *ret_index)
+{
+    return pool_take(&t->seconds, ret_index) || (grow(t, &t->seconds) && pool_take(&t->seconds, ret_index));
+}
+
 bool flow_detail_take(struct flow_table *t, const struct flow *keep, uint32_t *ret_index)
 {
     return take(t, &t->details, keep, ret_index);
@@ -114,5 +123,5 @@ bool flow_errors_take(struct flow_table *t, const struct flow *keep, uint32_t *r
 
 size_t flow_table_memory(const struct flow_table *t)
 {
-    return t->flows[0].committed + t->flows[1].committed + t->details.committed + t->errors.committed + index_memory(&t->index);
+    return t->flows[0].committed + t->flows[1].committed + t->seconds.committed + t->details.committed + t->errors.committed + index_memory(&t->index);
 }

@@ -5,11 +5,13 @@
 #include <netinet/in.h>
 #include <string.h>
 
-uint64_t flow_bytes(const struct flow *f, unsigned side)
+uint64_t flow_bytes(const struct flow_table *t, const struct flow *f, unsigned side)
 {
-    if ((f->state & FLOW_ONE) == 0)
+    if ((f->state & FLOW_FEW) == 0)
         return f->many.bytes[side];
-    return f->packets[side] != 0 ? f->one.wire_len : 0;
+    if ((f->state & FLOW_ONE) != 0)
+        return f->packets[side] != 0 ? f->few.one.wire_len : 0;
+    return (flow_first_side(f) == side ? f->few.two.wire_len : 0u) + (flow_second_side(f) == side ? flow_second_at(t, f)->wire_len : 0u);
 }
 
 const struct addr *flow_addr(const struct flow *f, unsigned side, struct addr *scratch)
@@ -42,7 +44,7 @@ unsigned flow_client_side(const struct flow_table *t, const struct flow *f, enum
 {
     const struct flow_detail *d = flow_detail_at(t, f);
 
-    return client_side(f, d != NULL ? d->saw : flow_tcp_saw_one(f, (f->state & FLOW_FIRST_SIDE) != 0), ret_basis);
+    return client_side(f, d != NULL ? d->saw : flow_saw_of_few(t, f), ret_basis);
 }
 
 void flow_set_client(struct flow_table *t, struct flow *f, unsigned side)
@@ -59,21 +61,21 @@ void flow_set_client(struct flow_table *t, struct flow *f, unsigned side)
 static void record_one(const struct flow *f, unsigned i, struct flow_record *r)
 {
     r->packets[i] = 1;
-    r->bytes[i] = f->one.wire_len;
-    r->payload[i] = f->one.payload;
-    r->tcp_flags[i] = f->tcp_flags[(f->state & FLOW_FIRST_SIDE) != 0];
+    r->bytes[i] = f->few.one.wire_len;
+    r->payload[i] = f->few.one.payload;
+    r->tcp_flags[i] = f->tcp_flags[flow_first_side(f)];
     r->ttl_min[i] = r->ttl_max[i] = f->first_ttl;
     r->vlan[i] = f->first_vlan;
-    r->encap = f->one.encap;
+    r->encap = f->few.encap;
 }
 
-static void record_counts(const struct flow *f, const struct flow_detail *d, unsigned client, struct flow_record *r)
+static void record_counts(const struct flow_table *t, const struct flow *f, const struct flow_detail *d, unsigned client, struct flow_record *r)
 {
     for (unsigned i = 0; i < 2; i++) {
         unsigned side = client ^ i;
 
         r->packets[i] = (uint64_t)d->packets_high[side] << 32 | f->packets[side];
-        r->bytes[i] = flow_bytes(f, side);
+        r->bytes[i] = flow_bytes(t, f, side);
         r->payload[i] = d->payload[side];
         r->tcp_flags[i] = f->tcp_flags[side];
         r->ttl_min[i] = d->ttl_min[side];
@@ -126,10 +128,15 @@ static void record_errors(const struct icmp_errors *e, unsigned client, struct f
 void flow_snapshot(const struct flow_table *t, const struct flow *f, struct flow_record *ret)
 {
     const struct flow_detail *d = flow_detail_at(t, f);
+    struct flow_detail        of_two;
     enum direction_basis      basis;
-    unsigned                  first = (f->state & FLOW_FIRST_SIDE) != 0;
-    uint32_t                  saw = d != NULL ? d->saw : flow_tcp_saw_one(f, first);
-    unsigned                  client = client_side(f, saw, &basis);
+
+    if ((f->state & FLOW_TWO) != 0) {
+        flow_detail_start(t, f, &of_two);
+        d = &of_two;
+    }
+    uint32_t saw = d != NULL ? d->saw : flow_saw_of_few(t, f);
+    unsigned client = client_side(f, saw, &basis);
 
     memset(ret, 0, sizeof(*ret));
     flow_addr(f, client, &ret->tuple.client);
@@ -139,7 +146,7 @@ void flow_snapshot(const struct flow_table *t, const struct flow *f, struct flow
     ret->tuple.transport = f->transport;
     ret->direction = basis;
     ret->end = FLOW_END_FORCED;
-    ret->first_ns = flow_first_ns(t, f);
+    ret->first_ns = d != NULL ? d->first_ns : f->last_ns;
     ret->last_ns = f->last_ns;
     ret->input = f->input;
     ret->entry = flow_ref(t, f);
@@ -148,10 +155,10 @@ void flow_snapshot(const struct flow_table *t, const struct flow *f, struct flow
     ret->cut = (f->state & FLOW_CUT) != 0;
     ret->has_fragments = (f->state & FLOW_FRAGMENTS) != 0;
     if (d != NULL) {
-        record_counts(f, d, client, ret);
+        record_counts(t, f, d, client, ret);
         record_errors(flow_errors_of(t, d), client, ret);
     } else {
-        record_one(f, first ^ client, ret);
+        record_one(f, flow_first_side(f) ^ client, ret);
     }
     if (f->transport == IPPROTO_TCP)
         record_tcp(saw, d != NULL ? d->rst_ttl : f->first_ttl, client, ret);

@@ -2,8 +2,8 @@
 /*
  * The table: packets in, records out.
  *
- * Life-cycle of a flow: begin (one packet, all in 'struct flow') -> more (a detail is taken, and told of the first
- * packet) -> end (record, callback, everything given back).  A flow that is over is found out when its next packet
+ * Life-cycle of a flow: begin (one packet, all in 'struct flow') -> more (the second is remembered as well; from the
+ * third on a detail is taken, and told of both) -> end (record, callback, everything given back).  A flow that is over is found out when its next packet
  * comes, by a sweep, or by the drain; the record is the same.
  *
  * References: index + 1 in its pool, IPv6 flows with the highest bit set.
@@ -46,6 +46,7 @@ static int init_parts(struct flow_table *t, struct err *reterr)
     if ((rc = index_init(&t->index, reterr)) != 0 ||
         (rc = pool_init(&t->flows[0], FLOW_SIZE_IPV4, space, reterr)) != 0 ||
         (rc = pool_init(&t->flows[1], FLOW_SIZE_IPV6, space, reterr)) != 0 ||
+        (rc = pool_init(&t->seconds, sizeof(struct second), space, reterr)) != 0 ||
         (rc = pool_init(&t->details, detail_size, space, reterr)) != 0 ||
         (rc = pool_init(&t->errors, sizeof(struct icmp_errors), space, reterr)) != 0)
         return rc;
@@ -80,6 +81,7 @@ void flow_table_free(struct flow_table *t)
     fragments_free(t->fragments);
     pool_free(&t->errors);
     pool_free(&t->details);
+    pool_free(&t->seconds);
     pool_free(&t->flows[1]);
     pool_free(&t->flows[0]);
     index_free(&t->index);
@@ -135,8 +137,11 @@ void flow_table_prefetch_detail(const struct flow_table *t, uint64_t hash)
     const struct flow        *f = hash >> 32 != 0 ? flow_of_ref(t, (uint32_t)(hash >> 32)) : NULL;
     const struct flow_detail *d = f != NULL ? flow_detail_at(t, f) : NULL;
 
-    if (d == NULL)
+    if (d == NULL) {
+        if (f != NULL && (f->state & FLOW_TWO) != 0)
+            __builtin_prefetch(flow_second_at(t, f));
         return;
+    }
     __builtin_prefetch(d, 1);
     __builtin_prefetch((const uint8_t *)d + 64, 1);
     if (f->transport == IPPROTO_TCP) {
@@ -186,15 +191,24 @@ bool flow_is_idle(const struct flow_table *t, const struct flow *f, int64_t now_
 int64_t flow_first_ns(const struct flow_table *t, const struct flow *f)
 {
     const struct flow_detail *d = flow_detail_at(t, f);
+    struct sight              s;
 
-    return d == NULL ? f->last_ns : d->first_ns;
+    if (d != NULL)
+        return d->first_ns;
+    if ((f->state & FLOW_ONE) != 0)
+        return f->last_ns;
+    if ((f->state & FLOW_SECOND_EARLIER) != 0)
+        flow_sight_of_second(t, f, &s);
+    else
+        flow_sight_of_first(t, f, &s);
+    return s.ts_ns;
 }
 
 uint64_t flow_first_packet(const struct flow_table *t, const struct flow *f)
 {
     const struct flow_detail *d = flow_detail_at(t, f);
 
-    return (uint64_t)f->number_high << 32 | (d == NULL ? f->one.number : d->first_number);
+    return (uint64_t)f->number_high << 32 | (d == NULL ? f->few.number : d->first_number);
 }
 
 void flow_table_finish(struct flow_table *t, struct flow *f, enum flow_end end)
@@ -208,6 +222,8 @@ void flow_table_finish(struct flow_table *t, struct flow *f, enum flow_end end)
     if (d != NULL) {
         flow_errors_drop(t, d);
         pool_give_back(&t->details, f->many.detail);
+    } else if ((f->state & FLOW_TWO) != 0) {
+        pool_give_back(&t->seconds, f->few.two.second);
     }
     pool_give_back(flow_pool(t, f), flow_index(t, f));
     t->stats.n_flows--;
@@ -275,7 +291,7 @@ static void fill(struct flow *f, const struct flow_key *key, unsigned side, cons
         .number_high = (uint8_t)(flow_packet_number(p) >> 32),
         .input = p->input,
         .first_vlan = s.vlan,
-        .one = {s.wire_len, s.payload, s.seq, s.ack, (uint32_t)flow_packet_number(p), s.ip_id, s.encap},
+        .few = {.one = {s.wire_len, s.payload}, .seq = s.seq, .ack = s.ack, .number = (uint32_t)flow_packet_number(p), .ip_id = s.ip_id, .encap = s.encap},
     };
     f->packets[side] = 1;
     f->tcp_flags[side] = s.tcp_flags;
@@ -308,18 +324,28 @@ static struct flow *begin(struct flow_table *t, uint32_t tag, const struct flow_
     return f;
 }
 
+/* This packet does not begin a new part of the flow. */
+static bool may_pair(const struct flow_table *t, const struct flow *f, const struct packet *p)
+{
+    return t->options.active_ns <= 0 || elapsed(f->last_ns, p->ts_ns) <= (uint64_t)t->options.active_ns;
+}
+
 /* One more packet of a flow that had some; false where the bound leaves no room for the detail. */
 static bool more(struct flow_table *t, struct flow *f, unsigned side, const struct packet *p)
 {
-    struct flow_detail *d = flow_detail_get(t, f);
-    struct sight        s = sight_of_packet(p);
+    struct sight s = sight_of_packet(p);
 
+    if ((f->state & FLOW_ONE) != 0 && may_pair(t, f, p) && flow_pair_make(t, f, side, &s)) {
+        f->state |= state_of_packet(p) | FLOW_RECENT;
+        return true;
+    }
+    struct flow_detail *d = flow_detail_get(t, f);
     if (d == NULL)
         return false;
     if (t->options.active_ns > 0 && elapsed(d->first_ns, p->ts_ns) > (uint64_t)t->options.active_ns)
         flow_detail_continue(t, f, p);
 
-    bool was_strong = flow_detail_is_strong(d, f);
+    bool was_strong = flow_is_strong(f, d->saw);
     if (p->ts_ns > f->last_ns)
         f->last_ns = p->ts_ns;
     if (++f->packets[side] == 0)
@@ -327,9 +353,9 @@ static bool more(struct flow_table *t, struct flow *f, unsigned side, const stru
     f->many.bytes[side] += s.wire_len;
     f->tcp_flags[side] |= s.tcp_flags;
     f->state |= state_of_packet(p) | FLOW_RECENT;
-    flow_detail_add(d, f, side, &s);
+    flow_detail_add(d, f->transport, side, f->packets[side] == 1 && d->packets_high[side] == 0, &s);
 
-    bool is_strong = flow_detail_is_strong(d, f);
+    bool is_strong = flow_is_strong(f, d->saw);
     if (is_strong != was_strong)
         flow_set_weak(t, f, !is_strong);
     return true;

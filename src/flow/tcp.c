@@ -59,11 +59,9 @@ static void note_flags(struct flow_detail *d, unsigned side, const struct sight 
     d->saw = saw_flags(d->saw, side, s->tcp_flags, s->payload > 0);
 }
 
-uint32_t flow_tcp_saw_one(const struct flow *f, unsigned side)
+uint32_t flow_tcp_saw(uint32_t saw, unsigned side, const struct sight *s)
 {
-    if (f->transport != IPPROTO_TCP || (f->state & FLOW_FLAGS_CUT) != 0)
-        return 0;
-    return saw_flags(0, side, f->tcp_flags[side], f->one.payload > 0);
+    return s->flags_cut ? saw : saw_flags(saw, side, s->tcp_flags, s->payload > 0);
 }
 
 static void note_base(struct flow_detail *d, unsigned side, const struct sight *s)
@@ -154,9 +152,9 @@ void flow_tcp_track(struct flow_detail *d, unsigned side, const struct sight *s,
         track_acked(d, side, s->ack);
 }
 
-bool flow_tcp_closed(const struct flow_detail *d)
+bool flow_tcp_closed(uint32_t saw)
 {
-    return (d->saw & (TCP_SAW_RST * 3)) != 0 || (d->saw & (TCP_SAW_FIN * 3)) == TCP_SAW_FIN * 3;
+    return (saw & (TCP_SAW_RST * 3)) != 0 || (saw & (TCP_SAW_FIN * 3)) == TCP_SAW_FIN * 3;
 }
 
 /* The initial sequence number of a side, where it is known. */
@@ -169,14 +167,14 @@ static bool base_of(const struct flow_detail *d, unsigned side, uint32_t *ret)
 bool flow_tcp_reopens(const struct flow_table *t, const struct flow *f, unsigned side, const struct packet *p)
 {
     const struct flow_detail *d = flow_detail_at(t, f);
-    struct flow_detail        of_first;
+    struct flow_detail        of_few;
     uint32_t                  base, peer;
 
     if (p->transport != IPPROTO_TCP || (p->tcp_flags & TCP_SYN) == 0)
         return false;
     if (d == NULL) {
-        flow_detail_start(t, f, &of_first);
-        d = &of_first;
+        flow_detail_start(t, f, &of_few);
+        d = &of_few;
     }
     if (!base_of(d, side, &base) || base == p->tcp_seq)
         return false;
@@ -184,7 +182,7 @@ bool flow_tcp_reopens(const struct flow_table *t, const struct flow *f, unsigned
         return true;
     /* A SYN-ACK begins a connection only where the old one is closed and it answers another SYN, one that was not
      * captured. */
-    return flow_tcp_closed(d) && base_of(d, !side, &peer) && peer != p->tcp_ack - 1;
+    return flow_tcp_closed(d->saw) && base_of(d, !side, &peer) && peer != p->tcp_ack - 1;
 }
 
 enum tcp_state flow_tcp_state(uint32_t bits, unsigned client)

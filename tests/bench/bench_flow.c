@@ -2,7 +2,8 @@
 /*
  * The flow table's cost for each packet, in batches of 64 as the engine calls it.  Measures, and judges nothing.
  *
- *     bench_flow [FLOWS [PACKETS]]
+ *     bench_flow [FLOWS [PACKETS]]   flows with as many packets as chance gives them, then flows of one packet
+ *     bench_flow pairs [FLOWS]       of two, all at once: a question, and an answer when all have asked; then of two questions
  */
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -70,17 +71,26 @@ static void track_batch(struct flow_table *table, const struct packet *batch)
         flow_table_track(table, hashes[i], &batch[i], &step);
 }
 
+enum load { KNOWN, SCAN, ANSWERED, REPEATED };
+static const char *const names[] = {"known", "scan", "answered", "repeated"};
+
+static void make_load(struct packet *p, enum load load, uint64_t at, uint64_t n_flows)
+{
+    uint64_t n = load == KNOWN ? (at * UINT64_C(2654435761) >> 7) % n_flows : at;
+    bool     again = (load == ANSWERED || load == REPEATED) && at > n_flows;
+
+    n -= again ? n_flows : 0;
+    make_packet(p, at, n, load == ANSWERED ? again : load == KNOWN && at % 2 == 0);
+}
+
 static double track_all(struct flow_table *table, struct packet *packets, uint64_t n_packets, uint64_t n_flows,
-                        bool scan)
+                        enum load load)
 {
     double spent = 0;
 
     for (uint64_t number = 1; number <= n_packets; number += ROUND) {
-        for (unsigned i = 0; i < ROUND; i++) {
-            uint64_t at = number + i, n = scan ? at : (at * UINT64_C(2654435761) >> 7) % n_flows;
-
-            make_packet(&packets[i], at, n, !scan && at % 2 == 0);
-        }
+        for (unsigned i = 0; i < ROUND; i++)
+            make_load(&packets[i], load, number + i, n_flows);
         double start = cpu_ns();
         for (unsigned i = 0; i < ROUND; i += BATCH)
             track_batch(table, &packets[i]);
@@ -89,7 +99,7 @@ static double track_all(struct flow_table *table, struct packet *packets, uint64
     return spent;
 }
 
-static int run(uint64_t n_flows, uint64_t n_packets, bool scan)
+static int run(uint64_t n_flows, uint64_t n_packets, enum load load)
 {
     static struct packet    packets[ROUND];
     struct flow_options     o;
@@ -105,15 +115,15 @@ static int run(uint64_t n_flows, uint64_t n_packets, bool scan)
         fprintf(stderr, "bench_flow: %s\n", err.msg);
         return 1;
     }
-    double spent = track_all(table, packets, n_packets, n_flows, scan);
+    double spent = track_all(table, packets, n_packets, n_flows, load);
     flow_table_stats(table, &stats);
     double start = cpu_ns();
     flow_table_drain(table, INT64_MAX);
     double drained = cpu_ns() - start;
     getrusage(RUSAGE_SELF, &usage);
-    printf("%-5s %9" PRIu64 " flows %10" PRIu64 " packets: %6.1f ns/packet, drain %6.1f ns/flow, "
+    printf("%-8s %9" PRIu64 " flows %10" PRIu64 " packets: %6.1f ns/packet, drain %6.1f ns/flow, "
            "table %zu MiB, peak RSS %ld MiB\n",
-           scan ? "scan" : "known", stats.n_peak, counted, spent / (double)counted, drained / (double)stats.n_peak,
+           names[load], stats.n_peak, counted, spent / (double)counted, drained / (double)stats.n_peak,
            stats.memory_peak >> 20, usage.ru_maxrss >> 10);
     flow_table_free(table);
     return 0;
@@ -121,14 +131,18 @@ static int run(uint64_t n_flows, uint64_t n_packets, bool scan)
 
 int main(int argc, char **argv)
 {
-    uint64_t n_flows = argc > 1 ? strtoull(argv[1], NULL, 10) : 10000;
-    uint64_t n_packets = argc > 2 ? strtoull(argv[2], NULL, 10) : 4000000;
+    bool     pairs = argc > 1 && strcmp(argv[1], "pairs") == 0;
+    int      at = pairs ? 2 : 1;
+    uint64_t n_flows = argc > at ? strtoull(argv[at], NULL, 10) : 10000;
+    uint64_t n_packets = argc > at + 1 ? strtoull(argv[at + 1], NULL, 10) : 4000000;
 
     if (n_flows < ROUND || n_packets < ROUND) {
-        fputs("usage: bench_flow [FLOWS [PACKETS]]\n", stderr);
+        fputs("usage: bench_flow [FLOWS [PACKETS]] | pairs [FLOWS]\n", stderr);
         return 2;
     }
-    if (run(n_flows, n_packets, false) != 0)
-        return 1;
-    return run(n_flows, n_flows, true);
+    if (pairs) {
+        n_flows = (n_flows + ROUND - 1) / ROUND * ROUND;
+        return run(n_flows, 2 * n_flows, ANSWERED) != 0 || run(n_flows, 2 * n_flows, REPEATED) != 0;
+    }
+    return run(n_flows, n_packets, KNOWN) != 0 || run(n_flows, n_flows, SCAN) != 0;
 }

@@ -6,8 +6,8 @@
  *
  * syn: SYNs from distinct sources to one port.  scan: SYNs of one source to every port of as many hosts as it takes.  reply: SYN-ACKs from distinct
  * sources that nobody asked.  udp: datagrams from distinct sources.  collide: SYNs whose addresses and ports give one value under the hashes without a
- * key that programs use: the exclusive or, and the sum, of addresses and ports.  To compare with: random: SYNs with random addresses and ports; datagrams: the
- * same as UDP, with payload; ordinary: packets of 10,000 connections.
+ * key that programs use: the exclusive or, and the sum, of addresses and ports.  To compare with: random: SYNs with random addresses and ports; refused: the
+ * same, each answered by a RST; datagrams: the same as UDP, with payload; ordinary: packets of 10,000 connections.
  *
  * The session: 10.20.1.10 port 40000 to 10.20.2.10 port 389, a handshake, then one packet of 100 bytes of it for every 997 packets of the attack,
  * and a FIN each way.
@@ -22,7 +22,7 @@
 #define SERVER 0x0a14020au
 #define VICTIM 0x0a14020au
 
-enum { FIN = 1, SYN = 2, PSH = 8, ACK = 16 };
+enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
 
 struct out {
     uint64_t us, seed;
@@ -160,6 +160,14 @@ static void any(struct out *w, uint64_t i)
     write_packet(w, &e, SYN, (uint32_t)i, 0, 0);
 }
 
+static void refused(struct out *w, uint64_t i)
+{
+    struct ends e = any_ends(w), back = {e.dst, e.src, e.dport, e.sport};
+
+    write_packet(w, &e, SYN, (uint32_t)i, 0, 0);
+    write_packet(w, &back, RST | ACK, 0, (uint32_t)i + 1, 0);
+}
+
 static void datagrams(struct out *w, uint64_t i)
 {
     struct ends e = any_ends(w);
@@ -171,8 +179,8 @@ static void datagrams(struct out *w, uint64_t i)
 static const struct {
     const char *name;
     void (*fn)(struct out *, uint64_t i);
-} kinds[] = {{"syn", syn}, {"scan", scan}, {"reply", reply}, {"udp", udp}, {"collide", collide}, {"random", any}, {"datagrams", datagrams},
-           {"ordinary", ordinary}};
+} kinds[] = {{"syn", syn}, {"scan", scan}, {"reply", reply}, {"udp", udp}, {"collide", collide}, {"random", any}, {"refused", refused},
+           {"datagrams", datagrams}, {"ordinary", ordinary}};
 
 static int run(const char *kind, uint64_t count, uint64_t seed)
 {
@@ -201,7 +209,7 @@ static int run(const char *kind, uint64_t count, uint64_t seed)
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fputs("usage: flood syn|scan|reply|udp|collide|random|datagrams|ordinary COUNT [SEED]\n", stderr);
+        fputs("usage: flood syn|scan|reply|udp|collide|random|refused|datagrams|ordinary COUNT [SEED]\n", stderr);
         return EXIT_FAILURE;
     }
     return run(argv[1], strtoull(argv[2], NULL, 10), argc > 3 ? strtoull(argv[3], NULL, 10) : 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The flow table against a dumb twin: a list of flows that keep all of their packets, searched from one end to the
- * other, whose records are made at the end by going over those packets again.  And the table against itself under
- * other hash keys and under a bound that it reaches at once.
+ * other, whose records are made at the end by going over those packets again.  And the table against itself: where each
+ * flow has a detail from its first packet on, and under other hash keys and a bound that it reaches at once.
  */
 #include <check.h>
 #include <inttypes.h>
@@ -187,6 +187,97 @@ END_TEST
 
 /* ---- the table against itself ---- */
 
+struct pair_of_tables {
+    struct flow_table *spare, *rich; /* in the second each flow has a detail from its first packet on */
+    struct list        lists[2];
+};
+
+/* One packet to both; the flow is the same in both. */
+static void track_in_both(struct pair_of_tables *tables, const struct packet *p, uint64_t seed)
+{
+    struct flow_table   *two[2] = {tables->spare, tables->rich};
+    struct flow_record   records[2];
+    struct flow_step     steps[2];
+    enum direction_basis basis[2];
+
+    for (unsigned i = 0; i < 2; i++) {
+        flow_table_track(two[i], flow_table_hash(two[i], p), p, &steps[i]);
+        ck_assert_int_eq(steps[i].result, PACKET_OK);
+    }
+    ck_assert_ptr_nonnull(flow_ext(tables->rich, steps[1].flow));
+    ck_assert_uint_eq(flow_client_side(two[0], steps[0].flow, &basis[0]), flow_client_side(two[1], steps[1].flow, &basis[1]));
+    ck_assert_int_eq(basis[0], basis[1]);
+    for (unsigned side = 0; side < 2; side++)
+        ck_assert_uint_eq(flow_bytes(two[0], steps[0].flow, side), flow_bytes(two[1], steps[1].flow, side));
+    for (unsigned i = 0; i < 2; i++)
+        flow_snapshot(two[i], steps[i].flow, &records[i]);
+    ck_assert_msg(memcmp(&records[0], &records[1], sizeof(records[0])) == 0, "seed %" PRIu64 ": packet %" PRIu64, seed, p->number);
+}
+
+/* What is rare in the other loads: numbers and lengths that take more room, flags of an end that goes on. */
+static void make_rare(uint64_t *state, struct packet *p)
+{
+    if (pick(state, 3) == 0)
+        p->vlan = 0;
+    uint32_t more = pick(state, 10) == 0 ? pick(state, 100000) : 0;
+    p->wire_len += more;
+    p->payload_wire_len += pick(state, 2) == 0 ? more : 0;
+    p->encap = (uint16_t)(pick(state, 20) == 0 ? ENCAP_GRE : 0);
+    if (p->transport != IPPROTO_TCP)
+        return;
+    if (pick(state, 4) == 0)
+        p->tcp_seq = (uint32_t)next_random(state);
+    if (pick(state, 4) == 0)
+        p->tcp_ack = p->tcp_seq + pick(state, 70000) - 35000;
+}
+
+START_TEST(few_packets_tell_what_a_detail_would)
+{
+    static const struct shape shape = {80, 4, 60};
+    uint64_t                  seed = 20280101 + (uint64_t)_i, state = seed;
+    struct flow_options       o;
+    struct pair_of_tables     tables = {0};
+    struct packet             again = {0};
+    int64_t                   now = 1000000 * SECOND;
+
+    flow_options_default(&o);
+    o.active_ns = _i % 3 == 0 ? 40 * SECOND : 0;
+    o.ext_size = 8;
+    ck_assert_int_eq(flow_table_new(&o, keep, &tables.lists[0], &tables.spare, NULL), 0);
+    ck_assert_int_eq(flow_table_new(&o, keep, &tables.lists[1], &tables.rich, NULL), 0);
+    for (uint64_t number = 1; number <= N_PACKETS; number++) {
+        struct packet p = random_packet(&state, &shape, number, now = next_time(&state, now, &shape));
+
+        make_rare(&state, &p);
+        if (pick(&state, 2) == 0 && again.wire_len != 0) {
+            bool back = pick(&state, 3) != 0;
+
+            p.src = back ? again.dst : again.src;
+            p.dst = back ? again.src : again.dst;
+            p.sport = back ? again.dport : again.sport;
+            p.dport = back ? again.sport : again.dport;
+            p.transport = again.transport;
+        }
+        if (_i % 2 == 0)
+            p.ts_ns = p.ts_ns / 1000 * 1000;
+        again = p;
+        track_in_both(&tables, &p, seed);
+    }
+    struct flow_table_stats spare, rich;
+    flow_table_stats(tables.spare, &spare);
+    flow_table_stats(tables.rich, &rich);
+    ck_assert_uint_lt(spare.memory, rich.memory);
+    flow_table_drain(tables.spare, now);
+    flow_table_drain(tables.rich, now);
+    ck_assert_uint_eq(tables.lists[0].n, tables.lists[1].n);
+    ck_assert_msg(memcmp(tables.lists[0].records, tables.lists[1].records, tables.lists[0].n * sizeof(struct flow_record)) == 0, "seed %" PRIu64, seed);
+    free(tables.lists[0].records);
+    free(tables.lists[1].records);
+    flow_table_free(tables.spare);
+    flow_table_free(tables.rich);
+}
+END_TEST
+
 struct account {
     uint64_t n_tracked, n_refused, n_joined, n_held;
 };
@@ -345,6 +436,7 @@ Suite *suite_flow_oracle(void)
 
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, the_table_and_its_twin_agree, 0, 12);
+    tcase_add_loop_test(tc, few_packets_tell_what_a_detail_would, 0, 6);
     tcase_add_loop_test(tc, under_a_bound_no_packet_is_lost_count_of_and_the_hash_key_changes_nothing, 0, 8);
     suite_add_tcase(s, tc);
     return s;

@@ -89,8 +89,8 @@ START_TEST(a_flow_of_one_packet_tells_all_and_takes_no_detail)
     p.flags = PACKET_CUT;
     p.ts_ns = 5;
     struct flow_step step = bed_put(&bed, &p);
-    ck_assert_uint_eq(flow_bytes(step.flow, step.side), 54);
-    ck_assert_uint_eq(flow_bytes(step.flow, !step.side), 0);
+    ck_assert_uint_eq(flow_bytes(bed.table, step.flow, step.side), 54);
+    ck_assert_uint_eq(flow_bytes(bed.table, step.flow, !step.side), 0);
     bed_drain(&bed, 1);
     const struct flow_record *r = bed.records;
     ck_assert_ptr_null(bed.last_ext);
@@ -107,6 +107,50 @@ START_TEST(a_flow_of_one_packet_tells_all_and_takes_no_detail)
     ck_assert_uint_eq(r->tcp_flags[0], TCP_SYN);
     ck_assert_int_eq(r->tcp_state, TCP_STATE_SYN);
     ck_assert_int_eq(r->direction, DIRECTION_SYN);
+}
+END_TEST
+
+/* A flow of two packets: how the second one is, and whether the flow takes a detail for it. */
+static const struct {
+    const char *second;
+    int64_t     later_ns;
+    uint8_t     ttl;
+    bool        tagged, detail;
+} seconds[] = {
+    {"10.0.0.1:5 > 10.0.0.2:80 S 77", 7, 64, false, false},
+    {"10.0.0.1:5 > 10.0.0.2:80 S 77", 5 * SECOND, 64, false, false},
+    {"10.0.0.1:5 > 10.0.0.2:80 S 77", 5 * SECOND + 1, 64, false, true}, /* no whole microseconds */
+    {"10.0.0.1:5 > 10.0.0.2:80 S 77", -7, 64, false, false},
+    {"10.0.0.2:80 > 10.0.0.1:5 SA 4000000000 78", 7, 61, false, false},
+    {"10.0.0.2:80 > 10.0.0.1:5 RA 0 78", 7, 61, false, false},
+    {"10.0.0.2:80 > 10.0.0.1:5 R 78", 7, 61, false, false},
+    {"10.0.0.2:80 > 10.0.0.1:5 SA 4000000000 78", 7, 61, true, true},
+    {"10.0.0.2:80 > 10.0.0.1:5 SA 4000000000 4000000000", 7, 61, false, true},
+    {"10.0.0.1:5 > 10.0.0.2:80 A 78 1", 7, 64, false, true}, /* other flags of the same side */
+};
+
+START_TEST(a_flow_of_two_packets_tells_both_and_takes_a_detail_only_where_they_are_odd)
+{
+    struct packet first = bed_packet(&bed, "10.0.0.1:5 > 10.0.0.2:80 S 77"), p = bed_packet(&bed, seconds[_i].second);
+
+    p.ts_ns = first.ts_ns + seconds[_i].later_ns;
+    p.ttl = seconds[_i].ttl;
+    p.vlan = seconds[_i].tagged ? 9 : 0;
+    bed_put(&bed, &first);
+    struct flow_step step = bed_put(&bed, &p);
+    ck_assert(!step.is_new);
+    bed_drain(&bed, 1);
+    const struct flow_record *r = bed.records;
+    bool                      back = p.sport == 80;
+    ck_assert(seconds[_i].detail == (bed.last_ext != NULL));
+    ck_assert_uint_eq(r->packets[0], back ? 1 : 2);
+    ck_assert_uint_eq(r->packets[1], back);
+    ck_assert_uint_eq(r->bytes[back], back ? 54 : 108);
+    ck_assert_uint_eq(r->ttl_max[back], p.ttl);
+    ck_assert_uint_eq(r->tcp_flags[back], p.tcp_flags | (back ? 0 : TCP_SYN));
+    ck_assert_int_eq(r->first_ns, p.ts_ns < first.ts_ns ? p.ts_ns : first.ts_ns);
+    ck_assert_int_eq(r->last_ns, p.ts_ns < first.ts_ns ? first.ts_ns : p.ts_ns);
+    ck_assert_int_eq(r->first_packet, (int64_t)first.number);
 }
 END_TEST
 
@@ -401,6 +445,7 @@ Suite *suite_flow(void)
     tcase_add_test(tc, equal_ends_are_one_flow_of_one_side);
     tcase_add_test(tc, transports_and_families_are_kept_apart);
     tcase_add_test(tc, a_flow_of_one_packet_tells_all_and_takes_no_detail);
+    tcase_add_loop_test(tc, a_flow_of_two_packets_tells_both_and_takes_a_detail_only_where_they_are_odd, 0, (int)(sizeof(seconds) / sizeof(*seconds)));
     tcase_add_test(tc, a_packet_number_beyond_what_a_flow_holds_is_the_last_one);
     tcase_add_test(tc, what_the_first_packet_told_outlives_the_second);
     tcase_add_test(tc, idle_is_more_than_the_timeout_and_by_packet_time);
