@@ -47,6 +47,7 @@ struct report_summary {
     uint64_t by_kind[FINDING_N_KINDS];
     uint64_t by_severity[SEVERITY_NOTICE + 1];
     uint64_t n_notices, n_waived;
+    uint64_t n_sessions, n_one_sided; /* TCP sessions of hosts of the site, and those with one direction only */
     uint64_t n_undetermined; /* expected flows of which nothing can be concluded */
 };
 

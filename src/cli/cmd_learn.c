@@ -410,7 +410,8 @@ static int learn(const struct request *r, const struct matrix *m, const struct p
     else if (survey.result.n_linktype == survey.result.packets)
         status = complain("link type %s is not decoded; known are Ethernet, Linux cooked, raw IP, NULL/LOOP, PPP and PPPoE", survey.result.linktype);
     else if (result->n_hosts == 0)
-        status = complain("none of %llu addresses shows a role of %s", (unsigned long long)result->n_addresses, m->id);
+        status = complain("none of %llu addresses shows a role of %s; write the site file by hand: 'flowaudit matrix' shows the roles, flowaudit-site(5) has an example, and two"
+                          " hosts with an address and a role each will do for a start", (unsigned long long)result->n_addresses, m->id);
     else
         status = print_site(lasting_name(r->matrix, m), m, &survey, result);
     if (status == EXIT_NOTHING && survey.result.faulted)

@@ -222,6 +222,8 @@ int audit_record_counters(struct audit *a, struct store *store, struct err *rete
 {
     const struct shard_totals *t = &a->totals;
     const struct store_counter counters[] = {
+        {"tcp-sessions", a->coverage.sessions, "TCP sessions of hosts of the site that were more than tried"},
+        {"one-sided-sessions", a->coverage.one_sided, "of these: with one direction only in the capture"},
         {"flows", t->n_flows, "flows tracked"},
         {"duplicate-packets", t->n_duplicates, "packets that repeat an earlier one but for TTL, addresses below IP or tag, as where a capture point sees routed packets twice"},
         {"retransmissions", t->n_retransmissions, "TCP segments seen again"},

@@ -9,10 +9,22 @@
 #define PORTS_TEXT_SIZE 128
 #define SERVICE_TEXT_SIZE 256
 
-/* Whole ones: an observation a little shorter than an hour does not last 3600. */
-static long long seconds(int64_t ns)
+#define SPAN_SIZE 32
+
+/* "57.8 s", "3 ms": cut and not rounded, for an observation a little shorter than an hour does not last 3600 s. */
+static const char *span(int64_t ns, char buf[static SPAN_SIZE])
 {
-    return ns / 1000000000;
+    long long ms = ns / 1000000;
+
+    if (ms < 1)
+        snprintf(buf, SPAN_SIZE, "%s", ns > 0 ? "less than 1 ms" : "0 s");
+    else if (ms < 100)
+        snprintf(buf, SPAN_SIZE, "%lld ms", ms);
+    else if (ms % 1000 < 100 || ms >= 1000000)
+        snprintf(buf, SPAN_SIZE, "%lld s", ms / 1000);
+    else
+        snprintf(buf, SPAN_SIZE, "%lld.%lld s", ms / 1000, ms % 1000 / 100);
+    return buf;
 }
 
 /* Would this host do as the server? */
@@ -69,6 +81,7 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
     const char        *client = policy_host_name(x->p, t->client);
     uint32_t           hidden = hidden_server(x, t);
     int64_t            within = x->p->rows[t->row].within_ns;
+    char               seen[SPAN_SIZE], needed[SPAN_SIZE];
 
     if (l->sent == 0 && l->received > 0)
         snprintf(buf, size, "TCP or UDP packets to %s were captured and none from it, so its attempts could not have been seen", client);
@@ -81,11 +94,10 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
         snprintf(buf, size, "%llu of %llu TCP sessions of hosts of the site are in the capture with one direction only", (unsigned long long)c->one_sided,
                  (unsigned long long)c->sessions);
     else if (observed(c) < within)
-        snprintf(buf, size, "the %s lasts %lld s%s, and the flow has %lld s to happen", x->window_ns > 0 ? "observed part of the window" : "observation",
-                 seconds(observed(c)), c->longest_ns > 0 ? " without a hole" : "", seconds(within));
+        snprintf(buf, size, "the %s lasts %s%s, and the flow has %s to happen", x->window_ns > 0 ? "observed part of the window" : "observation",
+                 span(observed(c), seen), c->longest_ns > 0 ? " without a hole" : "", span(within, needed));
     else if (presence(l, c, within) < within)
-        snprintf(buf, size, "%s itself was seen for %lld s, and the flow has %lld s to happen", client, seconds(presence(l, c, within)),
-                 seconds(within));
+        snprintf(buf, size, "%s itself was seen for %s, and the flow has %s to happen", client, span(presence(l, c, within), seen), span(within, needed));
     else if (c->lost > 0)
         snprintf(buf, size, "%llu packet%s known to be lost", (unsigned long long)c->lost, c->lost == 1 ? " is" : "s are");
     else if (c->unjudged > 0)
@@ -419,7 +431,9 @@ static void say_failed(const struct expector *x, const struct tally *t, enum out
         add(what, sizeof(what), "only one direction was captured, so whether it worked cannot be told");
         add(advice, sizeof(advice), " Look at where the capture was taken.");
     }
-    if (t->unseen > 0)
+    if (t->unseen > 0 && t->unseen == t->attempts)
+        snprintf(unseen, sizeof(unseen), " (of %s only the server's packets were captured)", t->attempts == 1 ? "it" : "all of them");
+    else if (t->unseen > 0)
         snprintf(unseen, sizeof(unseen), " (of %llu of them only the server's packets were captured)", (unsigned long long)t->unseen);
     if (t->n[outcome] < t->attempts)
         snprintf(some, sizeof(some), "; %llu of them: ", (unsigned long long)t->n[outcome]);
@@ -468,12 +482,12 @@ static const char *sent_text(const struct expector *x, const struct tally *t, ch
 /* In a window: the client did it before. */
 static void say_before(const struct expector *x, const struct tally *t, char *buf, size_t size)
 {
-    char    at[EXPECT_TIME_SIZE];
+    char    at[EXPECT_TIME_SIZE], ago[SPAN_SIZE];
     int64_t start_ns = expect_span(x, t->row)->start_ns;
 
     if (t->before_ns != 0)
-        add(buf, size, "; it was last seen to do so until %s UTC, %lld s before this window", expect_time_text(t->before_ns, 0, at, sizeof(at)),
-            seconds(start_ns - t->before_ns));
+        add(buf, size, "; it was last seen to do so until %s UTC, %s before this window", expect_time_text(t->before_ns, 0, at, sizeof(at)),
+            span(start_ns - t->before_ns, ago));
 }
 
 static void advise_silent(const struct expector *x, const struct tally *t, char *buf, size_t size)
@@ -505,7 +519,7 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
     const char              *client = policy_host_name(x->p, t->client), *address = policy_host_address(x->p, t->client);
-    char                     servers[512], why[512], service[SERVICE_TEXT_SIZE], sent[128];
+    char                     servers[512], why[512], service[SERVICE_TEXT_SIZE], sent[128], lived[SPAN_SIZE], sided[160] = "";
 
     name_servers(x, t, servers, sizeof(servers));
     service_of(x, t, service, sizeof(service));
@@ -514,8 +528,11 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
                  servers, row->id.text, row->section, why);
         return EXPECT_NOT_COVERED;
     }
-    snprintf(buf, size, "%s (%s) was not seen to try %s to %s in the %lld s of its presence, though it sent %s and no loss is known", client, address, service,
-             servers, seconds(presence(&expect_span(x, t->row)->lives[t->client], c, x->p->rows[t->row].within_ns)), sent_text(x, t, sent, sizeof(sent)));
+    if (c->one_sided > 0)
+        snprintf(sided, sizeof(sided), " but that %llu of %llu TCP sessions of hosts of the site %s one direction only", (unsigned long long)c->one_sided,
+                 (unsigned long long)c->sessions, c->one_sided == 1 ? "has" : "have");
+    snprintf(buf, size, "%s (%s) was not seen to try %s to %s in the %s of its presence, though it sent %s and no loss is known%s", client, address, service, servers,
+             span(presence(&expect_span(x, t->row)->lives[t->client], c, x->p->rows[t->row].within_ns), lived), sent_text(x, t, sent, sizeof(sent)), sided);
     say_before(x, t, buf, size);
     add(buf, size, ". The document requires this flow (row %s, \"%s\").", row->id.text, row->section);
     if (t->elsewhere.protocol == NULL && t->before_ns == 0)

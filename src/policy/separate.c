@@ -380,7 +380,19 @@ static void weigh_hops(struct pair *x)
 
 /* --- all pairs --------------------------------------------------------------------------------------------------- */
 
-static void weigh(struct pair *x, const char *caution)
+/* The same of this pair under another section: its evidence is this one, and counts once. */
+static const struct separation *told_before(const struct separator *s, uint32_t a, uint32_t b)
+{
+    for (size_t i = 0; i < s->n_results; i++) {
+        const struct separation *r = &s->results[i];
+
+        if ((r->host[0] == a && r->host[1] == b) || (r->host[0] == b && r->host[1] == a))
+            return r;
+    }
+    return NULL;
+}
+
+static void weigh(struct pair *x, const char *caution, const char *told_in)
 {
     struct separation *r = x->result;
     char               a[HOST_TEXT_SIZE], b[HOST_TEXT_SIZE];
@@ -402,9 +414,10 @@ static void weigh(struct pair *x, const char *caution)
     char evidence[sizeof(r->sentence)];
     memcpy(evidence, r->sentence + at, sizeof(evidence) - at);
     x->len = at;
-    say(x, "The capture shows signs that something %s %s and %s %s: %s. The document (\"%s\") says: %s %s", x->best == WEIGHT_STRONG || x->best == WEIGHT_WEAK ? "between" : "at or between",
+    say(x, "The capture shows signs that something %s %s and %s %s: %s%s%s%s. The document (\"%s\") says: %s %s", x->best == WEIGHT_STRONG || x->best == WEIGHT_WEAK ? "between" : "at or between",
         host_text(x->p, &r->addr[0], a, sizeof(a)), host_text(x->p, &r->addr[1], b, sizeof(b)),
-        x->best == WEIGHT_WEAK ? "routes, which by itself is no filter" : "filters", evidence, r->section, caution, x->advice);
+        x->best == WEIGHT_WEAK ? "routes, which by itself is no filter" : "filters", evidence, told_in != NULL ? "; all this is what is told under \"" : "",
+        told_in != NULL ? told_in : "", told_in != NULL ? "\" too" : "", r->section, caution, x->advice);
 }
 
 static struct separation *add_result(struct separator *s)
@@ -443,14 +456,16 @@ static int judge_pair(struct separator *s, const struct matrix_separation *m, co
 
     if ((!forward && !cautions(s->p, m, a, b)) || is_said(s, a, b, m->section))
         return 0;
-    struct separation *r = add_result(s);
+    const struct separation *told = told_before(s, a, b);
+    const char              *told_in = told != NULL ? told->section : NULL;
+    struct separation       *r = add_result(s); /* may move them */
     if (r == NULL)
         return -ENOMEM;
     r->host[0] = a;
     r->host[1] = b;
     r->section = m->section;
     struct pair x = {.p = s->p, .coverage = c, .entries = entries, .n = n, .result = r};
-    weigh(&x, m->text);
+    weigh(&x, m->text, told_in);
     if (x.best == WEIGHT_NONE)
         s->n_results--;
     return 0;

@@ -120,11 +120,12 @@ static int put_inputs(struct text *t, struct err *reterr)
                          "SELECT sum(packets), sum(packets_decoded), min(first_packet), max(last_packet), count(*)"
                          " FROM inputs WHERE run_id = ?1 HAVING count(*) > 0",
                          add_totals, &w, reterr);
+    char losses[TEXT_SIZE];
+    text_losses(t->summary, losses, sizeof(losses));
     if (fclose(w.out) != 0)
         t->page.failed = true;
     else if (rc == 0)
-        page_par(&t->page, STYLE_PLAIN, 0, 2, "%s%s.", w.n > 0 ? w.text : "No input was looked at",
-                 t->summary->n_losses == 0 ? "; no loss is known" : "");
+        page_par(&t->page, STYLE_PLAIN, 0, 2, "%s%s%s.", w.n > 0 ? w.text : "No input was looked at", losses[0] != '\0' ? "; " : "", losses);
     free(w.text);
     return rc;
 }

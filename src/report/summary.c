@@ -73,6 +73,9 @@ static int find_run(struct reader *r, int64_t wanted, int64_t *ret, struct err *
     return rc;
 }
 
+/* Of a record of several sensors each has its own. */
+#define COUNTER(name) "(SELECT total(value) FROM counters WHERE run_id = ?1 AND (name = '" name "' OR name GLOB '" name "@*'))"
+
 static int count_evidence(struct reader *r, struct report_summary *s, struct err *reterr)
 {
     static const char sql[] =
@@ -81,7 +84,8 @@ static int count_evidence(struct reader *r, struct report_summary *s, struct err
         " (SELECT total(packets) FROM inputs WHERE run_id = ?1), (SELECT count(*) FROM losses WHERE run_id = ?1),"
         " (SELECT total(packets) FROM losses WHERE run_id = ?1),"
         " (SELECT count(*) FROM requirements WHERE run_id = ?1 AND outcome IN ('not-covered', 'one-way')),"
-        " (SELECT total(packets_decoded) FROM inputs WHERE run_id = ?1), (SELECT ended IS NULL FROM runs WHERE run_id = ?1)";
+        " (SELECT total(packets_decoded) FROM inputs WHERE run_id = ?1), (SELECT ended IS NULL FROM runs WHERE run_id = ?1),"
+        " " COUNTER("tcp-sessions") ", " COUNTER("one-sided-sessions");
     struct cursor *c;
     int rc = reader_query(r, sql, &s->run_id, 1, &c, reterr);
 
@@ -98,6 +102,8 @@ static int count_evidence(struct reader *r, struct report_summary *s, struct err
         s->n_undetermined = (uint64_t)cursor_integer(c, 6);
         s->decoded = (uint64_t)cursor_integer(c, 7);
         s->unended = cursor_integer(c, 8) == 1;
+        s->n_sessions = (uint64_t)cursor_integer(c, 9);
+        s->n_one_sided = (uint64_t)cursor_integer(c, 10);
     }
     cursor_free(c);
     return rc < 0 ? rc : 0;

@@ -5,6 +5,7 @@
  */
 #include "text.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -153,9 +154,12 @@ static void put_totals(void *aux, struct cursor *c)
     struct text *t = aux;
     char all[32], decoded[32], discarded[32];
 
-    page_par(&t->page, STYLE_PLAIN, 2, 4, "Of %s packets %s were decoded and %s discarded.",
-             text_count((uint64_t)cursor_integer(c, 0), all), text_count((uint64_t)cursor_integer(c, 1), decoded),
-             text_count((uint64_t)cursor_integer(c, 2), discarded));
+    if (cursor_integer(c, 0) == 1)
+        page_par(&t->page, STYLE_PLAIN, 2, 4, "The only packet was %s.", cursor_integer(c, 1) == 1 ? "decoded" : "discarded");
+    else
+        page_par(&t->page, STYLE_PLAIN, 2, 4, "Of %s packets %s %s decoded and %s discarded.",
+                 text_count((uint64_t)cursor_integer(c, 0), all), text_count((uint64_t)cursor_integer(c, 1), decoded),
+                 text_plural((uint64_t)cursor_integer(c, 1), "was", "were"), text_count((uint64_t)cursor_integer(c, 2), discarded));
 }
 
 static void put_discard(void *aux, struct cursor *c)
@@ -184,6 +188,20 @@ static void put_loss(void *aux, struct cursor *c)
              detail[0] != '\0' ? ": " : "", detail);
 }
 
+const char *text_losses(const struct report_summary *s, char *buf, size_t size)
+{
+    char n[32], all[32];
+    const char *known = s->n_losses == 0 ? "no loss is known" : "";
+
+    if (s->n_one_sided == 0)
+        snprintf(buf, size, "%s", known);
+    else
+        snprintf(buf, size, "%s%s%s of %s TCP %s of hosts of the site %s one direction only, so what went the other way is not in the capture", known,
+                 s->n_losses == 0 ? ", but " : "", text_count(s->n_one_sided, n), text_count(s->n_sessions, all), text_plural(s->n_sessions, "session", "sessions"),
+                 s->n_one_sided == 1 ? "has" : "have");
+    return buf;
+}
+
 static int text_evidence(struct text *t, struct err *reterr)
 {
     page_heading(&t->page, "WHAT WAS LOOKED AT");
@@ -205,8 +223,11 @@ static int text_evidence(struct text *t, struct err *reterr)
         rc = report_each(t->job,
                          "SELECT reason, packets, detail, input_id FROM losses WHERE run_id = ?1 ORDER BY loss_id",
                          put_loss, t, reterr);
-    if (rc == 0 && t->summary->n_losses == 0)
-        page_par(&t->page, STYLE_PLAIN, 2, 4, "No loss is known.");
+    char losses[TEXT_SIZE];
+    if (rc == 0 && text_losses(t->summary, losses, sizeof(losses))[0] != '\0') {
+        losses[0] = (char)toupper((unsigned char)losses[0]);
+        page_par(&t->page, STYLE_PLAIN, 2, 4, "%s.", losses);
+    }
     return rc;
 }
 

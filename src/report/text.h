@@ -38,6 +38,9 @@ int text_brief_findings(struct text *, struct err *reterr);
     "CASE severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 WHEN 'low' THEN 3 ELSE 4 END"
 enum style text_severity_style(const char *severity);
 
+/* "no loss is known", as far as that is true: what was seen in one direction only is said with it.  "" where losses are listed and nothing is to
+ * be added.  Returns 'buf'. */
+const char *text_losses(const struct report_summary *, char *buf, size_t size);
 /* Each writes one part with its heading, or nothing where there is nothing to say; 0 or negative errno. */
 int text_sections(struct text *, struct err *reterr);
 int text_findings(struct text *, struct err *reterr);

@@ -211,6 +211,18 @@ static const struct {
      "presence, though it sent 10 TCP and UDP packets and no loss is known. The document requires this flow (row web, \"S\"). "
      "Look at whether a1 is set up to use it, and, as no TCP or UDP packet between these hosts is in the capture in that "
      "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
+    {10, 10, {0, 61 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 10, 1, 0, false, false}, "never-attempted",
+     "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in the 61 s of its "
+     "presence, though it sent 10 TCP and UDP packets and no loss is known but that 1 of 10 TCP sessions of hosts of the site has one direction only. "
+     "The document requires this flow (row web, \"S\"). "
+     "Look at whether a1 is set up to use it, and, as no TCP or UDP packet between these hosts is in the capture in that "
+     "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
+    {10, 10, {0, 400 * 1000000, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
+     "nothing: the observation lasts 0.4 s, and the flow has 60 s to happen."},
+    {10, 10, {0, 3 * 1000000, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
+     "nothing: the observation lasts 3 ms, and the flow has 60 s to happen."},
     {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: no TCP or UDP packet of a1 was seen."},
@@ -219,7 +231,7 @@ static const struct {
      "nothing: TCP or UDP packets to a1 were captured and none from it, so its attempts could not have been seen."},
     {10, 10, {0, 60 * SECOND - 1, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
-     "nothing: the observation lasts 59 s, and the flow has 60 s to happen."},
+     "nothing: the observation lasts 59.9 s, and the flow has 60 s to happen."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 1, 0, 0, false, 0, false, 0, 0, 0, 0, false, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: 1 packet is known to be lost."},
@@ -277,6 +289,23 @@ START_TEST(copies_are_told)
     expector_host(s.x, &h);
     ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
                                  "though it sent 10 TCP and UDP packets, copies counted, all of them broadcasts or multicasts, and no loss is known. "));
+    close_scene(&s);
+}
+END_TEST
+
+/* Refusals alone were captured. */
+START_TEST(only_the_servers_packets)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "a1", "b1", "tcp/80", NULL), .outcome = OUTCOME_REFUSED, .packets = {0, 3}, .first_ns = 7 * SECOND, .flows = 3};
+
+    alive(&s, "a1", 10, 10);
+    expector_conversation(s.x, &f);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " 3 times (of all of them only the server's packets were captured)"));
+    f.packets[0] = 1;
+    f.flows = 1;
+    expector_conversation(s.x, &f);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " 4 times (of 3 of them only the server's packets were captured)"));
     close_scene(&s);
 }
 END_TEST
@@ -593,6 +622,7 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, a_way_that_the_tap_does_not_hear);
     tcase_add_test(t, copies_are_told);
     tcase_add_test(t, a_connection_that_goes_on);
+    tcase_add_test(t, only_the_servers_packets);
     tcase_add_test(t, attempts_without_an_answer);
     tcase_add_test(t, reasons);
     tcase_add_test(t, the_laboratory_expects_the_same);

@@ -170,6 +170,8 @@ START_TEST(silence_on_some_ports_is_medium)
     tell(&open);
     ck_assert_uint_eq(finish(&whole, &s), 2);
     ck_assert_int_eq(s[0].severity, SEVERITY_MEDIUM);
+    ck_assert_ptr_null(strstr(s[0].sentence, "all this is"));
+    says(&s[1], "while answers came from TCP 88 of dc1; all this is what is told under \"");
     says(&s[0], "[medium] no answer to SYNs on TCP 389 of dc1, while answers came from TCP 88 of dc1");
     says(&s[0], "Look at what drops packets to these ports: on the way between the two, or on the server.");
 }

@@ -57,6 +57,8 @@ static const struct store_loss losses[] = {
 
 static const struct store_counter counters[] = {{"flows", 412, "flows tracked"},
                                                 {"evicted-flows", 0, "flows ended early for want of memory"},
+                                                {"tcp-sessions", 24, "TCP sessions"},
+                                                {"one-sided-sessions", 6, "of these: with one direction only in the capture"},
                                                 {"duplicate-packets", 12, "packets seen twice"}};
 
 static const struct store_host hosts[] = {
