@@ -176,18 +176,21 @@ void out_count(struct out *out, uint64_t n)
 
 void out_size(struct out *out, uint64_t n)
 {
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+    static const char *const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
+    uint64_t                 step = 100; /* a tenth of the unit */
     unsigned                 unit = 0;
-    uint64_t                 rest = 0;
 
-    for (; n >= 1000; unit++) {
-        rest = n % 1000;
-        n /= 1000;
-    }
-    if (unit == 0)
+    if (n < 1000) {
         out_format(out, "%" PRIu64 " B", n);
-    else
-        out_format(out, "%" PRIu64 ".%" PRIu64 " %s", n, rest / 100, units[unit]);
+        return;
+    }
+    /* What would round up to 1000 of a unit is one of the next. */
+    while (n / step + (n % step >= step / 2) >= 10000 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        step *= 1000;
+        unit++;
+    }
+    uint64_t tenths = n / step + (n % step >= step / 2);
+    out_format(out, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10, units[unit]);
 }
 
 /* --- JSON --------------------------------------------------------------------------------------------------- */

@@ -97,7 +97,8 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
         snprintf(buf, size, "the %s lasts %s%s, and the flow has %s to happen", x->window_ns > 0 ? "observed part of the window" : "observation",
                  span(observed(c), seen), c->longest_ns > 0 ? " without a hole" : "", span(within, needed));
     else if (presence(l, c, within) < within)
-        snprintf(buf, size, "%s itself was seen for %s, and the flow has %s to happen", client, span(presence(l, c, within), seen), span(within, needed));
+        snprintf(buf, size, "TCP and UDP packets of %s were seen for %s, and the flow has %s to happen", client, span(presence(l, c, within), seen),
+                 span(within, needed));
     else if (c->lost > 0)
         snprintf(buf, size, "%llu packet%s known to be lost", (unsigned long long)c->lost, c->lost == 1 ? " is" : "s are");
     else if (c->unjudged > 0)

@@ -64,17 +64,20 @@ const char *text_count(uint64_t n, char buf[static 32])
 const char *text_bytes(uint64_t n, char buf[static 32])
 {
     static const char *const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
+    uint64_t step = 100; /* a tenth of the unit */
     unsigned unit = 0;
 
     if (n < 1000) {
         snprintf(buf, 32, "%" PRIu64 " %s", n, n == 1 ? "byte" : "bytes");
         return buf;
     }
-    while (n >= 1000000 && unit + 1 < sizeof(units) / sizeof(units[0])) {
-        n /= 1000;
+    /* What would round up to 1000 of a unit is one of the next. */
+    while (n / step + (n % step >= step / 2) >= 10000 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        step *= 1000;
         unit++;
     }
-    snprintf(buf, 32, "%" PRIu64 ".%" PRIu64 " %s", n / 1000, n / 100 % 10, units[unit]);
+    uint64_t tenths = n / step + (n % step >= step / 2);
+    snprintf(buf, 32, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10, units[unit]);
     return buf;
 }
 

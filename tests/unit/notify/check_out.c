@@ -97,6 +97,12 @@ START_TEST(numbers_and_times_read_well)
     is("999 B");
     out_size(&out, 12345);
     is("12.3 kB");
+    out_size(&out, 4952); /* to the nearest */
+    is("5.0 kB");
+    out_size(&out, 999950);
+    is("1.0 MB");
+    out_size(&out, 999949);
+    is("999.9 kB");
     out_size(&out, UINT64_MAX);
     is("18.4 EB");
     out_time(&out, -1);

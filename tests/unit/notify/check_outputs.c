@@ -220,7 +220,7 @@ START_TEST(standard_error_has_a_line_for_each_alert)
     bed_tell(n, 60, &f);
     take(fd);
     ck_assert_str_eq(text, "09:00:00Z high wrong-protocol (more): admin1 (10.20.6.10) connected to unity1 (10.20.1.10) on TCP 5010, carrying HTTP. "
-                           "[1,200 flows, 12 packets, 3.4 kB by now]\n");
+                           "[1,200 flows, 12 packets, 3.5 kB by now]\n");
     notify_message(n, bed_time(0), NOTIFY_WARNING, "a\033b");
     take(fd);
     ck_assert_str_eq(text, "flowaudit: a\\u001bb\n");

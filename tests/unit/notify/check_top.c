@@ -119,7 +119,7 @@ START_TEST(the_table_fits_terminals_of_any_size)
     look(0, c, 40);
     alert("admin1 (10.20.6.10) connected to unity1 (10.20.1.10) on TCP 5010, carrying HTTP, and this sentence is longer than a line.");
     draw(24, 80);
-    ck_assert_ptr_nonnull(strstr(screen[0], "flowaudit  up 0:01:00  980 packets, 123.4 kB, 7 not judged"));
+    ck_assert_ptr_nonnull(strstr(screen[0], "flowaudit  up 0:01:00  980 packets, 123.5 kB, 7 not judged"));
     ck_assert_str_eq(screen[1], "Findings: 5 high, 1 notice, 2 waived");
     ck_assert_ptr_nonnull(strstr(screen[2], "eth1: 1,000 packets, 21 dropped; eth2 IS DOWN"));
     ck_assert_str_eq(screen[4], "CLIENT         SERVER         SERVICE   VERDICT          FLOWS    BYTES   RATE/s");
