@@ -23,13 +23,20 @@ _Static_assert(sizeof(struct conversation_key) == 64, "the key is compared as by
 
 #define CHUNK 256       /* conversations allocated at once */
 #define N_SUMS_AT_HAND 64
+#define CACHE_LINE 64
+
+/* Of the index: bits of the hash beside the position, so that a conversation that is another's neighbour is not read. */
+struct slot {
+    uint32_t tag;
+    uint32_t at; /* index + 1; 0: empty */
+};
 
 struct conversation_table {
     struct conversation_limits limits;
     struct hash_key            hash_key;
     struct conversation      **chunks;
     size_t                     n_chunks, n_chunks_allocated, n;
-    uint32_t                  *slots; /* index + 1; power of two, at most half full */
+    struct slot               *slots; /* power of two, at most half full */
     size_t                     n_slots;
     size_t                     n_ranked[CONVERSATION_N_CLASSES];   /* kept one by one */
     uint64_t                   thresholds[CONVERSATION_N_CLASSES]; /* the highest ranks that are kept one by one */
@@ -80,30 +87,43 @@ struct conversation *conversation_at(struct conversation_table *t, size_t i)
     return &t->chunks[i / CHUNK][i % CHUNK];
 }
 
-/* --- the index: slots of (position + 1) ------------------------------------------------------------ */
+/* --- the index ------------------------------------------------------------------------------------- */
 
-/* The slot that holds 'key', or the empty one where it belongs.  The rank is hashed again, with a secret key: whoever chooses ranks does
- * not choose slots. */
-static uint32_t *find_slot(struct conversation_table *t, uint32_t *slots, size_t n_slots, const struct conversation_key *key, uint64_t rank)
+/* Nearly always the one that is looked for, of which most is read: all at once takes little longer than one line. */
+static bool is_at(const struct conversation *c, const struct conversation_key *key, uint64_t rank)
 {
-    for (size_t at = hash_words(&t->hash_key, &rank, 1) & (n_slots - 1);; at = (at + 1) & (n_slots - 1)) {
-        const struct conversation *c = slots[at] != 0 ? conversation_at(t, slots[at] - 1) : NULL;
+    for (size_t line = CACHE_LINE; line < sizeof(*c); line += CACHE_LINE)
+        __builtin_prefetch((const char *)c + line);
+    return c->rank == rank && memcmp(&c->key, key, sizeof(*key)) == 0;
+}
 
-        if (c == NULL || (c->rank == rank && memcmp(&c->key, key, sizeof(*key)) == 0))
-            return &slots[at];
+/* The slot that holds 'key', or the empty one where it belongs, with its tag.  The rank is hashed again, with a secret key: whoever chooses ranks does
+ * not choose slots. */
+static struct slot *find_slot(struct conversation_table *t, struct slot *slots, size_t n_slots, const struct conversation_key *key, uint64_t rank)
+{
+    uint64_t hash = hash_words(&t->hash_key, &rank, 1);
+    uint32_t tag = (uint32_t)(hash >> 32);
+
+    for (size_t at = hash & (n_slots - 1);; at = (at + 1) & (n_slots - 1)) {
+        struct slot *slot = &slots[at];
+
+        if (slot->at == 0)
+            slot->tag = tag;
+        if (slot->at == 0 || (slot->tag == tag && is_at(conversation_at(t, slot->at - 1), key, rank)))
+            return slot;
     }
 }
 
-static void index_conversation(struct conversation_table *t, uint32_t *slots, size_t n_slots, size_t i)
+static void index_conversation(struct conversation_table *t, struct slot *slots, size_t n_slots, size_t i)
 {
     const struct conversation *c = conversation_at(t, i);
 
-    *find_slot(t, slots, n_slots, &c->key, c->rank) = (uint32_t)i + 1;
+    find_slot(t, slots, n_slots, &c->key, c->rank)->at = (uint32_t)i + 1;
 }
 
 static int rebuild(struct conversation_table *t, size_t n_slots)
 {
-    uint32_t *slots = calloc(n_slots, sizeof(*slots));
+    struct slot *slots = calloc(n_slots, sizeof(*slots));
 
     if (slots == NULL)
         return -ENOMEM;
@@ -143,7 +163,7 @@ static int add_chunk(struct conversation_table *t)
     return 0;
 }
 
-static struct conversation *insert(struct conversation_table *t, const struct conversation_key *key, uint64_t rank, uint32_t *slot)
+static struct conversation *insert(struct conversation_table *t, const struct conversation_key *key, uint64_t rank, struct slot *slot)
 {
     if (t->n == t->n_chunks * CHUNK && add_chunk(t) != 0)
         return NULL;
@@ -153,7 +173,7 @@ static struct conversation *insert(struct conversation_table *t, const struct co
     c->rank = rank;
     c->last_ns = INT64_MIN;
     c->client_port_low = UINT16_MAX;
-    *slot = (uint32_t)++t->n;
+    slot->at = (uint32_t)++t->n;
     return c;
 }
 
@@ -161,8 +181,8 @@ static struct conversation *find_or_insert(struct conversation_table *t, const s
 {
     if (reserve(t) != 0)
         return NULL;
-    uint32_t *slot = find_slot(t, t->slots, t->n_slots, key, rank);
-    return *slot != 0 ? conversation_at(t, *slot - 1) : insert(t, key, rank, slot);
+    struct slot *slot = find_slot(t, t->slots, t->n_slots, key, rank);
+    return slot->at != 0 ? conversation_at(t, slot->at - 1) : insert(t, key, rank, slot);
 }
 
 void conversation_query(const struct conversation *c, struct policy_query *ret)
@@ -334,11 +354,11 @@ void conversation_sum_up(struct conversation *c, enum conversation_sum by)
 /* Puts a conversation that is a sum now to the sum that is there already; false: it is the first. */
 static bool join_sum(struct conversation_table *t, struct conversation *c)
 {
-    const uint32_t *slot = find_slot(t, t->slots, t->n_slots, &c->key, c->rank);
+    const struct slot *slot = find_slot(t, t->slots, t->n_slots, &c->key, c->rank);
 
-    if (*slot == 0)
+    if (slot->at == 0)
         return false;
-    conversation_absorb(&t->limits, conversation_at(t, *slot - 1), c);
+    conversation_absorb(&t->limits, conversation_at(t, slot->at - 1), c);
     return true;
 }
 
@@ -399,7 +419,7 @@ static struct conversation *find_sum(struct conversation_table *t, struct conver
     uint64_t rank = rank_of(key, 0);
     c = find_or_insert(t, key, rank);
     if (c != NULL)
-        *at = *find_slot(t, t->slots, t->n_slots, key, rank);
+        *at = find_slot(t, t->slots, t->n_slots, key, rank)->at;
     return c;
 }
 
@@ -427,32 +447,31 @@ static bool client_port_matters(const struct flow_record *r, const struct judgem
     return r->tuple.transport == IPPROTO_UDP && (j->back || r->packets[0] == 0);
 }
 
-static struct conversation_key make_key(const struct flow_record *r, const struct app_entry *app, const struct judgement *j, enum outcome outcome)
+static void make_key(const struct flow_record *r, const struct app_entry *app, const struct judgement *j, enum outcome outcome,
+                     struct conversation_key *ret)
 {
-    struct conversation_key key;
-
-    memset(&key, 0, sizeof(key));
-    key.client = r->tuple.client;
-    key.server = r->tuple.server;
-    key.server_port = r->tuple.server_port;
-    key.client_port = client_port_matters(r, j) ? r->tuple.client_port : 0;
-    key.transport = r->tuple.transport;
-    key.protocol = app->name;
-    key.row = j->row;
-    key.verdict = (uint8_t)j->verdict;
-    key.kind = (uint8_t)j->kind;
-    key.outcome = (uint8_t)outcome;
-    key.confidence = (uint8_t)j->confidence;
-    key.back = j->back;
-    return key;
+    memset(ret, 0, sizeof(*ret));
+    ret->client = r->tuple.client;
+    ret->server = r->tuple.server;
+    ret->server_port = r->tuple.server_port;
+    ret->client_port = client_port_matters(r, j) ? r->tuple.client_port : 0;
+    ret->transport = r->tuple.transport;
+    ret->protocol = app->name;
+    ret->row = j->row;
+    ret->verdict = (uint8_t)j->verdict;
+    ret->kind = (uint8_t)j->kind;
+    ret->outcome = (uint8_t)outcome;
+    ret->confidence = (uint8_t)j->confidence;
+    ret->back = j->back;
 }
 
 int conversation_fold(struct conversation_table *t, const struct flow_record *r, const struct policy_query *q, const struct app_entry *app,
                       const struct judgement *j, enum outcome outcome, bool is_reply)
 {
-    struct conversation_key key = make_key(r, app, j, outcome);
-    struct conversation    *c = find(t, &key, app->name_hash, j);
+    struct conversation_key key;
 
+    make_key(r, app, j, outcome, &key);
+    struct conversation *c = find(t, &key, app->name_hash, j);
     if (c == NULL)
         return -ENOMEM;
     return conversation_add(&t->limits, c, r, &(struct conversation_flow){q, app, j, outcome, is_reply, key.summed != SUM_NONE});

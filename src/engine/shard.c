@@ -189,22 +189,22 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, stru
     };
     policy_recall(s->memo, &ends, &q, &app->app, &answer);
 
-    struct judgement j = answer.judgement;
-    if (j.reversed) {
+    struct judgement *j = &answer.judgement;
+    if (j->reversed) {
         /* The record speaks of the direction that was judged. */
         flow_record_swap(r);
         q.tuple = r->tuple;
         bool sent = q.sent[0];
         q.sent[0] = q.sent[1];
         q.sent[1] = sent;
-        uint32_t host = j.client_host;
-        j.client_host = j.server_host;
-        j.server_host = host;
-        j.reversed = false;
+        uint32_t host = j->client_host;
+        j->client_host = j->server_host;
+        j->server_host = host;
+        j->reversed = false;
     }
     /* Nobody needs to answer what is sent to a group, nor media, whatever its port. */
     enum outcome outcome = flow_record_outcome(r, r->group || answer.one_way);
-    if (conversation_fold(part->conversations, r, &q, app, &j, outcome, state != NULL && state->is_reply) != 0)
+    if (conversation_fold(part->conversations, r, &q, app, j, outcome, state != NULL && state->is_reply) != 0)
         part->totals.n_flow_memory_lost++;
 }
 
