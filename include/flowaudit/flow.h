@@ -150,6 +150,13 @@ void flow_snapshot(const struct flow_table *, const struct flow *, struct flow_r
 /* Exchanges client and server in a finished record: all that is indexed by direction turns with it. */
 void flow_record_swap(struct flow_record *);
 
+/*
+ * Has the first RST a TTL that nothing else of its side has, so that something else may have sent it in that side's name?  'ret_own' is what
+ * else that side sent then: where it sent RSTs alone, those of another TTL.  Where packets are in the capture twice, with a router between,
+ * copies differ by a hop, and only a TTL that another stack begins with counts.
+ */
+bool flow_record_rst_is_apart(const struct flow_record *, struct ttl_range *ret_own);
+
 /* The outcome word for a record.  'one_way_expected': the matrix says that this service sends in one direction only. */
 enum outcome flow_record_outcome(const struct flow_record *, bool one_way_expected);
 

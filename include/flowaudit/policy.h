@@ -378,6 +378,9 @@ struct separate_fact {
     bool     errors_differ;     /* there are errors of other senders, or other kinds */
     struct ttl_range ttl[2];    /* of what the client, the server itself sent in flows that got through */
     struct ttl_range rst[2];    /* of RSTs in the client's, the server's name that are not like the rest of what it sent */
+    uint64_t resets;            /* flows with such a RST ... */
+    uint64_t reset_packet;      /* ... and the first packet of the earliest of them, in 'reset_input' */
+    uint16_t reset_input;
     uint64_t conversation;      /* the caller's number for it */
     uint64_t first_packet;
     uint16_t input;

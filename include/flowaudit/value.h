@@ -146,6 +146,7 @@ struct flow_record {
     uint8_t  ttl_min[2], ttl_max[2];
     uint8_t  rst_ttl;         /* TTL of the first RST, 0 where none */
     bool     rst_from_server_side; /* that RST was sent as if by the server */
+    struct ttl_range rst_side; /* TTLs of all packets but RSTs of the side that sent it, before and after; 0 where it sent RSTs alone */
     uint16_t vlan[2];         /* innermost tag of each direction's first packet, 0 = none */
     uint16_t encap;           /* enum packet_encap, union */
     bool     group;           /* to a multicast or broadcast address */

@@ -49,6 +49,14 @@ static inline int64_t window_of(int64_t ns, int64_t window_ns)
     return window_ns <= 0 ? 0 : ns / window_ns - (ns % window_ns < 0);
 }
 
+/* Flows with a RST of 'rst' below, and the first packet of the earliest of them. */
+struct reset_sight {
+    int64_t  ns;
+    uint64_t packet;
+    uint32_t flows;
+    uint16_t input;
+};
+
 /* Kept small: there may be a million.  The rest of what a policy asks is made by conversation_query(). */
 struct conversation {
     struct conversation_key key;
@@ -82,6 +90,7 @@ struct conversation {
     uint64_t n_summed;         /* conversations that this one stands for (SUM_PEERS: their flows, an upper bound) */
     struct ttl_range ttl[2];   /* of what the client's, the server's side itself sent in flows that got through */
     struct ttl_range rst[2];   /* of RSTs in its name: that refused an attempt, or are not like the rest of the flow */
+    struct reset_sight reset;  /* where those are */
     struct flow_icmp *icmp;    /* first error of its flows, n_errors the sum; a prohibition rather than another.  NULL: none */
     const struct pinhole *parent;  /* the message that negotiated its port, or NULL */
     const struct pinhole *bind;    /* the RPC interface that its server's port was bound to, or NULL */

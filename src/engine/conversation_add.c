@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "conversation.h"
+#include "flowaudit/flow.h"
 
 static int compare_start(const struct flow_record *a, const struct flow_record *b)
 {
@@ -186,27 +187,41 @@ static int add_icmp(struct conversation *c, const struct flow_icmp *icmp)
     return 0;
 }
 
-/*
- * TTLs of one side.  A RST at one end of the flow's range, apart from all else that this side sent, may be another's; where packets
- * were seen twice around a router, only another initial value tells.
- */
+static bool rst_before(const struct reset_sight *a, const struct reset_sight *b)
+{
+    if (a->ns != b->ns)
+        return a->ns < b->ns;
+    return a->input < b->input || (a->input == b->input && a->packet < b->packet);
+}
+
+static void join_reset(struct reset_sight *a, const struct reset_sight *b)
+{
+    uint32_t n = b->flows < UINT32_MAX - a->flows ? a->flows + b->flows : UINT32_MAX;
+
+    if (b->flows > 0 && (a->flows == 0 || rst_before(b, a)))
+        *a = *b;
+    a->flows = n;
+}
+
+/* TTLs of one side.  A RST that is not like all else that this side sent may be another's. */
 static void add_ttls(struct conversation *c, const struct flow_record *r, enum outcome outcome, unsigned side)
 {
-    uint8_t low = r->ttl_min[side], high = r->ttl_max[side];
-    bool    reset = r->rst_ttl != 0 && r->rst_from_server_side == (side == 1);
-    bool    apart = reset && low != high && (r->rst_ttl == low || r->rst_ttl == high) &&
-                 (r->duplicates == 0 || ttl_initial(low) != ttl_initial(high));
+    struct reset_sight reset = {.ns = r->first_ns, .packet = r->first_packet, .input = r->input, .flows = 1};
+    struct ttl_range   own;
+    bool               is_reset = r->rst_ttl != 0 && r->rst_from_server_side == (side == 1);
 
     if (r->packets[side] == 0)
         return;
-    if (apart) {
+    if (is_reset && flow_record_rst_is_apart(r, &own)) {
         ttl_range_add(&c->rst[side], r->rst_ttl);
-        ttl_range_add(&c->ttl[side], r->rst_ttl == low ? high : low);
-    } else if (reset && side == 1 && outcome == OUTCOME_REFUSED) {
+        ttl_range_join(&c->ttl[side], &own);
+        join_reset(&c->reset, &reset);
+    } else if (is_reset && side == 1 && outcome == OUTCOME_REFUSED) {
         ttl_range_add(&c->rst[side], r->rst_ttl);
+        join_reset(&c->reset, &reset);
     } else if (outcome == OUTCOME_ESTABLISHED) {
-        ttl_range_add(&c->ttl[side], low);
-        ttl_range_add(&c->ttl[side], high);
+        ttl_range_add(&c->ttl[side], r->ttl_min[side]);
+        ttl_range_add(&c->ttl[side], r->ttl_max[side]);
     }
 }
 
@@ -282,6 +297,7 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
         a->bytes[i] += b->bytes[i];
         a->sent[i] |= b->sent[i];
     }
+    join_reset(&a->reset, &b->reset);
     join_extent(a, b);
     a->client_port_low = b->client_port_low < a->client_port_low ? b->client_port_low : a->client_port_low;
     a->client_port_high = b->client_port_high > a->client_port_high ? b->client_port_high : a->client_port_high;

@@ -82,6 +82,20 @@ static void note_ttl(struct flow_detail *d, unsigned side, uint8_t ttl)
         d->ttl_max[side] = ttl;
 }
 
+/* From the first RST on, what else its side sends is held apart: has it the RST's TTL? */
+static void note_reset(struct flow_detail *d, unsigned side, const struct sight *s, bool is_first)
+{
+    bool rst = (s->tcp_flags & TCP_RST) != 0, before = (d->saw & (TCP_SAW_RST * 3)) != 0;
+
+    if (rst && !before) {
+        d->rst_ttl = s->ttl;
+        if (!is_first)
+            d->rst_side = (struct ttl_range){d->ttl_min[side], d->ttl_max[side]};
+    } else if (!rst && before && side == ((d->saw & TCP_RST_SIDE) != 0)) {
+        ttl_range_add(&d->rst_side, s->ttl);
+    }
+}
+
 void flow_detail_add(struct flow_detail *d, uint8_t transport, unsigned side, bool is_first_of_side, const struct sight *s)
 {
     bool copy = is_copy(d, transport, side, s);
@@ -91,6 +105,8 @@ void flow_detail_add(struct flow_detail *d, uint8_t transport, unsigned side, bo
     d->duplicates += copy;
     d->payload[side] += s->payload;
     d->encap |= s->encap;
+    if (transport == IPPROTO_TCP)
+        note_reset(d, side, s, is_first_of_side);
     if (is_first_of_side) {
         d->vlan[side] = s->vlan;
         d->ttl_min[side] = d->ttl_max[side] = s->ttl;
@@ -189,6 +205,7 @@ void flow_detail_continue(struct flow_table *t, struct flow *f, const struct pac
     d->duplicates = d->retransmissions = 0;
     d->encap = 0;
     d->rst_ttl = 0;
+    d->rst_side = (struct ttl_range){0, 0};
     flow_errors_drop(t, d);
     f->state &= (uint16_t) ~(FLOW_GROUP | FLOW_CUT | FLOW_FRAGMENTS | FLOW_FIRST_SIDE);
     f->state |= client == 1 ? FLOW_FIRST_SIDE : 0;

@@ -111,7 +111,8 @@ struct flow_detail {
     struct tcp_space space[2];
     uint64_t         duplicates, retransmissions;
     uint32_t         first_number;    /* of the first packet; the flow has its highest bits */
-    uint16_t         packets_high[2]; /* above the flow's 32 bits */
+    uint8_t          packets_high[2]; /* above the flow's 32 bits */
+    struct ttl_range rst_side;        /* of packets other than RSTs of the side that sent the first RST */
     uint64_t ext[]; /* options.ext_size bytes */
 };
 

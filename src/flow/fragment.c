@@ -199,7 +199,7 @@ static bool count(struct flow_table *t, struct flow *f, unsigned side, const str
         return false;
     uint64_t n = f->packets[side] + train->n_waiting;
     f->packets[side] = (uint32_t)n;
-    d->packets_high[side] = (uint16_t)(d->packets_high[side] + (n >> 32));
+    d->packets_high[side] = (uint8_t)(d->packets_high[side] + (n >> 32));
     f->many.bytes[side] += train->bytes;
     d->payload[side] += train->payload;
     if (train->first_ns < d->first_ns)

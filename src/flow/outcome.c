@@ -25,14 +25,29 @@ static bool icmp_outcome(const struct flow_record *r, enum outcome *ret)
     return true;
 }
 
-/* A RST as if from the server, whose TTL is not that of the server's other packets here, was sent by something
- * between.  Where a routed span shows packets twice, the copies differ by a hop and mean nothing. */
+bool flow_record_rst_is_apart(const struct flow_record *r, struct ttl_range *ret_own)
+{
+    unsigned side = r->rst_from_server_side;
+    uint8_t  low = r->ttl_min[side], high = r->ttl_max[side];
+
+    *ret_own = r->rst_side;
+    if (r->rst_ttl == 0)
+        return false;
+    if (ret_own->min == 0 && low != high && (r->rst_ttl == low || r->rst_ttl == high))
+        *ret_own = r->rst_ttl == low ? (struct ttl_range){high, high} : (struct ttl_range){low, low};
+    if (ret_own->min == 0)
+        return false;
+    if (r->duplicates > 0)
+        return ttl_initial(r->rst_ttl) < ttl_initial(ret_own->min) || ttl_initial(r->rst_ttl) > ttl_initial(ret_own->max);
+    return r->rst_ttl < ret_own->min || r->rst_ttl > ret_own->max;
+}
+
+/* A RST as if from the server, whose TTL is not that of the server's other packets here, was sent by something between. */
 static enum outcome rst_outcome(const struct flow_record *r)
 {
-    bool differs = r->duplicates == 0 ? r->ttl_min[1] != r->ttl_max[1]
-                                      : ttl_initial(r->ttl_min[1]) != ttl_initial(r->ttl_max[1]);
+    struct ttl_range own;
 
-    return differs ? OUTCOME_PROHIBITED : OUTCOME_REFUSED;
+    return flow_record_rst_is_apart(r, &own) ? OUTCOME_PROHIBITED : OUTCOME_REFUSED;
 }
 
 /* One end sent nothing but a single RST. */

@@ -87,6 +87,8 @@ static void record_counts(const struct flow_table *t, const struct flow *f, cons
     r->duplicates = d->duplicates;
     r->retransmissions = d->retransmissions;
     r->encap = d->encap;
+    if (d->rst_ttl != 0)
+        r->rst_side = d->rst_side;
 }
 
 static void record_tcp(uint32_t saw, uint8_t rst_ttl, unsigned client, struct flow_record *r)

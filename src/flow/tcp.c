@@ -54,8 +54,6 @@ static uint32_t saw_flags(uint32_t saw, unsigned side, unsigned flags, bool data
 
 static void note_flags(struct flow_detail *d, unsigned side, const struct sight *s)
 {
-    if ((s->tcp_flags & TCP_RST) != 0 && (d->saw & (TCP_SAW_RST * 3)) == 0)
-        d->rst_ttl = s->ttl;
     d->saw = saw_flags(d->saw, side, s->tcp_flags, s->payload > 0);
 }
 

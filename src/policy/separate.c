@@ -274,10 +274,26 @@ static bool is_apart(const struct ttl_range *rst, const struct ttl_range *own)
     return rst->min != 0 && own->min != 0 && (rst->max < own->min || rst->min > own->max);
 }
 
+/* Not like what this side sent in the conversation, and not like what it sent to the same peer in others. */
+static bool is_foreign(const struct pair *x, const struct separate_fact *f, unsigned side)
+{
+    const struct addr *sender = side == 0 ? &f->tuple.client : &f->tuple.server;
+
+    if (!is_apart(&f->rst[side], &f->ttl[side]))
+        return false;
+    for (size_t i = 0; i < x->n; i++) {
+        const struct separate_fact *g = &x->entries[i].fact;
+        unsigned                    as = addr_compare(&g->tuple.server, sender) == 0;
+
+        if ((as == 1 || addr_compare(&g->tuple.client, sender) == 0) && g->ttl[as].min != 0 && !is_apart(&f->rst[side], &g->ttl[as]))
+            return false;
+    }
+    return true;
+}
+
 static bool was_reset(const struct pair *x, const struct separate_fact *f)
 {
-    (void)x;
-    return f->tuple.transport == IPPROTO_TCP && (is_apart(&f->rst[0], &f->ttl[0]) || is_apart(&f->rst[1], &f->ttl[1]));
+    return f->tuple.transport == IPPROTO_TCP && (is_foreign(x, f, 0) || is_foreign(x, f, 1));
 }
 
 static void weigh_resets(struct pair *x)
@@ -289,12 +305,21 @@ static void weigh_resets(struct pair *x)
         return;
     if (x->best == WEIGHT_NONE)
         snprintf(x->advice, sizeof(x->advice), "Look for what sends RSTs in a host's name on the way between the two.");
-    unsigned side = is_apart(&first->rst[1], &first->ttl[1]);
+    unsigned side = is_foreign(x, first, 1);
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < x->n; i++)
+        n += was_reset(x, &x->entries[i].fact) ? x->entries[i].fact.resets : 0;
+    bool is_first = x->best == WEIGHT_NONE;
     begin(x, WEIGHT_STRONG, first);
-    say(x, "RSTs in the name of %s on ",
+    if (is_first) {
+        x->result->packet = first->reset_packet;
+        x->result->input = first->reset_input;
+    }
+    say(x, n == 1 ? "a RST in the name of %s on " : "RSTs in the name of %s on ",
         policy_host_name(x->p, policy_host(x->p, side == 1 ? &first->tuple.server : &first->tuple.client)));
     say_services(x, first, was_reset);
-    say(x, " have %s, its own packets %s", ttl_text(&first->rst[side], rst, sizeof(rst)), ttl_text(&first->ttl[side], own, sizeof(own)));
+    say(x, n == 1 ? " has %s, its own packets %s" : " have %s, its own packets %s", ttl_text(&first->rst[side], rst, sizeof(rst)), ttl_text(&first->ttl[side], own, sizeof(own)));
     count_all(x, was_reset);
 }
 
@@ -354,10 +379,16 @@ static unsigned hops(uint8_t ttl)
     return n <= MAX_HOPS ? n : 0;
 }
 
+/* Of a side that sent with TTLs of several stacks' beginnings nobody knows with which it began. */
+static unsigned hops_of(const struct ttl_range *r)
+{
+    return ttl_initial(r->min) == ttl_initial(r->max) ? hops(r->min) : 0;
+}
+
 static bool passed_router(const struct pair *x, const struct separate_fact *f)
 {
     (void)x;
-    return hops(f->ttl[0].min) > 0 || hops(f->ttl[1].min) > 0;
+    return hops_of(&f->ttl[0]) > 0 || hops_of(&f->ttl[1]) > 0;
 }
 
 static void weigh_hops(struct pair *x)
@@ -366,7 +397,7 @@ static void weigh_hops(struct pair *x)
 
     if (first == NULL)
         return;
-    unsigned           side = hops(first->ttl[0].min) == 0;
+    unsigned           side = hops_of(&first->ttl[0]) == 0;
     uint8_t            ttl = first->ttl[side].min;
     if (x->best == WEIGHT_NONE)
         snprintf(x->advice, sizeof(x->advice), "Look at whether a router between the two filters.");

@@ -197,6 +197,11 @@ void twin_record(const struct twin_flow *f, struct flow_record *r)
         if ((p->tcp_flags & TCP_FIN) != 0 && r->closed == FLOW_CLOSED_NONE)
             r->closed = FLOW_CLOSED_FIN;
     }
+    for (size_t i = 0; i < f->n && r->closed == FLOW_CLOSED_RST; i++) {
+        same_ends(&f->packets[i], &client, &back);
+        if (back == r->rst_from_server_side && (f->packets[i].tcp_flags & TCP_RST) == 0)
+            ttl_range_add(&r->rst_side, f->packets[i].ttl);
+    }
     if (client.transport == IPPROTO_TCP)
         r->tcp_state = twin_state(f, &client);
 }

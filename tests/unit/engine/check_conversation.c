@@ -159,6 +159,43 @@ START_TEST(probes_and_bounds)
 }
 END_TEST
 
+/* Of the flows with a RST that is like nothing else of its side: how many, and where the earliest begins, in whatever order they come. */
+START_TEST(foreign_resets_are_counted_and_found)
+{
+    static const struct app_entry nothing = {.name = nothing.app.name};
+    static const uint8_t          ttls[4][3] = {{64, 64, 64}, {52, 52, 251}, {52, 52, 251}, {52, 251, 251}}; /* all else: lowest, highest; the RST */
+
+    for (unsigned turn = 0; turn < 2; turn++) {
+        struct conversation_table *tables[2] = {new_table(), new_table()};
+
+        for (unsigned k = 0; k < 4; k++) {
+            unsigned            i = turn == 0 ? k : 3 - k;
+            struct flow_record  r = record_of(0);
+            struct policy_query q = {.tuple = r.tuple, .sent = {true, true}};
+            struct judgement    j = {.verdict = VERDICT_ALLOWED, .server_host = 1};
+
+            r.first_ns = 1000 + i;
+            r.first_packet = 10 * i + 1;
+            r.closed = FLOW_CLOSED_RST;
+            r.rst_side = (struct ttl_range){ttls[i][0], ttls[i][1]};
+            r.rst_ttl = ttls[i][2];
+            r.ttl_min[0] = ttls[i][0];
+            r.ttl_max[0] = ttls[i][2];
+            ck_assert_int_eq(conversation_fold(tables[k % 2], &r, &q, &nothing, &j, OUTCOME_ESTABLISHED, false), 0);
+        }
+        ck_assert_int_eq(conversation_table_take(tables[0], tables[1]), 0);
+        const struct conversation *c = conversation_at(tables[0], 0);
+        ck_assert_uint_eq(c->reset.flows, 2);
+        ck_assert_uint_eq(c->reset.packet, 11);
+        ck_assert_uint_eq(c->rst[0].min, 251);
+        ck_assert_uint_eq(c->ttl[0].min, 52);
+        ck_assert_uint_eq(c->ttl[0].max, 251); /* one of them shows that the sender has such TTLs itself */
+        for (unsigned i = 0; i < 2; i++)
+            conversation_table_free(tables[i]);
+    }
+}
+END_TEST
+
 START_TEST(bound_depends_on_neither_order_nor_sharding)
 {
     static struct merged       forward, backward, sharded;
@@ -290,6 +327,7 @@ Suite *suite_conversation(void)
     TCase *t = tcase_create("bound");
 
     tcase_add_test(t, probes_and_bounds);
+    tcase_add_test(t, foreign_resets_are_counted_and_found);
     tcase_add_test(t, bound_depends_on_neither_order_nor_sharding);
     tcase_add_test(t, beyond_the_bound_nothing_is_lost);
     tcase_add_test(t, what_a_row_allows_has_room);

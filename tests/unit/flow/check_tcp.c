@@ -232,6 +232,48 @@ END_TEST
 
 Suite *suite_flow_tcp(void);
 
+/* Packets of the two sides with their TTLs: what else the RST's side sent, and whether its RST is like none of that. */
+static const struct {
+    struct {
+        const char *packet;
+        uint8_t     ttl;
+    } packets[7];
+    struct ttl_range beside, own;
+    bool             apart;
+} resets[] = {
+    {{{C "S 1", 64}, {S "SA 9 2", 60}, {C "A 2 10", 64}, {S "R 10", 255}}, {60, 60}, {60, 60}, true},
+    {{{C "S 1", 64}, {S "SA 9 2", 60}, {C "A 2 10", 64}, {S "R 10", 60}}, {60, 60}, {60, 60}, false},
+    /* handshake as the RST, data otherwise: whoever sent the one sent the other */
+    {{{C "S 1", 251}, {S "SA 9 2", 64}, {C "A 2 10", 251}, {C "PA 2 10 5", 52}, {C "RA 7 10", 251}}, {52, 251}, {52, 251}, false},
+    {{{C "PA 2 10 5", 52}, {S "A 10 7", 64}, {C "RA 7 10", 251}}, {52, 52}, {52, 52}, true},
+    /* the RST came first, what the server itself sent after it */
+    {{{C "S 1", 64}, {S "RA 0 2", 255}, {S "SA 9 2", 60}, {S "R 10", 99}}, {60, 60}, {60, 60}, true},
+    {{{C "S 1", 64}, {S "RA 0 2", 60}, {S "SA 9 2", 60}}, {60, 60}, {60, 60}, false},
+    /* RSTs alone: of two senders, or of one */
+    {{{C "S 1", 64}, {S "RA 0 2", 255}, {S "RA 0 2", 60}}, {0, 0}, {60, 60}, true},
+    {{{C "S 1", 64}, {S "RA 0 2", 60}, {S "RA 0 2", 60}}, {0, 0}, {0, 0}, false},
+    {{{S "R 10", 60}}, {0, 0}, {0, 0}, false},
+};
+
+START_TEST(a_reset_is_held_against_all_else_of_its_side)
+{
+    struct ttl_range own;
+
+    for (size_t i = 0; i < 7 && resets[_i].packets[i].packet != NULL; i++) {
+        struct packet p = bed_packet(&bed, resets[_i].packets[i].packet);
+
+        p.ttl = resets[_i].packets[i].ttl;
+        bed_put(&bed, &p);
+    }
+    bed_drain(&bed, 1);
+    ck_assert_uint_eq(bed.records[0].rst_side.min, resets[_i].beside.min);
+    ck_assert_uint_eq(bed.records[0].rst_side.max, resets[_i].beside.max);
+    ck_assert_int_eq(flow_record_rst_is_apart(&bed.records[0], &own), resets[_i].apart);
+    ck_assert_uint_eq(own.min, resets[_i].own.min);
+    ck_assert_uint_eq(own.max, resets[_i].own.max);
+}
+END_TEST
+
 Suite *suite_flow_tcp(void)
 {
     Suite *s = suite_create("flow_tcp");
@@ -246,6 +288,7 @@ Suite *suite_flow_tcp(void)
                         (int)(sizeof(copies) / sizeof(*copies)));
     tcase_add_test(tc, cut_flags_say_nothing);
     tcase_add_test(tc, the_first_reset_is_remembered);
+    tcase_add_loop_test(tc, a_reset_is_held_against_all_else_of_its_side, 0, (int)(sizeof(resets) / sizeof(*resets)));
     suite_add_tcase(s, tc);
     return s;
 }

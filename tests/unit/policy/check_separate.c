@@ -147,6 +147,9 @@ START_TEST(a_reset_of_another_sender_is_strong)
 
     f.rst[1] = resets[_i].rst;
     f.ttl[1] = resets[_i].own;
+    f.resets = 2;
+    f.reset_packet = 61;
+    f.reset_input = 4;
     tell(&f);
     size_t n = finish(&whole, &s);
     if (!resets[_i].strong) {
@@ -156,7 +159,43 @@ START_TEST(a_reset_of_another_sender_is_strong)
     ck_assert_uint_eq(n, 2);
     ck_assert_int_eq(s[0].severity, SEVERITY_HIGH);
     says(&s[0], "RSTs in the name of dc1 on TCP 389 of dc1 have TTL");
+    ck_assert_uint_eq(s[0].packet, 61); /* the flow with the RST, not the conversation's first */
+    ck_assert_uint_eq(s[0].input, 4);
+    ck_assert(!s[0].packet_shows);
     says(&s[0], "Look for what sends RSTs in a host's name on the way between the two.");
+}
+END_TEST
+
+/* One is told as one; what the same host sent to the same peer in another conversation may show that it is its own. */
+START_TEST(a_reset_like_other_conversations_of_its_sender_is_its_own)
+{
+    const struct separation *s;
+    struct separate_fact     f = fact("10.20.1.10", "tcp/389", OUTCOME_ESTABLISHED, 5), g = fact("10.20.1.10", "tcp/88", OUTCOME_ESTABLISHED, 6);
+
+    f.rst[0] = (struct ttl_range){251, 251};
+    f.ttl[0] = (struct ttl_range){52, 52};
+    f.resets = 1;
+    tell(&f);
+    ck_assert_uint_eq(finish(&whole, &s), 2);
+    says(&s[0], "[strong] a RST in the name of unity1 on TCP 389 of dc1 has TTL 251, its own packets TTL 52");
+    g.ttl[0] = (struct ttl_range){52, 251};
+    g.ttl[1] = (struct ttl_range){251, 251}; /* another's */
+    tell(&g);
+    ck_assert_uint_eq(finish(&whole, &s), 2);
+    ck_assert_int_eq(s[0].severity, SEVERITY_NOTICE);
+}
+END_TEST
+
+/* From what beginning did they come down? */
+START_TEST(a_side_with_ttls_of_two_beginnings_passed_no_known_routers)
+{
+    const struct separation *s;
+    struct separate_fact     f = fact("10.20.1.10", "tcp/389", OUTCOME_ESTABLISHED, 5);
+
+    f.ttl[0] = (struct ttl_range){52, 251};
+    f.ttl[1] = (struct ttl_range){64, 64};
+    tell(&f);
+    ck_assert_uint_eq(finish(&whole, &s), 0);
 }
 END_TEST
 
@@ -283,6 +322,8 @@ Suite *suite_policy_separate(void)
     tcase_add_test(t, other_errors_are_no_filter);
     tcase_add_test(t, only_pairs_that_the_document_names_count);
     tcase_add_loop_test(t, a_reset_of_another_sender_is_strong, 0, sizeof(resets) / sizeof(resets[0]));
+    tcase_add_test(t, a_reset_like_other_conversations_of_its_sender_is_its_own);
+    tcase_add_test(t, a_side_with_ttls_of_two_beginnings_passed_no_known_routers);
     tcase_add_test(t, silence_on_some_ports_is_medium);
     tcase_add_test(t, silence_proves_nothing_where_packets_are_lost);
     tcase_add_test(t, what_is_no_silence);
