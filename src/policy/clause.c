@@ -92,11 +92,6 @@ static void say_use(struct text *t, const struct policy *p, const struct policy_
         machine(p, j->back ? j->client_host : j->server_host, to, server, sizeof(server)));
 }
 
-static bool ends_fit(const struct applied_row *a, const struct way *w)
-{
-    return sets_meet(w->from, &a->from) && sets_meet(w->to, &a->to) && row_other_ok(a, w->distinct);
-}
-
 static bool same_range(const struct port_range *a, const struct port_range *b)
 {
     return a->low == b->low && a->high == b->high;
@@ -190,10 +185,10 @@ static void say_fitting_rows(struct text *t, const struct policy *p, const struc
     say_row(t, "Row", p->rows[j->row].row);
     say(t, " allows %s between these two on ", q->app.name);
     say_ports(t, &p->rows[j->row]);
-    for (uint32_t r = 0; r < p->matrix->n_rows; r++) {
+    for (uint32_t r = 0; (r = policy_row_between(p, w.from, w.to, r)) != POLICY_NONE; r++) {
         const struct applied_row *a = &p->rows[r];
 
-        if (r == j->row || !a->enabled || a->n_ports == 0 || a->row->media || !ends_fit(a, &w) || !policy_satisfies(p, &q->app, a))
+        if (r == j->row || !a->enabled || a->n_ports == 0 || a->row->media || !row_other_ok(a, w.distinct) || !policy_satisfies(p, &q->app, a))
             continue;
         if (n++ == MOST_ROWS) {
             say(t, ", and others on other ports");
@@ -386,9 +381,9 @@ static unsigned say_headings(struct text *t, const struct policy *p, const struc
     const char *named[MOST_SECTIONS];
     unsigned    n = 0;
 
-    for (uint32_t r = 0; r < p->matrix->n_rows; r++) {
+    for (uint32_t r = 0; (r = policy_row_between(p, w->from, w->to, r)) != POLICY_NONE; r++) {
         const char *section = p->rows[r].row->section;
-        bool        known = !ends_fit(&p->rows[r], w);
+        bool        known = !row_other_ok(&p->rows[r], w->distinct);
 
         for (unsigned i = 0; i < n && !known; i++)
             known = strcmp(named[i], section) == 0;
@@ -423,27 +418,42 @@ static void say_sections(struct text *t, const struct policy *p, const struct po
         say(t, "No section of it has traffic between these roles. ");
 }
 
+struct lacking {
+    const struct policy *p;
+    const struct set256 *to;
+    uint32_t             row; /* the first in the document */
+};
+
+static void look_elsewhere(void *aux, uint32_t row)
+{
+    struct lacking           *l = aux;
+    const struct applied_row *a = &l->p->rows[row];
+
+    if (row < l->row && a->enabled && !a->row->media && !row_has_range(a) && !sets_meet(l->to, &a->to))
+        l->row = row;
+}
+
 /* A row that lets this client use the very port, of servers with another role: the site file may lack that role. */
 static void say_lacking_role(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
-    const struct set256 *from = &host_group(p, j->client_host)->roles, *to = &host_group(p, j->server_host)->roles;
-    char                 service[16];
+    static const struct set256 any = {{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
+    struct pair_walk           walk = pair_walk(p, &host_group(p, j->client_host)->roles, &any);
+    struct lacking             l = {p, &host_group(p, j->server_host)->roles, POLICY_NONE};
+    const struct role_pair    *pair;
+    char                       service[16];
 
     if (j->back)
         return;
-    for (uint32_t r = 0; r < p->matrix->n_rows; r++) {
-        const struct applied_row *a = &p->rows[r];
-
-        if (!a->enabled || a->row->media || row_has_range(a) || !sets_meet(from, &a->from) || sets_meet(to, &a->to) ||
-            row_port(a, q->tuple.transport, q->tuple.server_port) == NULL)
-            continue;
-        say(t, "On %s ", service_text(q->tuple.transport, q->tuple.server_port, service, sizeof(service)));
-        say_row(t, "row", a->row);
-        say(t, " lets %s reach ", policy_host_name(p, j->client_host));
-        say_either(t, a->row->to_text);
-        say(t, ", and %s has no such role in the site file. ", policy_host_name(p, j->server_host));
+    while ((pair = pair_next(&walk)) != NULL)
+        stab_find(&pair->trees[q->tuple.transport == IPPROTO_UDP], q->tuple.server_port, look_elsewhere, &l);
+    if (l.row == POLICY_NONE)
         return;
-    }
+    const struct matrix_row *row = p->rows[l.row].row;
+    say(t, "On %s ", service_text(q->tuple.transport, q->tuple.server_port, service, sizeof(service)));
+    say_row(t, "row", row);
+    say(t, " lets %s reach ", policy_host_name(p, j->client_host));
+    say_either(t, row->to_text);
+    say(t, ", and %s has no such role in the site file. ", policy_host_name(p, j->server_host));
 }
 
 static void say_no_row(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j, const struct policy_facts *f)

@@ -15,6 +15,7 @@
 
 /* Entries of all lists together.  A matrix that a person wrote has some hundreds; beyond this it is an error, not a slow start. */
 #define MAX_ENTRIES (UINT64_C(1) << 26)
+#define PORTS_A_BIT 1024
 
 static const uint8_t transports[2] = {IPPROTO_TCP, IPPROTO_UDP};
 
@@ -281,6 +282,9 @@ static int build_ports(struct policy *p, struct role_pair *pair, const struct cl
     struct claims places = {0};
     int           rc = gather_ranges(p, pair, transports[which], &pair->trees[which]);
 
+    for (size_t i = 0; i < pair->trees[which].n; i++)
+        for (unsigned k = pair->trees[which].items[i].low / PORTS_A_BIT; k <= pair->trees[which].items[i].high / PORTS_A_BIT; k++)
+            pair->ports[which] |= UINT64_C(1) << k;
     if (rc == 0)
         rc = find_starts(&pair->trees[which], &pair->maps[which]);
     if (rc == 0)
@@ -452,8 +456,10 @@ void policy_index_free(struct policy *p)
 struct row_list pair_rows(const struct role_pair *pair, uint8_t transport, uint16_t port)
 {
     const struct port_map *map = &pair->maps[transport == IPPROTO_UDP];
-    uint32_t               i = interval_at(map, port);
 
+    if ((pair->ports[transport == IPPROTO_UDP] >> port / PORTS_A_BIT & 1) == 0)
+        return (struct row_list){0}; /* told without a look at what lies elsewhere: most pairs of a large document */
+    uint32_t i = interval_at(map, port);
     return (struct row_list){map->rows + map->offsets[i], map->offsets[i + 1] - map->offsets[i]};
 }
 
@@ -479,4 +485,35 @@ const struct role_pair *pair_next(struct pair_walk *w)
         w->role = role + 1;
         w->at = 0;
     }
+}
+
+/* The first of sorted rows that is not before 'least'; where there is none, 'n'. */
+static size_t first_from(const uint32_t *rows, size_t n, uint32_t least)
+{
+    size_t low = 0, high = n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (rows[mid] < least)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+uint32_t policy_row_between(const struct policy *p, const struct set256 *from, const struct set256 *to, uint32_t least)
+{
+    struct pair_walk        walk = pair_walk(p, from, to);
+    const struct role_pair *pair;
+    uint32_t                best = POLICY_NONE;
+
+    while ((pair = pair_next(&walk)) != NULL) {
+        size_t i = first_from(pair->rows, pair->n_rows, least);
+
+        if (i < pair->n_rows && pair->rows[i] < best)
+            best = pair->rows[i];
+    }
+    return best;
 }

@@ -127,7 +127,8 @@ struct first_rows {
 
 /* All rows from one role to another. */
 struct role_pair {
-    struct port_map   maps[2];  /* TCP, UDP */
+    uint64_t          ports[2]; /* TCP, UDP: a bit for each 1,024 ports, set where a row has some of them */
+    struct port_map   maps[2];
     struct stab_tree  trees[2];
     uint32_t         *rows;     /* in document order */
     size_t            n_rows;
@@ -274,6 +275,9 @@ struct pair_walk {
 };
 struct pair_walk        pair_walk(const struct policy *, const struct set256 *from, const struct set256 *to);
 const struct role_pair *pair_next(struct pair_walk *);
+
+/* The first row from 'least' on that stands between a role of 'from' and one of 'to'; POLICY_NONE: there is no more. */
+uint32_t policy_row_between(const struct policy *, const struct set256 *from, const struct set256 *to, uint32_t least);
 
 bool row_has_range(const struct applied_row *);
 
