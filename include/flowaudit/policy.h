@@ -295,6 +295,7 @@ struct expect_fact {
     uint64_t flows, unfinished; /* of them TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
     struct flow_icmp icmp;      /* of the first error, n_errors 0 where none */
     bool     errors_differ;     /* there are errors of other senders, or other kinds */
+    bool     after_syn_ack;     /* as in policy_facts */
     uint64_t first_packet;
     uint16_t input;
     struct ttl_range rst, own;  /* as in policy_facts */

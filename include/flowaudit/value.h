@@ -112,6 +112,7 @@ struct flow_icmp {
     int64_t     ts_ns;
     uint64_t    packet_number;
     uint16_t    input;
+    uint32_t    n_late;        /* of a conversation: its flows whose kept error came when some of the client's packets had gone, and no answer; else 0 */
 };
 
 /* What the content says (classify). */

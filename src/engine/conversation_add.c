@@ -180,11 +180,21 @@ static int add_icmp(struct conversation *c, const struct flow_icmp *icmp)
         return -ENOMEM;
     c->errors_differ |= icmp->differ || (!first && (c->icmp->type != icmp->type || c->icmp->code != icmp->code || addr_compare(&c->icmp->sender, &icmp->sender) != 0));
     uint64_t n = c->icmp->n_errors + icmp->n_errors;
+    uint32_t n_late = c->icmp->n_late + icmp->n_late;
     bool     prohibits = policy_icmp_prohibits(icmp), kept_prohibits = !first && policy_icmp_prohibits(c->icmp);
     if (first || (prohibits == kept_prohibits ? icmp_before(icmp, c->icmp) : prohibits))
         *c->icmp = *icmp;
     c->icmp->n_errors = n;
+    c->icmp->n_late = n_late;
     return 0;
+}
+
+static struct flow_icmp icmp_of(const struct flow_record *r)
+{
+    struct flow_icmp icmp = r->icmp;
+
+    icmp.n_late = icmp.n_errors > 0 && icmp.n_before > 1 && icmp.about_client_packet && !icmp.after_answer;
+    return icmp;
 }
 
 static bool rst_before(const struct reset_sight *a, const struct reset_sight *b)
@@ -233,7 +243,8 @@ int conversation_add(const struct conversation_limits *limits, struct conversati
     add_ttls(c, r, f->outcome, 0);
     add_ttls(c, r, f->outcome, 1);
     c->n_summed += f->is_summed;
-    int rc = add_icmp(c, &r->icmp);
+    struct flow_icmp icmp = icmp_of(r);
+    int              rc = add_icmp(c, &icmp);
     if (rc == 0)
         rc = note_windows(limits, c, r);
     return rc == 0 ? keep(limits, c, r) : rc;

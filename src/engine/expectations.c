@@ -29,6 +29,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .flows = c->flows,
         .unfinished = c->unfinished,
         .icmp = *conversation_icmp(c),
+        .after_syn_ack = c->after_syn_ack,
         .first_packet = c->first_packet,
         .input = c->first_input,
         .rst = c->rst[1],
@@ -242,6 +243,8 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
         struct expect_fact  fact;
 
         if (fact_of(u->c, &fact)) {
+            if (u->w->flows != u->c->flows) /* which of them went on for a while is not known */
+                fact.icmp.n_late = 0;
             fact.flows = u->w->flows;
             fact.first_ns = u->w->first_ns > start_ns ? u->w->first_ns : start_ns;
             fact.last_ns = u->w->last_ns < end_ns ? u->w->last_ns : end_ns - 1;

@@ -93,7 +93,8 @@ static int compare_deniers(const struct denier *a, const struct denier *b)
 int tally_note_denier(struct tally *t, const struct expect_fact *f)
 {
     struct denier d = {.sender = f->icmp.sender, .type = f->icmp.type, .code = f->icmp.code, .is_icmp6 = f->icmp.is_icmp6,
-                       .prohibits = f->outcome == OUTCOME_PROHIBITED, .unanswered = f->outcome == OUTCOME_UNANSWERED, .differ = f->errors_differ, .attempts = f->flows};
+                       .prohibits = f->outcome == OUTCOME_PROHIBITED, .unanswered = f->outcome == OUTCOME_UNANSWERED, .differ = f->errors_differ, .attempts = f->flows,
+                       .late = f->icmp.n_late, .n_errors = f->icmp.n_errors, .n_before = f->icmp.n_before, .packets = f->packets[0]};
     size_t        at = t->n_deniers;
 
     if (t->deniers == NULL && (t->deniers = calloc(MOST_DENIERS, sizeof(d))) == NULL)
@@ -102,6 +103,7 @@ int tally_note_denier(struct tally *t, const struct expect_fact *f)
         at--;
     if (at > 0 && compare_deniers(&t->deniers[at - 1], &d) == 0) {
         t->deniers[at - 1].attempts += d.attempts;
+        t->deniers[at - 1].late += d.late;
         t->deniers[at - 1].differ |= d.differ;
         return 0;
     }

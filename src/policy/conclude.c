@@ -252,6 +252,8 @@ static void say_reset(const struct denial *d, bool prohibited, char *what)
         add(what, WHAT_SIZE, "refused by a RST with %s, as other packets of the server have", ttl_text(&d->rst, rst, sizeof(rst)));
     else
         add(what, WHAT_SIZE, "refused by a RST with the server's address");
+    if (!prohibited && d->after_syn_ack)
+        add(what, WHAT_SIZE, ", after a SYN, ACK%s", d->resets > 1 ? " in one at least" : "");
 }
 
 static const char *denier_text(const struct expector *x, const struct denier *d, char *buf, size_t size)
@@ -266,6 +268,21 @@ static bool prohibits(const struct denier *d)
     struct flow_icmp icmp = {.type = d->type, .code = d->code, .is_icmp6 = d->is_icmp6};
 
     return policy_icmp_prohibits(&icmp);
+}
+
+/* What went for a while before something denied it: how far it had gone, or how many of several attempts had. */
+static void say_late(const struct denier *d, char *what)
+{
+    if (d->late == 0)
+        return;
+    if (d->attempts > 1)
+        add(what, WHAT_SIZE, ", %llu of these %llu only when packets had gone there, without an answer", (unsigned long long)d->late, (unsigned long long)d->attempts);
+    else if (d->differ)
+        add(what, WHAT_SIZE, " (one of %llu errors, when %llu of its %llu packets had gone there, without an answer)", (unsigned long long)d->n_errors,
+            (unsigned long long)d->n_before, (unsigned long long)d->packets);
+    else
+        add(what, WHAT_SIZE, " (%llu error%s, %swhen %llu of its %llu packets had gone there, without an answer)", (unsigned long long)d->n_errors,
+            d->n_errors == 1 ? "" : "s", d->n_errors == 1 ? "" : "the first ", (unsigned long long)d->n_before, (unsigned long long)d->packets);
 }
 
 /* Whose errors came, and to how many of the attempts where there were several. */
@@ -288,6 +305,7 @@ static void say_errors(const struct expector *x, const struct tally *t, bool pro
         if (n_all > 1)
             add(what, WHAT_SIZE, "%llu ", (unsigned long long)e->attempts);
         add(what, WHAT_SIZE, "answered by %s%s", e->differ ? "several errors, among them " : "", denier_text(x, e, error, sizeof(error)));
+        say_late(e, what);
     }
     if (n > MOST_DENIERS_NAMED || t->more_deniers)
         add(what, WHAT_SIZE, "; others by other errors");

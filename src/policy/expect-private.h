@@ -12,6 +12,7 @@ struct denial {
     struct flow_icmp icmp;     /* the first error; n_errors 0: none */
     struct ttl_range rst, own; /* of one that a RST ended and that has both */
     uint64_t         resets;   /* attempts that ended without an error */
+    bool             after_syn_ack; /* of some of those the server's SYN-ACK came before its RST */
 };
 
 /* Whose error came instead of an answer: of one sender and kind, to attempts at one server. */
@@ -21,7 +22,8 @@ struct denier {
     bool        is_icmp6, prohibits; /* the attempts that ended so were prohibited, or refused */
     bool        unanswered;          /* neither: the error is no denial */
     bool        differ;              /* there were other errors among them */
-    uint64_t    attempts;
+    uint64_t    attempts, late;      /* late: of them those of which packets had gone, without an answer, when it came */
+    uint64_t    n_errors, n_before, packets; /* of one attempt: as in flow_icmp, and what the client sent in all */
 };
 #define MOST_DENIERS 8 /* kept: the first by their order */
 

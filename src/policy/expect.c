@@ -212,9 +212,10 @@ static void note_denial(struct denial *d, const struct expect_fact *f)
         d->rst = f->rst;
         d->own = f->own;
     }
-    if (f->icmp.n_errors == 0)
+    if (f->icmp.n_errors == 0) {
         d->resets += f->flows;
-    else if (d->icmp.n_errors == 0 || f->icmp.ts_ns < d->icmp.ts_ns)
+        d->after_syn_ack |= f->after_syn_ack;
+    } else if (d->icmp.n_errors == 0 || f->icmp.ts_ns < d->icmp.ts_ns)
         d->icmp = f->icmp;
 }
 

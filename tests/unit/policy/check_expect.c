@@ -310,6 +310,47 @@ START_TEST(only_the_servers_packets)
 }
 END_TEST
 
+/* What was denied after a while says how far it had gone, or how many of several attempts had gone on. */
+START_TEST(denied_after_a_while)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "a1", "b1", "udp/80", NULL), .outcome = OUTCOME_REFUSED, .packets = {433, 0}, .first_ns = 7 * SECOND, .flows = 1,
+                            .icmp = {.n_errors = 12, .type = 3, .code = 3, .n_before = 131, .n_late = 1, .about_client_packet = true, .from_server = true}};
+
+    f.icmp.sender = f.query.tuple.server;
+    expector_conversation(s.x, &f);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
+                                 " 1 time: answered by ICMP \"port unreachable\" (type 3 code 3) from b1 (10.0.0.2) (12 errors, the first when 131 of its 433 packets had gone "
+                                 "there, without an answer). The document requires"));
+    f.flows = 2;
+    f.icmp.n_late = 1;
+    expector_conversation(s.x, &f);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
+                                 " 3 times: answered by ICMP \"port unreachable\" (type 3 code 3) from b1 (10.0.0.2), 2 of these 3 only when packets had gone there, without an "
+                                 "answer. The document requires"));
+    close_scene(&s);
+
+    s = open_scene(SITE);
+    f = (struct expect_fact){.query = f.query, .outcome = OUTCOME_PROHIBITED, .packets = {9, 0}, .first_ns = 7 * SECOND, .flows = 1, .errors_differ = true,
+                             .icmp = {.n_errors = 2, .type = 3, .code = 13, .n_before = 4, .n_late = 1, .about_client_packet = true}};
+    ck_assert_int_eq(addr_parse("10.9.9.9", &f.icmp.sender), 0);
+    expector_conversation(s.x, &f);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
+                                 " from 10.9.9.9 (one of 2 errors, when 4 of its 9 packets had gone there, without an answer). The document requires"));
+    close_scene(&s);
+
+    s = open_scene(SITE);
+    f = (struct expect_fact){.query = policy_query_of(&s.bed, "a1", "b1", "tcp/80", NULL), .outcome = OUTCOME_REFUSED, .packets = {2, 2}, .first_ns = 7 * SECOND, .flows = 1,
+                             .after_syn_ack = true};
+    expector_conversation(s.x, &f);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " 1 time: refused by a RST with the server's address, after a SYN, ACK. The document requires"));
+    f.flows = 2;
+    expector_conversation(s.x, &f);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " with the server's address, after a SYN, ACK in one at least. The document requires"));
+    close_scene(&s);
+}
+END_TEST
+
 /* b1 goes on with a connection of which nothing of a1 is in the capture: no attempt, and no failure beside it. */
 START_TEST(a_connection_that_goes_on)
 {
@@ -623,6 +664,7 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, copies_are_told);
     tcase_add_test(t, a_connection_that_goes_on);
     tcase_add_test(t, only_the_servers_packets);
+    tcase_add_test(t, denied_after_a_while);
     tcase_add_test(t, attempts_without_an_answer);
     tcase_add_test(t, reasons);
     tcase_add_test(t, the_laboratory_expects_the_same);
