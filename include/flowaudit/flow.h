@@ -78,7 +78,7 @@ struct flow {
                 } two;
             };
             uint32_t seq, ack, number;
-            uint16_t ip_id, encap;
+            uint16_t mark, encap;
         } few; /* of the first packet, all but 'second' and 'second_flags' */
     };
     uint8_t addresses[8];   /* two of IPv4, or the first bytes of two of IPv6 that go on after the struct */

@@ -139,6 +139,7 @@ struct flow_record {
     bool                 closed_by_server; /* the first FIN or RST came from the server's side */
     enum flow_end        end;
     int64_t  first_ns, last_ns;
+    int64_t  sent_first_ns[2], sent_last_ns[2]; /* of this direction's own packets; 0 where there are none */
     uint64_t packets[2], bytes[2], payload[2]; /* bytes: frame length on the wire; payload: transport payload on the wire */
     uint64_t duplicates;      /* packets counted above that repeat an earlier one (same IP id and sequence, other TTL, MAC or VLAN): a routed span */
     uint64_t retransmissions; /* TCP, data seen again with new IP id */

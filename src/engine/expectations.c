@@ -221,6 +221,8 @@ static int gather_sightings(const struct audit *a, struct sweep *s)
 
         if (h->sent_last_ns != INT64_MIN && host.sent == 0)
             host.sent = 1; /* the last packets of a flow that began before */
+        if (h->sent_last_ns == INT64_MIN)
+            host.sent = 0; /* it sent all of them later, in flows that others began here */
         if (before != NULL && addr_compare(&before->addr, &h->addr) == 0 && before->sent_last_ns != INT64_MIN)
             host.before_ns = before->sent_last_ns;
         if (after != NULL && addr_compare(&after->addr, &h->addr) == 0 && after->sent_last_ns != INT64_MIN)

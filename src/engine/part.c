@@ -38,21 +38,22 @@ static int grow_hosts(struct part *s)
     return 0;
 }
 
-/* A host in one window: from 'first_ns' to 'last_ns' a flow of it was seen there, in which it sent packets, or not. */
+/* A host in one window: from 'first_ns' to 'last_ns' a flow of it was seen there. */
 struct host_sight {
     int64_t  window, first_ns, last_ns;
     uint64_t sent, received, sent_to_groups;
-    bool     sends, copies;
+    bool     copies;
 };
 
-static void note_sight(struct part *s, const struct addr *a, const struct host_sight *w)
+/* The host in this window, or NULL: there is no room. */
+static struct shard_host *note_sight(struct part *s, const struct addr *a, const struct host_sight *w)
 {
     struct shard_host *h = s->n_host_slots > 0 ? host_slot(s, s->hosts, s->n_host_slots, a, w->window) : NULL;
 
     if ((h == NULL || !h->used) && 2 * (s->n_hosts + 1) > s->n_host_slots) { /* at the bound those that are known go on being seen */
         if (s->n_hosts >= MAX_HOSTS || grow_hosts(s) != 0) {
             s->totals.n_hosts_lost++;
-            return;
+            return NULL;
         }
         h = host_slot(s, s->hosts, s->n_host_slots, a, w->window);
     }
@@ -63,31 +64,54 @@ static void note_sight(struct part *s, const struct addr *a, const struct host_s
     }
     h->first_ns = w->first_ns < h->first_ns ? w->first_ns : h->first_ns;
     h->last_ns = w->last_ns > h->last_ns ? w->last_ns : h->last_ns;
-    if (w->sends) {
-        h->sent_first_ns = w->first_ns < h->sent_first_ns ? w->first_ns : h->sent_first_ns;
-        h->sent_last_ns = w->last_ns > h->sent_last_ns ? w->last_ns : h->sent_last_ns;
-    }
     h->sent += w->sent;
     h->received += w->received;
     h->sent_to_groups += w->sent_to_groups;
     h->copies |= w->copies;
+    return h;
 }
 
-void part_note_host(struct part *s, const struct addr *a, const struct flow_record *r, int64_t window_ns, uint64_t sent, uint64_t received)
+static void note_sent(struct shard_host *h, int64_t first_ns, int64_t last_ns)
 {
+    h->sent_first_ns = first_ns < h->sent_first_ns ? first_ns : h->sent_first_ns;
+    h->sent_last_ns = last_ns > h->sent_last_ns ? last_ns : h->sent_last_ns;
+}
+
+/* The host itself sent something then. */
+static void note_sent_at(struct part *s, const struct addr *a, int64_t ns, int64_t window_ns)
+{
+    struct host_sight  w = {.window = window_of(ns, window_ns), .first_ns = ns, .last_ns = ns};
+    struct shard_host *h = note_sight(s, a, &w);
+
+    if (h != NULL)
+        note_sent(h, ns, ns);
+}
+
+void part_note_host(struct part *s, const struct addr *a, const struct flow_record *r, unsigned side, int64_t window_ns)
+{
+    uint64_t          sent = r->packets[side], received = r->packets[!side];
     int64_t           first = window_of(r->first_ns, window_ns), last = window_of(r->last_ns, window_ns);
     struct host_sight w = {.window = first, .first_ns = r->first_ns, .last_ns = r->last_ns, .sent = sent, .received = received,
-                           .sent_to_groups = r->group ? sent : 0, .sends = sent > 0, .copies = sent > 0 && r->duplicates > 0};
+                           .sent_to_groups = r->group ? sent : 0, .copies = sent > 0 && r->duplicates > 0};
 
     if (sent + received == 0)
         return;
     if (first != last)
         w.last_ns = r->first_ns;
-    note_sight(s, a, &w);
-    if (first != last) {
-        w = (struct host_sight){.window = last, .first_ns = r->last_ns, .last_ns = r->last_ns, .sends = sent > 0};
-        note_sight(s, a, &w);
+    struct shard_host *h = note_sight(s, a, &w);
+    if (h == NULL)
+        return;
+    if (first == last) {
+        if (sent > 0)
+            note_sent(h, r->sent_first_ns[side], r->sent_last_ns[side]);
+        return;
     }
+    w = (struct host_sight){.window = last, .first_ns = r->last_ns, .last_ns = r->last_ns};
+    note_sight(s, a, &w);
+    if (sent == 0)
+        return;
+    note_sent_at(s, a, r->sent_first_ns[side], window_ns);
+    note_sent_at(s, a, r->sent_last_ns[side], window_ns);
 }
 
 static struct shard_group_query *query_slot(const struct part *s, struct shard_group_query *slots, size_t n_slots,
@@ -183,14 +207,9 @@ static void absorb_host(struct part *p, const struct shard_host *from)
     struct host_sight w = {.window = from->window, .first_ns = from->first_ns, .last_ns = from->last_ns, .sent_to_groups = from->sent_to_groups, .sent = from->sent,
                            .received = from->received, .copies = from->copies};
 
-    note_sight(p, &from->addr, &w);
-    if (p->n_host_slots == 0)
-        return;
-    struct shard_host *h = host_slot(p, p->hosts, p->n_host_slots, &from->addr, from->window);
-    if (!h->used)
-        return;
-    h->sent_first_ns = from->sent_first_ns < h->sent_first_ns ? from->sent_first_ns : h->sent_first_ns;
-    h->sent_last_ns = from->sent_last_ns > h->sent_last_ns ? from->sent_last_ns : h->sent_last_ns;
+    struct shard_host *h = note_sight(p, &from->addr, &w);
+    if (h != NULL)
+        note_sent(h, from->sent_first_ns, from->sent_last_ns);
 }
 
 void shard_totals_add(struct shard_totals *sum, const struct shard_totals *t)

@@ -166,9 +166,9 @@ static void add_totals(const struct shard *s, struct part *part, const struct fl
     t->first_ns = r->first_ns < t->first_ns ? r->first_ns : t->first_ns;
     t->last_ns = r->last_ns > t->last_ns ? r->last_ns : t->last_ns;
     if (ends->client != POLICY_NONE)
-        part_note_host(part, &r->tuple.client, r, s->options.window_ns, r->packets[0], r->packets[1]);
+        part_note_host(part, &r->tuple.client, r, 0, s->options.window_ns);
     if (ends->server != POLICY_NONE)
-        part_note_host(part, &r->tuple.server, r, s->options.window_ns, r->packets[1], r->packets[0]);
+        part_note_host(part, &r->tuple.server, r, 1, s->options.window_ns);
 }
 
 /* A record of a flow, judged, into a part. */

@@ -34,13 +34,13 @@ struct shard_options {
     bool     prepare;           /* packets do not wait: make all that is needed now */
 };
 
-/* What was seen of one address that the site names, in one window.  Flows tell their beginning and end: of one that spans
- * windows the first and the last know, and the first has its packets. */
+/* What was seen of one address that the site names, in one window.  Flows tell their beginning and end, and those of what each side
+ * sent: of one that spans windows the first and the last know, and the first has its packets. */
 struct shard_host {
     struct addr addr;
     int64_t     window;                       /* its number, from 1970 on; 0 where there are none */
     int64_t     first_ns, last_ns;
-    int64_t     sent_first_ns, sent_last_ns;  /* of flows in which it sent something; INT64_MAX, INT64_MIN: of none */
+    int64_t     sent_first_ns, sent_last_ns;  /* of what it sent itself; INT64_MAX, INT64_MIN: nothing */
     uint64_t    sent, received;
     uint64_t    sent_to_groups;               /* of those sent: to broadcast and multicast addresses */
     bool        used;
@@ -84,8 +84,8 @@ struct part {
 
 int  part_new(const struct conversation_limits *, size_t n_inputs, struct part **ret, struct err *reterr);
 void part_free(struct part *);
-/* Notes that a flow of 'r' was seen at this host, which sent and received so many packets of it. */
-void part_note_host(struct part *, const struct addr *, const struct flow_record *r, int64_t window_ns, uint64_t sent, uint64_t received);
+/* Notes that a flow of 'r' was seen at this host, which is that side of it (0: the client). */
+void part_note_host(struct part *, const struct addr *, const struct flow_record *r, unsigned side, int64_t window_ns);
 void part_note_query(struct part *, const struct shard_group_query *);
 /* All of 'from' goes into 'to', but for its queries; 'from' is to be freed.  -ENOMEM: a part of it, the rest is lost. */
 int  part_absorb(struct part *to, struct part *from);

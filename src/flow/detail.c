@@ -4,8 +4,9 @@
  *
  * Copies: a span port of a routed network shows a packet twice.  Both copies have the same IP identification,
  * sequence numbers and length; TTL, VLAN or MAC differ.  A retransmission has a new identification, so a copy is told
- * by it; where a host sends 0 (IPv6; IPv4 that may not be fragmented), TTL or VLAN must differ.  Of UDP the checksum is
- * compared too: a tool that probes with one identification for all sends other content each time.
+ * by it; where a host sends 0 (IPv6; IPv4 that may not be fragmented), TTL or VLAN must differ.  Checksums are compared
+ * too, and of UDP without one some of the payload: what has one identification for all packets sends other content each
+ * time.
  */
 #include "flow-private.h"
 
@@ -26,7 +27,7 @@ static uint32_t signature(unsigned side, const struct sight *s)
     uint32_t hash = mix(s->seq, s->ack);
 
     hash = mix(hash, s->payload);
-    hash = mix(hash, (uint32_t)s->ip_id << 16 | (uint32_t)s->tcp_flags << 8 | side);
+    hash = mix(hash, (uint32_t)s->mark << 16 | (uint32_t)s->tcp_flags << 8 | side);
     return hash;
 }
 
@@ -43,14 +44,14 @@ static bool found_copy(const struct flow_detail *d, uint8_t transport, uint32_t 
                        const struct sight *s)
 {
     const struct recent *r = &d->recent;
-    int                  limit = transport == IPPROTO_TCP && s->ip_id != 0 ? COPY_LATER : COPY_SOON;
+    int                  limit = transport == IPPROTO_TCP && s->mark != 0 ? COPY_LATER : COPY_SOON;
     unsigned             n = d->n_recent < N_RECENT ? d->n_recent : N_RECENT;
 
     for (unsigned i = 0; i < n; i++) {
         int age = (int16_t)(uint16_t)(time - r->time[i]);
 
         if (r->signature[i] == sought && age >= -COPY_SOON && age <= limit &&
-            (s->ip_id != 0 || r->ttl[i] != s->ttl || r->vlan[i] != vlan))
+            (s->mark != 0 || r->ttl[i] != s->ttl || r->vlan[i] != vlan))
             return true;
     }
     return false;
@@ -100,8 +101,6 @@ void flow_detail_add(struct flow_detail *d, uint8_t transport, unsigned side, bo
 {
     bool copy = is_copy(d, transport, side, s);
 
-    if (s->ts_ns < d->first_ns)
-        d->first_ns = s->ts_ns;
     d->duplicates += copy;
     d->payload[side] += s->payload;
     d->encap |= s->encap;
@@ -133,18 +132,22 @@ void flow_set_weak(struct flow_table *t, const struct flow *f, bool weak)
 void flow_detail_start(const struct flow_table *t, const struct flow *f, struct flow_detail *ret)
 {
     unsigned     first = flow_first_side(f), second = flow_second_side(f);
+    int64_t      last_ns = INT64_MIN;
     struct sight s;
 
     flow_sight_of_first(t, f, &s);
     *ret = (struct flow_detail){
-        .first_ns = s.ts_ns,
+        .first_ns = {INT64_MAX, INT64_MAX},
+        .other_last_ns = INT64_MIN,
         .first_number = f->few.number,
         .ref = flow_ref(t, f),
     };
+    flow_note_time(ret, &last_ns, first, s.ts_ns);
     flow_detail_add(ret, f->transport, first, true, &s);
     if ((f->state & FLOW_TWO) == 0)
         return;
     flow_sight_of_second(t, f, &s);
+    flow_note_time(ret, &last_ns, second, s.ts_ns);
     flow_detail_add(ret, f->transport, second, second != first, &s);
 }
 
@@ -191,7 +194,8 @@ void flow_detail_continue(struct flow_table *t, struct flow *f, const struct pac
     record.end = FLOW_END_ACTIVE;
     t->end_fn(t->aux, &record, d->ext);
 
-    d->first_ns = f->last_ns = p->ts_ns;
+    d->first_ns[0] = d->first_ns[1] = INT64_MAX;
+    d->other_last_ns = f->last_ns = INT64_MIN;
     d->first_number = (uint32_t)flow_packet_number(p);
     f->number_high = (uint8_t)(flow_packet_number(p) >> 32);
     f->input = p->input;

@@ -32,7 +32,8 @@ enum {
 struct sight {
     int64_t  ts_ns;
     uint32_t wire_len, payload, seq, ack;
-    uint16_t ip_id, vlan, encap;
+    uint16_t mark; /* the IP identification and the TCP checksum in one; 0 where the identification is 0 */
+    uint16_t vlan, encap;
     uint8_t  ttl, tcp_flags;
     bool     flags_cut;
 };
@@ -55,6 +56,7 @@ enum {
     TCP_FIRST_SYN_ACK_SIDE = 1 << 24, /* valid with TCP_SAW_SYN_ACK */
     FLOW_CLIENT_KNOWN = 1 << 22,    /* flow_set_client() was called ... */
     FLOW_CLIENT_SIDE = 1 << 23,     /* ... with this side */
+    FLOW_LAST_SIDE = 1 << 25,       /* sent flow.last_ns: see flow_detail.other_last_ns */
 };
 
 /* Sequence space of one direction.  A hole is what lies between segments and may still come (reordering). */
@@ -92,14 +94,15 @@ struct icmp_errors {
 /* The second packet of a flow that had no third, as it differs from the first: pair.c. */
 struct second {
     uint32_t elapsed, seq;
-    uint16_t wire_len, ip_id;
+    uint16_t wire_len, mark;
     int16_t  ack;
     uint8_t  header, ttl;
 };
 
 /* In the order of use: what each packet changes, what each TCP segment changes, the rest. */
 struct flow_detail {
-    int64_t          first_ns;
+    int64_t          first_ns[2];   /* of each side; INT64_MAX: it sent nothing */
+    int64_t          other_last_ns; /* of the side that did not send flow.last_ns; INT64_MIN: it sent nothing */
     uint64_t         payload[2];
     uint32_t         saw; /* TCP_SAW_... */
     uint32_t         ref; /* of its flow */
@@ -271,6 +274,31 @@ static inline struct flow_detail *flow_detail_at(const struct flow_table *t, con
 static inline struct icmp_errors *flow_errors_of(const struct flow_table *t, const struct flow_detail *d)
 {
     return d->errors == 0 ? NULL : pool_at(&t->errors, d->errors - 1);
+}
+static inline int64_t flow_detail_first_ns(const struct flow_detail *d)
+{
+    return d->first_ns[0] < d->first_ns[1] ? d->first_ns[0] : d->first_ns[1];
+}
+static inline unsigned flow_detail_last_side(const struct flow_detail *d)
+{
+    return (d->saw & FLOW_LAST_SIDE) != 0;
+}
+/* 'side' sent something at 'ts_ns'; 'last_ns' is the flow's. */
+static inline void flow_note_time(struct flow_detail *d, int64_t *last_ns, unsigned side, int64_t ts_ns)
+{
+    bool other = flow_detail_last_side(d) != side;
+
+    if (ts_ns < d->first_ns[side])
+        d->first_ns[side] = ts_ns;
+    if (ts_ns > *last_ns) {
+        if (other) {
+            d->other_last_ns = *last_ns;
+            d->saw ^= FLOW_LAST_SIDE;
+        }
+        *last_ns = ts_ns;
+    } else if (other && ts_ns > d->other_last_ns) {
+        d->other_last_ns = ts_ns;
+    }
 }
 void flow_errors_drop(struct flow_table *, struct flow_detail *);
 /* Makes one where there is none; NULL where the bound does not allow it. */

@@ -202,10 +202,8 @@ static bool count(struct flow_table *t, struct flow *f, unsigned side, const str
     d->packets_high[side] = (uint8_t)(d->packets_high[side] + (n >> 32));
     f->many.bytes[side] += train->bytes;
     d->payload[side] += train->payload;
-    if (train->first_ns < d->first_ns)
-        d->first_ns = train->first_ns;
-    if (train->last_ns > f->last_ns)
-        f->last_ns = train->last_ns;
+    flow_note_time(d, &f->last_ns, side, train->first_ns);
+    flow_note_time(d, &f->last_ns, side, train->last_ns);
     f->state |= FLOW_FRAGMENTS | FLOW_RECENT | (train->cut ? FLOW_CUT : 0);
     return true;
 }

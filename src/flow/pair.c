@@ -55,7 +55,7 @@ static bool pack(const struct flow *f, unsigned side, const struct sight *s, str
     *ret_state = FLOW_TWO | (side == 1 ? FLOW_SECOND_SIDE : 0) | (s->flags_cut ? FLOW_SECOND_CUT : 0) | (earlier ? FLOW_SECOND_EARLIER : 0);
     ret->seq = s->seq;
     ret->wire_len = (uint16_t)s->wire_len;
-    ret->ip_id = s->ip_id;
+    ret->mark = s->mark;
     ret->header = (uint8_t)(s->wire_len - s->payload);
     ret->ttl = s->ttl;
     return pack_elapsed(elapsed, &ret->elapsed, ret_state) && pack_ack(f, side, s->ack, &ret->ack);
@@ -104,7 +104,7 @@ void flow_sight_of_first(const struct flow_table *t, const struct flow *f, struc
         .payload = two ? (uint32_t)f->few.two.wire_len - f->few.two.header : f->few.one.payload,
         .seq = f->few.seq,
         .ack = f->few.ack,
-        .ip_id = f->few.ip_id,
+        .mark = f->few.mark,
         .vlan = f->first_vlan,
         .encap = f->few.encap,
         .ttl = f->first_ttl,
@@ -123,7 +123,7 @@ void flow_sight_of_second(const struct flow_table *t, const struct flow *f, stru
         .payload = (uint32_t)second->wire_len - second->header,
         .seq = second->seq,
         .ack = second->ack == NO_ACK ? 0 : likely_ack(f, flow_second_side(f)) + (uint32_t)second->ack,
-        .ip_id = second->ip_id,
+        .mark = second->mark,
         .vlan = f->first_vlan,
         .encap = f->few.encap,
         .ttl = second->ttl,

@@ -61,6 +61,7 @@ void flow_set_client(struct flow_table *t, struct flow *f, unsigned side)
 static void record_one(const struct flow *f, unsigned i, struct flow_record *r)
 {
     r->packets[i] = 1;
+    r->sent_first_ns[i] = r->sent_last_ns[i] = f->last_ns;
     r->bytes[i] = f->few.one.wire_len;
     r->payload[i] = f->few.one.payload;
     r->tcp_flags[i] = f->tcp_flags[flow_first_side(f)];
@@ -75,6 +76,10 @@ static void record_counts(const struct flow_table *t, const struct flow *f, cons
         unsigned side = client ^ i;
 
         r->packets[i] = (uint64_t)d->packets_high[side] << 32 | f->packets[side];
+        if (r->packets[i] > 0) {
+            r->sent_first_ns[i] = d->first_ns[side];
+            r->sent_last_ns[i] = flow_detail_last_side(d) == side ? f->last_ns : d->other_last_ns;
+        }
         r->bytes[i] = flow_bytes(t, f, side);
         r->payload[i] = d->payload[side];
         r->tcp_flags[i] = f->tcp_flags[side];
@@ -148,7 +153,7 @@ void flow_snapshot(const struct flow_table *t, const struct flow *f, struct flow
     ret->tuple.transport = f->transport;
     ret->direction = basis;
     ret->end = FLOW_END_FORCED;
-    ret->first_ns = d != NULL ? d->first_ns : f->last_ns;
+    ret->first_ns = d != NULL ? flow_detail_first_ns(d) : f->last_ns;
     ret->last_ns = f->last_ns;
     ret->input = f->input;
     ret->entry = flow_ref(t, f);
@@ -178,6 +183,8 @@ void flow_record_swap(struct flow_record *r)
     SWAP(r->tuple.client, r->tuple.server);
     SWAP(r->tuple.client_port, r->tuple.server_port);
     SWAP(r->packets[0], r->packets[1]);
+    SWAP(r->sent_first_ns[0], r->sent_first_ns[1]);
+    SWAP(r->sent_last_ns[0], r->sent_last_ns[1]);
     SWAP(r->bytes[0], r->bytes[1]);
     SWAP(r->payload[0], r->payload[1]);
     SWAP(r->unseen_bytes[0], r->unseen_bytes[1]);

@@ -194,7 +194,7 @@ int64_t flow_first_ns(const struct flow_table *t, const struct flow *f)
     struct sight              s;
 
     if (d != NULL)
-        return d->first_ns;
+        return flow_detail_first_ns(d);
     if ((f->state & FLOW_ONE) != 0)
         return f->last_ns;
     if ((f->state & FLOW_SECOND_EARLIER) != 0)
@@ -251,6 +251,17 @@ static uint16_t state_of_packet(const struct packet *p)
     return (uint16_t)state;
 }
 
+/* Of hosts with one identification for all packets the checksum tells them apart: of UDP it stands for the sequence number. */
+static uint16_t mark_of(const struct packet *p)
+{
+    uint32_t checksum = p->transport == IPPROTO_TCP ? p->content : 0;
+    uint16_t mark = (uint16_t)(p->ip_id + checksum * 0x9e35u);
+
+    if (p->ip_id == 0)
+        return 0;
+    return mark != 0 ? mark : 1;
+}
+
 static struct sight sight_of_packet(const struct packet *p)
 {
     bool tcp = p->transport == IPPROTO_TCP;
@@ -259,9 +270,9 @@ static struct sight sight_of_packet(const struct packet *p)
         .ts_ns = p->ts_ns,
         .wire_len = p->wire_len,
         .payload = p->payload_wire_len,
-        .seq = tcp ? p->tcp_seq : p->udp_checksum,
+        .seq = tcp ? p->tcp_seq : p->content,
         .ack = tcp ? p->tcp_ack : 0,
-        .ip_id = p->ip_id,
+        .mark = mark_of(p),
         .vlan = p->vlan,
         .encap = p->encap,
         .ttl = p->ttl,
@@ -291,7 +302,7 @@ static void fill(struct flow *f, const struct flow_key *key, unsigned side, cons
         .number_high = (uint8_t)(flow_packet_number(p) >> 32),
         .input = p->input,
         .first_vlan = s.vlan,
-        .few = {.one = {s.wire_len, s.payload}, .seq = s.seq, .ack = s.ack, .number = (uint32_t)flow_packet_number(p), .ip_id = s.ip_id, .encap = s.encap},
+        .few = {.one = {s.wire_len, s.payload}, .seq = s.seq, .ack = s.ack, .number = (uint32_t)flow_packet_number(p), .mark = s.mark, .encap = s.encap},
     };
     f->packets[side] = 1;
     f->tcp_flags[side] = s.tcp_flags;
@@ -342,12 +353,11 @@ static bool more(struct flow_table *t, struct flow *f, unsigned side, const stru
     struct flow_detail *d = flow_detail_get(t, f);
     if (d == NULL)
         return false;
-    if (t->options.active_ns > 0 && elapsed(d->first_ns, p->ts_ns) > (uint64_t)t->options.active_ns)
+    if (t->options.active_ns > 0 && elapsed(flow_detail_first_ns(d), p->ts_ns) > (uint64_t)t->options.active_ns)
         flow_detail_continue(t, f, p);
 
     bool was_strong = flow_is_strong(f, d->saw);
-    if (p->ts_ns > f->last_ns)
-        f->last_ns = p->ts_ns;
+    flow_note_time(d, &f->last_ns, side, p->ts_ns);
     if (++f->packets[side] == 0)
         d->packets_high[side]++;
     f->many.bytes[side] += s.wire_len;

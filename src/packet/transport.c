@@ -6,6 +6,8 @@
  * snap length or because it is in the next fragment.  A header that contradicts its IP packet is malformed: the host
  * that it is addressed to drops it too.
  */
+#include <string.h>
+
 #include "decode.h"
 #include "wire.h"
 
@@ -34,6 +36,8 @@ static enum packet_result tcp_decode_short(struct cursor *c, struct packet *pkt)
         pkt->flags |= PACKET_FLAGS_CUT;
     if (n >= offsetof(struct wire_tcp, checksum))
         pkt->tcp_window = get_be16(h->window);
+    if (n >= offsetof(struct wire_tcp, urgent))
+        pkt->content = get_be16(h->checksum);
 
     pkt->payload = c->end;
     pkt->payload_len = 0;
@@ -68,12 +72,37 @@ enum packet_result tcp_decode(struct cursor *c, struct packet *pkt)
     pkt->tcp_ack = get_be32(h->ack);
     pkt->tcp_flags = h->flags;
     pkt->tcp_window = get_be16(h->window);
+    pkt->content = get_be16(h->checksum);
     if (cursor_try_pull(c, header_len) == NULL) { /* options cut */
         c->wire = header_len < c->wire ? c->wire - header_len : 0;
         c->p = c->end;
     }
     note_payload(pkt, c);
     return PACKET_OK;
+}
+
+static uint64_t load(const uint8_t *p, uint32_t n)
+{
+    uint64_t word = 0;
+
+    memcpy(&word, p, n < sizeof(word) ? n : sizeof(word));
+    return word;
+}
+
+/* Sixteen bytes and the last eight tell media packets apart by their sequence numbers and times.  Where the end is cut off, how much there is
+ * may depend on tags, of which a copy may have others: then it is the first eight alone. */
+static uint32_t hash_some(const struct packet *pkt)
+{
+    const uint8_t *p = pkt->payload;
+    uint32_t       n = pkt->payload_len;
+    bool           cut = n < pkt->payload_wire_len;
+
+    if (n == 0 || (cut && n < sizeof(uint64_t)))
+        return 0;
+    uint64_t hash = load(p, n) * UINT64_C(0x9e3779b97f4a7c15);
+    if (!cut && n > sizeof(uint64_t))
+        hash += load(p + 8, n - 8) * UINT64_C(0xc2b2ae3d27d4eb4f) + load(p + n - 8, 8) * UINT64_C(0x165667b19e3779f9);
+    return (uint32_t)(hash >> 32);
 }
 
 /* What the length field leaves of the datagram; false where it contradicts the IP packet. */
@@ -105,12 +134,14 @@ enum packet_result udp_decode(struct cursor *c, struct packet *pkt)
     if (cursor_captured(c) >= offsetof(struct wire_udp, checksum) && !udp_limit(c, pkt, get_be16(h->length)))
         return PACKET_BAD_UDP;
     if (cursor_captured(c) >= sizeof(*h))
-        pkt->udp_checksum = get_be16(h->checksum);
+        pkt->content = get_be16(h->checksum);
     if (cursor_try_pull(c, sizeof(*h)) == NULL) {
         c->wire = c->wire > sizeof(*h) ? c->wire - (uint32_t)sizeof(*h) : 0;
         c->p = c->end;
     }
     note_payload(pkt, c);
+    if (pkt->content == 0)
+        pkt->content = hash_some(pkt);
 
     enum packet_result inner;
     if (udp_port_is_tunnel(pkt->dport) && udp_tunnel_decode(c, pkt, &inner))

@@ -28,6 +28,7 @@ enum packet_result tunnel_enter(struct packet *pkt, enum packet_encap encap)
     pkt->l3 = NULL;
     pkt->l3_len = pkt->l3_wire_len = 0;
     pkt->ip_id = 0;
+    pkt->content = 0;
     pkt->fragment_id = 0;
     pkt->fragment_more = false; /* the offset is 0, or nothing would have been unwrapped */
     return PACKET_OK;

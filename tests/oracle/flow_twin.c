@@ -178,6 +178,10 @@ void twin_record(const struct twin_flow *f, struct flow_record *r)
         same_ends(p, &client, &back);
         if (p->ts_ns < r->first_ns)
             r->first_ns = p->ts_ns;
+        if (r->packets[back] == 0 || p->ts_ns < r->sent_first_ns[back])
+            r->sent_first_ns[back] = p->ts_ns;
+        if (r->packets[back] == 0 || p->ts_ns > r->sent_last_ns[back])
+            r->sent_last_ns[back] = p->ts_ns;
         if (r->packets[back]++ == 0) {
             r->vlan[back] = p->vlan;
             r->ttl_min[back] = p->ttl;

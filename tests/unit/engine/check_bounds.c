@@ -32,10 +32,10 @@ static struct addr host(unsigned i)
 
 static void see(unsigned i, int64_t ns)
 {
-    struct flow_record r = {.first_ns = ns, .last_ns = ns};
+    struct flow_record r = {.first_ns = ns, .last_ns = ns, .sent_first_ns = {ns}, .sent_last_ns = {ns}, .packets = {1}};
     struct addr        a = host(i);
 
-    part_note_host(part, &a, &r, 0, 1, 0);
+    part_note_host(part, &a, &r, 0, 0);
 }
 
 START_TEST(hosts_end_at_their_bound)
@@ -50,6 +50,38 @@ START_TEST(hosts_end_at_their_bound)
     for (size_t i = 0; i < part->n_host_slots; i++)
         sent += part->hosts[i].used ? part->hosts[i].sent : 0;
     ck_assert_uint_eq(sent, MOST_HOSTS + 1);
+}
+END_TEST
+
+/* From 5 to 95, of which the server has 40 alone, then 70 too. */
+START_TEST(a_host_is_there_for_as_long_as_it_sends)
+{
+    struct flow_record r = {.first_ns = 5, .last_ns = 95, .sent_first_ns = {5, 40}, .sent_last_ns = {95, 40}, .packets = {9, 1}};
+    struct addr        client = host(1), server = host(2);
+    const int64_t      window_ns = _i == 0 ? 0 : 30;
+
+    part_note_host(part, &client, &r, 0, window_ns);
+    part_note_host(part, &server, &r, 1, window_ns);
+    r.sent_last_ns[1] = 70;
+    r.packets[1] = 2;
+    part_note_host(part, &server, &r, 1, window_ns);
+    int64_t  first_ns[2] = {INT64_MAX, INT64_MAX}, last_ns[2] = {INT64_MIN, INT64_MIN};
+    unsigned n_sending = 0;
+    for (size_t i = 0; i < part->n_host_slots; i++) {
+        const struct shard_host *h = &part->hosts[i];
+        bool                     is_server = addr_compare(&h->addr, &server) == 0;
+
+        if (!h->used || h->sent_last_ns == INT64_MIN)
+            continue;
+        n_sending++;
+        first_ns[is_server] = h->sent_first_ns < first_ns[is_server] ? h->sent_first_ns : first_ns[is_server];
+        last_ns[is_server] = h->sent_last_ns > last_ns[is_server] ? h->sent_last_ns : last_ns[is_server];
+    }
+    ck_assert_uint_eq(n_sending, _i == 0 ? 2 : 4); /* windows 0 and 3; 1 and 2 */
+    ck_assert_int_eq(first_ns[0], 5);
+    ck_assert_int_eq(last_ns[0], 95);
+    ck_assert_int_eq(first_ns[1], 40);
+    ck_assert_int_eq(last_ns[1], 70);
 }
 END_TEST
 
@@ -238,6 +270,7 @@ Suite *suite_bounds(void)
 
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, hosts_end_at_their_bound);
+    tcase_add_loop_test(c, a_host_is_there_for_as_long_as_it_sends, 0, 2);
     tcase_add_test(c, queries_to_groups_end_at_their_bound);
     tcase_add_test(c, negotiated_ports_end_at_their_bound);
     tcase_add_test(c, joined_negotiated_ports_end_at_the_same_bound);

@@ -55,6 +55,45 @@ START_TEST(both_directions_meet_whatever_the_order_of_the_ends)
 }
 END_TEST
 
+/* Who sent when, in seconds; and what is known of either side in the end. */
+static const struct {
+    const char *senders; /* 'c'lient or 's'erver */
+    int64_t     at[6], first[2], last[2];
+} timed[] = {
+    {"c", {7}, {7, 0}, {7, 0}},
+    {"cs", {7, 9}, {7, 9}, {7, 9}},
+    {"cc", {7, 9}, {7, 0}, {9, 0}},
+    {"cs", {7, 7}, {7, 7}, {7, 7}},
+    {"cs", {9, 7}, {9, 7}, {9, 7}},
+    {"ccs", {1, 5, 9}, {1, 9}, {5, 9}},
+    {"cssssc", {1, 2, 3, 4, 5, 6}, {1, 2}, {6, 5}},
+    {"csccc", {1, 2, 3, 4, 37}, {1, 2}, {37, 2}},
+    {"csscsc", {1, 2, 9, 8, 7, 5}, {1, 2}, {8, 9}}, /* late ones */
+    {"ccccs", {5, 6, 7, 8, 3}, {5, 3}, {8, 3}},
+};
+
+START_TEST(each_side_has_times_of_its_own)
+{
+    size_t n = strlen(timed[_i].senders);
+
+    for (size_t i = 0; i < n; i++) {
+        struct packet p = bed_packet(&bed, timed[_i].senders[i] == 'c' ? "10.0.0.9:5000 > 10.0.0.2:53 udp 10" : "10.0.0.2:53 > 10.0.0.9:5000 udp 10");
+
+        p.ts_ns = timed[_i].at[i] * SECOND;
+        bed_put(&bed, &p);
+    }
+    bed_drain(&bed, 1);
+    struct flow_record r = bed.records[0];
+    for (unsigned turn = 0; turn < 2; turn++) {
+        for (unsigned i = 0; i < 2; i++) {
+            ck_assert_int_eq(r.sent_first_ns[i ^ turn], timed[_i].first[i] * SECOND);
+            ck_assert_int_eq(r.sent_last_ns[i ^ turn], timed[_i].last[i] * SECOND);
+        }
+        flow_record_swap(&r);
+    }
+}
+END_TEST
+
 START_TEST(equal_ends_are_one_flow_of_one_side)
 {
     bed_track(&bed, "10.0.0.1:7 > 10.0.0.1:7 udp 1");
@@ -442,6 +481,7 @@ Suite *suite_flow(void)
     tcase_add_checked_fixture(tc, open_bed, close_bed);
     tcase_add_loop_test(tc, both_directions_meet_whatever_the_order_of_the_ends, 0,
                         (int)(sizeof(ends) / sizeof(*ends)));
+    tcase_add_loop_test(tc, each_side_has_times_of_its_own, 0, (int)(sizeof(timed) / sizeof(*timed)));
     tcase_add_test(tc, equal_ends_are_one_flow_of_one_side);
     tcase_add_test(tc, transports_and_families_are_kept_apart);
     tcase_add_test(tc, a_flow_of_one_packet_tells_all_and_takes_no_detail);

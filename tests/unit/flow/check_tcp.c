@@ -161,7 +161,7 @@ static const struct {
     uint16_t    vlan;
     int64_t     later_ns;
     uint64_t    duplicates, retransmissions;
-    uint16_t    checksum_again; /* of UDP */
+    uint16_t    content_again;
 } copies[] = {
     {C "PA 2 10 100", 7, 7, 1, 0, MS, 1, 0, 0},
     {C "PA 2 10 100", 7, 7, 0, 9, MS, 1, 0, 0},
@@ -172,6 +172,7 @@ static const struct {
     {C "PA 2 10 100", 0, 0, 0, 0, MS, 0, 1, 0},
     {C "PA 2 10 100", 7, 7, 1, 0, 5 * SECOND, 0, 1, 0},
     {C "PA 2 10 100", 7, 7, 1, 0, -MS, 1, 0, 0},
+    {C "PA 2 10 100", 7, 7, 0, 0, MS, 0, 1, 0xe300}, /* another checksum, one identification for all */
     {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 7, 7, 1, 0, MS, 1, 0, 0},
     {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 7, 8, 0, 0, MS, 0, 0, 0},
     {"10.0.0.9:5 > 10.0.0.2:53 udp 30", 7, 7, 0, 0, 20 * MS, 0, 0, 0}, /* a host whose identification never changes */
@@ -190,7 +191,7 @@ START_TEST(a_copy_is_told_from_a_repetition_and_counted_all_the_same)
     p.ip_id = copies[_i].ip_id_again;
     p.ttl = (uint8_t)(p.ttl - copies[_i].ttl_less);
     p.vlan = copies[_i].vlan;
-    p.udp_checksum = copies[_i].checksum_again;
+    p.content = copies[_i].content_again;
     p.ts_ns += copies[_i].later_ns;
     bed_put(&bed, &p);
     bed_drain(&bed, 1);

@@ -37,6 +37,49 @@ START_TEST(tcp_fields_are_read)
     ck_assert_uint_eq(p.payload_len, 5);
     ck_assert_mem_eq(p.payload, "hello", 5);
     ck_assert_ptr_eq(p.l3, b.data + 14);
+    ck_assert_uint_eq(p.content, (uint32_t)b.data[L4 + 16] << 8 | b.data[L4 + 17]);
+    ck_assert_uint_ne(p.content, 0);
+}
+END_TEST
+
+static uint32_t content_of(uint16_t checksum, const uint8_t *payload, size_t n, size_t n_captured)
+{
+    struct build  b;
+    struct packet p;
+
+    build_begin(&b);
+    build_ethernet(&b);
+    build_ipv4(&b, "10.0.0.1", "10.0.0.2");
+    build_udp(&b, 1025, 5004);
+    build_bytes(&b, payload, n);
+    struct frame f = build_frame(&b);
+    b.data[L4 + 6] = (uint8_t)(checksum >> 8);
+    b.data[L4 + 7] = (uint8_t)checksum;
+    f.caplen = (uint32_t)(L4 + 8 + n_captured);
+    ck_assert_int_eq(packet_decode(&f, &p), PACKET_OK);
+    return p.content;
+}
+
+START_TEST(content_without_a_checksum_is_told_apart_by_some_of_its_bytes)
+{
+    uint8_t  payload[40] = {0x80, 0, 0, 1};
+    uint32_t whole = content_of(0, payload, 40, 40), cut = content_of(0, payload, 40, 18), shorter = content_of(0, payload, 6, 6);
+
+    ck_assert_uint_eq(content_of(0x1234, payload, 40, 40), 0x1234);
+    ck_assert_uint_eq(content_of(0, payload, 40, 40), whole);
+    ck_assert_uint_eq(content_of(0, payload, 40, 14), cut); /* a copy with one more tag */
+    ck_assert_uint_eq(content_of(0, payload, 40, 7), 0);
+    payload[39] = 1;
+    ck_assert_uint_ne(content_of(0, payload, 40, 40), whole);
+    payload[39] = 0;
+    payload[12] = 1;
+    ck_assert_uint_ne(content_of(0, payload, 40, 40), whole);
+    ck_assert_uint_eq(content_of(0, payload, 40, 18), cut);
+    payload[12] = 0;
+    payload[3] = 2; /* the sequence number of RTP */
+    ck_assert_uint_ne(content_of(0, payload, 40, 40), whole);
+    ck_assert_uint_ne(content_of(0, payload, 40, 18), cut);
+    ck_assert_uint_ne(content_of(0, payload, 6, 6), shorter);
 }
 END_TEST
 
@@ -219,6 +262,7 @@ Suite *suite_packet_transport(void)
     tcase_add_loop_test(t, udp_lengths_must_agree, 0, sizeof(udp_lengths) / sizeof(udp_lengths[0]));
     tcase_add_test(t, a_frame_longer_than_64_kib_is_one_packet);
     tcase_add_test(t, built_packets_have_right_checksums);
+    tcase_add_test(t, content_without_a_checksum_is_told_apart_by_some_of_its_bytes);
     suite_add_tcase(s, t);
     return s;
 }
