@@ -118,6 +118,8 @@ struct store;
 
 /* Creates the file, or opens one of ours and appends a run; a file that is not ours is refused untouched. */
 int  store_open(const char *path, struct store **ret, struct err *reterr);
+/* The same for a run over so many bytes, 0 = unknown: a new file for a large one is laid out so that it is written sooner. */
+int  store_open_for(const char *path, uint64_t input_bytes, struct store **ret, struct err *reterr);
 /* Begins the run row (complete = 0) and commits it: a run that dies is seen to have died. */
 int  store_begin_run(struct store *, const struct store_run *, int64_t *ret_run_id, struct err *reterr);
 int  store_put_input(struct store *, const struct store_input *, struct err *reterr);

@@ -273,6 +273,18 @@ static int check_inputs(const struct engine_options *o)
     return rc;
 }
 
+/* What is known of it before it is read: of a pipe nothing. */
+static uint64_t input_bytes(const struct engine_options *o)
+{
+    struct stat st;
+    uint64_t    sum = 0;
+
+    for (size_t i = 0; i < o->n_inputs; i++)
+        if (stat(o->inputs[i], &st) == 0 && S_ISREG(st.st_mode))
+            sum += (uint64_t)st.st_size;
+    return sum;
+}
+
 static int audit(const struct request *r, const struct rulebook *book, struct engine_result *result, struct check_times *times)
 {
     struct store    *store = NULL;
@@ -294,7 +306,8 @@ static int audit(const struct request *r, const struct rulebook *book, struct en
     };
     run.ended_ns = run.started_ns;
     int64_t begun = stats_clock();
-    int     rc = options == NULL || command == NULL ? err_set(&err, -ENOMEM, "no memory") : store_open(r->db, &store, &err);
+    int     rc = options == NULL || command == NULL ? err_set(&err, -ENOMEM, "no memory")
+                                                    : store_open_for(r->db, input_bytes(&r->engine), &store, &err);
     times->storing = stats_clock() - begun;
     if (rc == 0)
         rc = engine_check(&r->engine, book->policy, book->site, store, &run, result, &err);

@@ -6,6 +6,9 @@
  * row; rows follow in transactions of BATCH_ROWS; end_run marks the run, seals it, empties the log and goes back to a rollback
  * journal, after which the record is one file again.
  *
+ * The size of a file's pages is chosen as it is made.  Small ones make a small record small: each table has a page at least.
+ * In a large record a page costs more than its bytes do, once in the log and once as it is copied back.
+ *
  * A failure is final for its run: the open transaction is rolled back, every later call returns the same sentence, and
  * the run stays incomplete.  A record with a hole in it must not look like a whole one.
  */
@@ -14,6 +17,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,6 +29,9 @@
 #define BATCH_ROWS 10000
 #define BUSY_MS    10000 /* another writer's batch takes far less */
 #define SINGLE_MS  500   /* for going back to one file, which a reader at work prevents */
+
+#define LOG_BYTES  (64 << 20)
+#define LARGE_INPUT (UINT64_C(32) << 20) /* of so much large pages make the record larger by less than a hundredth */
 
 static int exec(struct store *s, const char *sql, const char *what, struct err *reterr)
 {
@@ -41,10 +48,10 @@ static void harden(sqlite3 *db)
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 }
 
-static int user_version(sqlite3 *db, int *ret, struct err *reterr)
+static int pragma(sqlite3 *db, const char *sql, int *ret, struct err *reterr)
 {
     sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL);
+    int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
 
     if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
         *ret = sqlite3_column_int(stmt, 0);
@@ -57,7 +64,7 @@ static int user_version(sqlite3 *db, int *ret, struct err *reterr)
 /* The version again as SQLite sees it: what the header's bytes say may be older than the log. */
 static int check_tables(struct store *s, int version, struct err *reterr)
 {
-    int rc = user_version(s->db, &version, reterr);
+    int rc = pragma(s->db, "PRAGMA user_version", &version, reterr);
 
     if (rc == 0 && (version < 1 || version > STORE_SCHEMA_VERSION))
         rc = err_set(reterr, -EINVAL, "has schema version %d; this flowaudit knows versions up to %d", version,
@@ -78,7 +85,7 @@ static int make_file(const char *path, struct err *reterr)
     return 0;
 }
 
-static int connect_file(struct store *s, bool is_new, int version, struct err *reterr)
+static int connect_file(struct store *s, bool is_new, bool is_large, int version, struct err *reterr)
 {
     char *name = file_sqlite_name(s->path);
     int rc =
@@ -97,12 +104,14 @@ static int connect_file(struct store *s, bool is_new, int version, struct err *r
         return rc;
     rc = exec(s, "PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY",
               "cannot set it up", reterr);
+    if (rc == 0 && is_new && is_large)
+        rc = exec(s, "PRAGMA page_size = 16384", "cannot set it up", reterr);
     if (rc != 0)
         return rc;
     return is_new ? schema_migrate(s->db, 0, reterr) : check_tables(s, version, reterr);
 }
 
-int store_open(const char *path, struct store **ret, struct err *reterr)
+int store_open_for(const char *path, uint64_t input_bytes, struct store **ret, struct err *reterr)
 {
     int version = 0;
     int found = file_inspect(path, &version, reterr);
@@ -118,7 +127,7 @@ int store_open(const char *path, struct store **ret, struct err *reterr)
     s->is_ours_alone = found == 1 && access(path, F_OK) != 0;
     int rc = found == 1 ? make_file(path, reterr) : 0;
     if (rc == 0)
-        rc = connect_file(s, found == 1, version, reterr);
+        rc = connect_file(s, found == 1, input_bytes >= LARGE_INPUT, version, reterr);
     if (rc != 0) {
         err_prefix(reterr, "%s: ", path);
         store_close(s);
@@ -126,6 +135,11 @@ int store_open(const char *path, struct store **ret, struct err *reterr)
     }
     *ret = s;
     return 0;
+}
+
+int store_open(const char *path, struct store **ret, struct err *reterr)
+{
+    return store_open_for(path, 0, ret, reterr);
 }
 
 /* Statements are made again when they are needed. */
@@ -295,14 +309,26 @@ static int insert_run(struct store *s, const struct store_run *run)
     return rc;
 }
 
+/* So much of log before it is copied back: the tail of a table is then copied once, not once a batch.  A log that a reader made
+ * longer is cut to that again when it has left. */
+static int use_log(struct store *s, struct err *reterr)
+{
+    char sql[160];
+    int page_size = 4096, rc = pragma(s->db, "PRAGMA page_size", &page_size, reterr);
+
+    if (rc != 0)
+        return rc;
+    snprintf(sql, sizeof(sql), "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = %d; PRAGMA journal_size_limit = %d",
+             LOG_BYTES / page_size, LOG_BYTES);
+    return exec(s, sql, "cannot begin to write", reterr);
+}
+
 int store_begin_run(struct store *s, const struct store_run *run, int64_t *ret_run_id, struct err *reterr)
 {
     s->run_id = 0; /* a run before that could not be ended stays as it is: not complete */
-    /* Sixteen thousand pages of log before they are copied back: the tail of a table is then copied once, not once a
-     * batch.  A log that a reader made longer is cut to that again when it has left. */
-    if (sqlite3_exec(s->db, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 16384; PRAGMA journal_size_limit = 67108864", NULL, NULL, NULL) !=
-        SQLITE_OK)
-        return store_fail(s, "cannot begin to write", reterr);
+    struct err why;
+    if (use_log(s, &why) != 0)
+        return store_fail_as(s, &why, reterr);
     int rc = store_ready(s, reterr);
     if (rc == 0 && insert_run(s, run) != SQLITE_OK)
         rc = store_fail(s, "cannot write", reterr);

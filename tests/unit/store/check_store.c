@@ -234,6 +234,41 @@ START_TEST(a_killed_run_stays_incomplete_and_keeps_what_was_committed)
 }
 END_TEST
 
+/* The pages of a file are chosen as it is made, by what the first run is made from; later runs take them as they are. */
+START_TEST(a_record_of_a_large_input_has_large_pages_and_is_the_same)
+{
+    static const struct {
+        uint64_t first, second;
+        int page_size;
+    } cases[] = {{0, UINT64_C(1) << 40, 4096}, {(32 << 20) - 1, 32 << 20, 4096}, {32 << 20, 0, 16384}};
+    const struct store_run of = {.started_ns = 1700000000000000000, .command = "flowaudit check", .version = "test"};
+    char small[200] = "", text[200];
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        unlink(scratch.path);
+        for (int run = 1; run <= 2; run++) {
+            struct store *s = NULL;
+            struct err e = {0};
+            int64_t id;
+
+            ck_assert_msg(store_open_for(scratch.path, run == 1 ? cases[i].first : cases[i].second, &s, &e) == 0, "%s", e.msg);
+            ck_assert_int_eq(store_begin_run(s, &of, &id, &e), 0);
+            for (uint64_t k = 1; k <= 1000; k++)
+                scratch_conversation(s, k);
+            end_run(s, true);
+            store_close(s);
+        }
+        ck_assert_int_eq(scratch_number(scratch.path, "PRAGMA page_size"), cases[i].page_size);
+        ck_assert_str_eq(scratch_text(scratch.path, "PRAGMA integrity_check", text, sizeof(text)), "ok");
+        scratch_text(scratch.path, "SELECT group_concat(sha256) FROM seals", text, sizeof(text));
+        ck_assert_uint_eq(strlen(text), 2 * 64 + 1);
+        if (i > 0)
+            ck_assert_str_eq(text, small);
+        memcpy(small, text, sizeof(small));
+    }
+}
+END_TEST
+
 /* --- refusals ------------------------------------------------------------------------------------------- */
 
 static void refuse(const char *path, int code, const char *sentence)
@@ -660,6 +695,7 @@ static void add_runs(Suite *suite)
     TCase *tc = new_case(suite, "runs");
 
     tcase_add_test(tc, a_second_run_is_appended);
+    tcase_add_test(tc, a_record_of_a_large_input_has_large_pages_and_is_the_same);
     tcase_add_test(tc, one_handle_can_record_one_run_after_another);
     tcase_add_test(tc, an_ended_run_leaves_one_file_with_a_rollback_journal);
     tcase_add_test(tc, a_begun_run_and_committed_rows_are_seen_by_others_at_once);
