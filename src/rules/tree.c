@@ -144,10 +144,36 @@ static ssize_t copy_text(struct fy_token *token, char *to, size_t room)
     return error == 0 ? (ssize_t)ret : -1;
 }
 
+/* A plain scalar of printable ASCII on one line is its own text: there is nothing to unfold, and of a large file nearly all is such.  NULL: not that. */
+static const char *plain_text(const struct builder *b, struct fy_event *e, size_t *ret_len)
+{
+    const struct fy_mark *from = fy_event_start_mark(e), *to = fy_event_end_mark(e);
+
+    if (e->scalar.value == NULL || from == NULL || to == NULL || fy_token_scalar_style(e->scalar.value) != FYSS_PLAIN || from->line != to->line ||
+        to->input_pos <= from->input_pos || to->input_pos > b->parse->size)
+        return NULL;
+    const char *text = b->parse->text + from->input_pos;
+    size_t len = to->input_pos - from->input_pos;
+    for (size_t i = 0; i < len; i++)
+        if (text[i] < ' ' || text[i] > '~')
+            return NULL;
+    *ret_len = len;
+    return text[len - 1] != ' ' ? text : NULL;
+}
+
 /* Not fy_token_get_text(): it trusts the scanner's guess of the length, and where that is too small it gives no text
  * and leaks its iterator (0.7.12). */
-static char *scalar_text(struct builder *b, struct fy_token *token, const struct rules_place *at, size_t *ret_len)
+static char *scalar_text(struct builder *b, struct fy_event *e, const struct rules_place *at, size_t *ret_len)
 {
+    struct fy_token *token = e->scalar.value;
+    const char *plain = plain_text(b, e, ret_len);
+
+    if (plain != NULL) {
+        char *text = arena_text(b->parse->arena, plain, *ret_len);
+        b->parse->out_of_memory |= text == NULL;
+        b->stopped |= text == NULL;
+        return text;
+    }
     errno = 0;
     ssize_t len = token != NULL ? copy_text(token, NULL, 0) : 0;
     char *text = len >= 0 ? arena_text(b->parse->arena, NULL, (size_t)len) : NULL;
@@ -170,7 +196,7 @@ static void add_scalar(struct builder *b, struct fy_event *e)
     const struct fy_mark *mark = fy_event_start_mark(e);
     size_t len = 0;
     struct rules_place at = mark != NULL ? mark_place(mark, fy_event_end_mark(e)) : b->last;
-    struct node node = {.text = scalar_text(b, token, &at, &len),
+    struct node node = {.text = scalar_text(b, e, &at, &len),
                         .line = at.line,
                         .column = at.column,
                         .width = at.width,
