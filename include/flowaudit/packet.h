@@ -84,8 +84,8 @@ enum packet_flag {
     PACKET_IS_IPV6 = 1 << 0,
     PACKET_CUT = 1 << 1,        /* captured bytes end before the IP packet does */
     PACKET_FIRST_FRAGMENT = 1 << 2, /* fragment with offset 0: has the ports, not all of the payload */
-    PACKET_GROUP = 1 << 3,      /* link-layer destination is multicast or broadcast, or the IP destination is multicast
-                                   or 255.255.255.255 */
+    PACKET_GROUP = 1 << 3,      /* link-layer destination is multicast or broadcast, or the IP destination is multicast,
+                                   255.255.255.255 or 127.255.255.255, or it ends in 255 and NetBIOS tells of a broadcast */
     PACKET_FLAGS_CUT = 1 << 4,  /* TCP: ports are there, the flags were cut by the snap length or are in the next
                                    fragment; tcp_flags is 0 */
     PACKET_LINK_BROADCAST = 1 << 5, /* link-layer destination is ff:ff:ff:ff:ff:ff or the cooked header says broadcast:

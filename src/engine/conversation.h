@@ -9,6 +9,8 @@
 #ifndef ENGINE_CONVERSATION_H
 #define ENGINE_CONVERSATION_H
 
+#include <netinet/in.h>
+
 #include "apps.h"
 #include "flowaudit/pinhole.h"
 #include "flowaudit/policy.h"
@@ -56,6 +58,14 @@ struct reset_sight {
     uint32_t flows;
     uint16_t input;
 };
+
+/* DHCP has a port for clients and one for servers, whoever sends first (RFC 2131, 4.1; RFC 8415, 7.2).  'back': the client's end is the server. */
+static inline bool tuple_is_dhcp(const struct tuple *t, bool back)
+{
+    uint16_t client = back ? t->server_port : t->client_port, server = back ? t->client_port : t->server_port;
+
+    return t->transport == IPPROTO_UDP && ((client == 68 && server == 67) || (client == 546 && server == 547));
+}
 
 /* Kept small: there may be a million.  The rest of what a policy asks is made by conversation_query(). */
 struct conversation {

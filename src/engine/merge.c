@@ -293,12 +293,12 @@ static void judge_again(const struct policy *policy, struct conversation *c)
         c->kept[i].answers_group = true;
 }
 
-/* Services that are asked by broadcast or multicast, whatever the site: NetBIOS names and datagrams (RFC 1002, 4.2 and 4.4), SQL browser
+/* Services that are asked by broadcast or multicast, whatever the site: DHCP (RFC 2131, 4.1; RFC 8415, 7.1), NetBIOS names and datagrams (RFC 1002, 4.2 and 4.4), SQL browser
  * ([MS-SQLR] 2.2.1), SSDP (UPnP Device Architecture 1.1, 1.2), WS-Discovery (2.4), mDNS (RFC 6762, 5.1), LLMNR (RFC 4795, 2).
  * They are those protocols' own ports and no document's, which may well allow others there. */
 static bool asked_by_group(uint16_t port)
 {
-    static const uint16_t ports[] = {137, 138, 1434, 1900, 3702, 5353, 5355};
+    static const uint16_t ports[] = {67, 137, 138, 547, 1434, 1900, 3702, 5353, 5355};
 
     for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
         if (ports[i] == port)
@@ -310,7 +310,7 @@ static bool asked_by_group(uint16_t port)
  * a broadcast. */
 static bool may_answer_group(const struct conversation *c, bool back)
 {
-    return c->is_reply && c->key.verdict == VERDICT_VIOLATION &&
+    return (c->is_reply || tuple_is_dhcp(&c->tuple, !back)) && c->key.verdict == VERDICT_VIOLATION &&
            asked_by_group(back ? c->tuple.server_port : c->tuple.client_port);
 }
 

@@ -80,6 +80,13 @@ static void settle_direction(const struct shard *s, struct flow_record *r, struc
 {
     if (r->direction < DIRECTION_PORT || r->group)
         return;
+    if (tuple_is_dhcp(&r->tuple, true)) {
+        flow_record_swap(r);
+        policy_ends_swap(ends);
+        r->direction = DIRECTION_PORT;
+    }
+    if (tuple_is_dhcp(&r->tuple, false))
+        return;
     int vote = s->options.survey ? learn_port_vote(s->policy, &r->tuple) : policy_port_vote_at(s->policy, ends, &r->tuple);
     if (r->tuple.transport == IPPROTO_UDP) {
         if (vote < 0 && well_known_vote(&r->tuple) < 0) {
@@ -104,6 +111,8 @@ static bool direction_is_known(const struct flow_record *r)
 {
     if (r->tuple.client_port == r->tuple.server_port && r->direction > DIRECTION_CONTENT && (r->packets[0] == 0 || r->packets[1] == 0))
         return false;
+    if (tuple_is_dhcp(&r->tuple, false))
+        return true;
     return r->direction <= DIRECTION_CONTENT || (r->tuple.transport == IPPROTO_UDP && r->direction == DIRECTION_FIRST);
 }
 

@@ -120,6 +120,8 @@ static bool note_fragment(struct packet *pkt, uint32_t id, uint32_t offset, bool
     return wire_len <= LARGEST_DATAGRAM - offset; /* a length of 32 bits, an offset of 16 */
 }
 
+#define LOOPBACK_BROADCAST UINT32_C(0x7fffffff) /* 127/8 is one network, whatever the link (RFC 1122, 3.2.1.3) */
+
 enum packet_result ipv4_decode(struct cursor *c, struct packet *pkt)
 {
     pkt->l3 = c->p;
@@ -142,7 +144,7 @@ enum packet_result ipv4_decode(struct cursor *c, struct packet *pkt)
     pkt->ttl = h->ttl;
     pkt->ip_id = get_be16(h->id);
     pkt->transport = h->protocol;
-    if (h->dst[0] >> 4 == 0x0e || get_be32(h->dst) == UINT32_MAX)
+    if (h->dst[0] >> 4 == 0x0e || get_be32(h->dst) == UINT32_MAX || get_be32(h->dst) == LOOPBACK_BROADCAST)
         pkt->flags |= PACKET_GROUP;
 
     if (cursor_try_pull(c, header_len - (uint32_t)sizeof(*h)) == NULL)

@@ -105,6 +105,22 @@ static uint32_t hash_some(const struct packet *pkt)
     return (uint32_t)(hash >> 32);
 }
 
+/*
+ * Where there is no link layer to tell, and no mask: NetBIOS says of its own packets that they are broadcasts (RFC 1002, 4.2.1.1: B of NM_FLAGS, of a
+ * request; 4.4.1: to a group, to all).  It is believed for addresses that look it, since scanners of single hosts set B too.
+ */
+static bool is_netbios_broadcast(const struct packet *pkt)
+{
+    enum { NAME_SERVICE = 137, DATAGRAM_SERVICE = 138, RESPONSE = 0x80, B = 0x10, DIRECT_GROUP = 0x11, BROADCAST = 0x12 };
+    const uint8_t *p = pkt->payload;
+
+    if ((pkt->dport != NAME_SERVICE && pkt->dport != DATAGRAM_SERVICE) || !addr_is_ipv4(&pkt->dst) || pkt->dst.bytes[15] != 255 || pkt->payload_len < 4)
+        return false;
+    if (pkt->dport == NAME_SERVICE)
+        return (p[2] & RESPONSE) == 0 && (p[3] & B) != 0;
+    return p[0] == DIRECT_GROUP || p[0] == BROADCAST;
+}
+
 /* What the length field leaves of the datagram; false where it contradicts the IP packet. */
 static bool udp_limit(struct cursor *c, const struct packet *pkt, uint32_t length)
 {
@@ -140,6 +156,8 @@ enum packet_result udp_decode(struct cursor *c, struct packet *pkt)
         c->p = c->end;
     }
     note_payload(pkt, c);
+    if (is_netbios_broadcast(pkt))
+        pkt->flags |= PACKET_GROUP;
     if (pkt->content == 0)
         pkt->content = hash_some(pkt);
 

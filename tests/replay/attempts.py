@@ -5,7 +5,8 @@
 usage: attempts.py FLOWAUDIT SOURCE_ROOT
 
 Small captures made on the spot.  Each case says what becomes of LDAP from unity1 to dc1 (the conversation's outcome and the expectation's) and the
-severity of the finding 'separated' of the two.  The record must be the same with one worker and with three.
+severity of the finding 'separated' of the two.  The record must be the same with one worker and with three.  And what becomes of DHCP, whose server
+seems to begin where its client asked by broadcast.
 """
 import os
 import sqlite3
@@ -17,7 +18,7 @@ import flowdb
 from traffic import capture, flows, wire
 from traffic.tcp import SERVER, Connection
 
-UNITY, DC, EXCHANGE, FILTER = '10.20.1.10', '10.20.2.10', '10.20.3.10', '10.20.0.254'
+UNITY, DC, EXCHANGE, FILTER, STATION = '10.20.1.10', '10.20.2.10', '10.20.3.10', '10.20.0.254', '10.20.9.9'
 SITE = f"""site: two hosts and a third
 matrix: cisco-unity-5x-exchange
 within: 10s
@@ -35,6 +36,7 @@ class Story:
         self.net.host('unity1', UNITY, ttl=128)
         self.net.host('dc1', DC, ttl=128, hops=dc_hops)
         self.net.host('exch1', EXCHANGE, ttl=128)
+        self.net.host('station', STATION, ttl=128)
         self.port = 1100
 
     def at(self, second):
@@ -94,6 +96,15 @@ class Story:
         self.net.packets[before:] = [p for p in self.net.packets[before:] if p.src == DC][1:]
         return self
 
+    def leases(self, renewals):
+        """unity1 offers an address to who asked by broadcast; the station asks it again, and is answered."""
+        offer, request = b'\x02\x01\x06\x00' + bytes(296), b'\x01\x01\x06\x00' + bytes(296)
+        self.net.udp(self.at(2), UNITY, 67, STATION, 68, offer)
+        for i in range(renewals):
+            self.net.udp(self.at(4 + i), STATION, 68, UNITY, 67, request)
+            self.net.udp(self.at(4 + i) + wire.MS, UNITY, 67, STATION, 68, offer)
+        return self
+
     def write(self, path, without=None):
         packets = self.net.frames()
         if without is not None:
@@ -140,6 +151,24 @@ CASES = {  # name: (story, host that the tap does not hear packets for, LDAP's o
 }
 
 
+LEASES = {  # renewals: findings of DHCP
+    0: [],
+    2: [(STATION, UNITY, 67)],
+}
+
+
+def check_leases(program, site, path, directory):
+    failed = 0
+    for renewals, meant in LEASES.items():
+        Story().begun().leases(renewals).write(path)
+        audit = flowdb.Audit(program, site, [path], directory=directory)
+        said = [tuple(row.values()) for row in audit.rows('SELECT client, server, server_port FROM findings WHERE server_port IN (67, 68)')]
+        audit.close()
+        print(f"{'ok' if said == meant else 'NOT OK'}  an address offered, {renewals} renewals: {said}")
+        failed += said != meant
+    return failed
+
+
 def read(audit):
     ldap = audit.rows("SELECT outcome FROM conversations WHERE client = ? AND server = ? AND server_port = 389", UNITY, DC)
     expected = audit.rows("SELECT outcome FROM expectations WHERE row_id = 'unity-dc-ldap'")
@@ -175,6 +204,7 @@ def main():
             if dumps[0] != dumps[1]:
                 print('   one worker and three differ:', [p for p in zip(*dumps) if p[0] != p[1]][:2])
             failed += not good
+        failed += check_leases(program, site, path, directory)
     return 1 if failed else 0
 
 

@@ -83,6 +83,41 @@ START_TEST(content_without_a_checksum_is_told_apart_by_some_of_its_bytes)
 }
 END_TEST
 
+/* Broadcasts of a subnet, without a link layer that tells. */
+static const struct {
+    const char *dst;
+    uint16_t    dport;
+    uint8_t     first[4];
+    bool        group;
+} datagrams[] = {
+    {"127.255.255.255", 9, {0}, true},
+    {"127.0.0.255", 9, {0}, false},
+    {"10.0.0.255", 137, {0, 1, 0x01, 0x10}, true},  /* a query with B */
+    {"10.0.0.255", 137, {0, 1, 0x01, 0x00}, false}, /* to one host, which may have that address */
+    {"10.0.0.255", 137, {0, 1, 0x85, 0x10}, false}, /* an answer */
+    {"10.0.0.7", 137, {0, 1, 0x00, 0x10}, false},   /* scanners set B */
+    {"10.0.0.255", 138, {0x11}, true},
+    {"10.0.0.255", 138, {0x12}, true},
+    {"10.0.0.255", 138, {0x10}, false},
+    {"10.0.0.255", 139, {0, 1, 0x01, 0x10}, false},
+};
+
+START_TEST(subnet_broadcasts_are_known_where_something_tells)
+{
+    struct build  b;
+    struct packet p;
+
+    build_begin(&b);
+    build_ethernet(&b);
+    build_ipv4(&b, "10.0.0.1", datagrams[_i].dst);
+    build_udp(&b, 1025, datagrams[_i].dport);
+    build_bytes(&b, datagrams[_i].first, 4);
+    struct frame f = build_frame(&b);
+    ck_assert_int_eq(packet_decode(&f, &p), PACKET_OK);
+    ck_assert_int_eq((p.flags & PACKET_GROUP) != 0, datagrams[_i].group);
+}
+END_TEST
+
 /* Captured bytes of the TCP header: what is known from them. */
 static const struct {
     uint32_t n;
@@ -262,6 +297,7 @@ Suite *suite_packet_transport(void)
     tcase_add_loop_test(t, udp_lengths_must_agree, 0, sizeof(udp_lengths) / sizeof(udp_lengths[0]));
     tcase_add_test(t, a_frame_longer_than_64_kib_is_one_packet);
     tcase_add_test(t, built_packets_have_right_checksums);
+    tcase_add_loop_test(t, subnet_broadcasts_are_known_where_something_tells, 0, (int)(sizeof(datagrams) / sizeof(*datagrams)));
     tcase_add_test(t, content_without_a_checksum_is_told_apart_by_some_of_its_bytes);
     suite_add_tcase(s, t);
     return s;
