@@ -50,14 +50,33 @@ static bool is_first(const struct tally *t, const struct expect_fact *f)
     return f->input < t->seen_input || (f->input == t->seen_input && f->first_packet < t->seen_packet);
 }
 
-void tally_note(struct tally *t, const struct expect_fact *f, bool met, const struct point *p)
+static void add_from(struct tally *t, const struct addr *client)
+{
+    size_t at = t->n_from;
+
+    while (at > 0 && addr_compare(&t->from[at - 1], client) > 0)
+        at--;
+    if (at > 0 && addr_compare(&t->from[at - 1], client) == 0)
+        return;
+    t->more_from |= t->n_from == MOST_FROM;
+    if (at == MOST_FROM)
+        return;
+    t->n_from -= t->n_from == MOST_FROM;
+    memmove(&t->from[at + 1], &t->from[at], (t->n_from - at) * sizeof(t->from[0]));
+    t->from[at] = *client;
+    t->n_from++;
+}
+
+void tally_note(struct tally *t, const struct expect_fact *f, bool met, const struct point *p, const struct addr *client)
 {
     if (met && !t->seen) { /* what was tried in vain is of no interest any more */
-        t->n_points = 0;
-        t->more_points = false;
+        t->n_points = t->n_from = 0;
+        t->more_points = t->more_from = false;
     }
-    if (met || !t->seen)
+    if (met || !t->seen) {
         add_point(t, p);
+        add_from(t, client);
+    }
     if (!met)
         return;
     if (is_first(t, f)) {

@@ -6,6 +6,8 @@
 #include "expect-private.h"
 
 #define MOST_SERVERS_NAMED 4
+#define MOST_PORTS_NAMED 4
+#define CLIENT_TEXT_SIZE 512
 #define PORTS_TEXT_SIZE 128
 #define SERVICE_TEXT_SIZE 256
 
@@ -141,6 +143,59 @@ static const char *service_of(const struct expector *x, const struct tally *t, c
     char                      ports[PORTS_TEXT_SIZE];
 
     snprintf(buf, size, "%s (%s)", a->row->service, ports_text(a, ports, sizeof(ports)));
+    return buf;
+}
+
+/* "unity2 (10.0.1.2 and 10.0.1.3)": with those of its addresses that it used. */
+static const char *client_of(const struct expector *x, const struct tally *t, char *buf, size_t size)
+{
+    char   text[ADDR_TEXT_SIZE];
+    size_t len = (size_t)snprintf(buf, size, "%s (", policy_host_name(x->p, t->client));
+
+    if (t->n_from == 0 || host_is_block(x->p, t->client)) {
+        snprintf(buf + len, size - len, "%s)", policy_host_address(x->p, t->client));
+        return buf;
+    }
+    for (size_t i = 0; i < t->n_from && len < size; i++)
+        len += (size_t)snprintf(buf + len, size - len, "%s%s", i == 0 ? "" : i + 1 < t->n_from || t->more_from ? ", " : " and ", addr_text(&t->from[i], text));
+    if (len < size)
+        snprintf(buf + len, size - len, "%s)", t->more_from ? " and others" : "");
+    return buf;
+}
+
+/* The ports among those of the row that were tried, each once whatever the server; how many, or 0 where not all of them are known. */
+static size_t ports_tried(const struct tally *t, struct point ret[static MOST_POINTS])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->n_points && !t->more_points; i++) {
+        size_t k = 0;
+
+        while (k < n && (ret[k].transport != t->points[i].transport || ret[k].port != t->points[i].port))
+            k++;
+        if (k == n)
+            ret[n++] = t->points[i];
+    }
+    return n;
+}
+
+/* "DNS on UDP 53 (of TCP and UDP 53)", or as service_of() where all were tried, or many. */
+static const char *tried_of(const struct expector *x, const struct tally *t, char *buf, size_t size)
+{
+    const struct applied_row *a = &x->p->rows[t->row];
+    struct point              tried[MOST_POINTS];
+    size_t                    n = ports_tried(t, tried), n_all = 0, len;
+    char                      ports[PORTS_TEXT_SIZE], service[16];
+
+    for (size_t i = 0; i < a->n_ports; i++)
+        n_all += (size_t)a->ports[i].high - a->ports[i].low + 1;
+    if (n == 0 || n >= n_all || n > MOST_PORTS_NAMED)
+        return service_of(x, t, buf, size);
+    len = (size_t)snprintf(buf, size, "%s on ", a->row->service);
+    for (size_t i = 0; i < n && len < size; i++)
+        len += (size_t)snprintf(buf + len, size - len, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " and ", service_text(tried[i].transport, tried[i].port, service, sizeof(service)));
+    if (len < size)
+        snprintf(buf + len, size - len, " (of %s)", ports_text(a, ports, sizeof(ports)));
     return buf;
 }
 
@@ -428,7 +483,7 @@ static void say_unanswered(const struct expector *x, const struct tally *t, char
 static void say_failed(const struct expector *x, const struct tally *t, enum outcome outcome, char *buf, size_t size)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
-    char servers[512], service[SERVICE_TEXT_SIZE], some[48] = ": ", unseen[80] = "", what[WHAT_SIZE] = "", advice[ADVICE_SIZE] = "";
+    char from[CLIENT_TEXT_SIZE], servers[512], service[SERVICE_TEXT_SIZE], some[48] = ": ", unseen[80] = "", what[WHAT_SIZE] = "", advice[ADVICE_SIZE] = "";
 
     if (t->tried_others)
         name_servers(x, t, servers, sizeof(servers));
@@ -456,8 +511,8 @@ static void say_failed(const struct expector *x, const struct tally *t, enum out
         snprintf(unseen, sizeof(unseen), " (of %llu of them only the server's packets were captured)", (unsigned long long)t->unseen);
     if (t->n[outcome] < t->attempts)
         snprintf(some, sizeof(some), "; %llu of them: ", (unsigned long long)t->n[outcome]);
-    snprintf(buf, size, "%s (%s) tried %s to %s %llu time%s%s%s%s%s. The document requires this flow (row %s, \"%s\").%s",
-             policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), service_of(x, t, service, sizeof(service)), servers,
+    snprintf(buf, size, "%s tried %s to %s %llu time%s%s%s%s%s. The document requires this flow (row %s, \"%s\").%s",
+             client_of(x, t, from, sizeof(from)), tried_of(x, t, service, sizeof(service)), servers,
              (unsigned long long)t->attempts, t->attempts == 1 ? "" : "s",
              unseen, families_text(x, t->tried_server, t->families), some, what, row->id.text, row->section, advice);
 }
@@ -565,13 +620,13 @@ static bool silence_unproven(const struct expector *x, const struct tally *t, co
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
     bool                     lossy = coverage_is_lossy(c);
-    char                     servers[512], service[SERVICE_TEXT_SIZE];
+    char                     from[CLIENT_TEXT_SIZE], servers[512], service[SERVICE_TEXT_SIZE];
 
     if (!lossy && !coverage_ends_before_answer(c, t->silent_ns))
         return false;
     name_servers(x, t, servers, sizeof(servers));
-    snprintf(buf, size, "%s (%s) tried %s to %s (row %s, \"%s\"), and no answer was seen, which proves nothing: %s.",
-             policy_host_name(x->p, t->client), policy_host_address(x->p, t->client), service_of(x, t, service, sizeof(service)), servers, row->id.text, row->section,
+    snprintf(buf, size, "%s tried %s to %s (row %s, \"%s\"), and no answer was seen, which proves nothing: %s.",
+             client_of(x, t, from, sizeof(from)), tried_of(x, t, service, sizeof(service)), servers, row->id.text, row->section,
              lossy ? "packets passed that were not captured" : "the capture ends too soon after it");
     return true;
 }
@@ -600,10 +655,10 @@ static void say_points(const struct expector *x, const struct tally *t, char *bu
 static void say_seen(const struct expector *x, const struct tally *t, char *buf, size_t size)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
-    char                     ports[PORTS_TEXT_SIZE];
+    char                     ports[PORTS_TEXT_SIZE], from[CLIENT_TEXT_SIZE];
 
-    snprintf(buf, size, "Of the ports of row %s (%s, \"%s\"), %s, %s (%s) used ", row->id.text, row->service, row->section,
-             ports_text(&x->p->rows[t->row], ports, sizeof(ports)), policy_host_name(x->p, t->client), policy_host_address(x->p, t->client));
+    snprintf(buf, size, "Of the ports of row %s (%s, \"%s\"), %s, %s used ", row->id.text, row->service, row->section,
+             ports_text(&x->p->rows[t->row], ports, sizeof(ports)), client_of(x, t, from, sizeof(from)));
     say_points(x, t, buf, size);
     add(buf, size, ".");
 }
@@ -614,9 +669,9 @@ static void say_running(const struct expector *x, const struct tally *t, char *b
     const struct matrix_row *row = x->p->rows[t->row].row;
     uint64_t                 failed = t->n[OUTCOME_PROHIBITED] + t->n[OUTCOME_REFUSED] + t->n[OUTCOME_UNANSWERED];
     const char              *client = policy_host_name(x->p, t->client);
-    char                     service[16];
+    char                     service[16], from[CLIENT_TEXT_SIZE];
 
-    snprintf(buf, size, "A connection of %s (%s) to %s of ", client, policy_host_address(x->p, t->client),
+    snprintf(buf, size, "A connection of %s to %s of ", client_of(x, t, from, sizeof(from)),
              service_text(t->running_at.transport, t->running_at.port, service, sizeof(service)));
     add_host(x, t->running_at.server, buf, size);
     add(buf, size, " is there, for the latter goes on with it, but nothing of %s in it was captured", client);

@@ -34,6 +34,7 @@ struct point {
     uint8_t  transport;
 };
 #define MOST_POINTS 16 /* kept: the first by their order */
+#define MOST_FROM 4    /* likewise */
 
 /* What the row speaks of, seen on a port that it does not have: the earliest. */
 struct elsewhere {
@@ -66,6 +67,9 @@ struct tally {
     uint8_t          n_deniers, n_points, families; /* of the attempts */
     bool             more_deniers, more_points;
     struct point     points[MOST_POINTS]; /* sorted: what met it, or where nothing did, what was tried */
+    struct addr      from[MOST_FROM];     /* sorted: the client's addresses in that */
+    uint8_t          n_from;
+    bool             more_from;
     int64_t          seen_ns, seen_last_ns; /* of what met it */
     uint64_t         seen_packet;
     uint16_t         seen_input;
@@ -139,7 +143,7 @@ uint8_t family_of(const struct tuple *);
 int  services_note(struct services *, const struct policy *, const struct expect_fact *); /* 0 or -ENOMEM */
 void services_unite(struct services *);
 void tally_note_running(struct tally *, const struct point *);
-void tally_note(struct tally *, const struct expect_fact *, bool met, const struct point *);
+void tally_note(struct tally *, const struct expect_fact *, bool met, const struct point *, const struct addr *client);
 int  tally_note_denier(struct tally *, const struct expect_fact *); /* 0 or -ENOMEM */
 void tally_note_elsewhere(struct tally *, const struct expect_fact *, const char *protocol);
 

@@ -223,7 +223,7 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
 {
     uint32_t server = p->server;
 
-    tally_note(t, f, met, p);
+    tally_note(t, f, met, p, policy_host(x->p, &f->query.tuple.client) == t->client ? &f->query.tuple.client : &f->query.tuple.server);
     if (t->last_fact == x->n_facts)
         return;
     t->last_fact = x->n_facts;

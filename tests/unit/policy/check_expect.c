@@ -427,7 +427,7 @@ START_TEST(reasons)
 
     tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_PROHIBITED);
     ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason,
-                     "a1 (10.0.0.1) tried web (TCP and UDP 80) to b1 (10.0.0.2) 2 times: answered by ICMP "
+                     "a1 (10.0.0.1) tried web on TCP 80 (of TCP and UDP 80) to b1 (10.0.0.2) 2 times: answered by ICMP "
                      "\"communication administratively prohibited\" (type 3 code 13) from 10.9.9.9. The document "
                      "requires this flow (row web, \"S\"). Look at what 10.9.9.9 filters.");
     tried(&s, "a1", "b1", "tcp/80", "HTTP", OUTCOME_ESTABLISHED);
