@@ -320,6 +320,7 @@ struct expectation {
     uint64_t seen_packet;       /* the first of it */
     uint16_t seen_input;
     uint64_t attempts;
+    bool     tried_others;      /* attempts were at more hosts than 'server_host' */
     int64_t  within_ns;
     struct flow_icmp icmp;
     struct ttl_range rst, own;  /* of attempts that a RST ended, and of what the server surely sent; 0: not known */
@@ -327,6 +328,10 @@ struct expectation {
     const char *reason;         /* one sentence, with what is missing to conclude where not covered; the expector's */
     int64_t  window_start_ns, window_end_ns; /* over which it was evaluated: [start, end) */
 };
+
+/* Where several could serve, or several were tried, those that would do: "a (192.0.2.1) or b (192.0.2.2)", of many the first and how many more.
+ * Returns 'buf', or NULL where there is but one. */
+const char *policy_expectation_servers(const struct policy *, const struct expectation *, char *buf, size_t size);
 
 struct expector; /* one thread */
 int  expector_new(const struct policy *, struct expector **ret, struct err *reterr);

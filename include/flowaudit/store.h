@@ -73,6 +73,7 @@ struct store_conversation {
     uint64_t    first_packet;
     uint64_t    icmp_errors; /* that quote its flows ... */
     uint64_t    icmp_before; /* ... and how many packets of the quoted direction its flow had had when the first of them came */
+    uint64_t    icmp_late;   /* of its flows those of which some of the client's packets had gone, without an answer, when the error came */
 };
 struct store_flow {
     uint64_t flow_id, conversation_id;
@@ -91,6 +92,7 @@ struct store_finding {
     int64_t     first_ns, last_ns;
     uint64_t    flows, packets, bytes;
     const char *reason, *waived_by, *parent;
+    const char *servers;         /* of an expected flow that several hosts could serve: "a (192.0.2.1) or b (192.0.2.2)", of many the first and how many more; or NULL */
 };
 struct store_expectation {
     const char *row_id, *client, *client_name, *server, *server_name, *outcome;

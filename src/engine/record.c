@@ -353,6 +353,7 @@ int audit_record_conversation(struct audit *a, struct store *store, const struct
         .first_packet = c->first_packet,
         .icmp_errors = c->icmp != NULL ? c->icmp->n_errors : 0,
         .icmp_before = c->icmp != NULL ? c->icmp->n_before : 0,
+        .icmp_late = c->icmp != NULL ? c->icmp->n_late : 0,
     };
 
     return store_put_conversation(store, &s, reterr);
@@ -622,7 +623,7 @@ static void describe_sign(const struct audit *a, const struct finding *f, struct
 int audit_tell_finding(struct audit *a, const struct finding *f, uint64_t id, tell_fn *fn, void *aux, struct err *reterr)
 {
     struct end from, to;
-    char                 sentence[SENTENCE_SIZE] = "", parent[PARENT_SIZE], client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE];
+    char                 sentence[SENTENCE_SIZE] = "", parent[PARENT_SIZE], client[ADDR_TEXT_SIZE], server[ADDR_TEXT_SIZE], servers[SENTENCE_SIZE];
     struct store_finding s = {
         .finding_id = id,
         .kind = finding_kind_name(f->kind),
@@ -661,6 +662,7 @@ int audit_tell_finding(struct audit *a, const struct finding *f, uint64_t id, te
         describe_expectation(a, f, &s, sentence);
         s.client = policy_host_address(a->policy, f->expectation->client_host);
         s.server = policy_host_address(a->policy, f->expectation->server_host);
+        s.servers = policy_expectation_servers(a->policy, f->expectation, servers, sizeof(servers));
     } else if (f->separation != NULL) {
         describe_separation(a, f, &s, sentence);
         s.client = addr_text(&f->separation->addr[0], client);

@@ -159,6 +159,29 @@ static void say_filter(struct text *t, const struct policy *p, const struct poli
         say(t, " Should the port be right, look for what answers in the server's name on the way.");
 }
 
+/* The way back breaks a row as well: a finding has one port, and there are two. */
+static bool say_media_back(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
+{
+    struct way         way = way_there(p, &q->tuple);
+    const struct addr *to = j->back ? &q->tuple.server : &q->tuple.client;
+    uint16_t           port = j->back ? q->tuple.server_port : q->tuple.client_port;
+    char               receiver[HOST_TEXT_SIZE];
+
+    if (!q->sent[0] || !q->sent[1])
+        return false;
+    if (!j->back)
+        way = way_back(&way, port);
+    uint32_t row = media_broken(p, q, &way);
+    if (row == POLICY_NONE)
+        return false;
+    say(t, "The other way packets went to UDP %u of %s, and ", port, host_text(p, to, receiver, sizeof(receiver)));
+    say_row(t, "row", p->rows[row].row);
+    say(t, " allows ");
+    say_ports(t, &p->rows[row]);
+    say(t, " only. ");
+    return true;
+}
+
 static void say_media(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j)
 {
     const struct applied_row *a = &p->rows[j->row];
@@ -171,8 +194,13 @@ static void say_media(struct text *t, const struct policy *p, const struct polic
     say_row(t, "row", a->row);
     say(t, " allows ");
     say_ports(t, a);
-    say(t, " only. Look at the range of media ports that %s is set to use.",
-        machine(p, j->back ? j->client_host : j->server_host, to, receiver, sizeof(receiver)));
+    say(t, " only. ");
+    bool both = say_media_back(t, p, q, j);
+    say(t, "Look at the range%s of media ports that %s", both ? "s" : "", machine(p, j->back ? j->client_host : j->server_host, to, receiver, sizeof(receiver)));
+    if (both)
+        say(t, " and %s are set to use.", machine(p, j->back ? j->server_host : j->client_host, j->back ? &q->tuple.server : &q->tuple.client, receiver, sizeof(receiver)));
+    else
+        say(t, " is set to use.");
 }
 
 /* All rows that allow this content between the two, with their ports; the one that it is measured against comes first. */

@@ -448,6 +448,7 @@ static int conclude_tally(struct expector *x, const struct tally *t, const struc
         .row = t->row, .client_host = t->client, .outcome = outcome, .first_ns = t->first_ns, .attempts = t->attempts,
         .within_ns = x->p->rows[t->row].within_ns, .icmp = d->icmp, .rst = d->rst, .own = d->own, .reason = strdup(reason),
         .server_host = t->server != POLICY_NONE ? t->server : t->seen ? t->seen_server : t->running ? t->running_at.server : t->tried_server,
+        .tried_others = t->tried_others,
         .first_packet = t->first_packet,
         .first_input = t->first_input,
         .seen_ns = t->seen_ns,

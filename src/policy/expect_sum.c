@@ -132,6 +132,31 @@ static char *sum_sentence(const struct expectation *first, const struct expectat
     return strdup(buf);
 }
 
+const char *policy_expectation_servers(const struct policy *p, const struct expectation *e, char *buf, size_t size)
+{
+    const struct applied_row *row = &p->rows[e->row];
+    uint32_t                  named[2];
+    uint64_t                  n = 0;
+
+    if (row->every || (e->server_host != POLICY_NONE && !e->tried_others))
+        return NULL;
+    for (uint32_t s = 0; s < p->site->n_hosts; s++) {
+        if (s == e->client_host || !sets_meet(&host_group(p, s)->roles, &row->to))
+            continue;
+        if (n < 2)
+            named[n] = s;
+        n++;
+    }
+    if (n < 2)
+        return NULL;
+    int len = snprintf(buf, size, "%s (%s) or ", policy_host_name(p, named[0]), policy_host_address(p, named[0]));
+    if (len > 0 && (size_t)len < size && n == 2)
+        snprintf(buf + len, size - (size_t)len, "%s (%s)", policy_host_name(p, named[1]), policy_host_address(p, named[1]));
+    else if (len > 0 && (size_t)len < size)
+        snprintf(buf + len, size - (size_t)len, "%llu more", (unsigned long long)n - 1);
+    return buf;
+}
+
 static int sum_group(const struct ranked *group, size_t n_group, struct expectation *ret, size_t *at)
 {
     const struct expectation *first[N_SUMS] = {NULL};

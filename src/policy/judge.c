@@ -303,6 +303,13 @@ static void judge_media_way(const struct policy *p, const struct policy_query *q
     }
 }
 
+uint32_t media_broken(const struct policy *p, const struct policy_query *q, const struct way *w)
+{
+    struct answer a = ask(p, w, &q->app);
+
+    return a.media == POLICY_NONE && a.contradicted == POLICY_NONE ? media_row(p, w) : POLICY_NONE;
+}
+
 /* Is this media between the two, by signalling, by its content, or by a port and nothing that speaks against it? */
 static bool is_media(const struct policy *p, const struct policy_query *q, const struct way *there, const struct way *back,
                      const struct answer *a)

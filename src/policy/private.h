@@ -306,6 +306,8 @@ struct way {
 struct way way_there(const struct policy *, const struct tuple *);
 struct way way_between(const struct policy *, const struct policy_ends *, const struct tuple *);
 struct way way_back(const struct way *, uint16_t client_port);
+/* The media row that packets this way are measured against and that does not have their port; or POLICY_NONE. */
+uint32_t media_broken(const struct policy *, const struct policy_query *, const struct way *);
 bool       policy_satisfies(const struct policy *, const struct app *, const struct applied_row *);
 /* The content is known, and not what the row expects. */
 bool       content_contradicts(const struct policy *, const struct app *, const struct applied_row *);

@@ -31,7 +31,7 @@
     " CASE WHEN nth = 1 AND n_like > 1 AND kind IN ('missing', 'misdropped') THEN (SELECT group_concat(row_id, ', ')"  \
     "  FROM (SELECT g.row_id FROM findings g WHERE g.run_id = ?1 AND g.severity = f.severity AND g.kind = f.kind"      \
     "  AND g.client IS f.client AND g.client_name IS f.client_name AND g.server IS f.server"                           \
-    "  AND g.server_name IS f.server_name AND g.waived_by IS f.waived_by ORDER BY g.finding_id LIMIT 20)) END, last_id, outcomes, dispositions" \
+    "  AND g.server_name IS f.server_name AND g.waived_by IS f.waived_by ORDER BY g.finding_id LIMIT 20)) END, last_id, outcomes, dispositions, servers" \
     " FROM f LEFT JOIN flows l ON l.run_id = ?1 AND l.conversation_id = f.conversation_id AND l.flow_id ="             \
     " (SELECT min(flow_id) FROM flows WHERE run_id = ?1 AND conversation_id = f.conversation_id)"                      \
     " LEFT JOIN inputs i ON i.run_id = ?1 AND i.input_id = l.input_id ORDER BY rank, finding_id"
@@ -76,6 +76,7 @@ enum {
     F_LAST_ID,
     F_OUTCOMES,     /* like findings do not have all the same outcome ... */
     F_DISPOSITIONS, /* ... or disposition */
+    F_SERVERS,
 };
 
 struct list {
@@ -114,18 +115,31 @@ static const char *service_of(struct cursor *c, bool folded, char buf[static TEX
     return buf;
 }
 
+/* Of a flow that several could have served none is named as if it were the only one. */
+static void put_server(struct cursor *c, bool folded, char buf[static TEXT_SIZE])
+{
+    const char *servers = cursor_text(c, F_SERVERS, NULL), *name = cursor_text(c, F_SERVER_NAME, NULL), *address = cursor_text(c, F_SERVER, NULL);
+    char row[TEXT_SIZE];
+
+    snprintf(row, sizeof(row), "row %s", cursor_text(c, F_ROW, NULL));
+    if (servers[0] == '\0')
+        text_host(name, address, cursor_type(c, F_TRANSPORT) != CELL_NULL ? "several servers" : folded ? "several rows" : row, buf);
+    else if (folded)
+        snprintf(buf, TEXT_SIZE, "several %s", name[0] != '\0' || address[0] != '\0' ? "servers" : "rows");
+    else
+        snprintf(buf, TEXT_SIZE, "%s, %s", servers, row);
+}
+
 static void put_title(struct text *t, struct cursor *c, bool folded)
 {
     const char *severity = cursor_text(c, F_SEVERITY, NULL), *waived = cursor_text(c, F_WAIVED, NULL);
     bool no_pair = cursor_type(c, F_CLIENT) == CELL_NULL && cursor_type(c, F_SERVER) == CELL_NULL &&
                    cursor_type(c, F_CLIENT_NAME) == CELL_NULL && cursor_type(c, F_SERVER_NAME) == CELL_NULL &&
                    cursor_type(c, F_TRANSPORT) == CELL_NULL;
-    char client[TEXT_SIZE], server[TEXT_SIZE], row[TEXT_SIZE], service[TEXT_SIZE], like[96] = "", count[32];
+    char client[TEXT_SIZE], server[TEXT_SIZE], service[TEXT_SIZE], like[96] = "", count[32];
 
     text_host(cursor_text(c, F_CLIENT_NAME, NULL), cursor_text(c, F_CLIENT, NULL), "several clients", client);
-    snprintf(row, sizeof(row), "row %s", cursor_text(c, F_ROW, NULL));
-    text_host(cursor_text(c, F_SERVER_NAME, NULL), cursor_text(c, F_SERVER, NULL),
-              cursor_type(c, F_TRANSPORT) != CELL_NULL ? "several servers" : folded ? "several rows" : row, server);
+    put_server(c, folded, server);
     if (folded)
         snprintf(like, sizeof(like), ", %s like findings, the last one #%" PRId64, text_count((uint64_t)cursor_integer(c, F_N_LIKE), count),
                  cursor_integer(c, F_LAST_ID));

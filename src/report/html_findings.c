@@ -280,8 +280,8 @@ int html_finding_table(struct html *h, struct err *reterr)
         h, columns, N_OF(columns),
         "SELECT finding_id, severity, kind, CASE WHEN client_name IS NOT NULL AND client IS NOT NULL THEN client_name "
         "|| ' ' ||"
-        " client ELSE coalesce(client_name, client) END, CASE WHEN server_name IS NOT NULL AND server IS NOT NULL THEN"
-        " server_name || ' ' || server ELSE coalesce(server_name, server) END,"
+        " client ELSE coalesce(client_name, client) END, CASE WHEN servers IS NOT NULL THEN servers"
+        " WHEN server_name IS NOT NULL AND server IS NOT NULL THEN server_name || ' ' || server ELSE coalesce(server_name, server) END,"
         " transport || coalesce('/' || server_port, ', many ports') || coalesce(' ' || protocol, ''), "
         "coalesce(nullif(disposition,"
         " ''), outcome), first_seen, CASE WHEN waived_by IS NULL THEN row_id ELSE 'waived by ' || waived_by END FROM "

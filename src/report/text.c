@@ -251,7 +251,8 @@ enum {
     TRY_LOW_PORT,
     TRY_HIGH_PORT,
     TRY_PROTOCOL,
-    TRY_CONVERSATION, /* the first of them, as is what follows */
+    TRY_CONVERSATION, /* the first of them, as is what follows TRY_LATE */
+    TRY_LATE,
     TRY_PACKET,
     TRY_INPUT,
     TRY_SENT,
@@ -276,10 +277,13 @@ static const char *attempt_ports(struct cursor *c, char buf[static TEXT_SIZE])
 static const char *attempt_late(struct cursor *c, char buf[static TEXT_SIZE])
 {
     uint64_t before = (uint64_t)cursor_integer(c, TRY_BEFORE), errors = (uint64_t)cursor_integer(c, TRY_ERRORS);
+    uint64_t late = (uint64_t)cursor_integer(c, TRY_LATE), flows = (uint64_t)cursor_integer(c, TRY_FLOWS);
     char count[32], sent[32], error_count[32];
 
     buf[0] = '\0';
-    if (before < 2 || cursor_integer(c, TRY_FLOWS) != 1)
+    if (flows > 1 && late > 0)
+        snprintf(buf, TEXT_SIZE, ", %s of them only when packets had gone without an answer", late == flows ? "all" : text_count(late, count));
+    if (before < 2 || flows != 1)
         return buf;
     snprintf(buf, TEXT_SIZE, ", %s of its %s packets before the %s%s ICMP error%s", text_count(before, count),
              text_count((uint64_t)cursor_integer(c, TRY_SENT), sent), errors == 1 ? "only" : "first of ", errors == 1 ? "" : text_count(errors, error_count),
@@ -323,8 +327,8 @@ static int text_attempts(struct text *t, struct err *reterr)
         t->job,
         "WITH t AS (SELECT c.client_name, c.client, c.server_name, c.server, r.row_id, r.service, c.outcome, sum(c.flows) AS flows,"
         " min(c.first_seen), max(c.last_seen), c.transport, min(c.server_port), max(c.server_port), c.protocol,"
-        " min(c.conversation_id) AS first FROM conversations c JOIN \"rows\" r ON r.run_id = c.run_id AND r.row_id = c.row_id"
-        " WHERE c.run_id = ?1 AND c.verdict = 'allowed' AND c.disposition = 'misdropped' AND r.expect = 'on-demand'"
+        " min(c.conversation_id) AS first, CASE WHEN c.outcome = 'unanswered' THEN 0 ELSE sum(c.icmp_late) END AS late FROM conversations c"
+        " JOIN \"rows\" r ON r.run_id = c.run_id AND r.row_id = c.row_id WHERE c.run_id = ?1 AND c.verdict = 'allowed' AND c.disposition = 'misdropped' AND r.expect = 'on-demand'"
         " GROUP BY c.client, c.server, r.row_id, c.outcome, c.transport, c.protocol)"
         " SELECT t.*, c.first_packet_number, i.name, c.packets_out, c.icmp_errors, CASE WHEN c.outcome = 'unanswered' THEN 0"
         " ELSE c.icmp_before END FROM t JOIN conversations c ON c.run_id = ?1 AND c.conversation_id = t.first"

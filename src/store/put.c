@@ -29,7 +29,7 @@ static const struct feed_table tables[STORE_N_FEEDS] = {
                            "run_id,conversation_id,client,client_port_low,client_port_high,server,server_port,transport,protocol,"
                            "row_id,verdict,outcome,disposition,confidence,first_ns,last_ns,flows,packets,bytes,client_name,"
                            "server_name,protocol_detail,kind,direction,scope,packets_out,packets_in,bytes_out,bytes_in,"
-                           "duplicates,summed,encapsulation,parent,interface,input_id,first_packet_number,icmp_errors,icmp_before",
+                           "duplicates,summed,encapsulation,parent,interface,input_id,first_packet_number,icmp_errors,icmp_before,icmp_late",
                            2, false},
     [FEED_FLOW] = {"flow",
                    "run_id,conversation_id,flow_id,client,client_port,server,server_port,transport,vlan,community_id,first_ns,"
@@ -41,7 +41,7 @@ static const struct feed_table tables[STORE_N_FEEDS] = {
     [FEED_FINDING] = {"finding",
                       "run_id,finding_id,kind,severity,row_id,section,client,client_name,server,server_name,transport,"
                       "server_port,protocol,outcome,disposition,first_ns,last_ns,flows,packets,bytes,reason,waived_by,parent,"
-                      "conversation_id",
+                      "conversation_id,servers",
                       2, false},
     [FEED_EXPECTATION] = {"expectation",
                           "run_id,expectation_id,row_id,client,server,outcome,first_ns,attempts,reason,client_name,server_name,"
@@ -327,6 +327,7 @@ int store_put_conversation(struct store *s, const struct store_conversation *c, 
     bind_nonzero(&b, (int64_t)c->first_packet);
     bind_count(&b, c->icmp_errors);
     bind_count(&b, c->icmp_before);
+    bind_count(&b, c->icmp_late);
     return end(&b, reterr);
 }
 
@@ -448,6 +449,7 @@ int store_put_finding(struct store *s, const struct store_finding *f, struct err
     bind_text(&b, f->waived_by);
     bind_text(&b, f->parent);
     bind_nonzero(&b, f->conversation_id > INT64_MAX ? INT64_MAX : (int64_t)f->conversation_id);
+    bind_text(&b, f->servers);
     return end(&b, reterr);
 }
 

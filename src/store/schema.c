@@ -183,11 +183,18 @@ static const char *const step_2[] = {
     "ALTER TABLE conversation ADD COLUMN first_packet_number INTEGER;",
     "ALTER TABLE conversation ADD COLUMN icmp_errors INTEGER;",
     "ALTER TABLE conversation ADD COLUMN icmp_before INTEGER;",
+    "ALTER TABLE conversation ADD COLUMN icmp_late INTEGER;",
     "DROP VIEW conversations;",
     "CREATE VIEW conversations AS SELECT run_id, conversation_id, client, client_port_low, client_port_high, server, server_port, transport,"
     " protocol, row_id, verdict, outcome, disposition, confidence, " ISO("first_ns") " AS first_seen, " ISO("last_ns") " AS last_seen, flows,"
     " packets, bytes, client_name, server_name, protocol_detail, kind, direction, scope, packets_out, packets_in, bytes_out, bytes_in,"
-    " duplicates, summed, encapsulation, parent, interface, input_id, first_packet_number, icmp_errors, icmp_before FROM conversation;",
+    " duplicates, summed, encapsulation, parent, interface, input_id, first_packet_number, icmp_errors, icmp_before, icmp_late FROM conversation;",
+    /* The servers that would do, where an expected flow could have had several. */
+    "ALTER TABLE finding ADD COLUMN servers TEXT;",
+    "DROP VIEW findings;",
+    "CREATE VIEW findings AS SELECT run_id, finding_id, kind, severity, row_id, section, client, client_name, server, server_name, transport,"
+    " server_port, protocol, outcome, disposition, " ISO("first_ns") " AS first_seen, " ISO("last_ns") " AS last_seen, flows, packets, bytes, reason,"
+    " waived_by, parent, conversation_id, servers FROM finding;",
     NULL,
 };
 

@@ -313,6 +313,7 @@ def check_named(folder):
     os.symlink(capture, link)
     refuse(['check', '-s', f'{SAMPLES}/web-shop.yaml', '-o', f'{folder}/twice.db', capture, link], 'are the same file: its packets would count twice')
     refuse(['learn', capture, f'{SAMPLES}/../samples/web-shop.pcap'], 'are the same file: its packets would count twice')
+    refuse(['learn', '-f', 'tcp port 80', capture], "shows a role of cisco-unity-5x-exchange; write the site file by hand: 'flowaudit matrix' shows the roles")
     refuse(['lint', f'{SAMPLES}/web-shop.yaml'], f"is a site file; 'flowaudit lint -s {SAMPLES}/web-shop.yaml' checks it with its matrix")
     for time in ('', '1', '59s', '1w', '-1h', '99999999d'):
         refuse(['check', '-s', f'{SAMPLES}/web-shop.yaml', '--window', time, capture], 'a duration of a minute or more is wanted')

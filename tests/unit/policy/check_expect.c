@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Expected flows: what is expected of whom, and what may be concluded from what was seen and from silence. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -351,6 +352,35 @@ START_TEST(denied_after_a_while)
 }
 END_TEST
 
+/* Whom a title names where several would do, or were tried: NULL where it is the one. */
+START_TEST(several_servers_are_named)
+{
+    static const char *const third = "  b3: {addresses: [10.0.0.4], roles: [b]}\n";
+    char                     buf[200], site[1000];
+    struct scene             s = open_scene(SITE);
+
+    s.coverage.last_ns = 8000 * SECOND;
+    alive(&s, "a1", 5, 5);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "never-attempted");
+    ck_assert_str_eq(policy_expectation_servers(s.bed.policy, result(&s, "web", "a1", NULL), buf, sizeof(buf)), "b1 (10.0.0.2) or b2 (10.0.0.3)");
+    ck_assert_ptr_null(policy_expectation_servers(s.bed.policy, result(&s, "pair", "b1", NULL), buf, sizeof(buf))); /* b1 itself is none */
+    tried(&s, "a1", "b2", "tcp/80", NULL, OUTCOME_REFUSED);
+    ck_assert_ptr_null(policy_expectation_servers(s.bed.policy, result(&s, "web", "a1", NULL), buf, sizeof(buf)));
+    tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_REFUSED);
+    ck_assert_str_eq(policy_expectation_servers(s.bed.policy, result(&s, "web", "a1", NULL), buf, sizeof(buf)), "b1 (10.0.0.2) or b2 (10.0.0.3)");
+    close_scene(&s);
+
+    snprintf(site, sizeof(site), "%s%s", SITE, third);
+    s = open_scene(site);
+    ck_assert_str_eq(policy_expectation_servers(s.bed.policy, result(&s, "web", "a1", NULL), buf, sizeof(buf)), "b1 (10.0.0.2) or 2 more");
+    close_scene(&s);
+
+    s = open_scene(SITE "expect:\n  web: {servers: every}\n");
+    ck_assert_ptr_null(policy_expectation_servers(s.bed.policy, result(&s, "web", "a1", "b2"), buf, sizeof(buf)));
+    close_scene(&s);
+}
+END_TEST
+
 /* b1 goes on with a connection of which nothing of a1 is in the capture: no attempt, and no failure beside it. */
 START_TEST(a_connection_that_goes_on)
 {
@@ -665,6 +695,7 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, a_connection_that_goes_on);
     tcase_add_test(t, only_the_servers_packets);
     tcase_add_test(t, denied_after_a_while);
+    tcase_add_test(t, several_servers_are_named);
     tcase_add_test(t, attempts_without_an_answer);
     tcase_add_test(t, reasons);
     tcase_add_test(t, the_laboratory_expects_the_same);

@@ -162,6 +162,12 @@ static const struct told cases[] = {
      "of phones (10.0.9.7), and row unity-phone-rtp (RTP (voice media traffic), \"Network Traffic from Cisco Unity to Cisco Unified "
      "Communications Manager and Phones\") allows UDP 22800-32767 only. Look at the range of media ports that phones (10.0.9.7) is set "
      "to use."},
+    {"10.0.1.1", "10.0.9.7", "udp/16500", 16600, "RTP", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
+     "unity1 (10.0.1.1) sent to phones (10.0.9.7) on UDP 16500, carrying RTP; packets came the other way too. Packets went to UDP 16500 "
+     "of phones (10.0.9.7), and row unity-phone-rtp (RTP (voice media traffic), \"Network Traffic from Cisco Unity to Cisco Unified "
+     "Communications Manager and Phones\") allows UDP 22800-32767 only. The other way packets went to UDP 16600 of unity1 (10.0.1.1), and row "
+     "phone-unity-rtp (RTP (voice media traffic), \"Network Traffic from Cisco Unified Communications Manager and Phones to Cisco Unity\") allows UDP "
+     "22800-32767 only. Look at the ranges of media ports that phones (10.0.9.7) and unity1 are set to use."},
     {"10.0.9.7", "10.0.1.1", "udp/23000", 16500, NULL, BOTH, OUTCOME_ESTABLISHED, 1, NULL,
      "phones (10.0.9.7) sent to unity1 (10.0.1.1) on UDP 23000; packets came the other way too. If this is media, which one of its ports"
      " suggests, this breaks a row. Packets went to UDP 16500 of phones (10.0.9.7), and row unity-phone-rtp (RTP (voice media traffic), "

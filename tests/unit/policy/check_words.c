@@ -99,8 +99,9 @@ static const struct {
     {"unity1", "phones", "udp/16500", "RTP", OUTCOME_ESTABLISHED,
      "unity1 (10.0.1.10) sent to phones (10.0.6.0) on UDP 16500, carrying RTP; packets came the other way too. Packets went to UDP 16500"
      " of phones (10.0.6.0), and row unity-phone-rtp (RTP (voice media traffic), \"Network Traffic from Cisco Unity to Cisco Unified "
-     "Communications Manager and Phones\") allows UDP 22800-32767 only. Look at the range of media ports that phones (10.0.6.0) is set "
-     "to use."},
+     "Communications Manager and Phones\") allows UDP 22800-32767 only. The other way packets went to UDP 40000 of unity1 (10.0.1.10), "
+     "and row phone-unity-rtp (RTP (voice media traffic), \"Network Traffic from Cisco Unified Communications Manager and Phones to Cisco "
+     "Unity\") allows UDP 22800-32767 only. Look at the ranges of media ports that phones (10.0.6.0) and unity1 are set to use."},
     {"desks", "unity1", "tcp/80", "HTTP", OUTCOME_ESTABLISHED,
      "desks (10.0.8.20) connected to unity1 (10.0.1.10) on TCP 80, carrying HTTP. HTTP on TCP 80 is allowed only "
      "while the Cisco PCA is used and HTTPS is disabled. Row pca-http (IIS web server, \"Network Traffic from "

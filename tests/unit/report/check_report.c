@@ -162,6 +162,40 @@ START_TEST(a_brief_report_is_read_in_half_a_minute)
 }
 END_TEST
 
+/* A report as one line. */
+static char *in_one_line(enum report_format format, bool brief)
+{
+    size_t size, n = 0;
+    char *text = written(format, &(struct report_query){.brief = brief}, &size);
+
+    for (const char *p = text; *p != '\0'; p++)
+        if ((*p != ' ' && *p != '\n') || (n > 0 && text[n - 1] != ' '))
+            text[n++] = *p == '\n' ? ' ' : *p;
+    text[n] = '\0';
+    return text;
+}
+
+START_TEST(what_went_for_a_while_and_what_is_not_known)
+{
+    static const char *const told[] = {
+        "refused, 1 flow, 131 of its 433 packets before the first of 12 ICMP errors, ",
+        "refused, 1 flow, 2 of its 9 packets before the only ICMP error, ",
+        "refused, 4 flows, 3 of them only when packets had gone without an answer, ",
+        "The only packet was discarded.",
+        "No loss is known, but 6 of 24 TCP sessions of hosts of the site have one direction only, so what went the other way is not in the capture.",
+    };
+
+    incident_write_attempts(scratch.path);
+    char *text = in_one_line(REPORT_TEXT, false);
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+        ck_assert_msg(strstr(text, told[i]) != NULL, "'%s' is not in: %s", told[i], text);
+    free(text);
+    text = in_one_line(REPORT_TEXT, true);
+    ck_assert_msg(strstr(text, "no loss is known, but 6 of 24 TCP sessions of hosts of the site have one direction only") != NULL, "%s", text);
+    free(text);
+}
+END_TEST
+
 static const struct {
     const char *name, *command;
 } commands[] = {
@@ -444,6 +478,7 @@ Suite *suite_report(void)
     tcase_add_loop_test(tc, nothing_that_moves_a_cursor_reaches_the_terminal, 0, 2);
     tcase_add_loop_test(tc, no_line_is_wider_than_the_terminal, 0, 24);
     tcase_add_test(tc, a_brief_report_is_read_in_half_a_minute);
+    tcase_add_test(tc, what_went_for_a_while_and_what_is_not_known);
     tcase_add_loop_test(tc, a_brief_report_names_the_command_for_the_whole, 0, N_COMMANDS);
     tcase_add_test(tc, the_last_run_is_told_unless_another_is_asked_for);
     tcase_add_test(tc, a_record_without_a_run_says_so);

@@ -263,6 +263,7 @@ static void put_findings(struct store *s, struct err *e)
             f.client = "10.20.1.10";
             f.client_name = "unity1";
             f.server_name = i == 7 ? "dc1" : NULL;
+            f.servers = i == 7 ? "dc1 (10.20.2.10) or 2 more" : "dc1 (10.20.2.10) or dc2 (10.20.2.11)";
             f.outcome = i == 7 ? "refused" : "never-attempted";
             f.flows = i == 7 ? 3 : 0;
         }
@@ -349,6 +350,48 @@ void incident_write_clean(const char *path, uint64_t n_lost, int not_covered)
     for (size_t i = 0; i < 2; i++)
         put_talk(s, i + 1, &talks[i], talks[i].port, &e);
     must(store_put_expectation(s, &expectations[not_covered ? 4 : 0], &e), &e);
+    must(store_end_run(s, T0 + 60 * SECOND, true, &e), &e);
+    store_close(s);
+}
+
+/* One packet, and nothing lost that is known; three pairs that tried in vain, the last with two flows on each of two ports. */
+void incident_write_attempts(const char *path)
+{
+    const struct store_input one = {1, "monday.pcapng", "captures/monday.pcapng", "aa11", "Ethernet", 100, 262144, T0, T0, 1, 0, 1, 0, false, NULL};
+    const struct store_conversation tries[] = {
+        {.client = "10.20.8.21", .flows = 1, .packets_out = 433, .icmp_errors = 12, .icmp_before = 131, .icmp_late = 1},
+        {.client = "10.20.8.22", .flows = 1, .packets_out = 9, .icmp_errors = 1, .icmp_before = 2, .icmp_late = 1},
+        {.client = "10.20.8.23", .flows = 2, .packets_out = 9, .icmp_errors = 2, .icmp_before = 1, .icmp_late = 1},
+        {.client = "10.20.8.23", .flows = 2, .packets_out = 9, .icmp_errors = 2, .icmp_before = 3, .icmp_late = 2},
+    };
+    struct err e = {0};
+    struct store *s = begin(path, &e);
+
+    must(store_put_input(s, &one, &e), &e);
+    for (size_t i = 0; i < N_OF(counters); i++)
+        must(store_put_counter(s, &counters[i], &e), &e);
+    for (size_t i = 0; i < N_OF(rows); i++)
+        must(store_put_row(s, &rows[i], &e), &e);
+    for (size_t i = 0; i < N_OF(tries); i++) {
+        struct store_conversation c = tries[i];
+
+        c.conversation_id = i + 1;
+        c.server = "10.20.1.10";
+        c.server_port = (uint16_t)(3389 + i);
+        c.transport = "udp";
+        c.protocol = "";
+        c.row_id = "admin-rdp";
+        c.verdict = "allowed";
+        c.outcome = "refused";
+        c.disposition = "misdropped";
+        c.confidence = "confirmed";
+        c.direction_basis = "first-packet";
+        c.scope = "judged";
+        c.first_ns = c.last_ns = T0;
+        c.input_id = 1;
+        c.first_packet = 1;
+        must(store_put_conversation(s, &c, &e), &e);
+    }
     must(store_end_run(s, T0 + 60 * SECOND, true, &e), &e);
     store_close(s);
 }

@@ -9,6 +9,7 @@
 /* The whole incident (complete, but one input is damaged). */
 void incident_write(const char *path);
 /* A run without findings; 'n_lost' packets lost, 'not_covered' one expectation open. */
+void incident_write_attempts(const char *path);
 void incident_write_clean(const char *path, uint64_t n_lost, int not_covered);
 
 #endif
