@@ -28,6 +28,7 @@ struct tuple {
 enum direction_basis {
     DIRECTION_SYN,       /* a SYN without ACK was seen: its sender is the client */
     DIRECTION_SYN_ACK,   /* a SYN-ACK was seen: its sender is the server */
+    DIRECTION_STRAY,     /* a TCP segment without SYN and ACK was answered by a RST: nothing was open, and its sender tried */
     DIRECTION_CONTENT,   /* a request or an answer was recognised in the payload */
     DIRECTION_PORT,      /* one end's port is documented for that end's role, the other's is not */
     DIRECTION_FIRST,     /* the sender of the first packet (UDP: the usual case) */
@@ -52,7 +53,7 @@ enum tcp_state {
     TCP_STATE_SYN_ACK_ONLY,/* SYN-ACK seen, its SYN not; what came after shows in the counters */
     TCP_STATE_HALF_OPEN,   /* SYN and SYN-ACK, handshake not completed */
     TCP_STATE_ESTABLISHED, /* handshake completed, also that of two that opened at once */
-    TCP_STATE_REFUSED,     /* RST answered the SYN */
+    TCP_STATE_REFUSED,     /* RST answered the SYN, or a segment without SYN and ACK (DIRECTION_STRAY) */
     TCP_STATE_NO_SYN_ACK,  /* SYN and later packets, the SYN-ACK was not captured (nor, often, anything of the server) */
     TCP_STATE_MIDSTREAM,   /* no handshake packet seen */
     TCP_STATE_FLAGS_CUT,   /* the snap length cut the flags away */

@@ -44,7 +44,7 @@ enum {
     TCP_SAW_SYN_ACK = 1 << 2,
     TCP_SAW_FIN = 1 << 4,
     TCP_SAW_RST = 1 << 6,
-    TCP_SAW_MORE = 1 << 8,  /* a segment that is neither SYN nor RST */
+    TCP_SAW_MORE = 1 << 8,  /* a segment with ACK that is neither SYN nor RST */
     TCP_SAW_DATA = 1 << 10,
     TCP_HAS_BASE = 1 << 12,
     TCP_HAS_NEXT = 1 << 14,
@@ -54,6 +54,7 @@ enum {
     TCP_CLOSED_BY_SIDE = 1 << 20,   /* sender of the first FIN or RST */
     TCP_RST_SIDE = 1 << 21,         /* sender of the first RST */
     TCP_FIRST_SYN_ACK_SIDE = 1 << 24, /* valid with TCP_SAW_SYN_ACK */
+    TCP_SAW_BARE = 1 << 25,         /* shifted: without SYN, ACK and RST, of no connection: no open one takes it (RFC 9293, 3.10.7) */
     FLOW_CLIENT_KNOWN = 1 << 22,    /* flow_set_client() was called ... */
     FLOW_CLIENT_SIDE = 1 << 23,     /* ... with this side */
     FLOW_LAST_SIDE = 1 << 25,       /* sent flow.last_ns: see flow_detail.other_last_ns */
@@ -317,6 +318,8 @@ bool           flow_tcp_reopens(const struct flow_table *, const struct flow *, 
 uint32_t       flow_tcp_saw(uint32_t saw, unsigned side, const struct sight *);
 bool           flow_tcp_closed(uint32_t saw);
 enum tcp_state flow_tcp_state(uint32_t saw, unsigned client);
+/* Did the client send segments without SYN and ACK alone, and the other side a RST: was there no connection (RFC 9293, 3.10.7.1)? */
+bool           flow_tcp_is_stray(uint32_t saw, unsigned client);
 uint64_t       flow_tcp_unseen(const struct flow_detail *, unsigned side);
 
 /* fragment.c */

@@ -9,7 +9,7 @@
 const char *direction_basis_name(enum direction_basis basis)
 {
     static const char *const names[] = {
-        [DIRECTION_SYN] = "syn",   [DIRECTION_SYN_ACK] = "syn-ack",    [DIRECTION_CONTENT] = "content",
+        [DIRECTION_SYN] = "syn",   [DIRECTION_SYN_ACK] = "syn-ack",    [DIRECTION_STRAY] = "stray", [DIRECTION_CONTENT] = "content",
         [DIRECTION_PORT] = "port", [DIRECTION_FIRST] = "first-packet", [DIRECTION_UNKNOWN] = "unknown",
     };
 

@@ -32,6 +32,10 @@ static unsigned client_side(const struct flow *f, uint32_t saw, enum direction_b
         *ret_basis = DIRECTION_SYN_ACK;
         return (saw & TCP_FIRST_SYN_ACK_SIDE) == 0;
     }
+    if (flow_tcp_is_stray(saw, 0) || flow_tcp_is_stray(saw, 1)) {
+        *ret_basis = DIRECTION_STRAY;
+        return flow_tcp_is_stray(saw, 1);
+    }
     if ((saw & FLOW_CLIENT_KNOWN) != 0) {
         *ret_basis = DIRECTION_CONTENT;
         return (saw & FLOW_CLIENT_SIDE) != 0;

@@ -37,7 +37,7 @@ static uint32_t saw_flags(uint32_t saw, unsigned side, unsigned flags, bool data
     if ((flags & TCP_RST) != 0)
         bits |= TCP_SAW_RST;
     if ((flags & (TCP_SYN | TCP_RST)) == 0)
-        bits |= TCP_SAW_MORE;
+        bits |= (flags & TCP_ACK) != 0 ? TCP_SAW_MORE : TCP_SAW_BARE;
 
     if (side == 1) {
         if ((bits & TCP_SAW_SYN) != 0 && (saw & (TCP_SAW_SYN * 3)) == 0)
@@ -183,6 +183,13 @@ bool flow_tcp_reopens(const struct flow_table *t, const struct flow *f, unsigned
     return flow_tcp_closed(d->saw) && base_of(d, !side, &peer) && peer != p->tcp_ack - 1;
 }
 
+bool flow_tcp_is_stray(uint32_t bits, unsigned client)
+{
+    uint32_t others = (TCP_SAW_SYN | TCP_SAW_SYN_ACK | TCP_SAW_MORE) * 3 | TCP_SAW_BARE << !client;
+
+    return (bits & TCP_SAW_BARE << client) != 0 && (bits & TCP_SAW_RST << !client) != 0 && (bits & others) == 0;
+}
+
 enum tcp_state flow_tcp_state(uint32_t bits, unsigned client)
 {
     unsigned server = !client;
@@ -199,6 +206,8 @@ enum tcp_state flow_tcp_state(uint32_t bits, unsigned client)
         return TCP_STATE_NO_SYN_ACK;
     if (syn)
         return (bits & TCP_SAW_RST << server) != 0 ? TCP_STATE_REFUSED : TCP_STATE_SYN;
+    if (flow_tcp_is_stray(bits, client))
+        return TCP_STATE_REFUSED;
     return syn_ack ? TCP_STATE_SYN_ACK_ONLY : TCP_STATE_MIDSTREAM;
 }
 

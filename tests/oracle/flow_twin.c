@@ -117,6 +117,26 @@ void twin_track(struct twin *t, const struct packet *p)
     f->packets[f->n++] = *p;
 }
 
+/* All that the sender of 'client' sent is segments without SYN and ACK, or RSTs, and the other side sent RSTs alone. */
+static bool twin_is_stray(const struct twin_flow *f, const struct packet *client)
+{
+    unsigned bare = 0, reset = 0;
+
+    for (size_t i = 0; i < f->n; i++) {
+        uint8_t flags = f->packets[i].tcp_flags;
+        bool    back;
+
+        if ((f->packets[i].flags & PACKET_FLAGS_CUT) != 0)
+            continue;
+        same_ends(&f->packets[i], client, &back);
+        if ((flags & TCP_SYN) != 0 || ((flags & TCP_RST) == 0 && (back || (flags & TCP_ACK) != 0)))
+            return false;
+        bare += !back && (flags & TCP_RST) == 0;
+        reset += back;
+    }
+    return bare > 0 && reset > 0;
+}
+
 /* The first packet that decides who the client is, as if sent by the client; NULL: the first of all, as it is. */
 static const struct packet *twin_decider(const struct twin_flow *f, enum direction_basis *ret, bool *ret_turn)
 {
@@ -129,6 +149,12 @@ static const struct packet *twin_decider(const struct twin_flow *f, enum directi
                 *ret_turn = w == 1;
                 return &f->packets[i];
             }
+    for (size_t i = 0; i < f->n && f->packets[0].transport == IPPROTO_TCP; i++)
+        if (twin_is_stray(f, &f->packets[i])) {
+            *ret = DIRECTION_STRAY;
+            *ret_turn = false;
+            return &f->packets[i];
+        }
     *ret = f->packets[0].transport == IPPROTO_TCP ? DIRECTION_UNKNOWN : DIRECTION_FIRST;
     *ret_turn = false;
     return &f->packets[0];
@@ -139,13 +165,13 @@ static enum tcp_state twin_state(const struct twin_flow *f, const struct packet 
     unsigned n_flags = count_flag(f, client, false, 0, 0) + count_flag(f, client, true, 0, 0);
     bool     syn = count_flag(f, client, false, TCP_SYN | TCP_ACK, TCP_SYN) > 0;
     bool     syn_ack = count_flag(f, client, true, TCP_SYN | TCP_ACK, TCP_SYN | TCP_ACK) > 0;
-    bool     more = count_flag(f, client, false, TCP_SYN | TCP_RST, 0) > 0;
-    bool     server_more = count_flag(f, client, true, TCP_SYN | TCP_RST, 0) > 0;
+    bool     more = count_flag(f, client, false, TCP_SYN | TCP_RST | TCP_ACK, TCP_ACK) > 0;
+    bool     server_more = count_flag(f, client, true, TCP_SYN | TCP_RST | TCP_ACK, TCP_ACK) > 0;
 
     if (n_flags == 0)
         return TCP_STATE_FLAGS_CUT;
     if (!syn)
-        return syn_ack ? TCP_STATE_SYN_ACK_ONLY : TCP_STATE_MIDSTREAM;
+        return syn_ack ? TCP_STATE_SYN_ACK_ONLY : twin_is_stray(f, client) ? TCP_STATE_REFUSED : TCP_STATE_MIDSTREAM;
     bool both = count_flag(f, client, true, TCP_SYN | TCP_ACK, TCP_SYN) > 0 && count_flag(f, client, false, TCP_SYN | TCP_ACK, TCP_SYN | TCP_ACK) > 0;
     if (syn_ack)
         return more || both ? TCP_STATE_ESTABLISHED : TCP_STATE_HALF_OPEN;

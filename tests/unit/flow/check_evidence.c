@@ -128,6 +128,8 @@ static const struct {
     {{C "A 2 10 5", S "A 10 7"}, .outcome = OUTCOME_ESTABLISHED},
     {{C "A 2 10", S "R 10"}, .outcome = OUTCOME_ONE_WAY}, /* ends something older: no attempt was seen */
     {{C "R 2", S "A 10 2"}, .outcome = OUTCOME_ONE_WAY},
+    {{C "F 2", S "RA 0 3"}, .outcome = OUTCOME_REFUSED}, /* nothing was open that a FIN without ACK could have closed */
+    {{C "F 2"}, .outcome = OUTCOME_ONE_WAY},
     /* ICMP about a SYN: by its sender and code */
     {{C "S 1"}, "10.0.0.2", C "S 1", 3, 3, .outcome = OUTCOME_REFUSED},
     {{C "S 1"}, "10.0.0.2", C "S 1", 3, 10, .outcome = OUTCOME_PROHIBITED},
