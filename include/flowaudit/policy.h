@@ -207,6 +207,12 @@ struct policy_facts {
     bool unheard;                 /* OUTCOME_UNANSWERED: of the server nothing is in the capture, though others acknowledged packets of it */
     bool many_clients, many_servers; /* said of a sum: there are others than the one that is named */
     bool no_data;                 /* TCP: established, and not a byte was carried */
+    bool no_handshake;            /* TCP: by content it is known who is the client, and none of them has a handshake */
+    bool lone_reset;              /* TCP: a RST of one side in each of them, and nothing else */
+    uint64_t strays;              /* TCP, OUTCOME_REFUSED: of the flows, a segment without SYN and ACK, with 'stray_flags' (0xff: various) */
+    uint8_t stray_flags;
+    uint64_t withdrawn;           /* TCP, OUTCOME_UNANSWERED or _ONE_WAY: of the flows, the client's SYN and its RST, without an answer ... */
+    int64_t withdrawn_ns;         /* ... and the longest time between them */
     bool errors_differ;           /* 'icmp' is not the only kind or sender of errors */
     bool after_syn_ack;           /* TCP, OUTCOME_REFUSED: the server's SYN-ACK came before its RST, in some of them at least */
     uint16_t client_ports[2];     /* the lowest and the highest of the client's; 0: not to be told */
@@ -292,6 +298,8 @@ struct expect_fact {
     bool     one_sided;         /* one side acts on packets of the other, and none of those is in the capture */
     int64_t  first_ns, last_ns;
     bool     running;           /* TCP, of some flow of it: the server goes on with a connection of which nothing of the client is in the capture */
+    uint64_t adrift;            /* of the flows: TCP, the client goes on with a connection of which nothing of the server is in the capture */
+    uint64_t withdrawn;         /* of the flows: TCP, the client took its SYN back with a RST before an answer was due */
     uint64_t flows, unfinished; /* of them TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
     struct flow_icmp icmp;      /* of the first error, n_errors 0 where none */
     bool     errors_differ;     /* there are errors of other senders, or other kinds */
@@ -300,6 +308,7 @@ struct expect_fact {
     uint16_t input;
     struct ttl_range rst, own;  /* as in policy_facts */
 };
+#define POLICY_ANSWER_WITHIN_NS (3 * INT64_C(1000000000)) /* of packet time: then a client tries again */
 struct expect_host {
     struct addr addr;
     int64_t  first_ns, last_ns;   /* of its own packets, in the window */

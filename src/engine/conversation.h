@@ -101,6 +101,14 @@ struct conversation {
     struct ttl_range ttl[2];   /* of what the client's, the server's side itself sent in flows that got through */
     struct ttl_range rst[2];   /* of RSTs in its name: that refused an attempt, or are not like the rest of the flow */
     struct reset_sight reset;  /* where those are */
+    /* Of the flows, TCP: */
+    uint32_t strays;           /* segments without SYN and ACK that a RST answered, with 'stray_flags', or others too */
+    uint32_t lone_resets;      /* a RST of one side, and nothing else */
+    uint32_t adrift;           /* the client goes on with a connection, and nothing of the server is in the capture */
+    uint32_t withdrawn;        /* the client's SYN and then its RST, without an answer */
+    uint8_t  stray_flags;
+    bool     strays_differ;
+    int64_t  withdrawn_ns;     /* the longest time between those two */
     struct flow_icmp *icmp;    /* first error of its flows, n_errors the sum; a prohibition rather than another.  NULL: none */
     const struct pinhole *parent;  /* the message that negotiated its port, or NULL */
     const struct pinhole *bind;    /* the RPC interface that its server's port was bound to, or NULL */

@@ -83,6 +83,58 @@ static bool is_running(const struct flow_record *r)
     return r->tuple.transport == IPPROTO_TCP && r->packets[0] == 0 && r->packets[1] > 0 && goes_on;
 }
 
+/* Nothing but a RST of one side: what it ends or answers is not in the capture. */
+static bool is_lone_reset(const struct flow_record *r)
+{
+    unsigned side = r->packets[0] == 0;
+
+    return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && r->packets[!side] == 0 && r->payload[side] == 0 &&
+           (r->tcp_flags[side] & TCP_RST) != 0 && r->packets[side] <= 1 + r->duplicates;
+}
+
+/* As is_running(), of the client's side. */
+static bool is_adrift(const struct flow_record *r)
+{
+    return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && r->packets[1] == 0 && r->packets[0] > 0 &&
+           (r->tcp_flags[0] & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
+}
+
+static bool is_withdrawn(const struct flow_record *r)
+{
+    return r->tcp_state == TCP_STATE_SYN && r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side && r->packets[1] == 0 && r->icmp.n_errors == 0;
+}
+
+static void add_odd_flow(struct conversation *c, const struct flow_record *r)
+{
+    bool stray = r->tcp_state == TCP_STATE_REFUSED && r->direction == DIRECTION_STRAY;
+
+    if (stray) {
+        c->strays_differ |= c->strays > 0 && c->stray_flags != r->tcp_flags[0];
+        c->stray_flags = r->tcp_flags[0];
+    }
+    c->strays += stray;
+    c->lone_resets += is_lone_reset(r);
+    c->adrift += is_adrift(r);
+    if (!is_withdrawn(r))
+        return;
+    c->withdrawn++;
+    if (r->last_ns - r->first_ns > c->withdrawn_ns)
+        c->withdrawn_ns = r->last_ns - r->first_ns;
+}
+
+static void join_odd_flows(struct conversation *a, const struct conversation *b)
+{
+    a->strays_differ |= b->strays_differ || (a->strays > 0 && b->strays > 0 && a->stray_flags != b->stray_flags);
+    if (b->strays > 0)
+        a->stray_flags = b->stray_flags;
+    a->strays += b->strays;
+    a->lone_resets += b->lone_resets;
+    a->adrift += b->adrift;
+    a->withdrawn += b->withdrawn;
+    if (b->withdrawn_ns > a->withdrawn_ns)
+        a->withdrawn_ns = b->withdrawn_ns;
+}
+
 /* What is said of the conversation is said of its earliest flow; which sides sent, of all. */
 static void describe(struct conversation *c, const struct flow_record *r, const struct policy_query *q, const struct app_entry *app,
                      const struct judgement *j, bool is_reply)
@@ -145,6 +197,7 @@ static void add_counts(struct conversation *c, const struct flow_record *r)
     c->probes += is_probe(r);
     c->unfinished += is_unfinished(r);
     c->running |= is_running(r);
+    add_odd_flow(c, r);
     c->after_syn_ack |= r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_HALF_OPEN && r->closed == FLOW_CLOSED_RST && r->rst_from_server_side;
     c->duplicates += r->duplicates;
     c->encap |= r->encap;
@@ -309,6 +362,7 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
         a->sent[i] |= b->sent[i];
     }
     join_reset(&a->reset, &b->reset);
+    join_odd_flows(a, b);
     join_extent(a, b);
     a->client_port_low = b->client_port_low < a->client_port_low ? b->client_port_low : a->client_port_low;
     a->client_port_high = b->client_port_high > a->client_port_high ? b->client_port_high : a->client_port_high;

@@ -23,6 +23,8 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .packets = {c->packets[0], c->packets[1]},
         .one_sided = c->one_sided,
         .running = c->running && c->key.outcome == OUTCOME_ONE_WAY,
+        .adrift = c->key.outcome == OUTCOME_ONE_WAY ? c->adrift : 0,
+        .withdrawn = c->key.outcome == OUTCOME_ONE_WAY ? c->withdrawn : 0,
         .first_ns = c->first_ns,
         .last_ns = c->last_ns,
         .errors_differ = c->errors_differ,

@@ -211,6 +211,9 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, stru
         j->server_host = host;
         j->reversed = false;
     }
+    /* The contract's word: content tells who is the client, and no handshake was seen. */
+    if (r->tuple.transport == IPPROTO_TCP && r->direction == DIRECTION_CONTENT && j->verdict != VERDICT_NOT_GOVERNED)
+        j->confidence = CONFIDENCE_INFERRED;
     /* Nobody needs to answer what is sent to a group, nor media, whatever its port. */
     enum outcome outcome = flow_record_outcome(r, r->group || answer.one_way);
     if (conversation_fold(part->conversations, r, &q, app, j, outcome, state != NULL && state->is_reply) != 0)

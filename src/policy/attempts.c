@@ -36,10 +36,14 @@ static void add_point(struct tally *t, const struct point *p)
     t->n_points++;
 }
 
-void tally_note_running(struct tally *t, const struct point *p)
+void tally_note_running(struct tally *t, const struct point *p, bool by_client)
 {
-    if (!t->running || compare_points(p, &t->running_at) < 0)
+    int order = t->running ? compare_points(p, &t->running_at) : -1;
+
+    if (order < 0 || (order == 0 && !by_client)) {
         t->running_at = *p;
+        t->by_client = by_client;
+    }
     t->running = true;
 }
 

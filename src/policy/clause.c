@@ -81,6 +81,12 @@ static bool got_through(const struct policy_facts *f)
     return f == NULL || (f->outcome == OUTCOME_ESTABLISHED && !f->probe);
 }
 
+/* Of two ends that speak to each other nobody knows which is the server. */
+static bool is_exchange(const struct policy_query *q)
+{
+    return q->tuple.transport == IPPROTO_TCP && !q->direction_known && q->sent[0] && q->sent[1];
+}
+
 /* What the client does there: "uses TCP 23 of unity1" */
 static void say_use(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j, const struct policy_facts *f)
 {
@@ -88,6 +94,10 @@ static void say_use(struct text *t, const struct policy *p, const struct policy_
     const char        *verb = got_through(f) || (q->sent[1] && !q->sent[0]) ? "uses" : is_probe(q, f) || f->outcome == OUTCOME_ESTABLISHED ? "probes" : f->outcome == OUTCOME_ONE_WAY ? "sends to" : "tries";
     const struct addr *to = j->back ? &q->tuple.client : &q->tuple.server;
 
+    if (f != NULL && f->lone_reset)
+        verb = q->sent[1] ? "uses or tries" : "uses";
+    if (is_exchange(q))
+        verb = "exchanges packets with";
     say(t, "%s %s of %s", verb, service_text(q->tuple.transport, j->back ? q->tuple.client_port : q->tuple.server_port, service, sizeof(service)),
         machine(p, j->back ? j->client_host : j->server_host, to, server, sizeof(server)));
 }
@@ -494,7 +504,10 @@ static void say_no_row(struct text *t, const struct policy *p, const struct poli
     say_roles(t, p, from);
     say(t, " reach ");
     say_roles(t, p, to);
-    say(t, " on %s. ", service_text(q->tuple.transport, j->back ? q->tuple.client_port : q->tuple.server_port, service, sizeof(service)));
+    say(t, " on %s", service_text(q->tuple.transport, j->back ? q->tuple.client_port : q->tuple.server_port, service, sizeof(service)));
+    if (f != NULL && is_exchange(q) && f->client_ports[0] == f->client_ports[1]) /* it was judged both ways */
+        say(t, ", nor the other way on %s", service_text(q->tuple.transport, q->tuple.client_port, service, sizeof(service)));
+    say(t, ". ");
     say_sections(t, p, q, j);
     say_lacking_role(t, p, q, j);
     say(t, "Find out what on %s ", machine(p, from, sender, client, sizeof(client)));

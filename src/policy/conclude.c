@@ -501,6 +501,10 @@ static void say_failed(const struct expector *x, const struct tally *t, enum out
 
         add(what, sizeof(what), "the server's answer (SYN, ACK) is in the capture, and nothing more of %s, so whether it worked cannot be told", client);
         add(advice, sizeof(advice), " Look at what drops answers on the way to %s, and at whether all that it sends passes the point of capture.", client);
+    } else if (t->withdrawn > 0) {
+        add(what, sizeof(what), "%s took %s back with a RST before an answer was due, so whether it works cannot be told", policy_host_name(x->p, t->client),
+            t->n[outcome] == 1 ? "it" : t->withdrawn == t->n[outcome] ? "each" : "some");
+        add(advice, sizeof(advice), " Look at what on %s tries it so shortly.", policy_host_name(x->p, t->client));
     } else {
         add(what, sizeof(what), "only one direction was captured, so whether it worked cannot be told");
         add(advice, sizeof(advice), " Look at where the capture was taken.");
@@ -663,7 +667,7 @@ static void say_seen(const struct expector *x, const struct tally *t, char *buf,
     add(buf, size, ".");
 }
 
-/* A connection whose client is not in the capture: it is there, so attempts that failed beside it prove no failure. */
+/* A connection one side of which is not in the capture: it is there, so attempts that failed beside it prove no failure. */
 static void say_running(const struct expector *x, const struct tally *t, char *buf, size_t size)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
@@ -674,7 +678,10 @@ static void say_running(const struct expector *x, const struct tally *t, char *b
     snprintf(buf, size, "A connection of %s to %s of ", client_of(x, t, from, sizeof(from)),
              service_text(t->running_at.transport, t->running_at.port, service, sizeof(service)));
     add_host(x, t->running_at.server, buf, size);
-    add(buf, size, " is there, for the latter goes on with it, but nothing of %s in it was captured", client);
+    if (t->by_client)
+        add(buf, size, " is there, for %s goes on with it, but nothing of the latter in it was captured", client);
+    else
+        add(buf, size, " is there, for the latter goes on with it, but nothing of %s in it was captured", client);
     if (failed > 0)
         add(buf, size, "; besides, %llu attempt%s not seen to get through", (unsigned long long)failed, failed == 1 ? " was" : "s were");
     add(buf, size, ". The document requires this flow (row %s, \"%s\"). Look at where the capture was taken.", row->id.text, row->section);

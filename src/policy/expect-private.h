@@ -56,6 +56,8 @@ struct tally {
     uint64_t         unseen;       /* of the attempts: no packet of the client's is in the capture */
     bool             running;      /* as in expect_fact: of 'running_at', the first by their order */
     struct point     running_at;
+    bool             by_client;   /* of it the client goes on, not the server */
+    uint64_t         withdrawn;   /* attempts that the client took back */
     uint64_t         attempts, unfinished; /* unfinished: as in expect_fact */
     uint64_t         last_fact;    /* by its number: a row that fits in two ways is counted once */
     int64_t          first_ns;
@@ -142,7 +144,7 @@ static inline const struct span *expect_span(const struct expector *x, uint32_t 
 uint8_t family_of(const struct tuple *);
 int  services_note(struct services *, const struct policy *, const struct expect_fact *); /* 0 or -ENOMEM */
 void services_unite(struct services *);
-void tally_note_running(struct tally *, const struct point *);
+void tally_note_running(struct tally *, const struct point *, bool by_client);
 void tally_note(struct tally *, const struct expect_fact *, bool met, const struct point *, const struct addr *client);
 int  tally_note_denier(struct tally *, const struct expect_fact *); /* 0 or -ENOMEM */
 void tally_note_elsewhere(struct tally *, const struct expect_fact *, const char *protocol);

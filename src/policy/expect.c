@@ -229,9 +229,10 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     t->last_fact = x->n_facts;
     /* Of two hosts that may both be the server: is it the one that goes on? */
     bool running = f->running && policy_host(x->p, &f->query.tuple.server) == server;
-    if (running)
-        tally_note_running(t, p);
-    if (running && f->packets[0] == 0) /* it shows a connection, and no attempt */
+    bool adrift = f->adrift > 0 && policy_host(x->p, &f->query.tuple.server) == server;
+    if (running || adrift)
+        tally_note_running(t, p, !running);
+    if ((running && f->packets[0] == 0) || (adrift && f->adrift == f->flows)) /* it shows a connection, and no attempt */
         return;
     t->tried_others |= t->attempts > 0 && t->tried_server != server;
     if (t->attempts == 0 || f->first_ns < t->first_ns) {
@@ -244,6 +245,7 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     t->families |= family_of(&f->query.tuple);
     t->attempts += f->flows;
     t->unfinished += f->unfinished;
+    t->withdrawn += f->withdrawn;
     t->unseen += f->packets[0] == 0 && f->packets[1] > 0 ? f->flows : 0;
     if (f->outcome == OUTCOME_UNANSWERED && f->first_ns < t->silent_ns)
         t->silent_ns = f->first_ns;

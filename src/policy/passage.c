@@ -7,7 +7,6 @@
 
 /* Of all bytes, what acknowledgements may show to be missing before silence proves nothing: one in a thousand. */
 #define UNSEEN_SHARE 1000
-#define ANSWER_WITHIN_NS (3 * INT64_C(1000000000)) /* of packet time: then a client tries again */
 
 bool coverage_is_lossy(const struct coverage *c)
 {
@@ -22,7 +21,7 @@ bool coverage_is_one_sided(const struct coverage *c)
 
 bool coverage_ends_before_answer(const struct coverage *c, int64_t attempt_ns)
 {
-    return (c->heard_ns != 0 ? c->heard_ns : c->last_ns) - attempt_ns < ANSWER_WITHIN_NS;
+    return (c->heard_ns != 0 ? c->heard_ns : c->last_ns) - attempt_ns < POLICY_ANSWER_WITHIN_NS;
 }
 
 static int add_passage(struct passages *s, const struct passage *p)

@@ -109,12 +109,47 @@ bool is_probe(const struct policy_query *q, const struct policy_facts *f)
     return q->direction_known && ((f->probe && f->outcome == OUTCOME_ESTABLISHED) || (f->unfinished && f->outcome == OUTCOME_ONE_WAY));
 }
 
+static bool is_stray(const struct policy_facts *f)
+{
+    return f->outcome == OUTCOME_REFUSED && f->strays > 0 && f->strays == f->flows;
+}
+
+/* "a FIN without ACK", "a segment with FIN, PSH and URG, ...": flags as RFC 9293, 3.1, has them */
+static void say_stray(struct text *t, uint8_t flags)
+{
+    static const struct {
+        uint8_t     flag;
+        const char *name;
+    } names[] = {{1, "FIN"}, {8, "PSH"}, {32, "URG"}};
+    unsigned n = 0, n_all = 0;
+
+    for (size_t i = 0; flags != 0xff && i < sizeof(names) / sizeof(names[0]); i++)
+        n_all += (flags & names[i].flag) != 0;
+    if (n_all == 0) {
+        say(t, flags == 0xff ? "segments without SYN and ACK" : "a segment without SYN, ACK and FIN");
+        return;
+    }
+    say(t, n_all > 1 ? "a segment with " : "a ");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if ((flags & names[i].flag) != 0) {
+            say(t, "%s%s", n == 0 ? "" : n + 1 == n_all ? " and " : ", ", names[i].name);
+            n++;
+        }
+    say(t, n_all > 1 ? ", without SYN and ACK," : " without ACK");
+}
+
+/* A connection that was there before, by all that the capture has of it. */
+static bool is_old(const struct policy_query *q, const struct policy_facts *f)
+{
+    return q->direction_known && f->no_handshake && f->outcome == OUTCOME_ESTABLISHED;
+}
+
 /* Connections are made, or tried, so many times; of what is only sent a flow is many packets. */
 static void say_times(struct text *t, const struct policy_query *q, const struct policy_facts *f)
 {
     bool is_deed = q->tuple.transport == IPPROTO_TCP && q->direction_known && (f->outcome != OUTCOME_ONE_WAY || is_probe(q, f));
 
-    if (f->flows < 2)
+    if (f->flows < 2 || is_old(q, f))
         return;
     if (is_deed)
         say(t, " %llu times", (unsigned long long)f->flows);
@@ -135,6 +170,24 @@ static void say_client_ports(struct text *t, const struct policy_query *q, const
         say(t, " to ports of its from %s %u to %u", transport, f->client_ports[0], f->client_ports[1]);
 }
 
+static const char *what_sent(const struct policy_facts *f)
+{
+    return !f->lone_reset ? "to" : f->flows == 1 ? "a RST to" : "RSTs to";
+}
+
+/* Where nobody knows which of the two ports is a service's, both are told. */
+static void say_exchange(struct text *t, const struct policy_query *q, const struct policy_facts *f, const char *client, const char *server)
+{
+    const char *transport = q->tuple.transport == IPPROTO_TCP ? "TCP" : "UDP";
+
+    say(t, "%s and %s exchanged packets between ", client, server);
+    if (f->client_ports[0] == f->client_ports[1])
+        say(t, "%s %u", transport, q->tuple.client_port);
+    else
+        say(t, "%s ports from %u to %u", transport, f->client_ports[0], f->client_ports[1]);
+    say(t, " of the former and %s %u of the latter", transport, q->tuple.server_port);
+}
+
 static void say_who(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
 {
     char client[HOST_TEXT_SIZE], server[HOST_TEXT_SIZE], service[16];
@@ -145,12 +198,24 @@ static void say_who(struct text *t, const struct policy *p, const struct policy_
     if (is_probe(q, f))
         say(t, "%s probed %s of %s", client, service, server);
     else if (q->sent[1] && !q->sent[0]) {
-        say(t, "%s sent to %s from %s", server, client, service);
+        say(t, "%s sent %s %s from %s", server, what_sent(f), client, service);
         say_client_ports(t, q, f);
-    } else if (q->direction_known)
+    } else if (is_stray(f)) {
+        say(t, "%s sent ", client);
+        say_stray(t, f->stray_flags);
+        say(t, " to %s on %s", server, service);
+    } else if (is_old(q, f)) {
+        say(t, "%s used %s of %s in ", client, service, server);
+        if (f->flows == 1)
+            say(t, "a connection whose beginning is not in the capture");
+        else
+            say(t, "%llu connections whose beginnings are not in the capture", (unsigned long long)f->flows);
+    } else if (f->lone_reset && q->sent[0] && !q->sent[1])
+        say(t, "%s sent %s %s on %s", client, what_sent(f), server, service);
+    else if (q->direction_known)
         say(t, "%s %s %s on %s", client, deed(q, f), server, service);
     else if (q->sent[1])
-        say(t, "%s and %s exchanged packets on %s of the latter", client, server, service);
+        say_exchange(t, q, f, client, server);
     else
         say(t, "%s sent to %s on %s", client, server, service);
 }
@@ -248,6 +313,29 @@ static void say_probe(struct text *t, const struct policy *p, const struct polic
         f->outcome == OUTCOME_ONE_WAY ? "was not seen to send more" : "reset the connection");
 }
 
+/* "0.3 ms", "45 ms", "2.1 s" */
+static void say_after(struct text *t, int64_t ns)
+{
+    if (ns < 10 * INT64_C(1000000))
+        say(t, "%.1f ms", (double)ns / 1e6);
+    else if (ns < INT64_C(1000000000))
+        say(t, "%.0f ms", (double)ns / 1e6);
+    else
+        say(t, "%.1f s", (double)ns / 1e9);
+}
+
+/* Who takes an attempt back cannot be answered any more. */
+static void say_withdrawn(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
+{
+    char client[HOST_TEXT_SIZE];
+
+    say(t, "; no answer was seen before %s took it back with a RST, ", host_text(p, &q->tuple.client, client, sizeof(client)));
+    say_after(t, f->withdrawn_ns);
+    say(t, " after its SYN%s", f->flows > 1 ? " at most" : "");
+    if (f->withdrawn_ns < POLICY_ANSWER_WITHIN_NS)
+        say(t, ", so whether it would have been answered cannot be told");
+}
+
 /* An error that tells of no denial (time exceeded, a redirect) is no answer, and there all the same. */
 static void say_silence(struct text *t, const struct policy *p, const struct policy_facts *f)
 {
@@ -280,12 +368,16 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
         if (f->unheard)
             say(t, "; no packet of %s is in the capture, though others acknowledged some, so whether it was answered cannot be told",
                 host_text(p, &q->tuple.server, server, sizeof(server)));
+        else if (f->withdrawn > 0 && f->withdrawn == f->flows)
+            say_withdrawn(t, p, q, f);
         else
             say_silence(t, p, f);
         break;
     case OUTCOME_ONE_WAY:
         if (is_probe(q, f))
             say_probe(t, p, q, f);
+        else if (f->lone_reset)
+            say(t, "; nothing else of %s was seen, so what it ends or answers cannot be told", f->flows == 1 ? "it" : "these connections, or attempts,");
         else
             say(t, q->tuple.transport == IPPROTO_TCP && q->sent[0] && q->sent[1] ? "; too little was seen to tell whether it got through" : "; no packet the other way was seen");
         break;
@@ -296,6 +388,10 @@ static void say_event(struct text *t, const struct policy *p, const struct polic
 {
     say_who(t, p, q, f);
     say_times(t, q, f);
+    if (is_stray(f))
+        say(t, ", where no connection was open");
+    else if (f->outcome == OUTCOME_REFUSED && f->strays > 0)
+        say(t, " (%llu of them by a segment without SYN and ACK)", (unsigned long long)f->strays);
     say_content(t, &q->app);
     say_outcome(t, p, q, f, media);
     if (!q->direction_known)

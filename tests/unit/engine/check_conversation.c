@@ -196,6 +196,49 @@ START_TEST(foreign_resets_are_counted_and_found)
 }
 END_TEST
 
+/* What a flow without a handshake is, by its state, flags and sides. */
+START_TEST(odd_flows_are_counted)
+{
+    static const struct app_entry nothing = {.name = nothing.app.name};
+    static const struct {
+        enum tcp_state       state;
+        enum direction_basis basis;
+        uint8_t              flags[2], rst_side;
+        uint64_t             packets[2];
+        uint32_t             strays, lone, adrift, withdrawn;
+    } table[] = {
+        {TCP_STATE_REFUSED, DIRECTION_STRAY, {1, 20}, 1, {1, 1}, 1, 0, 0, 0},    {TCP_STATE_REFUSED, DIRECTION_SYN, {2, 20}, 1, {1, 1}, 0, 0, 0, 0},
+        {TCP_STATE_MIDSTREAM, DIRECTION_UNKNOWN, {0, 20}, 1, {0, 1}, 0, 1, 0, 0}, {TCP_STATE_MIDSTREAM, DIRECTION_UNKNOWN, {4, 0}, 0, {1, 0}, 0, 1, 0, 0},
+        {TCP_STATE_MIDSTREAM, DIRECTION_UNKNOWN, {20, 0}, 0, {2, 0}, 0, 0, 0, 0}, {TCP_STATE_MIDSTREAM, DIRECTION_UNKNOWN, {16, 0}, 2, {1, 0}, 0, 0, 1, 0},
+        {TCP_STATE_MIDSTREAM, DIRECTION_UNKNOWN, {16, 16}, 2, {1, 1}, 0, 0, 0, 0}, {TCP_STATE_SYN, DIRECTION_SYN, {6, 0}, 0, {2, 0}, 0, 0, 0, 1},
+        {TCP_STATE_SYN, DIRECTION_SYN, {2, 0}, 2, {1, 0}, 0, 0, 0, 0},
+    };
+    for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct conversation_table *t = new_table();
+        struct flow_record         r = record_of(0);
+        struct policy_query        q = {.tuple = r.tuple, .sent = {true, true}};
+        struct judgement           j = {.verdict = VERDICT_ALLOWED, .server_host = 1};
+
+        r.tcp_state = table[i].state;
+        r.direction = table[i].basis;
+        r.closed = table[i].rst_side < 2 ? FLOW_CLOSED_RST : FLOW_CLOSED_NONE;
+        r.rst_from_server_side = table[i].rst_side == 1;
+        for (unsigned side = 0; side < 2; side++) {
+            r.tcp_flags[side] = table[i].flags[side];
+            r.packets[side] = table[i].packets[side];
+        }
+        ck_assert_int_eq(conversation_fold(t, &r, &q, &nothing, &j, OUTCOME_ONE_WAY, false), 0);
+        const struct conversation *c = conversation_at(t, 0);
+        ck_assert_uint_eq(c->strays, table[i].strays);
+        ck_assert_uint_eq(c->lone_resets, table[i].lone);
+        ck_assert_uint_eq(c->adrift, table[i].adrift);
+        ck_assert_uint_eq(c->withdrawn, table[i].withdrawn);
+        ck_assert_int_eq(c->withdrawn_ns, table[i].withdrawn != 0 ? r.last_ns - r.first_ns : 0);
+        conversation_table_free(t);
+    }
+}
+END_TEST
+
 START_TEST(bound_depends_on_neither_order_nor_sharding)
 {
     static struct merged       forward, backward, sharded;
@@ -327,6 +370,7 @@ Suite *suite_conversation(void)
     TCase *t = tcase_create("bound");
 
     tcase_add_test(t, probes_and_bounds);
+    tcase_add_test(t, odd_flows_are_counted);
     tcase_add_test(t, foreign_resets_are_counted_and_found);
     tcase_add_test(t, bound_depends_on_neither_order_nor_sharding);
     tcase_add_test(t, beyond_the_bound_nothing_is_lost);

@@ -407,6 +407,33 @@ START_TEST(a_connection_that_goes_on)
 }
 END_TEST
 
+/* a1 goes on with a connection of which nothing of b1 is in the capture: a bare ACK is no attempt.  Nor is one that it took back a failure. */
+START_TEST(a_connection_that_its_client_goes_on_with)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "a1", "b1", "tcp/80", NULL), .outcome = OUTCOME_ONE_WAY, .packets = {2, 0}, .one_sided = true,
+                            .adrift = 1, .first_ns = 7 * SECOND, .flows = 1};
+
+    alive(&s, "a1", 10, 10);
+    expector_conversation(s.x, &f);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "one-way");
+    ck_assert_uint_eq(result(&s, "web", "a1", NULL)->attempts, 0);
+    ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason,
+                     "A connection of a1 (10.0.0.1) to TCP 80 of b1 (10.0.0.2) is there, for a1 goes on with it, but nothing of the latter in it was captured. The "
+                     "document requires this flow (row web, \"S\"). Look at where the capture was taken.");
+    close_scene(&s);
+    s = open_scene(SITE);
+    f.adrift = 0;
+    f.withdrawn = 1;
+    f.one_sided = false;
+    alive(&s, "a1", 10, 10);
+    expector_conversation(s.x, &f);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "one-way");
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " 1 time: a1 took it back with a RST before an answer was due, so whether it works cannot be told. "));
+    close_scene(&s);
+}
+END_TEST
+
 /* b1 speaks TCP to a1 past the SYN, and nothing of a1 to b1 is in the capture. */
 START_TEST(a_way_that_the_tap_does_not_hear)
 {
@@ -693,6 +720,7 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, a_way_that_the_tap_does_not_hear);
     tcase_add_test(t, copies_are_told);
     tcase_add_test(t, a_connection_that_goes_on);
+    tcase_add_test(t, a_connection_that_its_client_goes_on_with);
     tcase_add_test(t, only_the_servers_packets);
     tcase_add_test(t, denied_after_a_while);
     tcase_add_test(t, several_servers_are_named);

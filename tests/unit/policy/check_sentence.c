@@ -57,7 +57,7 @@ static const struct told cases[] = {
      "dc1 (10.0.2.1) sent to unity1 (10.0.1.1) from TCP 389; no packet the other way was seen. Row unity-dc-ldap "
      "(LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
     {"10.0.1.1", "10.0.2.1", "tcp/389", 0, NULL, BOTH | UNKNOWN, OUTCOME_ESTABLISHED, 1, NULL,
-     "unity1 (10.0.1.1) and dc1 (10.0.2.1) exchanged packets on TCP 389 of the latter (who began is not in the "
+     "unity1 (10.0.1.1) and dc1 (10.0.2.1) exchanged packets between TCP 50000 of the former and TCP 389 of the latter (who began is not in the "
      "capture). Row unity-dc-ldap (LDAP, \"Network Traffic from Cisco Unity to a Domain Controller\") allows it."},
     /* UDP: nobody connects. */
     {"10.0.1.1", "10.0.2.1", "udp/53", 0, "DNS", BOTH, OUTCOME_ESTABLISHED, 1, NULL,
@@ -289,6 +289,62 @@ START_TEST(silence_and_resets)
 }
 END_TEST
 
+/* Connections whose beginning the capture does not have, what begins none, and what its client took back. */
+START_TEST(without_a_handshake)
+{
+    static const struct {
+        bool                known, sent[2];
+        struct policy_facts facts;
+        const char         *words;
+    } table[] = {
+        {true, {true, true}, {.outcome = OUTCOME_ESTABLISHED, .flows = 1, .no_handshake = true},
+         "unity1 (10.0.1.1) used TCP 853 of dc1 (10.0.2.1) in a connection whose beginning is not in the capture. "},
+        {true, {true, true}, {.outcome = OUTCOME_ESTABLISHED, .flows = 3, .no_handshake = true},
+         "unity1 (10.0.1.1) used TCP 853 of dc1 (10.0.2.1) in 3 connections whose beginnings are not in the capture. "},
+        {true, {true, true}, {.outcome = OUTCOME_REFUSED, .flows = 1, .strays = 1, .stray_flags = 1},
+         "unity1 (10.0.1.1) sent a FIN without ACK to dc1 (10.0.2.1) on TCP 853, where no connection was open; it was refused by a RST with the server's address. "},
+        {true, {true, true}, {.outcome = OUTCOME_REFUSED, .flows = 2, .strays = 2, .stray_flags = 41},
+         "unity1 (10.0.1.1) sent a segment with FIN, PSH and URG, without SYN and ACK, to dc1 (10.0.2.1) on TCP 853 2 times, where no connection was open; "},
+        {true, {true, true}, {.outcome = OUTCOME_REFUSED, .flows = 1, .strays = 1},
+         "unity1 (10.0.1.1) sent a segment without SYN, ACK and FIN to dc1 (10.0.2.1) on TCP 853, where no connection was open; "},
+        {true, {true, true}, {.outcome = OUTCOME_REFUSED, .flows = 3, .strays = 1, .stray_flags = 1},
+         "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 853 3 times (1 of them by a segment without SYN and ACK); it was refused by "},
+        {false, {false, true}, {.outcome = OUTCOME_ONE_WAY, .flows = 1, .lone_reset = true, .client_ports = {1130, 1130}},
+         "dc1 (10.0.2.1) sent a RST to unity1 (10.0.1.1) from TCP 853 to its TCP 1130; nothing else of it was seen, so what it ends or answers cannot be told (who "},
+        {false, {true, false}, {.outcome = OUTCOME_ONE_WAY, .flows = 2, .packets = 2, .lone_reset = true},
+         "unity1 (10.0.1.1) sent RSTs to dc1 (10.0.2.1) on TCP 853 (2 flows, 2 packets); nothing else of these connections, or attempts, was seen, so what "},
+        {false, {true, true}, {.outcome = OUTCOME_ESTABLISHED, .flows = 1, .client_ports = {50000, 50000}},
+         "unity1 (10.0.1.1) and dc1 (10.0.2.1) exchanged packets between TCP 50000 of the former and TCP 853 of the latter (who began is not in the capture). No row of "
+         "the document lets unity1 (unity-primary) reach dc1 (dc-monitored, dns) on TCP 853, nor the other way on TCP 50000. "},
+        {false, {true, true}, {.outcome = OUTCOME_ESTABLISHED, .flows = 2, .packets = 9, .client_ports = {50000, 50001}},
+         "unity1 (10.0.1.1) and dc1 (10.0.2.1) exchanged packets between TCP ports from 50000 to 50001 of the former and TCP 853 of the latter (2 flows, 9 packets both ways) ("},
+        {true, {true, false}, {.outcome = OUTCOME_UNANSWERED, .flows = 1, .withdrawn = 1, .withdrawn_ns = 312000},
+         "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 853; no answer was seen before unity1 (10.0.1.1) took it back with a RST, 0.3 ms after its SYN, so "
+         "whether it would have been answered cannot be told. "},
+        {true, {true, false}, {.outcome = OUTCOME_UNANSWERED, .flows = 2, .withdrawn = 2, .withdrawn_ns = INT64_C(21000000000)},
+         "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 853 2 times; no answer was seen before unity1 (10.0.1.1) took it back with a RST, 21.0 s after its SYN at "
+         "most. "},
+        {true, {true, false}, {.outcome = OUTCOME_UNANSWERED, .flows = 2, .withdrawn = 1, .withdrawn_ns = 1000}, "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 853 2 times; no answer was seen. "},
+    };
+    struct policy_bed   bed = policy_bed_of_rules(UNITY_MATRIX, HOSTS);
+    struct judgement    j;
+    char                text[2048];
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct policy_query q = policy_bed_query("10.0.1.1", "10.0.2.1", "tcp/853");
+
+        q.direction_known = table[i].known;
+        q.sent[0] = table[i].sent[0];
+        q.sent[1] = table[i].sent[1];
+        q.tuple.client_port = 50000;
+        policy_judge(bed.policy, &q, &j);
+        policy_sentence(bed.policy, &q, &j, &table[i].facts, text, sizeof(text));
+        ck_assert_msg(strncmp(text, table[i].words, strlen(table[i].words)) == 0, "%zu: %s", i, text);
+    }
+    policy_bed_free(&bed);
+}
+END_TEST
+
 /* Media that went for a while, and was refused then. */
 START_TEST(refused_after_a_while)
 {
@@ -437,6 +493,7 @@ Suite *suite_policy_sentence(void)
     tcase_add_test(t, stopped);
     tcase_add_test(t, to_ports);
     tcase_add_test(t, silence_and_resets);
+    tcase_add_test(t, without_a_handshake);
     tcase_add_test(t, refused_after_a_while);
     tcase_add_test(t, wrong_and_prohibited);
     tcase_add_test(t, explain_words);
