@@ -54,7 +54,7 @@ enum {
     TCP_CLOSED_BY_SIDE = 1 << 20,   /* sender of the first FIN or RST */
     TCP_RST_SIDE = 1 << 21,         /* sender of the first RST */
     TCP_FIRST_SYN_ACK_SIDE = 1 << 24, /* valid with TCP_SAW_SYN_ACK */
-    TCP_SAW_BARE = 1 << 25,         /* shifted: without SYN, ACK and RST, of no connection: no open one takes it (RFC 9293, 3.10.7) */
+    TCP_SAW_BARE = 1 << 26,         /* shifted: without SYN, ACK and RST, of no connection: no open one takes it (RFC 9293, 3.10.7) */
     FLOW_CLIENT_KNOWN = 1 << 22,    /* flow_set_client() was called ... */
     FLOW_CLIENT_SIDE = 1 << 23,     /* ... with this side */
     FLOW_LAST_SIDE = 1 << 25,       /* sent flow.last_ns: see flow_detail.other_last_ns */
