@@ -2,7 +2,7 @@
 /*
  * Sends the packets of a capture to an interface of a test's network namespace, over and over, at a rate.
  *
- * usage: live_send IFACE CAPTURE COUNT RATE     (RATE packets a second; 0: as fast as it goes)
+ * usage: live_send IFACE CAPTURE COUNT RATE [xdp]   (RATE packets a second; 0: as fast as it goes; xdp: without a socket, see xdp.c)
  * Prints how many were sent, and on standard error how many a second.
  */
 #include <arpa/inet.h>
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "flowaudit/capture.h"
+#include "xdp.h"
 
 #define BATCH 64
 #define MOST 10000000 /* frames kept in memory */
@@ -89,27 +90,47 @@ static void send_all(int fd, struct mmsghdr *m, unsigned n)
     }
 }
 
+/* Packets of the capture, over and over: as many as a call takes, of those from 'at'. */
+static unsigned send_some(int fd, const struct kept *frames, size_t n, size_t at, uint64_t most)
+{
+    struct mmsghdr m[BATCH];
+    struct iovec   v[BATCH];
+    unsigned       k = 0;
+
+    for (; k < BATCH && k < most; k++, at = (at + 1) % n) {
+        v[k] = (struct iovec){frames[at].data, frames[at].len};
+        m[k] = (struct mmsghdr){.msg_hdr = {.msg_iov = &v[k], .msg_iovlen = 1}};
+    }
+    send_all(fd, m, k);
+    return k;
+}
+
+static unsigned send_some_frames(struct xdp_sender *xdp, const struct kept *frames, size_t n, size_t at, uint64_t most)
+{
+    unsigned k = 0;
+
+    for (; k < XDP_BATCH && k < most; k++, at = (at + 1) % n)
+        xdp_put(xdp, k, frames[at].data, frames[at].len);
+    xdp_send(xdp, k);
+    return k;
+}
+
 int main(int argc, char **argv)
 {
     static struct kept frames[MOST];
-    struct mmsghdr     m[BATCH];
-    struct iovec       v[BATCH];
 
-    if (argc != 5)
+    if (argc != 5 && (argc != 6 || strcmp(argv[5], "xdp") != 0))
         return 2;
-    size_t   n = load(argv[2], frames), at = 0;
-    uint64_t count = strtoull(argv[3], NULL, 10), rate = strtoull(argv[4], NULL, 10), sent = 0;
-    int      fd = open_socket(argv[1]);
-    int64_t  begun = now_ns();
+    size_t             n = load(argv[2], frames), at = 0;
+    uint64_t           count = strtoull(argv[3], NULL, 10), rate = strtoull(argv[4], NULL, 10), sent = 0;
+    struct xdp_sender *xdp = argc == 6 ? xdp_open(argv[1]) : NULL;
+    int                fd = xdp == NULL ? open_socket(argv[1]) : -1;
+    int64_t            begun = now_ns();
 
     while (n > 0 && sent < count) {
-        unsigned k = 0;
+        unsigned k = xdp != NULL ? send_some_frames(xdp, frames, n, at, count - sent) : send_some(fd, frames, n, at, count - sent);
 
-        for (; k < BATCH && sent + k < count; k++, at = (at + 1) % n) {
-            v[k] = (struct iovec){frames[at].data, frames[at].len};
-            m[k] = (struct mmsghdr){.msg_hdr = {.msg_iov = &v[k], .msg_iovlen = 1}};
-        }
-        send_all(fd, m, k);
+        at = (at + k) % n;
         sent += k;
         int64_t ahead = rate == 0 ? 0 : (int64_t)(sent * 1000000000 / rate) - (now_ns() - begun);
         if (ahead > 200000)
