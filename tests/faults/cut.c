@@ -334,6 +334,19 @@ static void run(struct sweep *s, size_t step)
     printf("%s: %u cuts, %u faults\n", s->name, s->n, s->n_wrong);
 }
 
+static void forget(struct sweep *s)
+{
+    remove_record(&s->bed);
+    policy_free(s->bed.policy);
+    site_free(s->bed.site);
+    matrix_free(s->bed.matrix);
+    if (s->file.data != s->plain.data)
+        free(s->file.data);
+    free(s->plain.data);
+    free(s->ends.at);
+    free(s->ends.packets);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -360,7 +373,7 @@ int main(int argc, char **argv)
         s.file = cases[i].packed ? compress_gz(&s.plain) : s.plain;
         run(&s, step);
         n_wrong += s.n_wrong;
-        remove_record(&s.bed);
+        forget(&s);
     }
     return n_wrong == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
