@@ -217,6 +217,7 @@ struct policy_facts {
     bool after_syn_ack;           /* TCP, OUTCOME_REFUSED: the server's SYN-ACK came before its RST, in some of them at least */
     uint16_t client_ports[2];     /* the lowest and the highest of the client's; 0: not to be told */
     const struct flow_icmp *icmp; /* or NULL */
+    uint64_t n_cut;               /* packets of the run that were cut before their ports, ICMP errors among them: an answer may be in one */
     const char *icmp_input;       /* the name of the input that 'icmp' is in, or NULL */
     struct ttl_range rst, own;    /* of RSTs in the server's name, and of the packets that are surely its own: held against each other; 0: not */
 };
@@ -287,6 +288,7 @@ struct coverage {
     int64_t  heard_ns;  /* answers could be seen until then, where that is beyond 'last_ns': of a window that others follow; else 0 */
     bool     summed;    /* conversations went into sums that do not tell their hosts: that two hosts did not speak is not known */
     bool     shared;    /* of a window: the counts are those of the whole run, for nobody knows which window they belong to */
+    uint64_t cut;       /* of 'unjudged': cut before the ports, or before those that an ICMP error quotes */
 };
 
 /* One conversation's contribution; fed once for each conversation of the run (any order), allowed or not: all tell which ways the

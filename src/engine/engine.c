@@ -166,6 +166,7 @@ static int sum_up(struct audit *a, struct err *reterr)
         a->coverage.lost += stats.n_stated_drops;
         a->coverage.filtered += results[PACKET_FILTERED] + stats.n_filtered;
         a->coverage.unjudged += audit_unjudged(results);
+        a->coverage.cut += results[PACKET_CUT_HEADER];
         if (stats.last_ns != 0) { /* some packet of it has a time */
             note_stretch(a, &stats);
             a->coverage.first_ns = stats.first_ns < a->coverage.first_ns ? stats.first_ns : a->coverage.first_ns;

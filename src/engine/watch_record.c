@@ -198,6 +198,7 @@ static void make_coverage(const struct recording *r, struct audit *a)
         c->packets += r->interfaces[i].seen;
         c->lost += r->interfaces[i].dropped + r->interfaces[i].interface_dropped + r->interfaces[i].unread;
     }
+    c->cut += r->results[PACKET_CUT_HEADER];
     c->unjudged += audit_unjudged(r->results) + a->totals.n_evicted + a->totals.n_flow_memory_lost;
     for (size_t i = 0; i < a->n_conversations; i++)
         c->bytes += a->conversations[i]->bytes[0] + a->conversations[i]->bytes[1];

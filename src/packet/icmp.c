@@ -4,7 +4,8 @@
  * of a TCP or UDP flow.
  *
  * The quote is read with its own cursor and without tunnels: an error about a tunnel's outer packet is
- * about the tunnel.
+ * about the tunnel.  An error whose quote was not captured as far as the ports is a packet cut before its ports: whose flow it is about
+ * is not known, and it may be the answer that a flow seems to lack.
  */
 #include "decode.h"
 #include "wire.h"
@@ -21,19 +22,13 @@ static bool is_error(bool is_ipv6, uint8_t type)
            type == PARAMETER_PROBLEM;
 }
 
-/* Too little of the quote was captured: an ICMP message of which no more is known. */
-static enum packet_result quote_shortage(const struct cursor *c, uint32_t n)
-{
-    return cursor_shortage(c, n, PACKET_BAD_ICMP) == PACKET_CUT_HEADER ? PACKET_ICMP : PACKET_BAD_ICMP;
-}
-
 static enum packet_result quote_ports(struct cursor *c, struct packet_quote *quote, uint8_t protocol)
 {
     if (protocol != PROTOCOL_TCP && protocol != PROTOCOL_UDP)
         return PACKET_ICMP;
     quote->transport = protocol;
     if (cursor_captured(c) < QUOTED_PORTS)
-        return quote_shortage(c, QUOTED_PORTS);
+        return cursor_shortage(c, QUOTED_PORTS, PACKET_BAD_ICMP);
     quote->sport = get_be16(c->p);
     quote->dport = get_be16(c->p + 2);
     quote->has_seq = protocol == PROTOCOL_TCP && cursor_captured(c) >= QUOTED_PORTS_AND_SEQ;
@@ -47,13 +42,13 @@ static enum packet_result quote_ipv4(struct cursor *c, struct packet_quote *quot
 {
     const struct wire_ipv4 *h = cursor_try_pull(c, sizeof(*h));
     if (h == NULL)
-        return quote_shortage(c, sizeof(*h));
+        return cursor_shortage(c, sizeof(*h), PACKET_BAD_ICMP);
     uint32_t header_len = (h->version_ihl & 0x0fu) * 4;
     if (h->version_ihl >> 4 != 4 || header_len < sizeof(*h))
         return PACKET_BAD_ICMP;
     uint32_t options_len = header_len - (uint32_t)sizeof(*h);
     if (cursor_try_pull(c, options_len) == NULL)
-        return quote_shortage(c, options_len);
+        return cursor_shortage(c, options_len, PACKET_BAD_ICMP);
 
     quote->src = addr_from_ipv4(h->src);
     quote->dst = addr_from_ipv4(h->dst);
@@ -63,7 +58,7 @@ static enum packet_result quote_ipv4(struct cursor *c, struct packet_quote *quot
     uint8_t protocol = h->protocol;
     enum packet_result r = ip_skip_extensions(c, &scratch, &protocol);
     if (r != PACKET_OK)
-        return r == PACKET_CUT_HEADER ? PACKET_ICMP : PACKET_BAD_ICMP;
+        return r == PACKET_CUT_HEADER ? r : PACKET_BAD_ICMP;
     return quote_ports(c, quote, protocol);
 }
 
@@ -71,7 +66,7 @@ static enum packet_result quote_ipv6(struct cursor *c, struct packet_quote *quot
 {
     const struct wire_ipv6 *h = cursor_try_pull(c, sizeof(*h));
     if (h == NULL)
-        return quote_shortage(c, sizeof(*h));
+        return cursor_shortage(c, sizeof(*h), PACKET_BAD_ICMP);
     if (h->version_class_flow[0] >> 4 != 6)
         return PACKET_BAD_ICMP;
     if (ipv6_is_mapped(h->src) || ipv6_is_mapped(h->dst))
@@ -83,7 +78,7 @@ static enum packet_result quote_ipv6(struct cursor *c, struct packet_quote *quot
     uint8_t protocol = h->next_header;
     enum packet_result r = ip_skip_extensions(c, &scratch, &protocol);
     if (r != PACKET_OK)
-        return r == PACKET_CUT_HEADER ? PACKET_ICMP : PACKET_BAD_ICMP;
+        return r == PACKET_CUT_HEADER ? r : PACKET_BAD_ICMP;
     return scratch.fragment_offset != 0 ? PACKET_ICMP : quote_ports(c, quote, protocol);
 }
 
@@ -92,8 +87,11 @@ enum packet_result icmp_decode(struct cursor *c, struct packet *pkt)
     bool is_ipv6 = pkt->flags & PACKET_IS_IPV6;
     const struct wire_icmp *h = cursor_try_pull(c, sizeof(*h));
 
-    if (h == NULL)
-        return quote_shortage(c, sizeof(*h));
+    if (h == NULL) {
+        enum packet_result r = cursor_shortage(c, sizeof(*h), PACKET_BAD_ICMP);
+        bool is_other = cursor_captured(c) > 0 && !is_error(is_ipv6, c->p[0]);
+        return r == PACKET_CUT_HEADER && is_other ? PACKET_ICMP : r;
+    }
     if (!is_error(is_ipv6, h->type))
         return PACKET_ICMP;
     pkt->quote = (struct packet_quote){.type = h->type, .code = h->code};

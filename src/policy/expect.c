@@ -407,6 +407,7 @@ static void join_coverage(struct coverage *a, const struct coverage *b)
     a->filtered = join_counts(b, a->filtered, b->filtered);
     a->unseen_bytes = join_counts(b, a->unseen_bytes, b->unseen_bytes);
     a->unjudged = join_counts(b, a->unjudged, b->unjudged);
+    a->cut = join_counts(b, a->cut, b->cut);
     a->sessions = join_counts(b, a->sessions, b->sessions);
     a->one_sided = join_counts(b, a->one_sided, b->one_sided);
     a->damaged |= b->damaged;

@@ -342,6 +342,9 @@ static void say_silence(struct text *t, const struct policy *p, const struct pol
     char icmp[ICMP_TEXT_SIZE];
 
     say(t, "; no answer was seen");
+    if (f->n_cut > 0)
+        say(t, ", though %llu packet%s of the capture %s cut before the ports and may be one", (unsigned long long)f->n_cut, f->n_cut == 1 ? "" : "s",
+            f->n_cut == 1 ? "is" : "are");
     if (f->icmp != NULL && f->icmp->n_errors > 0 && f->icmp->about_client_packet && !f->icmp->after_answer)
         say(t, ", but %s%s", f->errors_differ ? "errors, among them " : "", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
 }

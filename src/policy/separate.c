@@ -357,7 +357,7 @@ static bool was_silent(const struct pair *x, const struct separate_fact *f)
 
 static void weigh_silence(struct pair *x)
 {
-    const struct separate_fact *first = coverage_is_lossy(x->coverage) ? NULL : first_that(x, was_silent);
+    const struct separate_fact *first = coverage_is_lossy(x->coverage) || x->coverage->cut > 0 ? NULL : first_that(x, was_silent);
 
     if (first == NULL)
         return;

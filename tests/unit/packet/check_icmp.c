@@ -63,8 +63,8 @@ static const struct {
     enum packet_result on_wire, captured;
     int                has_seq;
 } quotes[] = {
-    {0, PACKET_BAD_ICMP, PACKET_ICMP, 0},   {19, PACKET_BAD_ICMP, PACKET_ICMP, 0},
-    {23, PACKET_BAD_ICMP, PACKET_ICMP, 0},  {24, PACKET_ICMP_ERROR, PACKET_ICMP_ERROR, 0},
+    {0, PACKET_BAD_ICMP, PACKET_CUT_HEADER, 0},   {19, PACKET_BAD_ICMP, PACKET_CUT_HEADER, 0},
+    {23, PACKET_BAD_ICMP, PACKET_CUT_HEADER, 0},  {24, PACKET_ICMP_ERROR, PACKET_ICMP_ERROR, 0},
     {27, PACKET_ICMP_ERROR, PACKET_ICMP_ERROR, 0}, {28, PACKET_ICMP_ERROR, PACKET_ICMP_ERROR, 1},
 };
 
@@ -122,7 +122,10 @@ START_TEST(udp_has_no_sequence_number)
     ck_assert_uint_eq(p.quote.transport, IPPROTO_UDP);
     ck_assert(!p.quote.has_seq);
     f.caplen = 14 + 20 + 7;
+    ck_assert_int_eq(packet_decode(&f, &p), PACKET_CUT_HEADER);
+    b.data[14 + 20] = 8; /* of an echo the type is enough */
     ck_assert_int_eq(packet_decode(&f, &p), PACKET_ICMP);
+    b.data[14 + 20] = 3;
     b.data[14 + 3] = 20 + 7;
     ck_assert_int_eq(packet_decode(&f, &p), PACKET_BAD_ICMP);
 }

@@ -31,7 +31,7 @@ struct seen {
     bool         both;
 };
 
-enum { DEAD = 1, DEAF = 2, SHORT = 4, LOST = 8, DAMAGED = 16, UNSEEN = 32, FILTERED = 64, UNSEEN_FEW = 128, JUST_SHORT = 256, GROUPS = 512, BRIEF = 1024 };
+enum { DEAD = 1, DEAF = 2, SHORT = 4, LOST = 8, DAMAGED = 16, UNSEEN = 32, FILTERED = 64, UNSEEN_FEW = 128, JUST_SHORT = 256, GROUPS = 512, BRIEF = 1024, CUT = 2048 };
 
 struct scenario {
     const char              *name;
@@ -102,6 +102,10 @@ static const struct scenario scenarios[] = {
     {"answered on one of its addresses", {SEEN("10.0.5.1", D1, "tcp/389", OUTCOME_UNANSWERED, 1, 5), SEEN("10.0.5.2", D1, "udp/389", OUTCOME_ESTABLISHED, 1, 6)}, 0, TWO_OF,
      "unity-dc-ldap", "two", NULL, EXPECT_SEEN, 2, "dc1",
      "Of the ports of row unity-dc-ldap (LDAP, " SECTION "), TCP and UDP 389, two (10.0.5.2) used UDP 389 of dc1 (10.0.2.1)."},
+    {"an answer may be in what was cut", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 2, 5)}, CUT, NULL, LDAP, EXPECT_NOT_COVERED, 2, "dc1",
+     "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) (row unity-dc-ldap, " SECTION "), and no answer was seen, which proves nothing: 3 packets were cut "
+     "before the ports (of an ICMP error: those that it quotes), which may have been an answer."},
+    {"what was cut takes no failure away", {SEEN(U, D1, "tcp/389", OUTCOME_REFUSED, 1, 1)}, CUT, NULL, LDAP, EXPECT_REFUSED, 1, "dc1", NULL},
     {"a failure needs no ground: it was seen", {SEEN(U, D1, "tcp/389", OUTCOME_REFUSED, 1, 1)}, SHORT | LOST | DAMAGED, NULL, LDAP, EXPECT_REFUSED, 1, "dc1",
      NULL},
     {"seen needs no ground either", {SEEN(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 1)}, SHORT | LOST, NULL, LDAP, EXPECT_SEEN, 1, "dc1", NULL},
@@ -224,6 +228,7 @@ static struct coverage coverage_of(unsigned ground)
     if ((ground & JUST_SHORT) != 0)
         c.last_ns = START + HOUR - 1;
     c.lost = (ground & LOST) != 0 ? 1 : 0;
+    c.cut = c.unjudged = (ground & CUT) != 0 ? 3 : 0;
     c.filtered = (ground & FILTERED) != 0 ? 7 : 0;
     c.damaged = (ground & DAMAGED) != 0;
     c.unseen_bytes = (ground & UNSEEN) != 0 ? 1001 : (ground & UNSEEN_FEW) != 0 ? 1000 : 0;

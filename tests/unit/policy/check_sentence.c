@@ -277,6 +277,9 @@ START_TEST(silence_and_resets)
     policy_judge(bed.policy, &q, &j);
     policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
     ck_assert_msg(strstr(text, "; no answer was seen, but errors, among them ICMP \"time exceeded\" (type 11 code 0) from 10.0.0.254. ") != NULL, "%s", text);
+    facts = (struct policy_facts){.outcome = OUTCOME_UNANSWERED, .flows = 1, .packets = 1, .n_cut = 57};
+    policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_msg(strstr(text, "; no answer was seen, though 57 packets of the capture are cut before the ports and may be one. ") != NULL, "%s", text);
     facts = (struct policy_facts){.outcome = OUTCOME_REFUSED, .flows = 1, .packets = 3, .after_syn_ack = true};
     policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
     ck_assert_msg(strstr(text, "; it was refused by a RST with the server's address, after a SYN, ACK. ") != NULL, "%s", text);

@@ -220,14 +220,16 @@ START_TEST(silence_proves_nothing_where_packets_are_lost)
 {
     const struct separation *s;
     struct separate_fact     silent = fact("10.20.1.10", "tcp/389", OUTCOME_UNANSWERED, 5), open = fact("10.20.1.10", "tcp/88", OUTCOME_ESTABLISHED, 6);
-    struct coverage          lossy = whole, holes = whole, ends = whole;
+    struct coverage          lossy = whole, holes = whole, ends = whole, cut = whole;
 
     tell(&silent);
     tell(&open);
     lossy.lost = 1;
     holes.unseen_bytes = 5000;
     ends.last_ns = 6 * SECOND;
+    cut.cut = 1;
     ck_assert_uint_eq(finish(&lossy, &s), 0);
+    ck_assert_uint_eq(finish(&cut, &s), 0);
     ck_assert_uint_eq(finish(&holes, &s), 0);
     ck_assert_uint_eq(finish(&ends, &s), 0);
     ck_assert_uint_eq(finish(&whole, &s), 2);
