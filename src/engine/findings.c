@@ -106,33 +106,52 @@ struct lint_aux {
     int           rc;
 };
 
+/* "from a (10.0.1.1) to b (10.0.2.1) on TCP 25 (packet 7 of x.pcap)"; where nobody knows who began, both ports. */
+static void add_first(const struct audit *a, const struct conversation *c, char *buf, size_t size)
+{
+    const char *transport = c->tuple.transport == IPPROTO_TCP ? "TCP" : "UDP";
+    char        client[256], server[256];
+    size_t      len = strlen(buf);
+
+    audit_end_text(a, &c->tuple.client, client, sizeof(client));
+    audit_end_text(a, &c->tuple.server, server, sizeof(server));
+    if (c->direction_known)
+        snprintf(buf + len, size - len, "from %s to %s on %s %u", client, server, transport, c->tuple.server_port);
+    else
+        snprintf(buf + len, size - len, "between %s %u of %s and %s %u of %s", transport, c->client_port_low, client, transport, c->tuple.server_port, server);
+    len = strlen(buf);
+    snprintf(buf + len, size - len, " (packet %llu of %s)", (unsigned long long)c->first_packet, inputs_name(a->inputs, c->first_input));
+}
+
 /* Whether it matters that a table of ports is lost: which flows were neither allowed nor violations for that. */
 static void add_undocumented(const struct audit *a, uint32_t parameter, char *buf, size_t size)
 {
-    const struct conversation *first = NULL;
-    char                       client[256], server[256];
-    uint64_t                   n = 0;
-    size_t                     len = strlen(buf);
+    const struct conversation *first[2] = {NULL, NULL}; /* by whether it is known who began */
+    uint64_t                   n[2] = {0, 0};
 
     for (size_t i = 0; i < a->n_conversations; i++) {
         const struct conversation *c = a->conversations[i];
 
         if (c->judgement.verdict != VERDICT_UNDOCUMENTED || c->judgement.parameter != parameter)
             continue;
-        first = first != NULL ? first : c;
-        n += c->flows;
+        if (first[c->direction_known] == NULL)
+            first[c->direction_known] = c;
+        n[c->direction_known] += c->flows;
     }
-    if (first == NULL) {
-        snprintf(buf + len, size - len, SITE_SEEN_HERE "no such flow.");
-        return;
+    size_t len = strlen(buf);
+    if (first[1] == NULL) {
+        snprintf(buf + len, size - len, SITE_SEEN_HERE "no such flow");
+    } else {
+        snprintf(buf + len, size - len, SITE_SEEN_HERE "%llu such flow%s, the first ", (unsigned long long)n[1], n[1] == 1 ? "" : "s");
+        add_first(a, first[1], buf, size);
     }
-    audit_end_text(a, &first->tuple.client, client, sizeof(client));
-    audit_end_text(a, &first->tuple.server, server, sizeof(server));
-    snprintf(buf + len, size - len, SITE_SEEN_HERE "%llu such flow%s, the first %s %s %s %s on %s %u%s (packet %llu of %s).", (unsigned long long)n, n == 1 ? "" : "s",
-             first->direction_known ? "from" : "between", client, first->direction_known ? "to" : "and", server,
-             first->tuple.transport == IPPROTO_TCP ? "TCP" : "UDP", first->tuple.server_port,
-             first->direction_known ? "" : " of the latter, who began is not in the capture", (unsigned long long)first->first_packet,
-             inputs_name(a->inputs, first->first_input));
+    len = strlen(buf);
+    if (first[0] != NULL) {
+        snprintf(buf + len, size - len, "%s %llu that may be one, for who began is not in the capture, the first ", first[1] == NULL ? ", but" : "; and", (unsigned long long)n[0]);
+        add_first(a, first[0], buf, size);
+        len = strlen(buf);
+    }
+    snprintf(buf + len, size - len, ".");
 }
 
 static void site_finding(void *aux, enum severity severity, const char *section, const char *given, uint32_t parameter)

@@ -135,7 +135,7 @@ int audit_record_unseen(struct audit *a, struct store *store, struct err *reterr
 
     if (a->totals.n_unseen_bytes == 0)
         return 0;
-    snprintf(detail, sizeof(detail), "%llu bytes of TCP data were acknowledged by their receivers and are not in the capture",
+    snprintf(detail, sizeof(detail), "%llu bytes of TCP data, an end of a connection counted as one, were acknowledged by their receivers and are not in the capture",
              (unsigned long long)a->totals.n_unseen_bytes);
     return store_put_loss(store, &loss, reterr);
 }

@@ -25,8 +25,10 @@ static void add_point(struct tally *t, const struct point *p)
 
     while (at > 0 && compare_points(&t->points[at - 1], p) > 0)
         at--;
-    if (at > 0 && compare_points(&t->points[at - 1], p) == 0)
+    if (at > 0 && compare_points(&t->points[at - 1], p) == 0) {
+        t->points[at - 1].families |= p->families;
         return;
+    }
     t->more_points |= t->n_points == MOST_POINTS;
     if (at == MOST_POINTS)
         return;

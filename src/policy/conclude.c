@@ -110,7 +110,7 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
     else if (c->damaged)
         snprintf(buf, size, "an input could not be read to its end");
     else if (coverage_is_lossy(c))
-        snprintf(buf, size, "acknowledgements show that %llu bytes passed which were not captured", (unsigned long long)c->unseen_bytes);
+        snprintf(buf, size, "acknowledgements show that %llu bytes of TCP data (an end of a connection counted as one) passed which were not captured", (unsigned long long)c->unseen_bytes);
     else
         return NULL;
     return buf;
@@ -643,12 +643,14 @@ static bool silence_unproven(const struct expector *x, const struct tally *t, co
 /* "UDP 137, TCP 445 of dc1 (10.0.2.1); TCP 445 of dc2 (10.0.2.2)" */
 static void say_points(const struct expector *x, const struct tally *t, char *buf, size_t size)
 {
-    char service[16];
+    uint8_t families = 0;
+    char    service[16];
 
     for (size_t i = 0; i < t->n_points; i++) {
         const struct point *p = &t->points[i];
         bool                last = i + 1 == t->n_points || t->points[i + 1].server != p->server;
 
+        families |= p->families;
         add(buf, size, "%s", service_text(p->transport, p->port, service, sizeof(service)));
         if (!last) {
             add(buf, size, ", ");
@@ -656,7 +658,8 @@ static void say_points(const struct expector *x, const struct tally *t, char *bu
         }
         add(buf, size, "%s of ", i + 1 == t->n_points && t->more_points ? " and others" : "");
         add_host(x, p->server, buf, size);
-        add(buf, size, "%s", i + 1 < t->n_points ? "; " : "");
+        add(buf, size, "%s%s", families_text(x, p->server, families), i + 1 < t->n_points ? "; " : "");
+        families = 0;
     }
 }
 

@@ -32,6 +32,7 @@ struct point {
     uint32_t server;
     uint16_t port;
     uint8_t  transport;
+    uint8_t  families; /* over which it was: no part of the order */
 };
 #define MOST_POINTS 16 /* kept: the first by their order */
 #define MOST_FROM 4    /* likewise */

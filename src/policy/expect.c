@@ -286,7 +286,7 @@ static void count_row(void *aux, uint32_t row, const struct way *w)
 
     for (size_t k = find_client(x, row, w->client); k < x->row_starts[row + 1] && x->tallies[k].client == w->client; k++)
         if (x->tallies[k].server == POLICY_NONE || x->tallies[k].server == w->server)
-            count_attempt(x, &x->tallies[k], f->fact, met, &(struct point){w->server, w->port, w->transport});
+            count_attempt(x, &x->tallies[k], f->fact, met, &(struct point){w->server, w->port, w->transport, family_of(&f->fact->query.tuple)});
 }
 
 static const char *satisfied_protocol(const struct policy *p, const struct app *app, const struct applied_row *a)

@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 import flowdb
 
 NONE = {'decoded', 'fragment', 'filtered'}  # these are not discards: a flow's, a flow's, and the user's wish
-MANY = 1000  # connections in use; twice as many go before, so that the bound of 1 MiB is reached
+MANY = 4000  # connections in use; twice as many go before, so that the bound of 1 MiB is reached
 
 
 def ether(kind, payload):

@@ -241,7 +241,7 @@ static const struct {
      "nothing: the filter took 3 packets out."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 101, false, 0, false, 0, 0, 0, 0, false, false, 0}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
-     "nothing: acknowledgements show that 101 bytes passed which were not captured."},
+     "nothing: acknowledgements show that 101 bytes of TCP data (an end of a connection counted as one) passed which were not captured."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, true, 0, false, 0, 0, 0, 0, false, false, 0}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: an input could not be read to its end."},

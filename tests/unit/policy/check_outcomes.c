@@ -61,11 +61,16 @@ struct scenario {
     " Look at whether unity1 is set up to use it, and, as no TCP or UDP packet between these hosts is in the capture in that time, at whether such " \
     "packets pass the point of capture; where it need not be seen, say so in the site file."
 #define TWO_OF "  two: {addresses: [10.0.5.1, 10.0.5.2], roles: [unity-primary]}\n" /* goes on with the hosts */
+#define DUAL \
+    "  dual: {addresses: [10.0.5.9, 'fd00::9'], roles: [dc-monitored]}\n" \
+    "  u6: {addresses: ['fd00::1'], roles: [unity-primary]}\n"
 #define EVERY "expect: {unity-dc-ldap: {servers: every}}\n"
 
 static const struct scenario scenarios[] = {
     {"met by one of its ports", {SEEN(U, D1, "tcp/445", OUTCOME_ESTABLISHED, 2, 5)}, 0, NULL, NETBIOS, EXPECT_SEEN, 2, "dc1",
      "Of the ports of row unity-dc-netbios (NetBIOS, " SECTION "), UDP 137, UDP 138, TCP 139, TCP 445, unity1 (10.0.1.1) used TCP 445 of dc1 (10.0.2.1)."},
+    {"met over the other family than the server is told with", {SEEN("fd00::1", "fd00::9", "tcp/389", OUTCOME_ESTABLISHED, 1, 5)}, 0, DUAL, "unity-dc-ldap", "u6", NULL,
+     EXPECT_SEEN, 1, "dual", "Of the ports of row unity-dc-ldap (LDAP, " SECTION "), TCP and UDP 389, u6 (fd00::1) used TCP 389 of dual (10.0.5.9), over IPv6."},
     {"met by another of its ports", {SEEN(U, D1, "udp/137", OUTCOME_ESTABLISHED, 1, 5)}, 0, NULL, NETBIOS, EXPECT_SEEN, 1, "dc1", NULL},
     {"met by a third", {SEEN(U, D1, "tcp/139", OUTCOME_ESTABLISHED, 1, 5)}, 0, NULL, NETBIOS, EXPECT_SEEN, 1, "dc1", NULL},
     {"a datagram that nobody answers meets it where none is to be expected", {SEEN(U, D1, "udp/138", OUTCOME_ONE_WAY, 1, 5)}, 0, NULL, NETBIOS,
@@ -103,7 +108,7 @@ static const struct scenario scenarios[] = {
      "unity-dc-ldap", "two", NULL, EXPECT_SEEN, 2, "dc1",
      "Of the ports of row unity-dc-ldap (LDAP, " SECTION "), TCP and UDP 389, two (10.0.5.2) used UDP 389 of dc1 (10.0.2.1)."},
     {"an answer may be in what was cut", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 2, 5)}, CUT, NULL, LDAP, EXPECT_NOT_COVERED, 2, "dc1",
-     "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) (row unity-dc-ldap, " SECTION "), and no answer was seen, which proves nothing: 3 packets were cut "
+     "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) (row unity-dc-ldap, " SECTION "), and no answer was seen, which proves nothing: 3 packets were cut "
      "before the ports (of an ICMP error: those that it quotes), which may have been an answer."},
     {"what was cut takes no failure away", {SEEN(U, D1, "tcp/389", OUTCOME_REFUSED, 1, 1)}, CUT, NULL, LDAP, EXPECT_REFUSED, 1, "dc1", NULL},
     {"a failure needs no ground: it was seen", {SEEN(U, D1, "tcp/389", OUTCOME_REFUSED, 1, 1)}, SHORT | LOST | DAMAGED, NULL, LDAP, EXPECT_REFUSED, 1, "dc1",
@@ -163,7 +168,7 @@ static const struct scenario scenarios[] = {
      "unity-dc-ldap, " SECTION "), which proves nothing: an input could not be read to its end."},
     {"bytes that passed unseen", {{0}}, UNSEEN, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
      "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
-     "unity-dc-ldap, " SECTION "), which proves nothing: acknowledgements show that 1001 bytes passed which were not captured."},
+     "unity-dc-ldap, " SECTION "), which proves nothing: acknowledgements show that 1001 bytes of TCP data (an end of a connection counted as one) passed which were not captured."},
     {"few bytes that passed unseen", {{0}}, UNSEEN_FEW, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
     /* What the site says. */
     {"within for the site", {{0}}, 0, "within: 3h\n", LDAP, EXPECT_NOT_COVERED, 0, "", NULL},
