@@ -17,7 +17,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'replay'))
 import flowdb
 
-FEW, MORE = 60_000, 200_000
+MORE = 200_000
+FEW = {'rtp': 160_000, 'bulk': 60_000}  # over 32 MiB both, from where on a record has larger pages
 SLACK = 200  # calls for all of them: numbers of more digits, a page more in the record; one call a packet would be 200,000
 BLOCK = 512 * 1024
 
@@ -59,7 +60,7 @@ def more(few, many):
 
 
 def check(program, source, module, generator, load, directory):
-    few, many = (generate(generator, load, n, directory) for n in (FEW, FEW + MORE))
+    few, many = (generate(generator, load, n, directory) for n in (FEW[load], FEW[load] + MORE))
     calls = more(*(library_calls(module, program, source, path, directory) for path in (few, many)))
     print(f'{load}, {MORE} packets more: {calls}')
     wrong = [f'{load}: {n} more calls of kind {kind}' for kind, n in calls.items() if n > SLACK]
@@ -84,7 +85,7 @@ def counters_count(program, source, module, generator, directory):
 def main(program, source, module, generator):
     with flowdb.scratch() as directory:
         wrong = counters_count(program, source, module, generator, directory)
-        for load in ('rtp', 'bulk'):
+        for load in FEW:
             wrong += check(program, source, module, generator, load, directory)
     if not shutil.which('strace'):
         print('strace is not installed: system calls were not counted')
