@@ -89,8 +89,8 @@ enum packet_result icmp_decode(struct cursor *c, struct packet *pkt)
 
     if (h == NULL) {
         enum packet_result r = cursor_shortage(c, sizeof(*h), PACKET_BAD_ICMP);
-        bool is_other = cursor_captured(c) > 0 && !is_error(is_ipv6, c->p[0]);
-        return r == PACKET_CUT_HEADER && is_other ? PACKET_ICMP : r;
+        const uint8_t *type = cursor_try_pull(c, 1);
+        return r == PACKET_CUT_HEADER && type != NULL && !is_error(is_ipv6, *type) ? PACKET_ICMP : r;
     }
     if (!is_error(is_ipv6, h->type))
         return PACKET_ICMP;
