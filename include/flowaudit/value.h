@@ -142,7 +142,7 @@ struct flow_record {
     int64_t  first_ns, last_ns;
     int64_t  sent_first_ns[2], sent_last_ns[2]; /* of this direction's own packets; 0 where there are none */
     uint64_t packets[2], bytes[2], payload[2]; /* bytes: frame length on the wire; payload: transport payload on the wire */
-    uint64_t duplicates;      /* packets counted above that repeat an earlier one (same IP id and sequence, other TTL, MAC or VLAN): a routed span */
+    uint64_t duplicates;      /* packets counted above that repeat an earlier one (same IP id, sequence and content, other TTL, MAC or VLAN): a routed span */
     uint64_t retransmissions; /* TCP, data seen again with new IP id */
     uint64_t unseen_bytes[2]; /* TCP: acknowledged by the other side and never captured: loss at the span port */
     uint8_t  tcp_flags[2];    /* union of all flags */

@@ -95,7 +95,6 @@ static void name_linktype(const struct capture_stats *stats, struct engine_resul
             snprintf(r->linktype, sizeof(r->linktype), "%s", capture_linktype_name(stats->linktypes[i], buf, sizeof(buf)));
 }
 
-/* What was looked at, and what was not. */
 /* Packets that were read and are of no flow, though they might have been of one that the document speaks of. */
 uint64_t audit_unjudged(const uint64_t results[static PACKET_N_RESULTS])
 {
