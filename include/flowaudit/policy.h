@@ -27,7 +27,7 @@ const char *verdict_name(enum verdict);
 
 enum disposition { DISPOSITION_PERMITTED, DISPOSITION_MISDROPPED, DISPOSITION_ESCAPED, DISPOSITION_REJECTED, DISPOSITION_NONE };
 const char *disposition_name(enum disposition); /* "" for NONE (not governed) */
-/* From the two words.  Undocumented and not governed flows have none. */
+/* From the two words.  Undocumented and not governed flows have none, nor have one-way ones of which nothing tells whether they got through. */
 enum disposition disposition_of(enum verdict, enum outcome);
 
 enum confidence { CONFIDENCE_CONFIRMED, CONFIDENCE_PORT_ONLY, CONFIDENCE_INFERRED };
@@ -203,6 +203,8 @@ struct policy_facts {
     enum outcome outcome;
     uint64_t flows, packets;
     bool probe;                   /* TCP: the server's SYN-ACK came in each of them, and the client's RST instead of the handshake's end */
+    uint64_t synless;             /* TCP: of those, the flows whose SYN is not in the capture */
+    uint64_t untold;              /* TCP, OUTCOME_ONE_WAY: of the flows, those of which nothing shows whether they got through */
     bool unfinished;              /* TCP, OUTCOME_ONE_WAY: the server's SYN-ACK came in each of them, and nothing more of the client */
     bool unheard;                 /* OUTCOME_UNANSWERED: of the server nothing is in the capture, though others acknowledged packets of it */
     bool many_clients, many_servers; /* said of a sum: there are others than the one that is named */

@@ -97,6 +97,7 @@ struct conversation {
     uint64_t flows, packets[2], bytes[2], payload, duplicates, unseen_bytes;
     uint64_t probes;           /* of the flows: TCP whose handshake the client ended with a RST, and that carried nothing */
     uint64_t unfinished;       /* of the flows: TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
+    uint64_t untold;           /* of the flows: one-way, and nothing shows that what the client sent got through, or that it did not */
     uint64_t n_summed;         /* conversations that this one stands for (SUM_PEERS: their flows, an upper bound) */
     struct ttl_range ttl[2];   /* of what the client's, the server's side itself sent in flows that got through */
     struct ttl_range rst[2];   /* of RSTs in its name: that refused an attempt, or are not like the rest of the flow */
@@ -106,6 +107,7 @@ struct conversation {
     uint32_t lone_resets;      /* a RST of one side, and nothing else */
     uint32_t adrift;           /* the client goes on with a connection, and nothing of the server is in the capture */
     uint32_t withdrawn;        /* the client's SYN and then its RST, without an answer */
+    uint32_t synless;          /* of 'probes': those whose SYN is not in the capture */
     uint8_t  stray_flags;
     bool     strays_differ;
     int64_t  withdrawn_ns;     /* the longest time between those two */
@@ -117,6 +119,11 @@ struct conversation {
     uint32_t latest_kept;      /* which of them is the last to go, where there is no room for more */
     struct window_uses *windows; /* sorted; NULL where the run has no windows */
 };
+
+/* The contract's third word.  Of what is one-way none where nothing shows either. */
+enum disposition conversation_disposition(const struct conversation *);
+/* The word for one flow: as the flow's own, but where the server's SYN-ACK and the client's RST are all there is. */
+enum outcome conversation_outcome(const struct flow_record *, bool one_way_expected);
 
 struct conversation_limits;
 /* What is known of a flow besides its record. */

@@ -63,10 +63,31 @@ static int note_windows(const struct conversation_limits *limits, struct convers
     return limits->window_ns > 0 ? window_uses_add(c, &use) : 0;
 }
 
+/* The same without the SYN: it passed before the capture began, or was not captured. */
+static bool is_synless_probe(const struct flow_record *r)
+{
+    return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_SYN_ACK_ONLY && r->packets[0] > 0 && r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side &&
+           r->payload[0] + r->payload[1] == 0 && (r->tcp_flags[0] & ~(TCP_RST | TCP_ACK)) == 0;
+}
+
 /* The server's SYN-ACK came, and the client's RST. */
 static bool is_probe(const struct flow_record *r)
 {
-    return r->tcp_state == TCP_STATE_HALF_OPEN && r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side && r->payload[0] + r->payload[1] == 0;
+    bool in_full = r->tcp_state == TCP_STATE_HALF_OPEN && r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side && r->payload[0] + r->payload[1] == 0;
+
+    return in_full || is_synless_probe(r);
+}
+
+enum outcome conversation_outcome(const struct flow_record *r, bool one_way_expected)
+{
+    return is_synless_probe(r) ? OUTCOME_ESTABLISHED : flow_record_outcome(r, one_way_expected);
+}
+
+enum disposition conversation_disposition(const struct conversation *c)
+{
+    enum outcome o = (enum outcome)c->key.outcome;
+
+    return o == OUTCOME_ONE_WAY && c->untold == c->flows ? DISPOSITION_NONE : disposition_of(c->judgement.verdict, o);
 }
 
 /* The server's SYN-ACK came, and nothing more of the client. */
@@ -90,6 +111,20 @@ static bool is_lone_reset(const struct flow_record *r)
 
     return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && r->packets[!side] == 0 && r->payload[side] == 0 &&
            (r->tcp_flags[side] & TCP_RST) != 0 && r->packets[side] <= 1 + r->duplicates;
+}
+
+/*
+ * One-way, and it may have got through or not: a RST that ends or answers something else, and nothing that the other side would send, or go on with,
+ * only on a connection.  What sends data or goes on by itself was answered.
+ */
+static bool is_untold(const struct flow_record *r)
+{
+    bool both = r->packets[0] > 0 && r->packets[1] > 0, reset = ((r->tcp_flags[0] | r->tcp_flags[1]) & TCP_RST) != 0;
+
+    if (r->tuple.transport != IPPROTO_TCP)
+        return false;
+    return both ? r->tcp_state == TCP_STATE_MIDSTREAM || r->tcp_state == TCP_STATE_FLAGS_CUT
+                : r->tcp_state == TCP_STATE_MIDSTREAM && reset && r->payload[0] + r->payload[1] == 0;
 }
 
 /* As is_running(), of the client's side. */
@@ -131,6 +166,7 @@ static void join_odd_flows(struct conversation *a, const struct conversation *b)
     a->lone_resets += b->lone_resets;
     a->adrift += b->adrift;
     a->withdrawn += b->withdrawn;
+    a->synless += b->synless;
     if (b->withdrawn_ns > a->withdrawn_ns)
         a->withdrawn_ns = b->withdrawn_ns;
 }
@@ -195,6 +231,7 @@ static void add_counts(struct conversation *c, const struct flow_record *r)
         c->sent[i] |= r->packets[i] > 0;
     }
     c->probes += is_probe(r);
+    c->synless += is_synless_probe(r);
     c->unfinished += is_unfinished(r);
     c->running |= is_running(r);
     add_odd_flow(c, r);
@@ -293,6 +330,7 @@ int conversation_add(const struct conversation_limits *limits, struct conversati
     if (c->flows == 0 || starts_before(r, c))
         describe(c, r, f->query, f->app, f->judgement, f->is_reply);
     add_counts(c, r);
+    c->untold += f->outcome == OUTCOME_ONE_WAY && is_untold(r);
     add_ttls(c, r, f->outcome, 0);
     add_ttls(c, r, f->outcome, 1);
     c->n_summed += f->is_summed;
@@ -344,6 +382,7 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     a->payload += b->payload;
     a->probes += b->probes;
     a->unfinished += b->unfinished;
+    a->untold += b->untold;
     a->running |= b->running;
     a->after_syn_ack |= b->after_syn_ack;
     a->duplicates += b->duplicates;

@@ -299,8 +299,10 @@ static void settle_silence(const struct evidence *e, struct conversation *c)
 
     c->unheard = server != NULL && server->hidden && !server->seen;
     if (c->key.outcome == OUTCOME_UNANSWERED && is_allowed(c) &&
-        (withdrew_soon(c) || !could_be_seen(e, &c->key.server, &c->key.client)))
+        (withdrew_soon(c) || !could_be_seen(e, &c->key.server, &c->key.client))) {
         c->key.outcome = OUTCOME_ONE_WAY;
+        c->untold = c->flows;
+    }
 }
 
 int audit_settle(struct audit *a, struct err *reterr)

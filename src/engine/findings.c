@@ -61,7 +61,7 @@ static int conversation_finding(struct audit *a, struct conversation *c)
     f->kind = j->kind;
     f->severity = policy_severity(j, (enum outcome)c->key.outcome);
     /* Of a session with one side missing from the capture nobody knows whether it got through: as grave as one that did not. */
-    if (c->one_sided && c->key.transport == IPPROTO_TCP)
+    if ((c->one_sided && c->key.transport == IPPROTO_TCP) || conversation_disposition(c) == DISPOSITION_NONE)
         f->severity = policy_severity(j, OUTCOME_UNANSWERED);
     f->conversation = c;
     f->first_ns = c->first_ns;

@@ -331,7 +331,7 @@ int audit_record_conversation(struct audit *a, struct store *store, const struct
         .verdict = verdict_name(j->verdict),
         .kind = finding_kind_name(j->kind),
         .outcome = outcome_name((enum outcome)c->key.outcome),
-        .disposition = disposition_name(disposition_of(j->verdict, (enum outcome)c->key.outcome)),
+        .disposition = disposition_name(conversation_disposition(c)),
         .confidence = confidence_name(j->confidence),
         .direction_basis = direction_basis_name(c->basis),
         .scope = scope_name(c),
@@ -431,7 +431,7 @@ static const char *sum_outcome(const struct conversation *c)
     }
     if (c->unfinished == c->flows)
         return "all were found open (SYN, ACK), and nothing more of the client was seen";
-    return c->unfinished > 0 ? "too little was seen to tell whether they got through" : "no packet the other way was seen";
+    return c->unfinished + c->untold > 0 ? "too little was seen to tell whether they got through" : "no packet the other way was seen";
 }
 
 static const char *sum_deed(const struct conversation *c)
@@ -497,6 +497,8 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .flows = c->flows,
                .packets = c->packets[0] + c->packets[1],
                .probe = c->probes == c->flows,
+               .synless = c->synless,
+               .untold = c->untold,
                .unfinished = c->unfinished == c->flows && c->payload == 0,
                .unheard = c->unheard,
                .no_data = c->key.transport == IPPROTO_TCP && c->payload == 0,
@@ -543,7 +545,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
     s->has_port = c->key.summed == SUM_NONE || c->key.summed == SUM_CLIENTS;
     s->protocol = c->key.summed == SUM_NONE ? c->app->name : "";
     s->outcome = outcome_name((enum outcome)c->key.outcome);
-    s->disposition = disposition_name(disposition_of(c->judgement.verdict, (enum outcome)c->key.outcome));
+    s->disposition = disposition_name(conversation_disposition(c));
     s->last_ns = c->last_ns;
     s->flows = c->flows;
     s->packets = facts.packets;

@@ -215,7 +215,7 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, stru
     if (r->tuple.transport == IPPROTO_TCP && r->direction == DIRECTION_CONTENT && j->verdict != VERDICT_NOT_GOVERNED)
         j->confidence = CONFIDENCE_INFERRED;
     /* Nobody needs to answer what is sent to a group, nor media, whatever its port. */
-    enum outcome outcome = flow_record_outcome(r, r->group || answer.one_way);
+    enum outcome outcome = conversation_outcome(r, r->group || answer.one_way);
     if (conversation_fold(part->conversations, r, &q, app, j, outcome, state != NULL && state->is_reply) != 0)
         part->totals.n_flow_memory_lost++;
 }

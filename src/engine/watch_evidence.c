@@ -49,7 +49,7 @@ static void want(struct recording *r, const struct audit *a)
 {
     for (size_t i = 0; i < a->n_conversations; i++) {
         const struct conversation *c = a->conversations[i];
-        enum disposition           d = disposition_of(c->judgement.verdict, (enum outcome)c->key.outcome);
+        enum disposition           d = conversation_disposition(c);
 
         if (c->judgement.kind != FINDING_NONE || d == DISPOSITION_MISDROPPED || d == DISPOSITION_ESCAPED || d == DISPOSITION_REJECTED)
             want_conversation(r->keeper, c);

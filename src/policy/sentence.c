@@ -109,6 +109,12 @@ bool is_probe(const struct policy_query *q, const struct policy_facts *f)
     return q->direction_known && ((f->probe && f->outcome == OUTCOME_ESTABLISHED) || (f->unfinished && f->outcome == OUTCOME_ONE_WAY));
 }
 
+/* Of what the server's SYN, ACK answers nothing is in the capture: it is the server's deed that was seen. */
+static bool is_synless(const struct policy_query *q, const struct policy_facts *f)
+{
+    return is_probe(q, f) && f->synless > 0 && f->synless == f->flows;
+}
+
 static bool is_stray(const struct policy_facts *f)
 {
     return f->outcome == OUTCOME_REFUSED && f->strays > 0 && f->strays == f->flows;
@@ -195,7 +201,9 @@ static void say_who(struct text *t, const struct policy *p, const struct policy_
     host_text(p, &q->tuple.client, client, sizeof(client));
     host_text(p, &q->tuple.server, server, sizeof(server));
     service_text(q->tuple.transport, q->tuple.server_port, service, sizeof(service));
-    if (is_probe(q, f))
+    if (is_synless(q, f))
+        say(t, "%s answered %s that its %s is open (SYN, ACK)", server, client, service);
+    else if (is_probe(q, f))
         say(t, "%s probed %s of %s", client, service, server);
     else if (q->sent[1] && !q->sent[0]) {
         say(t, "%s sent %s %s from %s", server, what_sent(f), client, service);
@@ -308,9 +316,17 @@ static void say_probe(struct text *t, const struct policy *p, const struct polic
 {
     char client[HOST_TEXT_SIZE];
 
-    say(t, ": it answered%s that the port is open (SYN, ACK), and %s %s; no data was seen", f->flows > 1 ? " each time" : "",
+    if (is_synless(q, f)) {
+        say(t, ", and %s reset the connection%s; no data was seen, and what the server answers (SYN) is not in the capture", host_text(p, &q->tuple.client, client, sizeof(client)),
+            f->flows > 1 ? " each time" : "");
+        return;
+    }
+    say(t, ": it answered%s that the port is open (SYN, ACK), and %s %s", f->flows > 1 ? " each time" : "",
         host_text(p, &q->tuple.client, client, sizeof(client)),
         f->outcome == OUTCOME_ONE_WAY ? "was not seen to send more" : "reset the connection");
+    if (f->synless > 0)
+        say(t, ", and of %llu of them the SYN is not in the capture", (unsigned long long)f->synless);
+    say(t, "; no data was seen");
 }
 
 /* "0.3 ms", "45 ms", "2.1 s" */
@@ -349,6 +365,21 @@ static void say_silence(struct text *t, const struct policy *p, const struct pol
         say(t, ", but %s%s", f->errors_differ ? "errors, among them " : "", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
 }
 
+/* What follows from it is said where nothing else of the sentence does. */
+static void say_one_way(struct text *t, const struct policy_query *q, const struct policy_facts *f)
+{
+    const char *it = f->flows > 1 ? "they" : "it";
+
+    if (q->tuple.transport != IPPROTO_TCP || !q->sent[0] || !q->sent[1])
+        say(t, "; no packet the other way was seen");
+    else if (f->untold == f->flows)
+        say(t, "; too little was seen to tell whether %s got through", it);
+    else if (f->untold > 0)
+        say(t, "; of %llu of them too little was seen to tell whether %s got through", (unsigned long long)f->untold, f->untold > 1 ? "they" : "it");
+    else
+        say(t, "; %s not seen both ways beyond a SYN, ACK", f->flows > 1 ? "they were" : "it was");
+}
+
 static void say_outcome(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f, bool media)
 {
     char server[HOST_TEXT_SIZE];
@@ -382,7 +413,7 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
         else if (f->lone_reset)
             say(t, "; nothing else of %s was seen, so what it ends or answers cannot be told", f->flows == 1 ? "it" : "these connections, or attempts,");
         else
-            say(t, q->tuple.transport == IPPROTO_TCP && q->sent[0] && q->sent[1] ? "; too little was seen to tell whether it got through" : "; no packet the other way was seen");
+            say_one_way(t, q, f);
         break;
     }
 }

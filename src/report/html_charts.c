@@ -85,7 +85,7 @@ int html_timeline(struct html *h, struct err *reterr)
     int rc = reader_number(h->job->report->reader,
                            "SELECT count(DISTINCT kind) FROM findings WHERE run_id = ?1 AND first_seen IS NOT NULL AND "
                            "severity <> 'notice'"
-                           " AND disposition IN ('escaped', 'rejected')",
+                           " AND (disposition IN ('escaped', 'rejected') OR outcome = 'one-way')",
                            &h->job->run_id, 1, &lanes, reterr);
 
     html_heading(h, "timeline", "Violations in time");
@@ -96,7 +96,7 @@ int html_timeline(struct html *h, struct err *reterr)
     t.n_lanes = (unsigned)lanes;
     html_put(
         h,
-        "<div class=legend><span><i class=E></i>some got through</span><span><i class=R></i>none got through</span>"
+        "<div class=legend><span><i class=E></i>some got through</span><span><i class=R></i>none was seen to get through</span>"
         "<span>Height: the number of findings that begin there, logarithmic.</span></div>\n"
         "<div class=chart><svg viewBox=\"0 0 %d %u\" role=\"img\" aria-label=\"Violations in time\">\n",
         LANE_LABEL + N_BINS * BIN_WIDTH + 8, t.n_lanes * LANE_HEIGHT + 30);
@@ -111,8 +111,8 @@ int html_timeline(struct html *h, struct err *reterr)
             SPAN
             " SELECT kind, min(119, CAST(CASE WHEN b > a THEN (julianday(first_seen) - a) / (b - a) * 120 ELSE 0 END AS"
             " INTEGER)) AS bin, count(*), CAST(total(disposition = 'escaped') AS INTEGER) FROM findings, t"
-            " WHERE run_id = ?1 AND first_seen IS NOT NULL AND severity <> 'notice' AND disposition IN ('escaped', "
-            "'rejected')"
+            " WHERE run_id = ?1 AND first_seen IS NOT NULL AND severity <> 'notice' AND (disposition IN ('escaped', "
+            "'rejected') OR outcome = 'one-way')"
             " GROUP BY kind, bin ORDER BY kind, bin",
             put_bin, &t, reterr);
     html_put(h, "</svg></div>\n");

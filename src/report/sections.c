@@ -10,20 +10,20 @@
 const char section_sql[] =
     "WITH r AS MATERIALIZED (SELECT row_id, coalesce(section, '') AS section, position, enabled FROM \"rows\" WHERE "
     "run_id = ?1),"
-    " c AS (SELECT r.section, count(*) AS permitted FROM conversations v JOIN r ON r.row_id = v.row_id"
-    "  WHERE v.run_id = ?1 AND v.disposition = 'permitted' GROUP BY r.section),"
+    " c AS (SELECT r.section, sum(v.disposition IS 'permitted') AS permitted, sum(v.outcome = 'one-way' AND coalesce(v.disposition, '') = '') AS untold"
+    "  FROM conversations v JOIN r ON r.row_id = v.row_id WHERE v.run_id = ?1 AND v.verdict = 'allowed' GROUP BY r.section),"
     " e AS (SELECT r.section, sum(x.outcome = 'seen') AS seen, sum(x.outcome = 'never-attempted') AS missing,"
     "  sum(x.outcome IN ('refused', 'prohibited', 'unanswered')) AS misdropped,"
-    "  sum(x.outcome IN ('not-covered', 'one-way')) AS open FROM requirements x JOIN r ON r.row_id = x.row_id"
+    "  sum(x.outcome = 'not-covered') AS not_covered, sum(x.outcome = 'one-way') AS one_way FROM requirements x JOIN r ON r.row_id = x.row_id"
     "  WHERE x.run_id = ?1 GROUP BY r.section),"
     " f AS (SELECT coalesce(section, '') AS section, sum(kind <> 'site') AS findings, sum(kind = 'site') AS site, sum(disposition IS 'escaped') AS escaped,"
-    "  sum(disposition IS 'rejected') AS rejected FROM findings"
+    "  sum(disposition IS 'rejected') AS rejected, sum(outcome IS 'one-way' AND coalesce(disposition, '') = '') AS one_way FROM findings"
     "  WHERE run_id = ?1 AND waived_by IS NULL AND severity <> 'notice' GROUP BY 1),"
     " s AS (SELECT section, min(position) AS position, sum(enabled) AS enabled FROM r GROUP BY section"
     "  UNION ALL SELECT section, 1 << 40, 1 FROM f WHERE section NOT IN (SELECT section FROM r))"
     " SELECT s.section, s.enabled, coalesce(f.findings, 0), coalesce(c.permitted, 0), coalesce(f.escaped, 0),"
-    " coalesce(f.rejected, 0), coalesce(e.misdropped, 0), coalesce(e.missing, 0), coalesce(e.open, 0), "
-    "coalesce(e.seen, 0), coalesce(f.site, 0)"
+    " coalesce(f.rejected, 0), coalesce(e.misdropped, 0), coalesce(e.missing, 0), coalesce(e.not_covered, 0), coalesce(e.one_way, 0) + coalesce(f.one_way, 0), "
+    "coalesce(e.seen, 0), coalesce(f.site, 0), coalesce(c.untold, 0)"
     " FROM s LEFT JOIN c ON c.section = s.section LEFT JOIN e ON e.section = s.section"
     " LEFT JOIN f ON f.section = s.section ORDER BY s.position, s.section";
 
@@ -36,10 +36,10 @@ enum section_result section_result(const struct report_summary *summary, struct 
         return SECTION_FAILS;
     if (cursor_integer(c, SECTION_ENABLED) == 0)
         return SECTION_OFF;
-    if (report_incomplete(summary) || cursor_integer(c, SECTION_OPEN) + cursor_integer(c, SECTION_SITE) > 0)
+    if (report_incomplete(summary) || cursor_integer(c, SECTION_NOT_COVERED) + cursor_integer(c, SECTION_ONE_WAY) + cursor_integer(c, SECTION_SITE) > 0)
         return SECTION_UNKNOWN;
     if (cursor_integer(c, SECTION_PERMITTED) == 0 && cursor_integer(c, SECTION_SEEN) == 0)
-        return SECTION_UNSEEN;
+        return cursor_integer(c, SECTION_UNTOLD) > 0 ? SECTION_UNKNOWN : SECTION_UNSEEN;
     return SECTION_CONFORMS;
 }
 
@@ -68,7 +68,8 @@ const char *section_counts(struct cursor *c, bool all, char buf[static 400])
         const char *word;
     } counts[] = {
         {SECTION_PERMITTED, "permitted"},   {SECTION_ESCAPED, "escaped"}, {SECTION_REJECTED, "rejected"},
-        {SECTION_MISDROPPED, "misdropped"}, {SECTION_MISSING, "missing"}, {SECTION_OPEN, "not covered"},
+        {SECTION_MISDROPPED, "misdropped"}, {SECTION_MISSING, "missing"}, {SECTION_NOT_COVERED, "not covered"},
+        {SECTION_ONE_WAY, "one-way"},
     };
     char count[32];
     size_t len = 0;
@@ -86,6 +87,8 @@ const char *section_counts(struct cursor *c, bool all, char buf[static 400])
                  text_plural((uint64_t)cursor_integer(c, SECTION_FINDINGS), "finding", "findings"));
     else if (cursor_integer(c, SECTION_SITE) > 0)
         snprintf(buf + len, 400 - len, "%sthe site file is incomplete for it", len > 0 ? ", " : "");
+    if (len == 0 && buf[0] == '\0' && cursor_integer(c, SECTION_UNTOLD) > 0)
+        snprintf(buf, 400, "%s one-way", text_count((uint64_t)cursor_integer(c, SECTION_UNTOLD), count));
     return buf;
 }
 

@@ -26,9 +26,11 @@ enum {
     SECTION_REJECTED,
     SECTION_MISDROPPED,
     SECTION_MISSING,
-    SECTION_OPEN,
+    SECTION_NOT_COVERED,
+    SECTION_ONE_WAY, /* required flows, and findings, of which nobody can tell whether they got through */
     SECTION_SEEN,
     SECTION_SITE,
+    SECTION_UNTOLD, /* the same of conversations that a row allows */
 };
 
 enum section_result section_result(const struct report_summary *, struct cursor *);

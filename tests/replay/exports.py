@@ -362,25 +362,34 @@ def check_html_sections(bench, page, tables):
     """The sections' names and counts, and no 'conforms' where anything speaks against it."""
     rows, conversations, findings = (as_page(tables[name]) for name in ('rows', 'conversations', 'findings'))
     section = {row['row_id']: row['section'] or '' for row in rows}
-    counts = {name: dict.fromkeys(('permitted', 'escaped', 'rejected', 'misdropped', 'missing', 'not covered', 'findings'), 0) for name in section.values()}
+    counted = ('permitted', 'escaped', 'rejected', 'misdropped', 'missing', 'not covered', 'one-way', 'findings')
+    counts = {name: dict.fromkeys(counted, 0) for name in section.values()}
+    untold = dict.fromkeys(counts, 0)
     for row in conversations:
         if row['row_id'] in section and row['disposition'] == 'permitted':
             counts[section[row['row_id']]]['permitted'] += 1
+        elif row['row_id'] in section and row['verdict'] == 'allowed' and row['disposition'] is None:
+            untold[section[row['row_id']]] += 1
     for row in findings:
         if row['waived_by'] is None and row['severity'] != 'notice':
-            count = counts.setdefault(row['section'] or '', dict.fromkeys(('permitted', 'escaped', 'rejected', 'misdropped', 'missing', 'not covered', 'findings'), 0))
+            count = counts.setdefault(row['section'] or '', dict.fromkeys(counted, 0))
             count['findings'] += 1
             if row['disposition'] in ('escaped', 'rejected'):
                 count[row['disposition']] += 1
-    words = {'never-attempted': 'missing', 'not-covered': 'not covered', 'one-way': 'not covered', 'refused': 'misdropped', 'prohibited': 'misdropped', 'unanswered': 'misdropped'}
+            elif row['outcome'] == 'one-way':
+                count['one-way'] += 1
+    words = {'never-attempted': 'missing', 'not-covered': 'not covered', 'one-way': 'one-way', 'refused': 'misdropped', 'prohibited': 'misdropped', 'unanswered': 'misdropped'}
     for row in as_page(tables['requirements']):
         if row['row_id'] in section and row['outcome'] in words:
             counts[section[row['row_id']]][words[row['outcome']]] += 1
+    for name, number in untold.items(): # told where nothing else of the section is
+        if not any(counts[name].values()):
+            counts[name]['one-way'] = number
     have = page.rows('sections', ['Section', 'Result', 'Counts'])
     want = sorted([(name or 'No section of the document speaks of these').strip(), ', '.join(f'{value:,} {word}' for word, value in count.items() if value > 0 and word != 'findings')]
                   for name, count in counts.items())
     bench.same('html sections', want, sorted([row[0], row[2]] for row in have))
-    sound = {(name or 'No section of the document speaks of these').strip() for name, count in counts.items() if not any(count[word] for word in ('findings', 'misdropped', 'missing', 'not covered'))}
+    sound = {(name or 'No section of the document speaks of these').strip() for name, count in counts.items() if not any(count[word] for word in ('findings', 'misdropped', 'missing', 'not covered', 'one-way'))}
     for name, result, _ in have:
         if result == 'conforms' and name not in sound:
             bench.wrong.append(f'html: section {name!r} conforms in spite of its counts')

@@ -239,6 +239,62 @@ START_TEST(odd_flows_are_counted)
 }
 END_TEST
 
+/* What a flow that is one-way tells of whether it got through, and the port that answered as an open one where its SYN is missing. */
+START_TEST(one_way_is_no_passage)
+{
+    static const struct app_entry nothing = {.name = nothing.app.name};
+    static const struct {
+        enum tcp_state state;
+        uint8_t        flags[2], rst_side; /* 2: no RST */
+        uint64_t       packets[2], payload[2];
+        enum outcome   outcome;
+        const char    *disposition;
+        unsigned       synless;
+    } table[] = {
+        {TCP_STATE_MIDSTREAM, {0, 20}, 1, {0, 1}, {0, 0}, OUTCOME_ONE_WAY, "", 0},         /* a RST alone */
+        {TCP_STATE_MIDSTREAM, {0, 20}, 1, {0, 2}, {0, 0}, OUTCOME_ONE_WAY, "", 0},
+        {TCP_STATE_MIDSTREAM, {16, 4}, 1, {1, 1}, {0, 0}, OUTCOME_ONE_WAY, "", 0},         /* and something that it answers */
+        {TCP_STATE_MIDSTREAM, {24, 0}, 2, {3, 0}, {90, 0}, OUTCOME_ONE_WAY, "escaped", 0}, /* it goes on, so it was answered */
+        {TCP_STATE_MIDSTREAM, {16, 0}, 2, {3, 0}, {0, 0}, OUTCOME_ONE_WAY, "escaped", 0},
+        {TCP_STATE_SYN_ACK_ONLY, {0, 18}, 2, {0, 1}, {0, 0}, OUTCOME_ONE_WAY, "escaped", 0},
+        {TCP_STATE_SYN_ACK_ONLY, {4, 18}, 0, {1, 1}, {0, 0}, OUTCOME_ESTABLISHED, "escaped", 1},
+        {TCP_STATE_SYN_ACK_ONLY, {20, 18}, 0, {2, 2}, {0, 0}, OUTCOME_ESTABLISHED, "escaped", 1},
+        {TCP_STATE_HALF_OPEN, {6, 18}, 0, {2, 1}, {0, 0}, OUTCOME_ESTABLISHED, "escaped", 0},
+        {TCP_STATE_SYN, {2, 0}, 2, {1, 0}, {0, 0}, OUTCOME_UNANSWERED, "rejected", 0},
+    };
+    struct conversation_table *both = new_table();
+
+    for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct conversation_table *t = new_table();
+        struct flow_record         r = record_of(0);
+        struct policy_query        q = {.tuple = r.tuple, .sent = {true, true}};
+        struct judgement           j = {.verdict = VERDICT_VIOLATION, .kind = FINDING_NO_ROW, .server_host = 1};
+
+        r.tcp_state = table[i].state;
+        r.closed = table[i].rst_side < 2 ? FLOW_CLOSED_RST : FLOW_CLOSED_NONE;
+        r.rst_from_server_side = table[i].rst_side == 1;
+        for (unsigned side = 0; side < 2; side++) {
+            r.tcp_flags[side] = table[i].flags[side];
+            r.packets[side] = table[i].packets[side];
+            r.payload[side] = table[i].payload[side];
+        }
+        ck_assert_msg(conversation_outcome(&r, false) == table[i].outcome, "%u: %s", i, outcome_name(conversation_outcome(&r, false)));
+        ck_assert_int_eq(conversation_fold(t, &r, &q, &nothing, &j, table[i].outcome, false), 0);
+        const struct conversation *c = conversation_at(t, 0);
+        ck_assert_msg(strcmp(disposition_name(conversation_disposition(c)), table[i].disposition) == 0, "%u: %s", i, disposition_name(conversation_disposition(c)));
+        ck_assert_uint_eq(c->synless, table[i].synless);
+        ck_assert_uint_eq(c->probes, table[i].outcome == OUTCOME_ESTABLISHED);
+        conversation_table_free(t);
+        if (i == 0 || i == 3)
+            ck_assert_int_eq(conversation_fold(both, &r, &q, &nothing, &j, table[i].outcome, false), 0);
+    }
+    /* One flow that got through is enough. */
+    ck_assert_uint_eq(conversation_at(both, 0)->untold, 1);
+    ck_assert_int_eq(conversation_disposition(conversation_at(both, 0)), DISPOSITION_ESCAPED);
+    conversation_table_free(both);
+}
+END_TEST
+
 START_TEST(bound_depends_on_neither_order_nor_sharding)
 {
     static struct merged       forward, backward, sharded;
@@ -371,6 +427,7 @@ Suite *suite_conversation(void)
 
     tcase_add_test(t, probes_and_bounds);
     tcase_add_test(t, odd_flows_are_counted);
+    tcase_add_test(t, one_way_is_no_passage);
     tcase_add_test(t, foreign_resets_are_counted_and_found);
     tcase_add_test(t, bound_depends_on_neither_order_nor_sharding);
     tcase_add_test(t, beyond_the_bound_nothing_is_lost);

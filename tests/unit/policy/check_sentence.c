@@ -312,6 +312,18 @@ START_TEST(without_a_handshake)
          "unity1 (10.0.1.1) sent a segment without SYN, ACK and FIN to dc1 (10.0.2.1) on TCP 853, where no connection was open; "},
         {true, {true, true}, {.outcome = OUTCOME_REFUSED, .flows = 3, .strays = 1, .stray_flags = 1},
          "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 853 3 times (1 of them by a segment without SYN and ACK); it was refused by "},
+        {true, {true, true}, {.outcome = OUTCOME_ESTABLISHED, .flows = 1, .probe = true, .synless = 1, .no_data = true},
+         "dc1 (10.0.2.1) answered unity1 (10.0.1.1) that its TCP 853 is open (SYN, ACK), and unity1 (10.0.1.1) reset the connection; no data was seen, and what the server "
+         "answers (SYN) is not in the capture. "},
+        {true, {true, true}, {.outcome = OUTCOME_ESTABLISHED, .flows = 3, .probe = true, .synless = 2, .no_data = true},
+         "unity1 (10.0.1.1) probed TCP 853 of dc1 (10.0.2.1) 3 times: it answered each time that the port is open (SYN, ACK), and unity1 (10.0.1.1) reset the connection, and "
+         "of 2 of them the SYN is not in the capture; no data was seen. "},
+        {false, {true, true}, {.outcome = OUTCOME_ONE_WAY, .flows = 1, .untold = 1, .client_ports = {50000, 50000}},
+         "unity1 (10.0.1.1) and dc1 (10.0.2.1) exchanged packets between TCP 50000 of the former and TCP 853 of the latter; too little was seen to tell whether it got through (who "},
+        {true, {true, true}, {.outcome = OUTCOME_ONE_WAY, .flows = 3, .untold = 1, .packets = 6},
+         "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on TCP 853 (3 flows, 6 packets both ways); of 1 of them too little was seen to tell whether it got through. "},
+        {true, {true, true}, {.outcome = OUTCOME_ONE_WAY, .flows = 2, .packets = 6},
+         "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on TCP 853 (2 flows, 6 packets both ways); they were not seen both ways beyond a SYN, ACK. "},
         {false, {false, true}, {.outcome = OUTCOME_ONE_WAY, .flows = 1, .lone_reset = true, .client_ports = {1130, 1130}},
          "dc1 (10.0.2.1) sent a RST to unity1 (10.0.1.1) from TCP 853 to its TCP 1130; nothing else of it was seen, so what it ends or answers cannot be told (who "},
         {false, {true, false}, {.outcome = OUTCOME_ONE_WAY, .flows = 2, .packets = 2, .lone_reset = true},
