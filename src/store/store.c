@@ -102,10 +102,11 @@ static int connect_file(struct store *s, bool is_new, bool is_large, int version
     rc = feed_module(s->db, &s->taking, reterr);
     if (rc != 0)
         return rc;
-    rc = exec(s, "PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY",
-              "cannot set it up", reterr);
-    if (rc == 0 && is_new && is_large)
+    /* The size of pages first: what the cache may hold becomes a number of pages there and then. */
+    if (is_new && is_large)
         rc = exec(s, "PRAGMA page_size = 16384", "cannot set it up", reterr);
+    if (rc == 0)
+        rc = exec(s, "PRAGMA synchronous = FULL; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY", "cannot set it up", reterr);
     if (rc != 0)
         return rc;
     return is_new ? schema_migrate(s->db, 0, reterr) : check_tables(s, version, reterr);

@@ -269,6 +269,33 @@ START_TEST(a_record_of_a_large_input_has_large_pages_and_is_the_same)
 }
 END_TEST
 
+/* SQLite reckons the bound on its cache in pages of the size that a file has when the bound is set. */
+START_TEST(large_pages_do_not_make_the_cache_larger)
+{
+    const struct store_run of = {.started_ns = 1700000000000000000, .command = "flowaudit check", .version = "test"};
+    char name[2001];
+    struct store *s = NULL;
+    struct err e = {0};
+    int64_t id;
+
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    sqlite3_memory_highwater(1);
+    ck_assert_msg(store_open_for(scratch.path, 32 << 20, &s, &e) == 0, "%s", e.msg);
+    ck_assert_int_eq(store_begin_run(s, &of, &id, &e), 0);
+    for (uint64_t i = 0; i < 20000; i++) {
+        char address[24];
+
+        snprintf(address, sizeof(address), "10.0.%u.%u", (unsigned)(i / 256), (unsigned)(i % 256));
+        ck_assert_int_eq(store_put_host(s, &(struct store_host){.address = address, .name = name}, &e), 0);
+    }
+    end_run(s, true);
+    store_close(s);
+    ck_assert_int_lt(sqlite3_memory_highwater(0), 24 << 20);
+    ck_assert_int_eq(scratch_number(scratch.path, "SELECT sum(length(name)) FROM hosts"), 40000000);
+}
+END_TEST
+
 /* --- refusals ------------------------------------------------------------------------------------------- */
 
 static void refuse(const char *path, int code, const char *sentence)
@@ -696,6 +723,7 @@ static void add_runs(Suite *suite)
 
     tcase_add_test(tc, a_second_run_is_appended);
     tcase_add_test(tc, a_record_of_a_large_input_has_large_pages_and_is_the_same);
+    tcase_add_test(tc, large_pages_do_not_make_the_cache_larger);
     tcase_add_test(tc, one_handle_can_record_one_run_after_another);
     tcase_add_test(tc, an_ended_run_leaves_one_file_with_a_rollback_journal);
     tcase_add_test(tc, a_begun_run_and_committed_rows_are_seen_by_others_at_once);
