@@ -12,6 +12,8 @@
 #define SERVICE_TEXT_SIZE 256
 
 #define SPAN_SIZE 32
+#define ADDRESSES_SIZE (4 * ADDR_TEXT_SIZE + 16)
+#define SERVERS_SIZE 1024
 
 /* "57.8 s", "3 ms": cut and not rounded, for an observation a little shorter than an hour does not last 3600 s. */
 static const char *span(int64_t ns, char buf[static SPAN_SIZE])
@@ -26,6 +28,21 @@ static const char *span(int64_t ns, char buf[static SPAN_SIZE])
         snprintf(buf, SPAN_SIZE, "%lld s", ms / 1000);
     else
         snprintf(buf, SPAN_SIZE, "%lld.%lld s", ms / 1000, ms % 1000 / 100);
+    return buf;
+}
+
+/* "10.0.1.10, fd00::1:10": what is said of a host, and counted, is so of all its addresses. */
+static const char *addresses_of(const struct policy *p, uint32_t host, char buf[static ADDRESSES_SIZE])
+{
+    const struct site_host *h = &p->site->hosts[host];
+    char                    second[2 * ADDR_TEXT_SIZE + 2];
+
+    snprintf(buf, ADDRESSES_SIZE, "%s", policy_host_address(p, host));
+    size_t len = strlen(buf);
+    if (h->n_ranges == 2)
+        snprintf(buf + len, ADDRESSES_SIZE - len, ", %s", addr_range_text(&h->ranges[1], second, sizeof(second)));
+    else if (h->n_ranges > 2)
+        snprintf(buf + len, ADDRESSES_SIZE - len, " and %zu more addresses", h->n_ranges - 1);
     return buf;
 }
 
@@ -122,6 +139,7 @@ static void name_servers(const struct expector *x, const struct tally *t, char *
     const struct policy *p = x->p;
     size_t               len = 0;
     unsigned             n = 0;
+    char                 addresses[ADDRESSES_SIZE];
 
     buf[0] = '\0';
     for (uint32_t s = 0; s < p->site->n_hosts && len < size; s++) {
@@ -132,7 +150,7 @@ static void name_servers(const struct expector *x, const struct tally *t, char *
             return;
         }
         len += (size_t)snprintf(buf + len, size - len, "%s%s (%s)", n > 1 ? " or " : "", policy_host_name(p, s),
-                                policy_host_address(p, s));
+                                addresses_of(p, s, addresses));
     }
 }
 
@@ -149,11 +167,11 @@ static const char *service_of(const struct expector *x, const struct tally *t, c
 /* "unity2 (10.0.1.2 and 10.0.1.3)": with those of its addresses that it used. */
 static const char *client_of(const struct expector *x, const struct tally *t, char *buf, size_t size)
 {
-    char   text[ADDR_TEXT_SIZE];
+    char   text[ADDR_TEXT_SIZE], addresses[ADDRESSES_SIZE];
     size_t len = (size_t)snprintf(buf, size, "%s (", policy_host_name(x->p, t->client));
 
     if (t->n_from == 0 || host_is_block(x->p, t->client)) {
-        snprintf(buf + len, size - len, "%s)", policy_host_address(x->p, t->client));
+        snprintf(buf + len, size - len, "%s)", addresses_of(x->p, t->client, addresses));
         return buf;
     }
     for (size_t i = 0; i < t->n_from && len < size; i++)
@@ -258,24 +276,24 @@ static const struct service *find_served(const struct expector *x, const struct 
 
 static void add_host(const struct expector *x, uint32_t host, char *buf, size_t size)
 {
+    char addresses[ADDRESSES_SIZE];
+
     if (host == POLICY_NONE)
         add(buf, size, "a host that the site file does not name");
     else
-        add(buf, size, "%s (%s)", policy_host_name(x->p, host), policy_host_address(x->p, host));
+        add(buf, size, "%s (%s)", policy_host_name(x->p, host), addresses_of(x->p, host, addresses));
 }
 
-/* " over IPv4 and IPv6": of a host that is told with one address of several. */
+/* ", over IPv6": of a host that has addresses of both families, or was named with none of the one that was used. */
 static const char *families_text(const struct expector *x, uint32_t server, uint8_t families)
 {
-    struct addr told;
+    uint8_t has = 0;
 
-    if (families == (FAMILY_4 | FAMILY_6))
-        return ", over IPv4 and IPv6";
-    if (server == POLICY_NONE || addr_parse(policy_host_address(x->p, server), &told) != 0)
+    for (size_t i = 0; server != POLICY_NONE && i < x->p->site->hosts[server].n_ranges; i++)
+        has |= addr_is_ipv4(&x->p->site->hosts[server].ranges[i].low) ? FAMILY_4 : FAMILY_6;
+    if (server != POLICY_NONE && has != (FAMILY_4 | FAMILY_6))
         return "";
-    if (addr_is_ipv4(&told))
-        return families == FAMILY_6 ? ", over IPv6" : "";
-    return families == FAMILY_4 ? ", over IPv4" : "";
+    return families == (FAMILY_4 | FAMILY_6) ? ", over IPv4 and IPv6" : server == POLICY_NONE ? "" : families == FAMILY_6 ? ", over IPv6" : families == FAMILY_4 ? ", over IPv4" : "";
 }
 
 /* ", while cache1 (192.0.2.1) answered app1 (192.0.2.2) on TCP 6379 12 times" */
@@ -483,12 +501,12 @@ static void say_unanswered(const struct expector *x, const struct tally *t, char
 static void say_failed(const struct expector *x, const struct tally *t, enum outcome outcome, char *buf, size_t size)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
-    char from[CLIENT_TEXT_SIZE], servers[512], service[SERVICE_TEXT_SIZE], some[48] = ": ", unseen[80] = "", what[WHAT_SIZE] = "", advice[ADVICE_SIZE] = "";
+    char from[CLIENT_TEXT_SIZE], servers[SERVERS_SIZE], addresses[ADDRESSES_SIZE], service[SERVICE_TEXT_SIZE], some[48] = ": ", unseen[80] = "", what[WHAT_SIZE] = "", advice[ADVICE_SIZE] = "";
 
     if (t->tried_others)
         name_servers(x, t, servers, sizeof(servers));
     else
-        snprintf(servers, sizeof(servers), "%s (%s)", policy_host_name(x->p, t->tried_server), policy_host_address(x->p, t->tried_server));
+        snprintf(servers, sizeof(servers), "%s (%s)", policy_host_name(x->p, t->tried_server), addresses_of(x->p, t->tried_server, addresses));
     if (outcome == OUTCOME_PROHIBITED) {
         say_errors(x, t, true, what);
         advise_prohibited(x, t, advice);
@@ -596,9 +614,10 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
                                            size_t size, size_t *ret_advice)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
-    const char              *client = policy_host_name(x->p, t->client), *address = policy_host_address(x->p, t->client);
-    char                     servers[512], why[512], service[SERVICE_TEXT_SIZE], sent[128], lived[SPAN_SIZE], sided[160] = "";
+    const char              *client = policy_host_name(x->p, t->client);
+    char                     address[ADDRESSES_SIZE], servers[SERVERS_SIZE], why[512], service[SERVICE_TEXT_SIZE], sent[128], lived[SPAN_SIZE], sided[160] = "";
 
+    addresses_of(x->p, t->client, address);
     name_servers(x, t, servers, sizeof(servers));
     service_of(x, t, service, sizeof(service));
     if (uncovered(x, t, c, why, sizeof(why)) != NULL) {
@@ -624,7 +643,7 @@ static bool silence_unproven(const struct expector *x, const struct tally *t, co
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
     bool                     lossy = coverage_is_lossy(c);
-    char                     from[CLIENT_TEXT_SIZE], servers[512], service[SERVICE_TEXT_SIZE], why[128] = "the capture ends too soon after it";
+    char                     from[CLIENT_TEXT_SIZE], servers[SERVERS_SIZE], service[SERVICE_TEXT_SIZE], why[128] = "the capture ends too soon after it";
 
     if (!lossy && c->cut == 0 && !coverage_ends_before_answer(c, t->silent_ns))
         return false;

@@ -70,7 +70,7 @@ static const struct scenario scenarios[] = {
     {"met by one of its ports", {SEEN(U, D1, "tcp/445", OUTCOME_ESTABLISHED, 2, 5)}, 0, NULL, NETBIOS, EXPECT_SEEN, 2, "dc1",
      "Of the ports of row unity-dc-netbios (NetBIOS, " SECTION "), UDP 137, UDP 138, TCP 139, TCP 445, unity1 (10.0.1.1) used TCP 445 of dc1 (10.0.2.1)."},
     {"met over the other family than the server is told with", {SEEN("fd00::1", "fd00::9", "tcp/389", OUTCOME_ESTABLISHED, 1, 5)}, 0, DUAL, "unity-dc-ldap", "u6", NULL,
-     EXPECT_SEEN, 1, "dual", "Of the ports of row unity-dc-ldap (LDAP, " SECTION "), TCP and UDP 389, u6 (fd00::1) used TCP 389 of dual (10.0.5.9), over IPv6."},
+     EXPECT_SEEN, 1, "dual", "Of the ports of row unity-dc-ldap (LDAP, " SECTION "), TCP and UDP 389, u6 (fd00::1) used TCP 389 of dual (10.0.5.9, fd00::9), over IPv6."},
     {"met by another of its ports", {SEEN(U, D1, "udp/137", OUTCOME_ESTABLISHED, 1, 5)}, 0, NULL, NETBIOS, EXPECT_SEEN, 1, "dc1", NULL},
     {"met by a third", {SEEN(U, D1, "tcp/139", OUTCOME_ESTABLISHED, 1, 5)}, 0, NULL, NETBIOS, EXPECT_SEEN, 1, "dc1", NULL},
     {"a datagram that nobody answers meets it where none is to be expected", {SEEN(U, D1, "udp/138", OUTCOME_ONE_WAY, 1, 5)}, 0, NULL, NETBIOS,
@@ -144,6 +144,9 @@ static const struct scenario scenarios[] = {
     {"the client was never seen", {{0}}, DEAD, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
      "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
      "unity-dc-ldap, " SECTION "), which proves nothing: no TCP or UDP packet of unity1 was seen."},
+    {"what is said of a host is so of all its addresses", {{0}}, 0, TWO_OF, "unity-dc-ldap", "two", NULL, EXPECT_NOT_COVERED, 0, "",
+     "No LDAP (TCP and UDP 389) from two (10.0.5.1, 10.0.5.2) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row unity-dc-ldap, " SECTION "), which proves nothing: no TCP or UDP packet of "
+     "two was seen."},
     {"the client only received", {{0}}, DEAF, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
      "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
      "unity-dc-ldap, " SECTION "), which proves nothing: TCP or UDP packets to unity1 were captured and none from it, so its attempts could "
