@@ -11,6 +11,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import uuid
 
 SOURCE, OUT = sys.argv[1:3]
 RANDOM = random.Random(20260302)
@@ -249,6 +250,36 @@ def random_seeds():
         put('store', f'random-{i}', patches)
 
 
+def rpc_pdu(order, kind, call, body):
+    """A whole fragment of connection-oriented DCE/RPC (C706, 12.6.3)."""
+    head = struct.pack('BBBB4s', 5, 0, kind, 3, b'\x10\0\0\0' if order == '<' else bytes(4))
+    return head + struct.pack(order + 'HHI', 16 + len(body), 0, call) + body
+
+
+def dcom_seeds():
+    """Object references (MS-DCOM 2.2.19), which no sample has: a bind, its acceptance, a call, and the bindings in its answer."""
+    ndr = uuid.UUID('8a885d04-1ceb-11c9-9fe8-08002b104860')
+    lists = (['10.0.0.7[5001]', 'exch1[5001]'], ['fd00::7[5020]', '10.0.0.7', 'dual.example[49152]'], ['10.0.0.7[0]', 'x[99999]', '[1]', 'exch1[135]', 'exch1[135]'])
+    calls = (('99fcfec4-5260-101b-bbcb-00aa0021347a', 0), ('99fcfec4-5260-101b-bbcb-00aa0021347a', 4),
+             ('000001a0-0000-0000-c000-000000000046', 3), ('000001a0-0000-0000-c000-000000000046', 4))
+    for order, (interface, opnum), bindings in ((o, c, b) for o in '<>' for c in calls for b in lists):
+        def syntax(of, version):
+            return (of.bytes_le if order == '<' else of.bytes) + struct.pack(order + 'I', version)
+
+        def words(text):
+            return struct.pack(f'{order}{len(text) + 1}H', *text.encode(), 0)
+
+        array = b''.join(struct.pack(order + 'H', 7) + words(text) for text in bindings) + bytes(4)
+        answer = struct.pack(order + 'IIHH', 0x20000, len(array) // 2, len(array) // 2, len(array) // 2 - 1) + array + bytes(-len(array) % 4 + 4)
+        pieces = [(0, rpc_pdu(order, 11, 1, struct.pack(order + 'HHIBBHHBB', 5840, 5840, 0, 1, 0, 0, 5, 1, 0) + syntax(uuid.UUID(interface), 0) + syntax(ndr, 2))),
+                  (1, rpc_pdu(order, 12, 1, struct.pack(order + 'HHIH4sHBBHHH', 5840, 5840, 77, 4, b'135', 0, 1, 0, 0, 0, 0) + syntax(ndr, 2))),
+                  (0, rpc_pdu(order, 0, 2, struct.pack(order + 'IHH', 8, 5, opnum) + b'whatever')),
+                  (1, rpc_pdu(order, 2, 2, struct.pack(order + 'IHBB', len(answer), 5, 0, 0) + answer))]
+        for port in (0, 3):
+            name = f'dcom-{"little" if order == "<" else "big"}-{interface[:8]}-{opnum}-{lists.index(bindings)}-{port}'
+            put('pinhole', name, bytes([port << 1]) + b''.join(bytes([side]) + struct.pack('>H', len(pdu)) + pdu for side, pdu in pieces))
+
+
 def main():
     for name in ('web-shop.pcap', 'healthy.pcapng', 'incident.pcapng'):
         data, frames = frames_of(os.path.join(SOURCE, 'samples', name))
@@ -260,6 +291,7 @@ def main():
                 put('capture', f'swapped-{i}', bytes(2) + swap_pcap(data, i == 1))
     for i, form in enumerate(pcapng_forms()):
         put('capture', f'pcapng-{i}', bytes(2) + form)
+    dcom_seeds()
     text_seeds()
     random_seeds()
 
