@@ -293,6 +293,13 @@ struct coverage {
     uint64_t cut;       /* of 'unjudged': cut before the ports, or before those that an ICMP error quotes */
 };
 
+/* A packet of an input; of none 'packet' is 0. */
+struct packet_place {
+    int64_t  ns;
+    uint64_t packet;
+    uint16_t input;
+};
+
 /* One conversation's contribution; fed once for each conversation of the run (any order), allowed or not: all tell which ways the
  * capture sees. */
 struct expect_fact {
@@ -303,6 +310,7 @@ struct expect_fact {
     int64_t  first_ns, last_ns;
     bool     running;           /* TCP, of some flow of it: the server goes on with a connection of which nothing of the client is in the capture */
     uint64_t adrift;            /* of the flows: TCP, the client goes on with a connection of which nothing of the server is in the capture */
+    struct packet_place goes_on; /* the first packet of the earliest of the running, or else of those adrift, as far as it is known */
     uint64_t withdrawn;         /* of the flows: TCP, the client took its SYN back with a RST before an answer was due */
     uint64_t flows, unfinished; /* of them TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
     struct flow_icmp icmp;      /* of the first error, n_errors 0 where none */
@@ -329,6 +337,8 @@ struct expectation {
     int64_t  first_ns;          /* first contact, 0 where none */
     uint64_t first_packet;      /* of it, as the facts say */
     uint16_t first_input;
+    bool     first_is_sign;     /* it is a packet of the server: of the first attempt nothing of the client is in the capture */
+    struct packet_place goes_on; /* the first packet of a connection one side of which is not in the capture, where that is the result */
     int64_t  seen_ns, seen_last_ns; /* first and last packet of what met it; 0 where nothing did */
     uint64_t seen_packet;       /* the first of it */
     uint16_t seen_input;

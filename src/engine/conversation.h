@@ -51,8 +51,8 @@ static inline int64_t window_of(int64_t ns, int64_t window_ns)
     return window_ns <= 0 ? 0 : ns / window_ns - (ns % window_ns < 0);
 }
 
-/* Flows with a RST of 'rst' below, and the first packet of the earliest of them. */
-struct reset_sight {
+/* Some of the flows: how many, and the first packet of the earliest of them. */
+struct flow_sight {
     int64_t  ns;
     uint64_t packet;
     uint32_t flows;
@@ -81,7 +81,6 @@ struct conversation {
     bool     is_reply;         /* the first payload was an answer: may answer a broadcast */
     bool     unheard;          /* unanswered, no packet of the server is in the capture, and others acknowledged some */
     bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */
-    bool     running;          /* of some flow the server goes on with a connection, and nothing of the client is in the capture */
     bool     no_parent;        /* on a dynamic port that nothing seen negotiated; set after merging, as 'parent' and 'bind' */
     struct ttl_range own;      /* what 'rst[1]' was found to differ from (prohibited), or to be like (refused): see evidence.c */
     uint16_t first_input;
@@ -101,11 +100,11 @@ struct conversation {
     uint64_t n_summed;         /* conversations that this one stands for (SUM_PEERS: their flows, an upper bound) */
     struct ttl_range ttl[2];   /* of what the client's, the server's side itself sent in flows that got through */
     struct ttl_range rst[2];   /* of RSTs in its name: that refused an attempt, or are not like the rest of the flow */
-    struct reset_sight reset;  /* where those are */
+    struct flow_sight reset;   /* flows with those */
     /* Of the flows, TCP: */
     uint32_t strays;           /* segments without SYN and ACK that a RST answered, with 'stray_flags', or others too */
     uint32_t lone_resets;      /* a RST of one side, and nothing else */
-    uint32_t adrift;           /* the client goes on with a connection, and nothing of the server is in the capture */
+    struct flow_sight running, adrift; /* the server, the client goes on with a connection, and nothing of the other is in the capture */
     uint32_t withdrawn;        /* the client's SYN and then its RST, without an answer */
     uint32_t synless;          /* of 'probes': those whose SYN is not in the capture */
     uint8_t  stray_flags;

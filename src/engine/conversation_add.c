@@ -139,6 +139,27 @@ static bool is_withdrawn(const struct flow_record *r)
     return r->tcp_state == TCP_STATE_SYN && r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side && r->packets[1] == 0 && r->icmp.n_errors == 0;
 }
 
+static bool sight_before(const struct flow_sight *a, const struct flow_sight *b)
+{
+    if (a->ns != b->ns)
+        return a->ns < b->ns;
+    return a->input < b->input || (a->input == b->input && a->packet < b->packet);
+}
+
+static void join_sights(struct flow_sight *a, const struct flow_sight *b)
+{
+    uint32_t n = b->flows < UINT32_MAX - a->flows ? a->flows + b->flows : UINT32_MAX;
+
+    if (b->flows > 0 && (a->flows == 0 || sight_before(b, a)))
+        *a = *b;
+    a->flows = n;
+}
+
+static void add_sight(struct flow_sight *to, const struct flow_record *r)
+{
+    join_sights(to, &(struct flow_sight){.ns = r->first_ns, .packet = r->first_packet, .input = r->input, .flows = 1});
+}
+
 static void add_odd_flow(struct conversation *c, const struct flow_record *r)
 {
     bool stray = r->tcp_state == TCP_STATE_REFUSED && r->direction == DIRECTION_STRAY;
@@ -149,7 +170,10 @@ static void add_odd_flow(struct conversation *c, const struct flow_record *r)
     }
     c->strays += stray;
     c->lone_resets += is_lone_reset(r);
-    c->adrift += is_adrift(r);
+    if (is_running(r))
+        add_sight(&c->running, r);
+    if (is_adrift(r))
+        add_sight(&c->adrift, r);
     if (!is_withdrawn(r))
         return;
     c->withdrawn++;
@@ -164,7 +188,8 @@ static void join_odd_flows(struct conversation *a, const struct conversation *b)
         a->stray_flags = b->stray_flags;
     a->strays += b->strays;
     a->lone_resets += b->lone_resets;
-    a->adrift += b->adrift;
+    join_sights(&a->running, &b->running);
+    join_sights(&a->adrift, &b->adrift);
     a->withdrawn += b->withdrawn;
     a->synless += b->synless;
     if (b->withdrawn_ns > a->withdrawn_ns)
@@ -233,7 +258,6 @@ static void add_counts(struct conversation *c, const struct flow_record *r)
     c->probes += is_probe(r);
     c->synless += is_synless_probe(r);
     c->unfinished += is_unfinished(r);
-    c->running |= is_running(r);
     add_odd_flow(c, r);
     c->after_syn_ack |= r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_HALF_OPEN && r->closed == FLOW_CLOSED_RST && r->rst_from_server_side;
     c->duplicates += r->duplicates;
@@ -287,38 +311,21 @@ static struct flow_icmp icmp_of(const struct flow_record *r)
     return icmp;
 }
 
-static bool rst_before(const struct reset_sight *a, const struct reset_sight *b)
-{
-    if (a->ns != b->ns)
-        return a->ns < b->ns;
-    return a->input < b->input || (a->input == b->input && a->packet < b->packet);
-}
-
-static void join_reset(struct reset_sight *a, const struct reset_sight *b)
-{
-    uint32_t n = b->flows < UINT32_MAX - a->flows ? a->flows + b->flows : UINT32_MAX;
-
-    if (b->flows > 0 && (a->flows == 0 || rst_before(b, a)))
-        *a = *b;
-    a->flows = n;
-}
-
 /* TTLs of one side.  A RST that is not like all else that this side sent may be another's. */
 static void add_ttls(struct conversation *c, const struct flow_record *r, enum outcome outcome, unsigned side)
 {
-    struct reset_sight reset = {.ns = r->first_ns, .packet = r->first_packet, .input = r->input, .flows = 1};
-    struct ttl_range   own;
-    bool               is_reset = r->rst_ttl != 0 && r->rst_from_server_side == (side == 1);
+    struct ttl_range own;
+    bool             is_reset = r->rst_ttl != 0 && r->rst_from_server_side == (side == 1);
 
     if (r->packets[side] == 0)
         return;
     if (is_reset && flow_record_rst_is_apart(r, &own)) {
         ttl_range_add(&c->rst[side], r->rst_ttl);
         ttl_range_join(&c->ttl[side], &own);
-        join_reset(&c->reset, &reset);
+        add_sight(&c->reset, r);
     } else if (is_reset && side == 1 && outcome == OUTCOME_REFUSED) {
         ttl_range_add(&c->rst[side], r->rst_ttl);
-        join_reset(&c->reset, &reset);
+        add_sight(&c->reset, r);
     } else if (outcome == OUTCOME_ESTABLISHED) {
         ttl_range_add(&c->ttl[side], r->ttl_min[side]);
         ttl_range_add(&c->ttl[side], r->ttl_max[side]);
@@ -383,7 +390,6 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     a->probes += b->probes;
     a->unfinished += b->unfinished;
     a->untold += b->untold;
-    a->running |= b->running;
     a->after_syn_ack |= b->after_syn_ack;
     a->duplicates += b->duplicates;
     a->unseen_bytes += b->unseen_bytes;
@@ -400,7 +406,7 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
         a->bytes[i] += b->bytes[i];
         a->sent[i] |= b->sent[i];
     }
-    join_reset(&a->reset, &b->reset);
+    join_sights(&a->reset, &b->reset);
     join_odd_flows(a, b);
     join_extent(a, b);
     a->client_port_low = b->client_port_low < a->client_port_low ? b->client_port_low : a->client_port_low;

@@ -16,14 +16,17 @@
 /* A sum of what is allowed has one row and one pair of entries; whether its answers could have been seen is not known. */
 static bool fact_of(const struct conversation *c, struct expect_fact *ret)
 {
+    const struct flow_sight *goes_on = c->running.flows > 0 ? &c->running : &c->adrift;
+
     if (c->key.summed != SUM_NONE && c->key.verdict != VERDICT_ALLOWED)
         return false;
     *ret = (struct expect_fact){
         .outcome = (enum outcome)c->key.outcome,
         .packets = {c->packets[0], c->packets[1]},
         .one_sided = c->one_sided,
-        .running = c->running && c->key.outcome == OUTCOME_ONE_WAY,
-        .adrift = c->key.outcome == OUTCOME_ONE_WAY ? c->adrift : 0,
+        .running = c->running.flows > 0 && c->key.outcome == OUTCOME_ONE_WAY,
+        .adrift = c->key.outcome == OUTCOME_ONE_WAY ? c->adrift.flows : 0,
+        .goes_on = {goes_on->ns, goes_on->packet, goes_on->input},
         .withdrawn = c->key.outcome == OUTCOME_ONE_WAY ? c->withdrawn : 0,
         .first_ns = c->first_ns,
         .last_ns = c->last_ns,
@@ -254,6 +257,8 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
             fact.last_ns = u->w->last_ns < end_ns ? u->w->last_ns : end_ns - 1;
             fact.first_packet = u->w->first_packet;
             fact.input = u->w->input;
+            if (fact.goes_on.ns < start_ns || fact.goes_on.ns >= end_ns) /* which of its flows is seen in this window is not kept */
+                fact.goes_on = (struct packet_place){0};
             expector_conversation(x, &fact);
         }
         if (u->w->last > window)

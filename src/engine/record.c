@@ -552,6 +552,23 @@ static void describe_conversation(const struct audit *a, const struct finding *f
     s->bytes = c->bytes[0] + c->bytes[1];
 }
 
+/* With the packet that shows it: of what met the row the first, or of what was tried. */
+static const char *expectation_text(const struct audit *a, const struct expectation *e, char buf[static SENTENCE_SIZE])
+{
+    bool seen = e->outcome == EXPECT_SEEN;
+
+    if (e->goes_on.packet != 0)
+        snprintf(buf, SENTENCE_SIZE, "%s First packet of that connection: packet %llu of %s.", e->reason, (unsigned long long)e->goes_on.packet, inputs_name(a->inputs, e->goes_on.input));
+    else if (e->attempts == 0)
+        return e->reason;
+    else if (seen)
+        snprintf(buf, SENTENCE_SIZE, "%s First: packet %llu of %s.", e->reason, (unsigned long long)e->seen_packet, inputs_name(a->inputs, e->seen_input));
+    else
+        snprintf(buf, SENTENCE_SIZE, "%s First %sattempt: packet %llu of %s.", e->reason, e->first_is_sign ? "sign of an " : "", (unsigned long long)e->first_packet,
+                 inputs_name(a->inputs, e->first_input));
+    return buf;
+}
+
 /* The policy knows packets by number; the input's name is the engine's to add, here and below. */
 static void describe_expectation(const struct audit *a, const struct finding *f, struct store_finding *s, char *sentence)
 {
@@ -566,8 +583,7 @@ static void describe_expectation(const struct audit *a, const struct finding *f,
     s->disposition = f->kind == FINDING_MISDROPPED ? disposition_name(DISPOSITION_MISDROPPED) : "";
     s->flows = e->attempts;
     if (f->kind == FINDING_MISDROPPED)
-        snprintf(sentence, SENTENCE_SIZE, "%s First attempt: packet %llu of %s.", e->reason, (unsigned long long)e->first_packet,
-                 inputs_name(a->inputs, e->first_input));
+        s->reason = expectation_text(a, e, sentence);
     else
         s->reason = e->reason;
 }
@@ -678,18 +694,6 @@ int audit_tell_finding(struct audit *a, const struct finding *f, uint64_t id, te
         s.server = addr_text(&f->separation->addr[1], server);
     }
     return fn(aux, &s, reterr);
-}
-
-/* With the packet that shows it: of what met the row the first, or of what was tried. */
-static const char *expectation_text(const struct audit *a, const struct expectation *e, char buf[static SENTENCE_SIZE])
-{
-    bool seen = e->outcome == EXPECT_SEEN;
-
-    if (e->attempts == 0)
-        return e->reason;
-    snprintf(buf, SENTENCE_SIZE, "%s First%s: packet %llu of %s.", e->reason, seen ? "" : " attempt", (unsigned long long)(seen ? e->seen_packet : e->first_packet),
-             inputs_name(a->inputs, seen ? e->seen_input : e->first_input));
-    return buf;
 }
 
 static int put_finding(void *aux, const struct store_finding *s, struct err *reterr)

@@ -38,14 +38,23 @@ static void add_point(struct tally *t, const struct point *p)
     t->n_points++;
 }
 
-void tally_note_running(struct tally *t, const struct point *p, bool by_client)
+bool is_earlier(const struct packet_place *a, const struct packet_place *b)
+{
+    if (a->ns != b->ns)
+        return a->ns < b->ns;
+    return a->input < b->input || (a->input == b->input && a->packet < b->packet);
+}
+
+void tally_note_running(struct tally *t, const struct expect_fact *f, const struct point *p, bool by_client)
 {
     int order = t->running ? compare_points(p, &t->running_at) : -1;
 
-    if (order < 0 || (order == 0 && !by_client)) {
+    if (order < 0 || (order == 0 && !by_client && t->by_client)) {
         t->running_at = *p;
         t->by_client = by_client;
-    }
+        t->goes_on = f->goes_on;
+    } else if (order == 0 && by_client == t->by_client && f->goes_on.packet != 0 && (t->goes_on.packet == 0 || is_earlier(&f->goes_on, &t->goes_on)))
+        t->goes_on = f->goes_on;
     t->running = true;
 }
 

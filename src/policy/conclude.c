@@ -219,8 +219,6 @@ static const char *tried_of(const struct expector *x, const struct tally *t, cha
 
 /* --- attempts that failed --------------------------------------------------------------------------------- */
 
-#define WHAT_SIZE 768
-#define ADVICE_SIZE 512
 #define MOST_DENIERS_NAMED 4
 
 /* What became of attempts that failed, in words. */
@@ -230,8 +228,7 @@ struct failure {
 };
 
 /* A text in parts. */
-static void add(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static void add(char *buf, size_t size, const char *fmt, ...)
+void add(char *buf, size_t size, const char *fmt, ...)
 {
     size_t  len = strlen(buf);
     va_list args;
@@ -241,40 +238,7 @@ static void add(char *buf, size_t size, const char *fmt, ...)
     va_end(args);
 }
 
-static bool is_before(const struct service *s, const struct point *p)
-{
-    if (s->server != p->server)
-        return s->server < p->server;
-    if (s->transport != p->transport)
-        return s->transport < p->transport;
-    return s->port < p->port;
-}
-
-/* Another client that a server answered on a port which this one tried in vain, or NULL. */
-static const struct service *find_served(const struct expector *x, const struct tally *t)
-{
-    const struct services *all = &expect_span(x, t->row)->services;
-
-    for (size_t i = 0; i < t->n_points; i++) {
-        const struct point *p = &t->points[i];
-        size_t              low = 0, high = all->n;
-
-        while (low < high) {
-            size_t mid = low + (high - low) / 2;
-
-            if (is_before(&all->items[mid], p))
-                low = mid + 1;
-            else
-                high = mid;
-        }
-        for (; low < all->n && all->items[low].server == p->server && all->items[low].transport == p->transport && all->items[low].port == p->port; low++)
-            if (all->items[low].client != t->client)
-                return &all->items[low];
-    }
-    return NULL;
-}
-
-static void add_host(const struct expector *x, uint32_t host, char *buf, size_t size)
+void add_host(const struct expector *x, uint32_t host, char *buf, size_t size)
 {
     char addresses[ADDRESSES_SIZE];
 
@@ -285,7 +249,7 @@ static void add_host(const struct expector *x, uint32_t host, char *buf, size_t 
 }
 
 /* ", over IPv6": of a host that has addresses of both families, or was named with none of the one that was used. */
-static const char *families_text(const struct expector *x, uint32_t server, uint8_t families)
+const char *families_text(const struct expector *x, uint32_t server, uint8_t families)
 {
     uint8_t has = 0;
 
@@ -294,21 +258,6 @@ static const char *families_text(const struct expector *x, uint32_t server, uint
     if (server != POLICY_NONE && has != (FAMILY_4 | FAMILY_6))
         return "";
     return families == (FAMILY_4 | FAMILY_6) ? ", over IPv4 and IPv6" : server == POLICY_NONE ? "" : families == FAMILY_6 ? ", over IPv6" : families == FAMILY_4 ? ", over IPv4" : "";
-}
-
-/* ", while cache1 (192.0.2.1) answered app1 (192.0.2.2) on TCP 6379 12 times" */
-static void say_served(const struct expector *x, const struct service *s, char *what)
-{
-    char service[16];
-
-    add(what, WHAT_SIZE, ", while ");
-    add_host(x, s->server, what, WHAT_SIZE);
-    add(what, WHAT_SIZE, " answered ");
-    add_host(x, s->client, what, WHAT_SIZE);
-    add(what, WHAT_SIZE, " on %s", service_text(s->transport, s->port, service, sizeof(service)));
-    if (s->flows > 1)
-        add(what, WHAT_SIZE, " %llu times", (unsigned long long)s->flows);
-    add(what, WHAT_SIZE, "%s", families_text(x, s->server, s->families));
 }
 
 /* A RST has the server's address, whoever sent it: its TTL may tell. */
@@ -445,16 +394,16 @@ static void advise_prohibited(const struct expector *x, const struct tally *t, c
 /* The service is there for others: then it is not the service that one has to look at. */
 static void say_refused(const struct expector *x, const struct tally *t, char *what, char *advice)
 {
-    const struct service *s = find_served(x, t);
+    struct served all[MOST_SERVED];
+    size_t        n = find_served(x, t, all);
 
     say_errors(x, t, false, what);
-    if (s == NULL) {
+    if (n == 0) {
         add(advice, ADVICE_SIZE, " Look at whether the service runs there.");
         return;
     }
-    say_served(x, s, what);
-    add(advice, ADVICE_SIZE, " Look at what refuses %s there: an access list on %s, or a filter on the way.", policy_host_name(x->p, t->client),
-        policy_host_name(x->p, s->server));
+    say_served(x, all, n, what);
+    advise_served(x, t, all, n, true, advice);
 }
 
 /* Errors that are no denials: a packet that ran in a circle is not answered, and something tells of it. */
@@ -476,16 +425,16 @@ static void say_notices(const struct expector *x, const struct tally *t, char *w
 
 static void say_unanswered(const struct expector *x, const struct tally *t, char *what, char *advice)
 {
-    const struct service *s = find_served(x, t);
+    struct served         all[MOST_SERVED];
+    size_t                n = find_served(x, t, all);
     const struct life    *l = &expect_span(x, t->row)->lives[t->tried_server];
     const char           *server = policy_host_name(x->p, t->tried_server);
 
     add(what, WHAT_SIZE, "no answer was seen");
     say_notices(x, t, what, advice);
-    if (s != NULL) {
-        say_served(x, s, what);
-        add(advice, ADVICE_SIZE, " Look at what drops packets between %s and %s: an access list on %s, or a filter on the way.",
-            policy_host_name(x->p, t->client), policy_host_name(x->p, s->server), policy_host_name(x->p, s->server));
+    if (n > 0) {
+        say_served(x, all, n, what);
+        advise_served(x, t, all, n, false, advice);
     } else if (!t->tried_others && l->sent > 0 && !host_is_block(x->p, t->tried_server)) {
         if (x->window_ns == 0)
             add(what, WHAT_SIZE, ", though %s sent %llu %s%s in this capture", server, (unsigned long long)l->sent, tcp_and_udp(l->sent), l->copies ? ", copies counted," : "");
@@ -498,10 +447,74 @@ static void say_unanswered(const struct expector *x, const struct tally *t, char
     }
 }
 
+/* "3 of them (first: packet 7): ": of so many with this outcome */
+static void say_number(const struct tally *t, uint64_t n, enum outcome outcome, char *what)
+{
+    const struct packet_place *first = &t->first_of[outcome];
+
+    add(what, WHAT_SIZE, "%llu of them", (unsigned long long)n);
+    if (first->packet != 0 && n == t->n[outcome]) {
+        add(what, WHAT_SIZE, " (first: packet %llu", (unsigned long long)first->packet);
+        if (first->input != t->first.input)
+            add(what, WHAT_SIZE, " of input %u", first->input + 1u);
+        add(what, WHAT_SIZE, ")");
+    }
+    add(what, WHAT_SIZE, ": ");
+}
+
+/* What was seen of attempts of which one direction is in the capture: each kind with its number, where there are several. */
+static void say_one_way(const struct expector *x, const struct tally *t, char *what, char *advice)
+{
+    const char *client = policy_host_name(x->p, t->client);
+    uint64_t    n_all = t->n[OUTCOME_ONE_WAY], n_rest = n_all - t->unfinished - t->withdrawn;
+    unsigned    n = 0;
+    const struct {
+        uint64_t    n;
+        const char *what, *one, *many, *advice;
+    } kinds[] = {
+        {t->unfinished, "the server's answer (SYN, ACK) is in the capture, and nothing more of %s, so whether ", "it worked", "they worked",
+         " Look at what drops answers on the way to %s, and at whether all that it sends passes the point of capture."},
+        {t->withdrawn, n_all == 1 ? "%s took it back with a RST before an answer was due, so whether " : "%s took each back with a RST before an answer was due, so whether ", "it works",
+         "it works", " Look at what on %s tries it so shortly."},
+        {n_rest, "only one direction was captured, so whether ", "it worked", "they worked", " Look at where the capture was taken."},
+    };
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (kinds[i].n == 0)
+            continue;
+        add(what, WHAT_SIZE, "%s", n++ > 0 ? "; " : "");
+        if (kinds[i].n < t->attempts)
+            say_number(t, kinds[i].n, OUTCOME_ONE_WAY, what);
+        add(what, WHAT_SIZE, kinds[i].what, client);
+        add(what, WHAT_SIZE, "%s cannot be told", kinds[i].n == 1 ? kinds[i].one : kinds[i].many);
+        if (advice != NULL && n == 1)
+            add(advice, ADVICE_SIZE, kinds[i].advice, client);
+    }
+}
+
+/* The attempts with other outcomes than the one that is told at length, so that the numbers add up: those that are told only where it is not. */
+static void say_others(const struct expector *x, const struct tally *t, enum outcome told, char *what)
+{
+    if (told == OUTCOME_PROHIBITED && t->n[OUTCOME_REFUSED] > 0) {
+        add(what, WHAT_SIZE, "; ");
+        say_number(t, t->n[OUTCOME_REFUSED], OUTCOME_REFUSED, what);
+        say_errors(x, t, false, what);
+    }
+    if (told != OUTCOME_UNANSWERED && t->n[OUTCOME_UNANSWERED] > 0) {
+        add(what, WHAT_SIZE, "; ");
+        say_number(t, t->n[OUTCOME_UNANSWERED], OUTCOME_UNANSWERED, what);
+        add(what, WHAT_SIZE, "no answer was seen");
+    }
+    if (told != OUTCOME_ONE_WAY && t->n[OUTCOME_ONE_WAY] > 0) {
+        add(what, WHAT_SIZE, "; ");
+        say_one_way(x, t, what, NULL);
+    }
+}
+
 static void say_failed(const struct expector *x, const struct tally *t, enum outcome outcome, char *buf, size_t size)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
-    char from[CLIENT_TEXT_SIZE], servers[SERVERS_SIZE], addresses[ADDRESSES_SIZE], service[SERVICE_TEXT_SIZE], some[48] = ": ", unseen[80] = "", what[WHAT_SIZE] = "", advice[ADVICE_SIZE] = "";
+    char from[CLIENT_TEXT_SIZE], servers[SERVERS_SIZE], addresses[ADDRESSES_SIZE], service[SERVICE_TEXT_SIZE], some[WHAT_SIZE] = ": ", unseen[80] = "", what[WHAT_SIZE] = "", advice[ADVICE_SIZE] = "";
 
     if (t->tried_others)
         name_servers(x, t, servers, sizeof(servers));
@@ -514,25 +527,18 @@ static void say_failed(const struct expector *x, const struct tally *t, enum out
         say_refused(x, t, what, advice);
     } else if (outcome == OUTCOME_UNANSWERED) {
         say_unanswered(x, t, what, advice);
-    } else if (t->unfinished > 0) {
-        const char *client = policy_host_name(x->p, t->client);
-
-        add(what, sizeof(what), "the server's answer (SYN, ACK) is in the capture, and nothing more of %s, so whether it worked cannot be told", client);
-        add(advice, sizeof(advice), " Look at what drops answers on the way to %s, and at whether all that it sends passes the point of capture.", client);
-    } else if (t->withdrawn > 0) {
-        add(what, sizeof(what), "%s took %s back with a RST before an answer was due, so whether it works cannot be told", policy_host_name(x->p, t->client),
-            t->n[outcome] == 1 ? "it" : t->withdrawn == t->n[outcome] ? "each" : "some");
-        add(advice, sizeof(advice), " Look at what on %s tries it so shortly.", policy_host_name(x->p, t->client));
     } else {
-        add(what, sizeof(what), "only one direction was captured, so whether it worked cannot be told");
-        add(advice, sizeof(advice), " Look at where the capture was taken.");
+        say_one_way(x, t, what, advice);
     }
+    say_others(x, t, outcome, what);
     if (t->unseen > 0 && t->unseen == t->attempts)
         snprintf(unseen, sizeof(unseen), " (of %s only the server's packets were captured)", t->attempts == 1 ? "it" : "all of them");
     else if (t->unseen > 0)
         snprintf(unseen, sizeof(unseen), " (of %llu of them only the server's packets were captured)", (unsigned long long)t->unseen);
-    if (t->n[outcome] < t->attempts)
-        snprintf(some, sizeof(some), "; %llu of them: ", (unsigned long long)t->n[outcome]);
+    if (t->n[outcome] < t->attempts) {
+        snprintf(some, sizeof(some), "; ");
+        say_number(t, t->n[outcome], outcome, some);
+    }
     snprintf(buf, size, "%s tried %s to %s %llu time%s%s%s%s%s. The document requires this flow (row %s, \"%s\").%s",
              client_of(x, t, from, sizeof(from)), tried_of(x, t, service, sizeof(service)), servers,
              (unsigned long long)t->attempts, t->attempts == 1 ? "" : "s",

@@ -57,13 +57,14 @@ struct tally {
     uint64_t         unseen;       /* of the attempts: no packet of the client's is in the capture */
     bool             running;      /* as in expect_fact: of 'running_at', the first by their order */
     struct point     running_at;
+    struct packet_place goes_on;  /* the earliest of that */
     bool             by_client;   /* of it the client goes on, not the server */
-    uint64_t         withdrawn;   /* attempts that the client took back */
-    uint64_t         attempts, unfinished; /* unfinished: as in expect_fact */
+    uint64_t         attempts;
+    uint64_t         withdrawn, unfinished; /* of n[OUTCOME_ONE_WAY]: that the client took back; as in expect_fact */
     uint64_t         last_fact;    /* by its number: a row that fits in two ways is counted once */
-    int64_t          first_ns;
-    uint64_t         first_packet; /* of the first attempt */
-    uint16_t         first_input;
+    struct packet_place first;    /* the first attempt */
+    bool             first_unseen; /* of it no packet of the client's is in the capture */
+    struct packet_place first_of[OUTCOME_ONE_WAY + 1]; /* of the attempts with this outcome; there are n[] */
     int64_t          silent_ns;    /* of the first attempt without an answer */
     struct denial    denials[2];  /* refused, prohibited */
     struct denier   *deniers;     /* of both, sorted; NULL: none */
@@ -145,7 +146,8 @@ static inline const struct span *expect_span(const struct expector *x, uint32_t 
 uint8_t family_of(const struct tuple *);
 int  services_note(struct services *, const struct policy *, const struct expect_fact *); /* 0 or -ENOMEM */
 void services_unite(struct services *);
-void tally_note_running(struct tally *, const struct point *, bool by_client);
+void tally_note_running(struct tally *, const struct expect_fact *, const struct point *, bool by_client);
+bool is_earlier(const struct packet_place *, const struct packet_place *);
 void tally_note(struct tally *, const struct expect_fact *, bool met, const struct point *, const struct addr *client);
 int  tally_note_denier(struct tally *, const struct expect_fact *); /* 0 or -ENOMEM */
 void tally_note_elsewhere(struct tally *, const struct expect_fact *, const char *protocol);
@@ -155,6 +157,24 @@ const char *expect_time_text(int64_t ns, int64_t near, char *buf, size_t size);
 #define EXPECT_TIME_SIZE 40
 /* "1 h", "90 s" */
 const char *expect_duration_text(int64_t ns, char *buf, size_t size);
+
+/* served.c: other clients that servers answered on ports which this one tried in vain. */
+#define MOST_SERVED 3
+struct served {
+    struct service first;     /* a client of a port, with the flows of all of them */
+    size_t         n_clients;
+};
+#define WHAT_SIZE 1024
+#define ADVICE_SIZE 512
+/* On how many ports; the first few in 'ret'. */
+size_t find_served(const struct expector *, const struct tally *, struct served ret[static MOST_SERVED]);
+void   say_served(const struct expector *, const struct served *, size_t n, char *what);
+void   advise_served(const struct expector *, const struct tally *, const struct served *, size_t n, bool refused, char *advice);
+
+/* conclude.c: a text in parts; "dc1 (192.0.2.1)"; ", over IPv6" of a host that is told with one address of several. */
+void        add(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void        add_host(const struct expector *, uint32_t host, char *buf, size_t size);
+const char *families_text(const struct expector *, uint32_t server, uint8_t families);
 
 /* conclude.c: the outcome, and the sentence for it; 'ret_advice' as expectation.advice_at. */
 enum expectation_outcome expect_conclude(const struct expector *, const struct tally *, char *buf, size_t size, size_t *ret_advice);

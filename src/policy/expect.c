@@ -231,22 +231,25 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     bool running = f->running && policy_host(x->p, &f->query.tuple.server) == server;
     bool adrift = f->adrift > 0 && policy_host(x->p, &f->query.tuple.server) == server;
     if (running || adrift)
-        tally_note_running(t, p, !running);
+        tally_note_running(t, f, p, !running);
     if ((running && f->packets[0] == 0) || (adrift && f->adrift == f->flows)) /* it shows a connection, and no attempt */
         return;
     t->tried_others |= t->attempts > 0 && t->tried_server != server;
-    if (t->attempts == 0 || f->first_ns < t->first_ns) {
-        t->first_ns = f->first_ns;
-        t->first_packet = f->first_packet;
-        t->first_input = f->input;
+    struct packet_place place = {f->first_ns, f->first_packet, f->input};
+    bool                unseen = f->packets[0] == 0 && f->packets[1] > 0;
+    if (t->attempts == 0 || is_earlier(&place, &t->first)) {
+        t->first = place;
+        t->first_unseen = unseen;
         t->tried_server = server;
     }
+    if (t->n[f->outcome] == 0 || is_earlier(&place, &t->first_of[f->outcome]))
+        t->first_of[f->outcome] = place;
     t->n[f->outcome] += f->flows;
     t->families |= family_of(&f->query.tuple);
     t->attempts += f->flows;
-    t->unfinished += f->unfinished;
+    t->unfinished += f->outcome == OUTCOME_ONE_WAY ? f->unfinished : 0;
     t->withdrawn += f->withdrawn;
-    t->unseen += f->packets[0] == 0 && f->packets[1] > 0 ? f->flows : 0;
+    t->unseen += unseen ? f->flows : 0;
     if (f->outcome == OUTCOME_UNANSWERED && f->first_ns < t->silent_ns)
         t->silent_ns = f->first_ns;
     if ((f->outcome == OUTCOME_REFUSED || f->outcome == OUTCOME_PROHIBITED || f->outcome == OUTCOME_UNANSWERED) && f->icmp.n_errors > 0)
@@ -448,12 +451,14 @@ static int conclude_tally(struct expector *x, const struct tally *t, const struc
     const struct denial     *d = &t->denials[outcome == EXPECT_PROHIBITED];
 
     *ret = (struct expectation){
-        .row = t->row, .client_host = t->client, .outcome = outcome, .first_ns = t->first_ns, .attempts = t->attempts,
+        .row = t->row, .client_host = t->client, .outcome = outcome, .first_ns = t->first.ns, .attempts = t->attempts,
         .within_ns = x->p->rows[t->row].within_ns, .icmp = d->icmp, .rst = d->rst, .own = d->own, .reason = strdup(reason),
         .server_host = t->server != POLICY_NONE ? t->server : t->seen ? t->seen_server : t->running ? t->running_at.server : t->tried_server,
         .tried_others = t->tried_others,
-        .first_packet = t->first_packet,
-        .first_input = t->first_input,
+        .first_packet = t->first.packet,
+        .first_input = t->first.input,
+        .first_is_sign = t->first_unseen,
+        .goes_on = t->running && !t->seen ? t->goes_on : (struct packet_place){0},
         .seen_ns = t->seen_ns,
         .seen_last_ns = t->seen_last_ns,
         .seen_packet = t->seen_packet,

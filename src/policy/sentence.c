@@ -173,7 +173,7 @@ static void say_client_ports(struct text *t, const struct policy_query *q, const
     if (f->client_ports[0] == f->client_ports[1])
         say(t, " to its %s %u", transport, f->client_ports[0]);
     else
-        say(t, " to ports of its from %s %u to %u", transport, f->client_ports[0], f->client_ports[1]);
+        say(t, " to several %s ports of the latter, from %u to %u", transport, f->client_ports[0], f->client_ports[1]);
 }
 
 static const char *what_sent(const struct policy_facts *f)

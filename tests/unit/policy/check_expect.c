@@ -407,6 +407,102 @@ START_TEST(a_connection_that_goes_on)
 }
 END_TEST
 
+/* What shows such a connection is a packet of it, not that of an attempt beside it; of several the earliest. */
+START_TEST(the_packet_that_shows_a_connection)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact answer = {.query = policy_query_of(&s.bed, "a1", "b1", "udp/80", NULL), .outcome = OUTCOME_ONE_WAY, .packets = {0, 1}, .first_ns = 6 * SECOND,
+                                 .first_packet = 61, .flows = 1};
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "a1", "b1", "tcp/80", NULL), .outcome = OUTCOME_ONE_WAY, .packets = {0, 5}, .one_sided = true, .running = true,
+                            .goes_on = {8 * SECOND, 75, 1}, .first_ns = 7 * SECOND, .first_packet = 70, .flows = 2};
+
+    alive(&s, "a1", 10, 10);
+    expector_conversation(s.x, &answer);
+    ck_assert_uint_eq(result(&s, "web", "a1", NULL)->first_packet, 61);
+    ck_assert(result(&s, "web", "a1", NULL)->first_is_sign);
+    ck_assert_uint_eq(result(&s, "web", "a1", NULL)->goes_on.packet, 0);
+    expector_conversation(s.x, &f);
+    f.goes_on = (struct packet_place){9 * SECOND, 90, 0};
+    expector_conversation(s.x, &f);
+    ck_assert_uint_eq(result(&s, "web", "a1", NULL)->goes_on.packet, 75);
+    ck_assert_uint_eq(result(&s, "web", "a1", NULL)->goes_on.input, 1);
+    tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_ESTABLISHED);
+    ck_assert_uint_eq(result(&s, "web", "a1", NULL)->goes_on.packet, 0);
+    close_scene(&s);
+}
+END_TEST
+
+/* Attempts that ended in several ways: each with its number, which add up, and with its first packet. */
+START_TEST(attempts_of_several_kinds)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "a1", "b1", "tcp/80", NULL), .packets = {3, 0}, .first_ns = 7 * SECOND};
+
+    alive(&s, "a1", 10, 10);
+    alive(&s, "b1", 10, 10);
+    f.outcome = OUTCOME_ONE_WAY;
+    f.flows = 6;
+    f.unfinished = 1;
+    f.withdrawn = 2;
+    f.first_packet = 5;
+    expector_conversation(s.x, &f);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
+                                 " 6 times: 1 of them: the server's answer (SYN, ACK) is in the capture, and nothing more of a1, so whether it worked cannot be told; 2 of them: "
+                                 "a1 took each back with a RST before an answer was due, so whether it works cannot be told; 3 of them: only one direction was captured, so "
+                                 "whether they worked cannot be told. The document"));
+    f.unfinished = f.withdrawn = 0;
+    f.outcome = OUTCOME_UNANSWERED;
+    f.flows = 2;
+    f.first_ns = 8 * SECOND;
+    f.first_packet = 9;
+    f.input = 1;
+    expector_conversation(s.x, &f);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " 8 times; 2 of them (first: packet 9 of input 2): no answer was seen, though b1 "
+                                                                       "sent"));
+    f.outcome = OUTCOME_REFUSED;
+    f.flows = 4;
+    f.first_packet = 11;
+    f.input = 0;
+    expector_conversation(s.x, &f);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
+                                 " 12 times; 4 of them (first: packet 11): refused by a RST with the server's address; 2 of them (first: packet 9 of input 2): no answer was "
+                                 "seen; 1 of them: the server's answer"));
+    f.outcome = OUTCOME_PROHIBITED;
+    f.flows = 1;
+    f.first_packet = 12;
+    expector_conversation(s.x, &f);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
+                                 " 13 times; 1 of them (first: packet 12): refused by a RST that is not like the server's packets; 4 of them (first: packet 11): refused by a RST "
+                                 "with the server's address; 2 of them"));
+    close_scene(&s);
+}
+END_TEST
+
+/* Who was answered meanwhile: by every server that was tried, and of each port how many. */
+START_TEST(all_that_were_answered_are_named)
+{
+    struct scene s = open_scene(SITE "  a2: {addresses: [10.0.0.7], roles: [a]}\n  a3: {addresses: [10.0.0.8], roles: [a]}\n");
+
+    alive(&s, "a1", 10, 10);
+    alive(&s, "b1", 10, 10);
+    tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_UNANSWERED);
+    tried(&s, "a1", "b2", "tcp/80", NULL, OUTCOME_UNANSWERED);
+    tried(&s, "a2", "b1", "tcp/80", NULL, OUTCOME_ESTABLISHED);
+    tried(&s, "a3", "b1", "tcp/80", NULL, OUTCOME_ESTABLISHED);
+    tried(&s, "a2", "b2", "tcp/80", NULL, OUTCOME_ESTABLISHED);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
+                                 " 4 times: no answer was seen, while b1 (10.0.0.2) answered a2 (10.0.0.7) and 1 other on TCP 80 4 times, and b2 (10.0.0.3) answered a2 "
+                                 "(10.0.0.7) on TCP 80 2 times. The document requires this flow (row web, \"S\"). Look at what drops packets between a1 and b1 or b2: an "
+                                 "access list on them, or a filter on the way."));
+    tried(&s, "a1", "b1", "udp/80", NULL, OUTCOME_UNANSWERED);
+    tried(&s, "a1", "b2", "udp/80", NULL, OUTCOME_UNANSWERED);
+    tried(&s, "a2", "b1", "udp/80", NULL, OUTCOME_ESTABLISHED);
+    tried(&s, "a2", "b2", "udp/80", NULL, OUTCOME_ESTABLISHED);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " on UDP 80 2 times, b2 (10.0.0.3) answered a2 (10.0.0.7) on TCP 80 2 times, among other answers. "));
+    close_scene(&s);
+}
+END_TEST
+
 /* a1 goes on with a connection of which nothing of b1 is in the capture: a bare ACK is no attempt.  Nor is one that it took back a failure. */
 START_TEST(a_connection_that_its_client_goes_on_with)
 {
@@ -720,6 +816,9 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, a_way_that_the_tap_does_not_hear);
     tcase_add_test(t, copies_are_told);
     tcase_add_test(t, a_connection_that_goes_on);
+    tcase_add_test(t, the_packet_that_shows_a_connection);
+    tcase_add_test(t, attempts_of_several_kinds);
+    tcase_add_test(t, all_that_were_answered_are_named);
     tcase_add_test(t, a_connection_that_its_client_goes_on_with);
     tcase_add_test(t, only_the_servers_packets);
     tcase_add_test(t, denied_after_a_while);

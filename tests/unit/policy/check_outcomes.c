@@ -124,7 +124,7 @@ static const struct scenario scenarios[] = {
      LDAP, EXPECT_REFUSED, 1, "dc1", "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) 1 time: refused by a RST with the server's address. " REQUIRED
      " Look at whether the service runs there."},
     {"refused, of several", {SEEN(U, D1, "tcp/389", OUTCOME_REFUSED, 1, 5), SEEN(U, D1, "udp/389", OUTCOME_UNANSWERED, 3, 1)}, 0, NULL, LDAP, EXPECT_REFUSED, 4, "dc1",
-     "unity1 (10.0.1.1) tried LDAP (TCP and UDP 389) to dc1 (10.0.2.1) 4 times; 1 of them: refused by a RST with the server's address. " REQUIRED
+     "unity1 (10.0.1.1) tried LDAP (TCP and UDP 389) to dc1 (10.0.2.1) 4 times; 1 of them: refused by a RST with the server's address; 3 of them: no answer was seen. " REQUIRED
      " Look at whether the service runs there."},
     {"met by ports of two servers", {SEEN(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 5), SEEN(U, D2, "udp/389", OUTCOME_ESTABLISHED, 1, 1), SEEN(U, D1, "udp/389", OUTCOME_REFUSED, 1, 1)}, 0,
      NULL, LDAP, EXPECT_SEEN, 3, "dc2", "Of the ports of row unity-dc-ldap (LDAP, " SECTION "), TCP and UDP 389, unity1 (10.0.1.1) used TCP 389 of dc1 (10.0.2.1); UDP 389 of "

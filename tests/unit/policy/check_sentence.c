@@ -242,7 +242,7 @@ START_TEST(to_ports)
     } table[] = {
         {{0, 0}, "dc2 (10.0.2.2) sent to unity1 (10.0.1.1) from TCP 389 (2 flows, 9 packets); "},
         {{1130, 1130}, "dc2 (10.0.2.2) sent to unity1 (10.0.1.1) from TCP 389 to its TCP 1130 (2 flows, 9 packets); "},
-        {{1130, 1140}, "dc2 (10.0.2.2) sent to unity1 (10.0.1.1) from TCP 389 to ports of its from TCP 1130 to 1140 (2 flows, 9 packets); "},
+        {{1130, 1140}, "dc2 (10.0.2.2) sent to unity1 (10.0.1.1) from TCP 389 to several TCP ports of the latter, from 1130 to 1140 (2 flows, 9 packets); "},
     };
     struct policy_bed   bed = policy_bed_of_rules(UNITY_MATRIX, HOSTS);
     struct policy_query q = policy_bed_query("10.0.1.1", "10.0.2.2", "tcp/389");
