@@ -107,16 +107,42 @@ static bool check_line(struct parse *p, const struct rules_place *at, const unsi
     return false;
 }
 
+/* Past what is printable ASCII, of which most of a file is, and not past 'end'. */
+static const unsigned char *skip_printable(const unsigned char *s, const unsigned char *end)
+{
+    while (s < end && *s >= 0x20 && *s < 0x7f)
+        s++;
+    return s;
+}
+
+/* The first line from 's' on, which begins one, that has a '?'; 'end' where there is none. */
+static const unsigned char *line_with_mark(const unsigned char *s, const unsigned char *end)
+{
+    const unsigned char *mark = memchr(s, '?', (size_t)(end - s)), *before = mark != NULL ? memrchr(s, '\n', (size_t)(mark - s)) : NULL;
+
+    return mark == NULL ? end : before != NULL ? before + 1 : s;
+}
+
 bool text_check(struct parse *p)
 {
-    const unsigned char *s = (const unsigned char *)p->text, *end = s + p->size, *line = s;
+    const unsigned char *s = (const unsigned char *)p->text, *end = s + p->size, *line = s, *marked = line_with_mark(s, end);
     struct rules_place at = {.line = 1, .column = 1, .width = 1};
 
     while (s < end) {
         size_t len = 1;
 
-        if (s == line && !check_line(p, &at, line))
+        if (s == line && s > marked)
+            marked = line_with_mark(s, end);
+        if (s == line && s == marked && !check_line(p, &at, line))
             return false;
+        const unsigned char *limit = (size_t)(end - line) > RULES_MAX_LINE ? line + RULES_MAX_LINE : end;
+        if (s < limit) {
+            const unsigned char *next = skip_printable(s, limit);
+            at.column += (unsigned)(next - s);
+            s = next;
+        }
+        if (s == end)
+            break;
         if (*s == '\n') {
             at.line++;
             at.column = 1;
