@@ -59,8 +59,8 @@ static uint32_t hidden_server(const struct expector *x, const struct tally *t)
 {
     const struct passages *passages = &expect_span(x, t->row)->passages;
 
-    for (uint32_t s = 0; s < x->p->site->n_hosts; s++)
-        if (passages_hide(passages, t->client, s) && would_do(x, t, s))
+    for (uint32_t s = 0; (s = passages_hidden(passages, t->client, s)) != POLICY_NONE; s++)
+        if (would_do(x, t, s))
             return s;
     return POLICY_NONE;
 }

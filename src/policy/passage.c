@@ -93,11 +93,23 @@ static const struct passage *find(const struct passages *s, uint32_t from, uint3
     return s->n > 0 ? bsearch(&key, s->items, s->n, sizeof(key), by_ends) : NULL;
 }
 
-bool passages_hide(const struct passages *s, uint32_t from, uint32_t to)
+uint32_t passages_hidden(const struct passages *s, uint32_t from, uint32_t least)
 {
-    const struct passage *p = find(s, from, to);
+    struct passage key = {.from = from, .to = least};
+    size_t         low = 0, high = s->n;
 
-    return p != NULL && p->hidden && !p->seen;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (by_ends(&s->items[mid], &key) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    for (; low < s->n && s->items[low].from == from; low++)
+        if (s->items[low].hidden && !s->items[low].seen)
+            return s->items[low].to;
+    return POLICY_NONE;
 }
 
 bool passages_see(const struct passages *s, uint32_t from, uint32_t to)

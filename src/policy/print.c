@@ -7,23 +7,36 @@
 
 #include "text.h"
 
+static bool is_escaped(unsigned char c)
+{
+    return c == '"' || c == '\\' || c < 0x20 || c == 0x7f;
+}
+
 void json_text(FILE *out, const char *text)
 {
     fputc('"', out);
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+    for (const char *p = text;;) {
+        const char *from = p;
+
+        while (!is_escaped((unsigned char)*p))
+            p++;
+        fwrite(from, 1, (size_t)(p - from), out);
+        if (*p == '\0')
+            break;
         if (*p == '"' || *p == '\\')
             fprintf(out, "\\%c", *p);
-        else if (*p < 0x20 || *p == 0x7f)
-            fprintf(out, "\\u%04x", *p);
         else
-            fputc(*p, out);
+            fprintf(out, "\\u%04x", (unsigned char)*p);
+        p++;
     }
     fputc('"', out);
 }
 
 void json_member(FILE *out, const char *key, const char *text, bool first)
 {
-    fprintf(out, "%s\"%s\":", first ? "" : ",", key);
+    fputs(first ? "\"" : ",\"", out);
+    fputs(key, out);
+    fputs("\":", out);
     if (text != NULL)
         json_text(out, text);
     else

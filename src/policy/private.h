@@ -350,7 +350,8 @@ struct passages {
 };
 int  passages_note(struct passages *, const struct policy *, const struct expect_fact *); /* 0 or -ENOMEM */
 void passages_unite(struct passages *); /* once all are noted, before the next */
-bool passages_hide(const struct passages *, uint32_t from, uint32_t to); /* known to be hidden, and nothing of it seen */
+/* The first host from 'least' on to which the passage is known to be hidden, and nothing of it seen; or POLICY_NONE. */
+uint32_t passages_hidden(const struct passages *, uint32_t from, uint32_t least);
 bool passages_see(const struct passages *, uint32_t from, uint32_t to);
 void passages_free(struct passages *);
 

@@ -94,7 +94,7 @@ static void bind_text(struct bind *b, const char *text)
         bind_null(b);
     } else if (feed_text_again(b->feed, text)) { /* what was clean then is so now */
         return;
-    } else if (text_is_plain(text, TEXT_LIMIT, &len)) {
+    } else if (text_is_plain(text, TEXT_LIMIT, false, &len)) {
         feed_text(b->feed, text, len);
     } else {
         char *clean = text_clean(text, TEXT_LIMIT, false, &len);

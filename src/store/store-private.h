@@ -67,8 +67,8 @@ char *file_sqlite_name(const char *path);
 #define TEXT_LIMIT    2048       /* bytes of one text from traffic, names, sentences */
 #define TEXT_DOCUMENT (64 << 20) /* bytes of a site or matrix text */
 
-/* True if the text needs no change, with its length: plain printable ASCII within the limit. */
-bool text_is_plain(const char *text, size_t limit, size_t *ret_len);
+/* True if the text needs no change, with its length: plain printable ASCII within the limit.  'lines' as below. */
+bool text_is_plain(const char *text, size_t limit, bool lines, size_t *ret_len);
 /* A copy in valid UTF-8 without control characters (shown as \xNN), cut at a character's end with an ellipsis where
  * longer than 'limit'. 'lines': tabs and line ends stay.  To be freed; NULL = no memory. */
 char *text_clean(const char *text, size_t limit, bool lines, size_t *ret_len);

@@ -262,12 +262,15 @@ int store_row_done(struct store *s, struct err *reterr)
 
 /* --- runs ---------------------------------------------------------------------------------------------- */
 
+/* 'text' outlives the statement. */
 static int bind_text(sqlite3_stmt *stmt, int i, const char *text, size_t limit, bool lines)
 {
     size_t len;
 
     if (text == NULL)
         return SQLITE_OK;
+    if (text_is_plain(text, limit, lines, &len))
+        return sqlite3_bind_text64(stmt, i, text, len, SQLITE_STATIC, SQLITE_UTF8);
     char *clean = text_clean(text, limit, lines, &len);
     if (clean == NULL)
         return SQLITE_NOMEM;

@@ -9,11 +9,11 @@
 #include "flowaudit/utf8.h"
 #include "store-private.h"
 
-bool text_is_plain(const char *text, size_t limit, size_t *ret_len)
+bool text_is_plain(const char *text, size_t limit, bool lines, size_t *ret_len)
 {
     const unsigned char *p = (const unsigned char *)text;
 
-    while (*p >= 0x20 && *p < 0x7f)
+    while ((*p >= 0x20 && *p < 0x7f) || (lines && (*p == '\n' || *p == '\t' || *p == '\r')))
         p++;
     *ret_len = (size_t)(p - (const unsigned char *)text);
     return *p == '\0' && *ret_len <= limit;
