@@ -489,6 +489,15 @@ static bool is_turned(const struct conversation *c)
     return c->judgement.back && c->key.summed == SUM_NONE;
 }
 
+/* Was the first packet of the earliest flow, which is shown as evidence, sent by the end that the sentence calls the server? */
+static bool answer_is_first(const struct conversation *c)
+{
+    const struct flow_record *r = c->kept;
+    unsigned                  client = is_turned(c);
+
+    return c->n_kept > 0 && r->first_packet == c->first_packet && r->packets[0] > 0 && r->packets[1] > 0 && r->sent_first_ns[!client] < r->sent_first_ns[client];
+}
+
 static void describe_conversation(const struct audit *a, const struct finding *f, struct store_finding *s, char *sentence)
 {
     const struct conversation *c = f->conversation;
@@ -502,6 +511,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .unfinished = c->unfinished == c->flows && c->payload == 0,
                .unheard = c->unheard,
                .no_data = c->key.transport == IPPROTO_TCP && c->payload == 0,
+               .answer_first = answer_is_first(c),
                .no_handshake = c->key.transport == IPPROTO_TCP && c->basis == DIRECTION_CONTENT,
                .lone_reset = c->lone_resets == c->flows,
                .strays = c->strays,

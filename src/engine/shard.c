@@ -78,6 +78,9 @@ static bool resets_alone(const struct flow_record *r)
  */
 static void settle_direction(const struct shard *s, struct flow_record *r, struct policy_ends *ends)
 {
+    /* Both sent a SYN, ACK (they opened at once, RFC 9293, 3.5), and neither's SYN is in the capture. */
+    if (r->direction == DIRECTION_SYN_ACK && (r->tcp_flags[0] & TCP_SYN) != 0)
+        r->direction = DIRECTION_UNKNOWN;
     if (r->direction < DIRECTION_PORT || r->group)
         return;
     if (tuple_is_dhcp(&r->tuple, true)) {

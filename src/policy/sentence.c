@@ -255,10 +255,16 @@ static void say_content(struct text *t, const struct app *app)
 }
 
 /* Media is no question: the other side speaks too. */
-static void say_answered(struct text *t, const struct policy_query *q, bool media)
+static void say_answered(struct text *t, const struct policy_query *q, const struct policy_facts *f, bool media)
 {
-    if (q->tuple.transport != IPPROTO_TCP && q->direction_known && q->sent[0])
-        say(t, media ? "; packets came the other way too" : "; it was answered");
+    if (!q->direction_known || !q->sent[0])
+        return;
+    if (q->tuple.transport == IPPROTO_TCP)
+        say(t, "%s", f->answer_first && !is_probe(q, f) && !is_old(q, f) ? "; the first packet of it that was captured is the server's" : "");
+    else if (media)
+        say(t, "; packets came the other way too%s", f->answer_first ? ", the first of all among them" : "");
+    else
+        say(t, "; it was answered%s", f->answer_first ? ", and the first packet of it that was captured is an answer" : "");
 }
 
 /* What went for a while before something denied it: both are told, and from where on. */
@@ -386,7 +392,7 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
 
     switch (f->outcome) {
     case OUTCOME_ESTABLISHED:
-        say_answered(t, q, media);
+        say_answered(t, q, f, media);
         if (is_probe(q, f))
             say_probe(t, p, q, f);
         else if (f->no_data)

@@ -283,6 +283,14 @@ START_TEST(silence_and_resets)
     facts = (struct policy_facts){.outcome = OUTCOME_REFUSED, .flows = 1, .packets = 3, .after_syn_ack = true};
     policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
     ck_assert_msg(strstr(text, "; it was refused by a RST with the server's address, after a SYN, ACK. ") != NULL, "%s", text);
+    q = policy_bed_query("10.0.1.1", "10.0.2.1", "udp/853");
+    q.direction_known = q.sent[0] = q.sent[1] = true;
+    facts = (struct policy_facts){.outcome = OUTCOME_ESTABLISHED, .flows = 1, .packets = 3, .answer_first = true};
+    policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_msg(strstr(text, "; it was answered, and the first packet of it that was captured is an answer. ") != NULL, "%s", text);
+    q.media = true;
+    policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_msg(strstr(text, "; packets came the other way too, the first of all among them. ") != NULL, "%s", text);
     icmp.type = 3;
     icmp.code = 13;
     facts = (struct policy_facts){.outcome = OUTCOME_PROHIBITED, .flows = 2, .packets = 2, .icmp = &icmp, .errors_differ = true};
@@ -312,6 +320,8 @@ START_TEST(without_a_handshake)
          "unity1 (10.0.1.1) sent a segment without SYN, ACK and FIN to dc1 (10.0.2.1) on TCP 853, where no connection was open; "},
         {true, {true, true}, {.outcome = OUTCOME_REFUSED, .flows = 3, .strays = 1, .stray_flags = 1},
          "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 853 3 times (1 of them by a segment without SYN and ACK); it was refused by "},
+        {true, {true, true}, {.outcome = OUTCOME_ESTABLISHED, .flows = 1, .answer_first = true},
+         "unity1 (10.0.1.1) connected to dc1 (10.0.2.1) on TCP 853; the first packet of it that was captured is the server's. "},
         {true, {true, true}, {.outcome = OUTCOME_ESTABLISHED, .flows = 1, .probe = true, .synless = 1, .no_data = true},
          "dc1 (10.0.2.1) answered unity1 (10.0.1.1) that its TCP 853 is open (SYN, ACK), and unity1 (10.0.1.1) reset the connection; no data was seen, and what the server "
          "answers (SYN) is not in the capture. "},
