@@ -307,6 +307,7 @@ struct expect_fact {
     struct policy_query query;
     enum outcome outcome;
     uint64_t packets[2];        /* of the client's, the server's side */
+    bool     quoted;            /* known from the errors of 'icmp' alone: not a packet of it is in the capture */
     bool     one_sided;         /* one side acts on packets of the other, and none of those is in the capture */
     int64_t  first_ns, last_ns;
     bool     running;           /* TCP, of some flow of it: the server goes on with a connection of which nothing of the client is in the capture */
@@ -338,7 +339,7 @@ struct expectation {
     int64_t  first_ns;          /* first contact, 0 where none */
     uint64_t first_packet;      /* of it, as the facts say */
     uint16_t first_input;
-    bool     first_is_sign;     /* it is a packet of the server: of the first attempt nothing of the client is in the capture */
+    bool     first_is_sign;     /* it is a packet of the server, or an ICMP error: of the first attempt nothing of the client is in the capture */
     struct packet_place goes_on; /* the first packet of a connection one side of which is not in the capture, where that is the result */
     int64_t  seen_ns, seen_last_ns; /* first and last packet of what met it; 0 where nothing did */
     uint64_t seen_packet;       /* the first of it */

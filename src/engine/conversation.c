@@ -441,10 +441,10 @@ static struct conversation *find(struct conversation_table *t, struct conversati
 
 /* --- folding --------------------------------------------------------------------------------------- */
 
-/* The client's port belongs to the key where it decided the verdict, or where only the server's side spoke. */
+/* The client's port belongs to the key where it decided the verdict, or where only the server's side spoke, or nobody. */
 static bool client_port_matters(const struct flow_record *r, const struct judgement *j)
 {
-    return r->tuple.transport == IPPROTO_UDP && (j->back || r->packets[0] == 0);
+    return flow_is_quoted(r) || (r->tuple.transport == IPPROTO_UDP && (j->back || r->packets[0] == 0));
 }
 
 static void make_key(const struct flow_record *r, const struct app_entry *app, const struct judgement *j, enum outcome outcome,

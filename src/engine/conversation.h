@@ -80,6 +80,7 @@ struct conversation {
     bool     cut;              /* by the snap length: the content may be unknown for that alone */
     bool     is_reply;         /* the first payload was an answer: may answer a broadcast */
     bool     unheard;          /* unanswered, no packet of the server is in the capture, and others acknowledged some */
+    bool     quoted;           /* known from ICMP errors alone: not a packet of it is in the capture, and it is one flow */
     bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */
     bool     no_parent;        /* on a dynamic port that nothing seen negotiated; set after merging, as 'parent' and 'bind' */
     struct ttl_range own;      /* what 'rst[1]' was found to differ from (prohibited), or to be like (refused): see evidence.c */
@@ -123,6 +124,12 @@ struct conversation {
 enum disposition conversation_disposition(const struct conversation *);
 /* The word for one flow: as the flow's own, but where the server's SYN-ACK and the client's RST are all there is. */
 enum outcome conversation_outcome(const struct flow_record *, bool one_way_expected);
+
+/* No packet of it: an ICMP error quotes one that is not in the capture. */
+static inline bool flow_is_quoted(const struct flow_record *r)
+{
+    return r->packets[0] + r->packets[1] == 0;
+}
 
 struct conversation_limits;
 /* What is known of a flow besides its record. */

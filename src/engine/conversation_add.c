@@ -247,7 +247,9 @@ static void join_extent(struct conversation *a, const struct conversation *b)
 static void add_counts(struct conversation *c, const struct flow_record *r)
 {
     add_extent(c, r);
-    c->flows++;
+    c->quoted = flow_is_quoted(r) && c->key.summed == SUM_NONE;
+    c->flows += c->quoted ? c->flows == 0 : 1;
+    c->sent[0] |= c->quoted;
     for (unsigned i = 0; i < 2; i++) {
         c->packets[i] += r->packets[i];
         c->bytes[i] += r->bytes[i];
@@ -345,7 +347,7 @@ int conversation_add(const struct conversation_limits *limits, struct conversati
     int              rc = add_icmp(c, &icmp);
     if (rc == 0)
         rc = note_windows(limits, c, r);
-    return rc == 0 ? keep(limits, c, r) : rc;
+    return rc == 0 && !flow_is_quoted(r) ? keep(limits, c, r) : rc;
 }
 
 static void take_description(struct conversation *a, const struct conversation *b)
@@ -384,7 +386,7 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     if (begins_before(b, a))
         take_description(a, b);
     a->last_ns = b->last_ns > a->last_ns ? b->last_ns : a->last_ns;
-    a->flows += b->flows;
+    a->flows += a->quoted && b->quoted && a->key.summed == SUM_NONE ? 0 : b->flows;
     a->n_summed += b->n_summed;
     a->payload += b->payload;
     a->probes += b->probes;

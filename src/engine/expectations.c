@@ -23,6 +23,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
     *ret = (struct expect_fact){
         .outcome = (enum outcome)c->key.outcome,
         .packets = {c->packets[0], c->packets[1]},
+        .quoted = c->quoted,
         .one_sided = c->one_sided,
         .running = c->running.flows > 0 && c->key.outcome == OUTCOME_ONE_WAY,
         .adrift = c->key.outcome == OUTCOME_ONE_WAY ? c->adrift.flows : 0,
@@ -252,7 +253,7 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
         if (fact_of(u->c, &fact)) {
             if (u->w->flows != u->c->flows) /* which of them went on for a while is not known */
                 fact.icmp.n_late = 0;
-            fact.flows = u->w->flows;
+            fact.flows = u->c->quoted ? 1 : u->w->flows;
             fact.first_ns = u->w->first_ns > start_ns ? u->w->first_ns : start_ns;
             fact.last_ns = u->w->last_ns < end_ns ? u->w->last_ns : end_ns - 1;
             fact.first_packet = u->w->first_packet;

@@ -223,6 +223,42 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, stru
         part->totals.n_flow_memory_lost++;
 }
 
+/*
+ * An error about a packet whose flow is not in the capture tells of an attempt all the same: of what a row allows, and what was denied.  One
+ * conversation for each flow, so that errors about its later packets are no further attempts.  Of a table that had to forget flows it is not
+ * known whether the packet was there.
+ */
+static void fold_quoted(struct shard *s, const struct packet *p)
+{
+    const struct packet_quote *quote = &p->quote;
+    struct flow_table_stats    stats;
+    struct policy_ends         ends;
+    struct policy_answer       answer;
+    struct flow_record         r = {
+                .tuple = {quote->src, quote->dst, quote->sport, quote->dport, quote->transport},
+                .direction = quote->transport == IPPROTO_TCP ? DIRECTION_UNKNOWN : DIRECTION_FIRST,
+                .packets = {1, 0}, .first_ns = p->ts_ns, .last_ns = p->ts_ns, .input = p->input, .first_packet = p->number, .app = s->apps[0]->app,
+                .icmp = {.n_errors = 1, .sender = p->src, .type = quote->type, .code = quote->code, .is_icmp6 = p->transport == IPPROTO_ICMPV6,
+                         .from_server = addr_compare(&p->src, &quote->dst) == 0, .about_client_packet = true, .ts_ns = p->ts_ns, .packet_number = p->number,
+                         .input = p->input},
+    };
+
+    flow_table_stats(s->flows, &stats);
+    policy_locate(s->policy, &r.tuple, &ends);
+    if (s->options.survey || stats.n_evicted > 0 || ends.client == POLICY_NONE || ends.server == POLICY_NONE)
+        return;
+    settle_direction(s, &r, &ends);
+    struct policy_query q = {.tuple = r.tuple, .direction_known = direction_is_known(&r), .sent = {true, false}};
+    enum outcome        outcome = flow_record_outcome(&r, false);
+    policy_recall(s->memo, &ends, &q, &s->apps[0]->app, &answer);
+    const struct judgement *j = &answer.judgement;
+    if (j->verdict != VERDICT_ALLOWED || j->reversed || j->back || (outcome != OUTCOME_REFUSED && outcome != OUTCOME_PROHIBITED))
+        return;
+    r.packets[0] = 0; /* it is not in the capture */
+    if (conversation_fold(s->ended->conversations, &r, &q, s->apps[0], j, outcome, false) != 0)
+        s->ended->totals.n_flow_memory_lost++;
+}
+
 /* A flow that the pass under way has told as open is told as ended by the next. */
 static void on_flow_end(void *aux, struct flow_record *r, void *ext)
 {
@@ -440,8 +476,10 @@ static void handle_packet(struct shard *s, enum packet_result result, uint64_t h
     }
     if (s->options.seen != NULL && (result == PACKET_ICMP_ERROR || result == PACKET_FRAGMENT))
         s->options.seen(s->options.seen_aux, p, result, 0);
-    if (result == PACKET_ICMP_ERROR)
-        result = flow_table_icmp_error(s->flows, p) ? PACKET_OK : PACKET_ICMP_ERROR;
+    if (result == PACKET_ICMP_ERROR && flow_table_icmp_error(s->flows, p))
+        result = PACKET_OK;
+    else if (result == PACKET_ICMP_ERROR)
+        fold_quoted(s, p);
     else if (result == PACKET_FRAGMENT)
         result = fragment_result(flow_table_fragment(s->flows, p));
     if (result < PACKET_N_RESULTS)

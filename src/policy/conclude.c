@@ -511,10 +511,30 @@ static void say_others(const struct expector *x, const struct tally *t, enum out
     }
 }
 
+/* Of which attempts no packet of the client is in the capture, and from what they are known. */
+static void say_unseen(const struct tally *t, char *buf, size_t size)
+{
+    if (t->unseen > 0 && t->unseen == t->attempts)
+        add(buf, size, " (of %s only the server's packets were captured)", t->attempts == 1 ? "it" : "all of them");
+    else if (t->unseen > 0)
+        add(buf, size, " (of %llu of them only the server's packets were captured)", (unsigned long long)t->unseen);
+    if (t->quoted == 0)
+        return;
+    if (t->quoted == t->attempts)
+        add(buf, size, " (known from ");
+    else
+        add(buf, size, " (%llu of them known from ", (unsigned long long)t->quoted);
+    if (t->quoting == 1)
+        add(buf, size, "an ICMP error alone, which quotes ");
+    else
+        add(buf, size, "%llu ICMP errors alone, which quote ", (unsigned long long)t->quoting);
+    add(buf, size, t->quoted == 1 ? "it: no packet of it was captured)" : "them: no packet of them was captured)");
+}
+
 static void say_failed(const struct expector *x, const struct tally *t, enum outcome outcome, char *buf, size_t size)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
-    char from[CLIENT_TEXT_SIZE], servers[SERVERS_SIZE], addresses[ADDRESSES_SIZE], service[SERVICE_TEXT_SIZE], some[WHAT_SIZE] = ": ", unseen[80] = "", what[WHAT_SIZE] = "", advice[ADVICE_SIZE] = "";
+    char from[CLIENT_TEXT_SIZE], servers[SERVERS_SIZE], addresses[ADDRESSES_SIZE], service[SERVICE_TEXT_SIZE], some[WHAT_SIZE] = ": ", unseen[200] = "", what[WHAT_SIZE] = "", advice[ADVICE_SIZE] = "";
 
     if (t->tried_others)
         name_servers(x, t, servers, sizeof(servers));
@@ -531,10 +551,7 @@ static void say_failed(const struct expector *x, const struct tally *t, enum out
         say_one_way(x, t, what, advice);
     }
     say_others(x, t, outcome, what);
-    if (t->unseen > 0 && t->unseen == t->attempts)
-        snprintf(unseen, sizeof(unseen), " (of %s only the server's packets were captured)", t->attempts == 1 ? "it" : "all of them");
-    else if (t->unseen > 0)
-        snprintf(unseen, sizeof(unseen), " (of %llu of them only the server's packets were captured)", (unsigned long long)t->unseen);
+    say_unseen(t, unseen, sizeof(unseen));
     if (t->n[outcome] < t->attempts) {
         snprintf(some, sizeof(some), "; ");
         say_number(t, t->n[outcome], outcome, some);

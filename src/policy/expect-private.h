@@ -54,7 +54,8 @@ struct tally {
     uint32_t         seen_server, tried_server;
     bool             seen, tried_others;     /* attempts at more than 'tried_server' */
     uint64_t         n[OUTCOME_ONE_WAY + 1]; /* attempts by outcome */
-    uint64_t         unseen;       /* of the attempts: no packet of the client's is in the capture */
+    uint64_t         unseen;       /* of the attempts: packets of the server's are in the capture and none of the client's */
+    uint64_t         quoted, quoting; /* of the attempts: known from ICMP errors alone; how many errors */
     bool             running;      /* as in expect_fact: of 'running_at', the first by their order */
     struct point     running_at;
     struct packet_place goes_on;  /* the earliest of that */

@@ -239,7 +239,7 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     bool                unseen = f->packets[0] == 0 && f->packets[1] > 0;
     if (t->attempts == 0 || is_earlier(&place, &t->first)) {
         t->first = place;
-        t->first_unseen = unseen;
+        t->first_unseen = unseen || f->quoted;
         t->tried_server = server;
     }
     if (t->n[f->outcome] == 0 || is_earlier(&place, &t->first_of[f->outcome]))
@@ -250,6 +250,8 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     t->unfinished += f->outcome == OUTCOME_ONE_WAY ? f->unfinished : 0;
     t->withdrawn += f->withdrawn;
     t->unseen += unseen ? f->flows : 0;
+    t->quoted += f->quoted ? f->flows : 0;
+    t->quoting += f->quoted ? f->icmp.n_errors : 0;
     if (f->outcome == OUTCOME_UNANSWERED && f->first_ns < t->silent_ns)
         t->silent_ns = f->first_ns;
     if ((f->outcome == OUTCOME_REFUSED || f->outcome == OUTCOME_PROHIBITED || f->outcome == OUTCOME_UNANSWERED) && f->icmp.n_errors > 0)

@@ -46,11 +46,11 @@ int html_expected(struct html *h, struct err *reterr)
         rc = html_table(
             h, attempts, N_OF(attempts),
             "WITH t AS (SELECT r.row_id, r.service, coalesce(c.client_name, c.client) AS client, coalesce(c.server_name, c.server)"
-            " AS server, c.outcome, sum(c.flows) AS flows, min(c.conversation_id) AS first"
+            " AS server, c.outcome, sum(c.flows) AS flows, min(c.conversation_id) AS first, sum(CASE WHEN c.packets_out + c.packets_in = 0 THEN c.flows ELSE 0 END) AS quoted"
             " FROM conversations c JOIN \"rows\" r ON r.run_id = c.run_id AND r.row_id = c.row_id WHERE c.run_id = ?1"
             " AND c.verdict = 'allowed' AND c.disposition = 'misdropped' AND r.expect = 'on-demand'"
             " GROUP BY r.row_id, c.client, c.server, c.outcome)"
-            " SELECT t.row_id, t.service, t.client, t.server, t.outcome, t.flows, c.first_packet_number || ' of ' || coalesce(i.name, 'an input') FROM t JOIN conversations c ON c.run_id = ?1"
+            " SELECT t.row_id, t.service, t.client, t.server, t.outcome || CASE WHEN t.quoted > 0 THEN ' (' || t.quoted || ' known from ICMP errors alone)' ELSE '' END, t.flows, c.first_packet_number || ' of ' || coalesce(i.name, 'an input') FROM t JOIN conversations c ON c.run_id = ?1"
             " AND c.conversation_id = t.first LEFT JOIN inputs i ON i.run_id = ?1 AND i.input_id = c.input_id ORDER BY t.first",
             100, "attempts", "None.", reterr);
     return rc;

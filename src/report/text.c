@@ -253,6 +253,8 @@ enum {
     TRY_PROTOCOL,
     TRY_CONVERSATION, /* the first of them, as is what follows TRY_LATE */
     TRY_LATE,
+    TRY_QUOTED, /* of the flows, those without a packet of their own; of TRY_QUOTING errors */
+    TRY_QUOTING,
     TRY_PACKET,
     TRY_INPUT,
     TRY_SENT,
@@ -280,7 +282,14 @@ static const char *attempt_late(struct cursor *c, char buf[static TEXT_SIZE])
     uint64_t late = (uint64_t)cursor_integer(c, TRY_LATE), flows = (uint64_t)cursor_integer(c, TRY_FLOWS);
     char count[32], sent[32], error_count[32];
 
+    uint64_t quoted = (uint64_t)cursor_integer(c, TRY_QUOTED), quoting = (uint64_t)cursor_integer(c, TRY_QUOTING);
+
     buf[0] = '\0';
+    if (quoted > 0) {
+        snprintf(buf, TEXT_SIZE, ", %s%sknown from %s ICMP %s alone", quoted < flows ? text_count(quoted, count) : "", quoted < flows ? " of them " : "",
+                 text_count(quoting, error_count), text_plural(quoting, "error", "errors"));
+        return buf;
+    }
     if (flows > 1 && late > 0)
         snprintf(buf, TEXT_SIZE, ", %s of them only when packets had gone without an answer", late == flows ? "all" : text_count(late, count));
     if (before < 2 || flows != 1)
@@ -327,7 +336,8 @@ static int text_attempts(struct text *t, struct err *reterr)
         t->job,
         "WITH t AS (SELECT c.client_name, c.client, c.server_name, c.server, r.row_id, r.service, c.outcome, sum(c.flows) AS flows,"
         " min(c.first_seen), max(c.last_seen), c.transport, min(c.server_port), max(c.server_port), c.protocol,"
-        " min(c.conversation_id) AS first, CASE WHEN c.outcome = 'unanswered' THEN 0 ELSE sum(c.icmp_late) END AS late FROM conversations c"
+        " min(c.conversation_id) AS first, CASE WHEN c.outcome = 'unanswered' THEN 0 ELSE sum(c.icmp_late) END AS late,"
+        " sum(CASE WHEN c.packets_out + c.packets_in = 0 THEN c.flows ELSE 0 END) AS quoted, sum(CASE WHEN c.packets_out + c.packets_in = 0 THEN c.icmp_errors ELSE 0 END) AS quoting FROM conversations c"
         " JOIN \"rows\" r ON r.run_id = c.run_id AND r.row_id = c.row_id WHERE c.run_id = ?1 AND c.verdict = 'allowed' AND c.disposition = 'misdropped' AND r.expect = 'on-demand'"
         " GROUP BY c.client, c.server, r.row_id, c.outcome, c.transport, c.protocol)"
         " SELECT t.*, c.first_packet_number, i.name, c.packets_out, c.icmp_errors, CASE WHEN c.outcome = 'unanswered' THEN 0"

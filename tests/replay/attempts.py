@@ -137,6 +137,7 @@ CASES = {  # name: (story, host that the tap does not hear packets for, LDAP's o
     'a hop more on a way never seen': (lambda: strangers(127), None, 'refused', 'refused', None),
     'refused by a server never seen': (lambda: nothing_else().refused(64), None, 'refused', 'refused', None),
     'told by a filter': (lambda: Story().begun().prohibited(FILTER), None, 'prohibited', 'prohibited', 'high'),
+    'told by a filter of what the tap does not hear': (lambda: Story().begun().prohibited(FILTER), DC, 'prohibited', 'prohibited', 'high'),
     'told by the server itself': (lambda: Story().begun().prohibited(DC), None, 'prohibited', 'prohibited', 'medium'),
     'dropped in silence': (lambda: Story().begun().silent(), None, 'unanswered', 'unanswered', 'medium'),
     'dropped, but the tap hears only one side': (lambda: Story().begun().silent(), UNITY, 'one-way', 'one-way', None),

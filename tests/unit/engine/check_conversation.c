@@ -296,6 +296,34 @@ START_TEST(one_way_is_no_passage)
 }
 END_TEST
 
+/* Errors about one flow that is not in the capture make one conversation of one flow; about another, another. */
+START_TEST(flows_that_errors_quote)
+{
+    static const struct app_entry nothing = {.name = nothing.app.name};
+    struct conversation_table    *t = new_table();
+    struct flow_record            r = record_of(0);
+    struct policy_query           q = {.tuple = r.tuple, .sent = {true, false}};
+    struct judgement              j = {.verdict = VERDICT_ALLOWED, .server_host = 1};
+
+    r.packets[0] = r.packets[1] = 0;
+    r.icmp = (struct flow_icmp){.n_errors = 1, .type = 3, .code = 13, .about_client_packet = true};
+    for (unsigned i = 0; i < 4; i++) {
+        r.tuple.client_port = i < 3 ? 2329 : 2331;
+        ck_assert_int_eq(conversation_fold(t, &r, &q, &nothing, &j, OUTCOME_PROHIBITED, false), 0);
+    }
+    ck_assert_uint_eq(conversation_count(t), 2);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct conversation *c = conversation_at(t, i);
+
+        ck_assert(c->quoted && c->sent[0] && !c->sent[1]);
+        ck_assert_uint_eq(c->flows, 1);
+        ck_assert_uint_eq(c->n_kept, 0);
+        ck_assert_uint_eq(conversation_icmp(c)->n_errors, c->key.client_port == 2329 ? 3 : 1);
+    }
+    conversation_table_free(t);
+}
+END_TEST
+
 START_TEST(bound_depends_on_neither_order_nor_sharding)
 {
     static struct merged       forward, backward, sharded;
@@ -428,6 +456,7 @@ Suite *suite_conversation(void)
 
     tcase_add_test(t, probes_and_bounds);
     tcase_add_test(t, odd_flows_are_counted);
+    tcase_add_test(t, flows_that_errors_quote);
     tcase_add_test(t, one_way_is_no_passage);
     tcase_add_test(t, foreign_resets_are_counted_and_found);
     tcase_add_test(t, bound_depends_on_neither_order_nor_sharding);

@@ -432,6 +432,32 @@ START_TEST(the_packet_that_shows_a_connection)
 }
 END_TEST
 
+/* No packet of an attempt was captured, and an error quotes it. */
+START_TEST(attempts_that_errors_tell_of)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "a1", "b1", "tcp/80", NULL), .outcome = OUTCOME_PROHIBITED, .quoted = true, .flows = 1, .first_ns = 7 * SECOND,
+                            .first_packet = 309, .icmp = {.n_errors = 3, .type = 3, .code = 13, .about_client_packet = true}};
+
+    ck_assert_int_eq(addr_parse("10.9.9.9", &f.icmp.sender), 0);
+    alive(&s, "a1", 0, 10); /* nothing else of it is in the capture */
+    expector_conversation(s.x, &f);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "prohibited");
+    ck_assert(result(&s, "web", "a1", NULL)->first_is_sign);
+    ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason,
+                     "a1 (10.0.0.1) tried web on TCP 80 (of TCP and UDP 80) to b1 (10.0.0.2) 1 time (known from 3 ICMP errors alone, which quote it: no packet of it was "
+                     "captured): answered by ICMP \"communication administratively prohibited\" (type 3 code 13) from 10.9.9.9. The document requires this flow (row web, "
+                     "\"S\"). Look at what 10.9.9.9 filters.");
+    f.quoted = false;
+    f.packets[0] = 1;
+    f.first_ns = 6 * SECOND;
+    expector_conversation(s.x, &f);
+    ck_assert(!result(&s, "web", "a1", NULL)->first_is_sign);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " 2 times (1 of them known from 3 ICMP errors alone, which quote it: no packet of it was captured): "));
+    close_scene(&s);
+}
+END_TEST
+
 /* Attempts that ended in several ways: each with its number, which add up, and with its first packet. */
 START_TEST(attempts_of_several_kinds)
 {
@@ -818,6 +844,7 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, a_connection_that_goes_on);
     tcase_add_test(t, the_packet_that_shows_a_connection);
     tcase_add_test(t, attempts_of_several_kinds);
+    tcase_add_test(t, attempts_that_errors_tell_of);
     tcase_add_test(t, all_that_were_answered_are_named);
     tcase_add_test(t, a_connection_that_its_client_goes_on_with);
     tcase_add_test(t, only_the_servers_packets);
