@@ -27,7 +27,7 @@ const char *verdict_name(enum verdict);
 
 enum disposition { DISPOSITION_PERMITTED, DISPOSITION_MISDROPPED, DISPOSITION_ESCAPED, DISPOSITION_REJECTED, DISPOSITION_NONE };
 const char *disposition_name(enum disposition); /* "" for NONE (not governed) */
-/* From the two words.  Undocumented and not governed flows have none, nor have one-way ones of which nothing tells whether they got through. */
+/* From the two words.  Undocumented and not governed flows have none, nor have those of which nothing tells whether they got through. */
 enum disposition disposition_of(enum verdict, enum outcome);
 
 enum confidence { CONFIDENCE_CONFIRMED, CONFIDENCE_PORT_ONLY, CONFIDENCE_INFERRED };

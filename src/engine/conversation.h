@@ -97,7 +97,7 @@ struct conversation {
     uint64_t flows, packets[2], bytes[2], payload, duplicates, unseen_bytes;
     uint64_t probes;           /* of the flows: TCP whose handshake the client ended with a RST, and that carried nothing */
     uint64_t unfinished;       /* of the flows: TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
-    uint64_t untold;           /* of the flows: one-way, and nothing shows that what the client sent got through, or that it did not */
+    uint64_t untold;           /* of the flows: one-way or unanswered, and nothing shows that what the client sent got through, or that it did not */
     uint64_t n_summed;         /* conversations that this one stands for (SUM_PEERS: their flows, an upper bound) */
     struct ttl_range ttl[2];   /* of what the client's, the server's side itself sent in flows that got through */
     struct ttl_range rst[2];   /* of RSTs in its name: that refused an attempt, or are not like the rest of the flow */
@@ -120,7 +120,7 @@ struct conversation {
     struct window_uses *windows; /* sorted; NULL where the run has no windows */
 };
 
-/* The contract's third word.  Of what is one-way none where nothing shows either. */
+/* The contract's third word.  Of what is one-way or unanswered none where nothing shows either. */
 enum disposition conversation_disposition(const struct conversation *);
 /* The word for one flow: as the flow's own, but where the server's SYN-ACK and the client's RST are all there is. */
 enum outcome conversation_outcome(const struct flow_record *, bool one_way_expected);

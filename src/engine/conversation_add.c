@@ -87,7 +87,7 @@ enum disposition conversation_disposition(const struct conversation *c)
 {
     enum outcome o = (enum outcome)c->key.outcome;
 
-    return o == OUTCOME_ONE_WAY && c->untold == c->flows ? DISPOSITION_NONE : disposition_of(c->judgement.verdict, o);
+    return (o == OUTCOME_ONE_WAY || o == OUTCOME_UNANSWERED) && c->untold == c->flows ? DISPOSITION_NONE : disposition_of(c->judgement.verdict, o);
 }
 
 /* The server's SYN-ACK came, and nothing more of the client. */

@@ -10,7 +10,8 @@
  *   - packets from this server to this client are in the capture, or else
  *   - nothing shows that this direction is hidden (a TCP client that goes on as if it were answered shows it), and
  *     some hosts of both networks (/24, /64), or both hosts with anyone, are seen to speak both ways.
- * Otherwise it is 'one-way', as it is where the client itself took it back with a RST before an answer was due.  Violations keep 'unanswered': one-way would say that they got through.
+ * Otherwise it is 'one-way', as it is where the client itself took it back with a RST before an answer was due.  Violations keep 'unanswered',
+ * and have no disposition where the silence tells nothing.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -298,6 +299,8 @@ static void settle_silence(const struct evidence *e, struct conversation *c)
     const struct sender *server = c->key.outcome == OUTCOME_UNANSWERED && !is_allowed(c) ? find_sender(e, &c->key.server) : NULL;
 
     c->unheard = server != NULL && server->hidden && !server->seen;
+    if (c->unheard || (c->key.outcome == OUTCOME_UNANSWERED && withdrew_soon(c)))
+        c->untold = c->flows;
     if (c->key.outcome == OUTCOME_UNANSWERED && is_allowed(c) &&
         (withdrew_soon(c) || !could_be_seen(e, &c->key.server, &c->key.client))) {
         c->key.outcome = OUTCOME_ONE_WAY;

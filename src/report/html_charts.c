@@ -85,7 +85,7 @@ int html_timeline(struct html *h, struct err *reterr)
     int rc = reader_number(h->job->report->reader,
                            "SELECT count(DISTINCT kind) FROM findings WHERE run_id = ?1 AND first_seen IS NOT NULL AND "
                            "severity <> 'notice'"
-                           " AND (disposition IN ('escaped', 'rejected') OR outcome = 'one-way')",
+                           " AND (disposition IN ('escaped', 'rejected') OR (outcome IN ('one-way', 'unanswered') AND coalesce(disposition, '') = ''))",
                            &h->job->run_id, 1, &lanes, reterr);
 
     html_heading(h, "timeline", "Violations in time");
@@ -112,7 +112,7 @@ int html_timeline(struct html *h, struct err *reterr)
             " SELECT kind, min(119, CAST(CASE WHEN b > a THEN (julianday(first_seen) - a) / (b - a) * 120 ELSE 0 END AS"
             " INTEGER)) AS bin, count(*), CAST(total(disposition = 'escaped') AS INTEGER) FROM findings, t"
             " WHERE run_id = ?1 AND first_seen IS NOT NULL AND severity <> 'notice' AND (disposition IN ('escaped', "
-            "'rejected') OR outcome = 'one-way')"
+            "'rejected') OR (outcome IN ('one-way', 'unanswered') AND coalesce(disposition, '') = ''))"
             " GROUP BY kind, bin ORDER BY kind, bin",
             put_bin, &t, reterr);
     html_put(h, "</svg></div>\n");

@@ -22,7 +22,7 @@
     " raw AS (SELECT coalesce(r.position, 1 << 30) AS position, coalesce(v.client_name, v.client, '(many)') AS c,"     \
     " coalesce(v.server_name, v.server, '(many)') AS s, v.disposition = 'permitted' AS p, v.disposition = 'escaped'"   \
     " AS e, v.disposition = 'rejected' AS j, v.disposition = 'misdropped' AS d, 0 AS m, coalesce(v.disposition, '') = '' AS n FROM conversations v" \
-    " LEFT JOIN r ON r.row_id = v.row_id WHERE v.run_id = ?1 AND (v.disposition <> '' OR (v.outcome = 'one-way' AND v.verdict IN ('allowed', 'violation')))" \
+    " LEFT JOIN r ON r.row_id = v.row_id WHERE v.run_id = ?1 AND (v.disposition <> '' OR v.verdict IN ('allowed', 'violation'))" \
     " UNION ALL SELECT r.position, coalesce(x.client_name, x.client, '(any)'), coalesce(x.server_name, x.server,"      \
     " '(any)'), 0, 0, 0, x.outcome IN ('refused', 'prohibited', 'unanswered'), x.outcome = 'never-attempted',"         \
     " x.outcome IN ('not-covered', 'one-way') FROM requirements x JOIN r ON r.row_id = x.row_id WHERE x.run_id = ?1"   \
@@ -191,7 +191,7 @@ static void put_square(const struct picture *p, const struct square *q)
 {
     static const char letters[] = "..PERDMN";
     static const char *const words[] = {"",         "",           "permitted", "escaped",
-                                        "rejected", "misdropped", "missing",   "not covered or one-way"};
+                                        "rejected", "misdropped", "missing",   "not covered, or cannot be told"};
     struct html *h = p->html;
     int what = gravest(q);
     unsigned x = column_x(q->n[C_X]), y = row_y(p, q->n[C_Y]);
@@ -254,7 +254,7 @@ static void put_legend(struct html *h)
         {'R', "rejected: not allowed, did not get through"},
         {'D', "misdropped: allowed, did not get through"},
         {'M', "missing: required, not seen to be tried"},
-        {'N', "not covered by this capture, or one-way"},
+        {'N', "not covered by this capture, or it cannot tell whether it got through"},
     };
 
     html_put(h, "<div class=legend>");
