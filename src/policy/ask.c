@@ -90,7 +90,7 @@ size_t policy_rows(const struct policy *p, const struct policy_query *q, uint32_
 /* The first row on the way's port; 'enabled': of those that apply. */
 static uint32_t first_row(const struct policy *p, const struct way *w, bool enabled)
 {
-    struct pair_walk        walk = pair_walk(p, w->from, w->to);
+    struct pair_walk        walk = pair_walk_at(p, w);
     const struct role_pair *pair;
     uint32_t                best = POLICY_NONE;
 

@@ -152,7 +152,7 @@ const char *const *policy_expected_list(const struct policy *p, const struct set
 
 static struct set256 expected_on(const struct policy *p, const struct way *w)
 {
-    struct pair_walk        walk = pair_walk(p, w->from, w->to);
+    struct pair_walk        walk = pair_walk_at(p, w);
     const struct role_pair *pair;
     struct set256           s = {{0}};
 

@@ -23,7 +23,7 @@ static const uint8_t transports[2] = {IPPROTO_TCP, IPPROTO_UDP};
 
 static struct role_pair *pair_at(struct policy *p, unsigned from, unsigned to)
 {
-    uint32_t *index = &p->pair_index[from * p->matrix->n_roles + to];
+    uint32_t *index = &p->slots[from * p->matrix->n_roles + to].pair;
 
     if (*index == 0) {
         if (p->n_pairs == p->n_pairs_allocated) {
@@ -69,9 +69,9 @@ static int find_pairs(struct policy *p)
 {
     size_t n_roles = p->matrix->n_roles;
 
-    p->pair_index = calloc(n_roles * n_roles + 1, sizeof(*p->pair_index));
+    p->slots = calloc(n_roles * n_roles + 1, sizeof(*p->slots));
     p->reach = calloc(n_roles + 1, sizeof(*p->reach));
-    if (p->pair_index == NULL || p->reach == NULL)
+    if (p->slots == NULL || p->reach == NULL)
         return -ENOMEM;
     int rc = place_rows(p, false);
     for (size_t i = 0; rc == 0 && i < p->n_pairs; i++) {
@@ -282,9 +282,6 @@ static int build_ports(struct policy *p, struct role_pair *pair, const struct cl
     struct claims places = {0};
     int           rc = gather_ranges(p, pair, transports[which], &pair->trees[which]);
 
-    for (size_t i = 0; i < pair->trees[which].n; i++)
-        for (unsigned k = pair->trees[which].items[i].low / PORTS_A_BIT; k <= pair->trees[which].items[i].high / PORTS_A_BIT; k++)
-            pair->ports[which] |= UINT64_C(1) << k;
     if (rc == 0)
         rc = find_starts(&pair->trees[which], &pair->maps[which]);
     if (rc == 0)
@@ -402,12 +399,24 @@ static int mark_served(struct policy *p)
 
 /* --- all of it ----------------------------------------------------------------------------------------------- */
 
+static void mark_slot(struct pair_slot *s, const struct role_pair *pair)
+{
+    for (unsigned which = 0; which < 2; which++)
+        for (size_t i = 0; i < pair->trees[which].n; i++)
+            for (unsigned k = pair->trees[which].items[i].low / PORTS_A_BIT; k <= pair->trees[which].items[i].high / PORTS_A_BIT; k++)
+                s->ports[which] |= UINT64_C(1) << k;
+}
+
 int policy_index(struct policy *p, struct diag_list *diags)
 {
-    int rc = find_pairs(p);
+    size_t n_slots = p->matrix->n_roles * p->matrix->n_roles;
+    int    rc = find_pairs(p);
 
     for (size_t i = 0; rc == 0 && i < p->n_pairs; i++)
         rc = build_pair(p, &p->pairs[i]);
+    for (size_t i = 0; rc == 0 && i < n_slots; i++)
+        if (p->slots[i].pair != 0)
+            mark_slot(&p->slots[i], &p->pairs[p->slots[i].pair - 1]);
     if (rc == 0)
         rc = mark_served(p);
     if (rc == 0)
@@ -445,7 +454,7 @@ void policy_index_free(struct policy *p)
         free(p->expected[i].names);
     free(p->expected);
     free(p->pairs);
-    free(p->pair_index);
+    free(p->slots);
     free(p->reach);
     free(p->served[0]);
     free(p->served[1]);
@@ -456,10 +465,8 @@ void policy_index_free(struct policy *p)
 struct row_list pair_rows(const struct role_pair *pair, uint8_t transport, uint16_t port)
 {
     const struct port_map *map = &pair->maps[transport == IPPROTO_UDP];
+    uint32_t               i = interval_at(map, port);
 
-    if ((pair->ports[transport == IPPROTO_UDP] >> port / PORTS_A_BIT & 1) == 0)
-        return (struct row_list){0}; /* told without a look at what lies elsewhere: most pairs of a large document */
-    uint32_t i = interval_at(map, port);
     return (struct row_list){map->rows + map->offsets[i], map->offsets[i + 1] - map->offsets[i]};
 }
 
@@ -468,14 +475,25 @@ struct pair_walk pair_walk(const struct policy *p, const struct set256 *from, co
     return (struct pair_walk){.p = p, .from = from, .to = to, .at = SET_MAX};
 }
 
+struct pair_walk pair_walk_at(const struct policy *p, const struct way *w)
+{
+    struct pair_walk ret = pair_walk(p, w->from, w->to);
+
+    ret.which = w->transport == IPPROTO_UDP;
+    ret.port = UINT64_C(1) << w->port / PORTS_A_BIT;
+    return ret;
+}
+
 const struct role_pair *pair_next(struct pair_walk *w)
 {
     for (;;) {
         w->at = set_next(&w->left, w->at);
         if (w->at < SET_MAX) {
-            uint32_t i = w->p->pair_index[(w->role - 1) * w->p->matrix->n_roles + w->at++];
+            const struct pair_slot *s = &w->p->slots[(w->role - 1) * w->p->matrix->n_roles + w->at++];
 
-            return &w->p->pairs[i - 1];
+            if (w->port != 0 && (s->ports[w->which] & w->port) == 0)
+                continue;
+            return &w->p->pairs[s->pair - 1];
         }
         unsigned role = set_next(w->from, w->role);
         if (role >= SET_MAX)

@@ -169,7 +169,7 @@ static struct answer ask(const struct policy *p, const struct way *w, const stru
 {
     struct answer           a = {.allowed = POLICY_NONE, .only_wide = true, .media = POLICY_NONE, .contradicted = POLICY_NONE,
                                  .off = POLICY_NONE};
-    struct pair_walk        walk = pair_walk(p, w->from, w->to);
+    struct pair_walk        walk = pair_walk_at(p, w);
     const struct role_pair *pair;
 
     while ((pair = pair_next(&walk)) != NULL) {

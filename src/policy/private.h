@@ -127,8 +127,7 @@ struct first_rows {
 
 /* All rows from one role to another. */
 struct role_pair {
-    uint64_t          ports[2]; /* TCP, UDP: a bit for each 1,024 ports, set where a row has some of them */
-    struct port_map   maps[2];
+    struct port_map   maps[2]; /* TCP, UDP */
     struct stab_tree  trees[2];
     uint32_t         *rows;     /* in document order */
     size_t            n_rows;
@@ -136,6 +135,12 @@ struct role_pair {
     struct first_rows unlisted; /* by parameter and protocol: the first enabled row that wants a list which the site does not give */
     struct first_rows lost;     /* the first enabled row whose table is lost */
     struct first_rows media;    /* the first enabled media row */
+};
+
+/* What is looked at for each pair of roles that two hosts have: by itself, since of a large document's pairs most have no row on a port. */
+struct pair_slot {
+    uint64_t ports[2]; /* TCP, UDP: a bit for each 1,024 ports, set where a row has some of them */
+    uint32_t pair;     /* index + 1 into pairs; 0: no row from one to the other */
 };
 
 /* --- hosts ----------------------------------------------------------------------------------------- */
@@ -205,7 +210,7 @@ struct policy {
     uint32_t                  *exception_hosts; /* by exception: client's and server's host, or POLICY_NONE */
     struct applied_row        *rows;
     struct set256             *reach;         /* by role: the roles that some row leads to from it */
-    uint32_t                  *pair_index;    /* [from * n_roles + to]: index + 1 into pairs */
+    struct pair_slot          *slots;         /* [from * n_roles + to] */
     struct role_pair          *pairs;
     size_t                     n_pairs, n_pairs_allocated;
     uint64_t                   n_entries;     /* of all indexes: bounded */
@@ -269,11 +274,15 @@ struct row_list pair_rows(const struct role_pair *, uint8_t transport, uint16_t 
 struct pair_walk {
     const struct policy *p;
     const struct set256 *from, *to;
+    unsigned             which; /* TCP or UDP, and a bit of ports: pairs without such a port are left out */
+    uint64_t             port;  /* 0: none is */
     unsigned             role; /* of 'from', one further */
     unsigned             at;   /* of the roles that are left at the other end */
     struct set256        left;
 };
+struct way;
 struct pair_walk        pair_walk(const struct policy *, const struct set256 *from, const struct set256 *to);
+struct pair_walk        pair_walk_at(const struct policy *, const struct way *); /* of those that may have rows on the way's port */
 const struct role_pair *pair_next(struct pair_walk *);
 
 /* The first row from 'least' on that stands between a role of 'from' and one of 'to'; POLICY_NONE: there is no more. */
