@@ -38,7 +38,8 @@ static int keep(const struct conversation_limits *limits, struct conversation *c
         return 0;
     }
     if (c->n_kept == c->n_kept_allocated) {
-        uint32_t            n = c->n_kept_allocated == 0 ? 1 : 2 * c->n_kept_allocated;
+        size_t              more = c->n_kept_allocated + c->n_kept_allocated / 2 + (size_t)1;
+        uint32_t            n = (uint32_t)(more < limit ? more : limit); /* never more than may be kept */
         struct flow_record *kept = realloc(c->kept, n * sizeof(*kept));
 
         if (kept == NULL)
