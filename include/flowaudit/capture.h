@@ -62,6 +62,8 @@ struct capture_stats {
                                second); none at all (or 0), before 1970 or after 2262: given the time of the packet
                                before, 0 where there was none */
     uint64_t n_time_back;   /* records earlier than the one before them */
+    uint64_t n_clock_steps; /* of these: by more than a second, as no order of writing explains: a clock was set, or files were joined */
+    int64_t  most_back_ns;  /* the greatest of these differences; 0: none */
     uint64_t n_stated_drops;/* packets that the file itself says were lost, summed over its interfaces: the last
                                isb_ifdrop + isb_osdrop, or the sum of the packets' own counts, whichever is greater */
     bool     has_stated_drops;

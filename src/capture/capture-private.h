@@ -130,6 +130,18 @@ static inline void capture_frame_no_time(struct capture *c, struct frame *f)
     c->stats.n_odd_times++;
 }
 
+#define CLOCK_STEP_NS INT64_C(1000000000) /* queues of an interface mix up milliseconds at most */
+
+static inline void capture_frame_time_back(struct capture *c, int64_t ts_ns)
+{
+    int64_t back = c->previous_ns - ts_ns; /* both are times from 1970 to 2262 */
+
+    c->stats.n_time_back++;
+    c->stats.n_clock_steps += back > CLOCK_STEP_NS;
+    if (back > c->stats.most_back_ns)
+        c->stats.most_back_ns = back;
+}
+
 static inline void capture_frame_time(struct capture *c, struct frame *f, int64_t ts_ns)
 {
     struct capture_stats *s = &c->stats;
@@ -143,7 +155,8 @@ static inline void capture_frame_time(struct capture *c, struct frame *f, int64_
         c->has_time = true;
         s->first_ns = s->last_ns = ts_ns;
     } else {
-        s->n_time_back += ts_ns < c->previous_ns;
+        if (ts_ns < c->previous_ns)
+            capture_frame_time_back(c, ts_ns);
         if (ts_ns < s->first_ns)
             s->first_ns = ts_ns;
         if (ts_ns > s->last_ns)

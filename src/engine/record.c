@@ -218,6 +218,35 @@ static uint64_t summed_flows(const struct audit *a)
     return n;
 }
 
+/* What is odd of the inputs' times and lengths.  Only where there is something to tell: captures of one clock have nothing of it. */
+static int record_clocks(struct audit *a, struct store *store, struct err *reterr)
+{
+    struct capture_stats all = {0}, one;
+    char                 back[120];
+    int                  rc = 0;
+
+    for (size_t i = 0; i < inputs_count(a->inputs); i++) {
+        inputs_stats(a->inputs, i, &one);
+        all.n_time_back += one.n_time_back;
+        all.n_clock_steps += one.n_clock_steps;
+        all.n_odd_times += one.n_odd_times;
+        all.n_odd_lengths += one.n_odd_lengths;
+        if (one.most_back_ns > all.most_back_ns)
+            all.most_back_ns = one.most_back_ns;
+    }
+    snprintf(back, sizeof(back), "packets earlier than the one before them in their input, by %lld.%09lld s at most",
+             (long long)(all.most_back_ns / 1000000000), (long long)(all.most_back_ns % 1000000000));
+    const struct store_counter counters[] = {
+        {"times-back", all.n_time_back, back},
+        {"clock-steps", all.n_clock_steps, "of these: by more than a second, so a clock was set, or files were joined: lengths of time may be wrong by as much"},
+        {"odd-times", all.n_odd_times, "packets whose record has no possible time: the nearest possible one was taken"},
+        {"odd-lengths", all.n_odd_lengths, "packets whose record says that more was captured than there was"},
+    };
+    for (size_t i = 0; rc == 0 && i < sizeof(counters) / sizeof(counters[0]); i++)
+        rc = counters[i].value > 0 ? store_put_counter(store, &counters[i], reterr) : 0;
+    return rc;
+}
+
 int audit_record_counters(struct audit *a, struct store *store, struct err *reterr)
 {
     const struct shard_totals *t = &a->totals;
@@ -226,7 +255,7 @@ int audit_record_counters(struct audit *a, struct store *store, struct err *rete
         {"one-sided-sessions", a->coverage.one_sided, "of these: with one direction only in the capture"},
         {"flows", t->n_flows, "flows tracked"},
         {"duplicate-packets", t->n_duplicates, "packets that repeat an earlier one but for TTL, addresses below IP or tag, as where a capture point sees routed packets twice"},
-        {"retransmissions", t->n_retransmissions, "TCP segments seen again"},
+        {"retransmissions", t->n_retransmissions, "TCP segments with data seen again, sent anew"},
         {"cut-flows", t->n_cut_flows, "flows with packets cut by the snap length"},
         {"evicted-flows", t->n_evicted, "flows ended early for want of memory"},
         {"content-given-up", t->n_content_given_up, "flows whose content was not looked at to the end for want of memory"},
@@ -243,7 +272,7 @@ int audit_record_counters(struct audit *a, struct store *store, struct err *rete
 
     for (size_t i = 0; rc == 0 && i < sizeof(counters) / sizeof(counters[0]); i++)
         rc = store_put_counter(store, &counters[i], reterr);
-    return rc;
+    return rc == 0 ? record_clocks(a, store, reterr) : rc;
 }
 
 /* --- conversations and flows --------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@ The list of reasons is the one in include/flowaudit/packet.h: a reason that no p
 import os
 import re
 import struct
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -72,11 +73,12 @@ PACKETS = {
 CUT = {'cut-header': (over_ip(17, udp()), 30)}
 
 
-def capture(path, frames, linktype=1):
+def capture(path, frames, linktype=1, back=0):
+    """Packet i at 1000 s and i microseconds; 'back': as many seconds earlier are the odd ones."""
     with open(path, 'wb') as out:
         out.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, linktype))
         for i, (frame, kept) in enumerate(frames):
-            out.write(struct.pack('<IIII', 1000 + i // 100000, i % 100000, len(frame[:kept]), len(frame)) + frame[:kept])
+            out.write(struct.pack('<IIII', 1000 + i // 100000 - back * (i % 2), i % 100000, len(frame[:kept]), len(frame)) + frame[:kept])
     return path
 
 
@@ -111,6 +113,17 @@ def counted(program, site, path, directory, *options):
     return fault, found
 
 
+def clock_faults(program, site, path, directory):
+    """A clock that went back is told, in the counters and beside the loss: lengths of time rest on it."""
+    for back, counted_as in ((0, {}), (1, {'times-back': 1}), (3, {'times-back': 1, 'clock-steps': 1})):
+        audit = flowdb.Audit(program, site, [capture(path, [(PACKETS['decoded'], None)] * 2, back=back)], directory=directory)
+        found = {row['name']: row['value'] for row in audit.rows("SELECT name, value FROM counters WHERE name IN ('times-back', 'clock-steps')")}
+        told = b'earlier than the one' in subprocess.run([program, 'report', audit.path], stdout=subprocess.PIPE, check=True).stdout
+        audit.close()
+        if found != counted_as or told != ('clock-steps' in counted_as):
+            yield f'clock {back} s back: {found}, told: {told}'
+
+
 def main():
     program, source = sys.argv[1:3]
     faults, seen = [], set()
@@ -129,6 +142,7 @@ def main():
         seen.add('flow-limit')
         if fault or set(found) != {'flow-limit'} or not 0 < found['flow-limit'] < 6 * MANY:
             faults.append(f'flow-limit: {fault or found}')
+    faults += clock_faults(program, site, path, directory)
     listed = reasons_of(source) - NONE
     faults += [f'{reason}: no packet here has it' for reason in sorted(listed - seen)]
     faults += [f'{reason}: not in the list' for reason in sorted(seen - listed - NONE)]

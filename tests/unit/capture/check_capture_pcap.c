@@ -126,6 +126,26 @@ START_TEST(any_block_size_gives_the_same_frames)
 }
 END_TEST
 
+START_TEST(a_clock_that_goes_back_is_counted)
+{
+    struct bytes b = {0};
+
+    put_pcap_header(&b, MICRO, 262144, 1);
+    put_pcap_record(&b, 100, 500000, 60, 60, 1);
+    put_pcap_record(&b, 100, 499990, 60, 60, 1); /* mixed up by 10 us */
+    put_pcap_record(&b, 99, 499990, 60, 60, 1);  /* a second: not more */
+    put_pcap_record(&b, 110, 0, 60, 60, 1);
+    put_pcap_record(&b, 107, 110000, 60, 60, 1);
+    struct seen s = read_bytes(&b, NULL);
+    ck_assert_uint_eq(s.n_frames, 5);
+    ck_assert_uint_eq(s.stats.n_time_back, 3);
+    ck_assert_uint_eq(s.stats.n_clock_steps, 1);
+    ck_assert_int_eq(s.stats.most_back_ns, INT64_C(2890000000));
+    seen_clear(&s);
+    bytes_clear(&b);
+}
+END_TEST
+
 START_TEST(a_record_beyond_the_snap_length_is_returned_up_to_a_sane_length)
 {
     struct bytes b = {0};
@@ -331,6 +351,7 @@ Suite *suite_capture_pcap(void)
     tcase_add_loop_test(t, a_file_cut_at_any_byte_gives_a_prefix_and_says_so, 0, 2);
     tcase_add_test(t, damage_is_told_with_the_record_and_the_byte);
     tcase_add_loop_test(t, any_block_size_gives_the_same_frames, 0, 8);
+    tcase_add_test(t, a_clock_that_goes_back_is_counted);
     tcase_add_test(t, a_record_beyond_the_snap_length_is_returned_up_to_a_sane_length);
     tcase_add_test(t, a_length_field_alone_takes_no_memory);
     tcase_add_test(t, odd_lengths_and_times_are_counted_and_put_right);
