@@ -194,8 +194,11 @@ static int evidence_gather(struct audit *a, struct evidence *e, struct err *rete
         if (e->needed)
             add_sights(e, c);
         if (c->key.transport == IPPROTO_TCP && (c->one_sided || c->key.outcome == OUTCOME_ESTABLISHED)) {
-            a->coverage.sessions += c->flows;
-            a->coverage.one_sided += c->one_sided ? c->flows : 0;
+            uint64_t resets = c->one_sided ? c->lone_resets : 0; /* shows no session */
+
+            a->coverage.sessions += c->flows - resets;
+            a->coverage.one_sided += c->one_sided ? c->flows - resets : 0;
+            a->coverage.resets += resets;
         }
     }
     e->n_sights = unite(e->sights, e->n_sights);

@@ -93,6 +93,20 @@ static const char *tcp_and_udp(uint64_t packets)
     return packets == 1 ? "TCP or UDP packet" : "TCP and UDP packets";
 }
 
+/* What was captured of one direction alone; a RST by itself is told as what it is, for it shows no session. */
+static void say_one_sided(const struct coverage *c, const char *before, char *buf, size_t size)
+{
+    unsigned long long one_sided = c->one_sided, resets = c->resets;
+
+    buf[0] = '\0';
+    if (one_sided > 0)
+        add(buf, size, "%s%llu of %llu TCP %s of hosts of the site %s one direction only in the capture", before, one_sided, (unsigned long long)c->sessions,
+            c->sessions == 1 ? "session" : "sessions", one_sided == 1 ? "has" : "have");
+    if (resets > 0)
+        add(buf, size, "%s%llu TCP %s of hosts of the site %s nothing but a RST in %s", one_sided > 0 ? ", and " : before, resets, resets == 1 ? "flow" : "flows",
+            resets == 1 ? "has" : "have", one_sided > 0 ? "it" : "the capture");
+}
+
 /* Why silence proves nothing, or NULL where it does prove something. */
 static const char *uncovered(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf, size_t size)
 {
@@ -110,8 +124,7 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
         snprintf(buf, size, "packets of %s to %s were captured and none the other way, though %s acted on some",
                  policy_host_name(x->p, hidden), client, policy_host_name(x->p, hidden));
     else if (coverage_is_one_sided(c))
-        snprintf(buf, size, "%llu of %llu TCP sessions of hosts of the site are in the capture with one direction only", (unsigned long long)c->one_sided,
-                 (unsigned long long)c->sessions);
+        say_one_sided(c, "", buf, size);
     else if (observed(c) < within)
         snprintf(buf, size, "the %s lasts %s%s, and the flow has %s to happen", x->window_ns > 0 ? "observed part of the window" : "observation",
                  span(observed(c), seen), c->longest_ns > 0 ? " without a hole" : "", span(within, needed));
@@ -648,9 +661,8 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
                  servers, row->id.text, row->section, why);
         return EXPECT_NOT_COVERED;
     }
-    if (c->one_sided > 0)
-        snprintf(sided, sizeof(sided), " but that %llu of %llu TCP sessions of hosts of the site %s one direction only", (unsigned long long)c->one_sided,
-                 (unsigned long long)c->sessions, c->one_sided == 1 ? "has" : "have");
+    if (c->one_sided + c->resets > 0)
+        say_one_sided(c, " but that ", sided, sizeof(sided));
     snprintf(buf, size, "%s (%s) was not seen to try %s to %s in the %s of its presence, though it sent %s and no loss is known%s", client, address, service, servers,
              span(presence(&expect_span(x, t->row)->lives[t->client], c, x->p->rows[t->row].within_ns), lived), sent_text(x, t, sent, sizeof(sent)), sided);
     say_before(x, t, buf, size);
