@@ -257,7 +257,7 @@ int audit_record_counters(struct audit *a, struct store *store, struct err *rete
         {"flows", t->n_flows, "flows tracked"},
         {"duplicate-packets", t->n_duplicates, "packets that repeat one of the last few of their flow but for TTL, addresses below IP or tag, as where a capture point sees routed packets twice"},
         {"retransmissions", t->n_retransmissions, "TCP segments with data seen again: sent anew, or copies that come later than those"},
-        {"cut-flows", t->n_cut_flows, "flows with packets cut by the snap length"},
+        {"cut-flows", t->n_cut_flows, "flows with packets that are shorter in the capture than they say: cut by the snap length, or sent so"},
         {"evicted-flows", t->n_evicted, "flows ended early for want of memory"},
         {"content-given-up", t->n_content_given_up, "flows whose content was not looked at to the end for want of memory"},
         {"summed-up-flows", summed_flows(a), "flows told together in one conversation, beyond those that are listed one by one"},
