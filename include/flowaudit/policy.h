@@ -27,7 +27,8 @@ const char *verdict_name(enum verdict);
 
 enum disposition { DISPOSITION_PERMITTED, DISPOSITION_MISDROPPED, DISPOSITION_ESCAPED, DISPOSITION_REJECTED, DISPOSITION_NONE };
 const char *disposition_name(enum disposition); /* "" for NONE (not governed) */
-/* From the two words.  Undocumented and not governed flows have none, nor have those of which nothing tells whether they got through. */
+/* From the two words: one-way as got through.  Undocumented and not governed flows have none.  That nothing tells whether a flow got through is
+ * not in them: who knows so says DISPOSITION_NONE. */
 enum disposition disposition_of(enum verdict, enum outcome);
 
 enum confidence { CONFIDENCE_CONFIRMED, CONFIDENCE_PORT_ONLY, CONFIDENCE_INFERRED };
@@ -301,6 +302,7 @@ struct packet_place {
     uint64_t packet;
     uint16_t input;
 };
+bool packet_place_before(const struct packet_place *, const struct packet_place *); /* by time; of one time by input and number */
 
 /* One conversation's contribution; fed once for each conversation of the run (any order), allowed or not: all tell which ways the
  * capture sees. */

@@ -53,10 +53,8 @@ static inline int64_t window_of(int64_t ns, int64_t window_ns)
 
 /* Some of the flows: how many, and the first packet of the earliest of them. */
 struct flow_sight {
-    int64_t  ns;
-    uint64_t packet;
-    uint32_t flows;
-    uint16_t input;
+    struct packet_place first;
+    uint32_t            flows;
 };
 
 /* DHCP has a port for clients and one for servers, whoever sends first (RFC 2131, 4.1; RFC 8415, 7.2).  'back': the client's end is the server. */

@@ -140,25 +140,18 @@ static bool is_withdrawn(const struct flow_record *r)
     return r->tcp_state == TCP_STATE_SYN && r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side && r->packets[1] == 0 && r->icmp.n_errors == 0;
 }
 
-static bool sight_before(const struct flow_sight *a, const struct flow_sight *b)
-{
-    if (a->ns != b->ns)
-        return a->ns < b->ns;
-    return a->input < b->input || (a->input == b->input && a->packet < b->packet);
-}
-
 static void join_sights(struct flow_sight *a, const struct flow_sight *b)
 {
     uint32_t n = b->flows < UINT32_MAX - a->flows ? a->flows + b->flows : UINT32_MAX;
 
-    if (b->flows > 0 && (a->flows == 0 || sight_before(b, a)))
+    if (b->flows > 0 && (a->flows == 0 || packet_place_before(&b->first, &a->first)))
         *a = *b;
     a->flows = n;
 }
 
 static void add_sight(struct flow_sight *to, const struct flow_record *r)
 {
-    join_sights(to, &(struct flow_sight){.ns = r->first_ns, .packet = r->first_packet, .input = r->input, .flows = 1});
+    join_sights(to, &(struct flow_sight){{r->first_ns, r->first_packet, r->input}, 1});
 }
 
 static void add_odd_flow(struct conversation *c, const struct flow_record *r)

@@ -299,16 +299,20 @@ static bool withdrew_soon(const struct conversation *c)
 
 static void settle_silence(const struct evidence *e, struct conversation *c)
 {
-    const struct sender *server = c->key.outcome == OUTCOME_UNANSWERED && !is_allowed(c) ? find_sender(e, &c->key.server) : NULL;
+    bool allowed = is_allowed(c);
 
-    c->unheard = server != NULL && server->hidden && !server->seen;
-    if (c->unheard || (c->key.outcome == OUTCOME_UNANSWERED && withdrew_soon(c)))
-        c->untold = c->flows;
-    if (c->key.outcome == OUTCOME_UNANSWERED && is_allowed(c) &&
-        (withdrew_soon(c) || !could_be_seen(e, &c->key.server, &c->key.client))) {
-        c->key.outcome = OUTCOME_ONE_WAY;
-        c->untold = c->flows;
+    c->unheard = false;
+    if (c->key.outcome != OUTCOME_UNANSWERED)
+        return;
+    if (!allowed) {
+        const struct sender *server = find_sender(e, &c->key.server);
+        c->unheard = server != NULL && server->hidden && !server->seen;
     }
+    if (!withdrew_soon(c) && (allowed ? could_be_seen(e, &c->key.server, &c->key.client) : !c->unheard))
+        return;
+    c->untold = c->flows;
+    if (allowed)
+        c->key.outcome = OUTCOME_ONE_WAY;
 }
 
 int audit_settle(struct audit *a, struct err *reterr)

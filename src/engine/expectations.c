@@ -16,8 +16,6 @@
 /* A sum of what is allowed has one row and one pair of entries; whether its answers could have been seen is not known. */
 static bool fact_of(const struct conversation *c, struct expect_fact *ret)
 {
-    const struct flow_sight *goes_on = c->running.flows > 0 ? &c->running : &c->adrift;
-
     if (c->key.summed != SUM_NONE && c->key.verdict != VERDICT_ALLOWED)
         return false;
     *ret = (struct expect_fact){
@@ -27,7 +25,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .one_sided = c->one_sided,
         .running = c->running.flows > 0 && c->key.outcome == OUTCOME_ONE_WAY,
         .adrift = c->key.outcome == OUTCOME_ONE_WAY ? c->adrift.flows : 0,
-        .goes_on = {goes_on->ns, goes_on->packet, goes_on->input},
+        .goes_on = c->running.flows > 0 ? c->running.first : c->adrift.first,
         .withdrawn = c->key.outcome == OUTCOME_ONE_WAY ? c->withdrawn : 0,
         .first_ns = c->first_ns,
         .last_ns = c->last_ns,

@@ -218,8 +218,8 @@ static uint64_t summed_flows(const struct audit *a)
     return n;
 }
 
-/* What is odd of the inputs' times and lengths.  Only where there is something to tell: captures of one clock have nothing of it. */
-static int record_clocks(struct audit *a, struct store *store, struct err *reterr)
+/* What is odd, and told only where there is some of it: most captures have none. */
+static int record_odd_counters(struct audit *a, struct store *store, struct err *reterr)
 {
     struct capture_stats all = {0}, one;
     char                 back[120];
@@ -273,7 +273,7 @@ int audit_record_counters(struct audit *a, struct store *store, struct err *rete
 
     for (size_t i = 0; rc == 0 && i < sizeof(counters) / sizeof(counters[0]); i++)
         rc = store_put_counter(store, &counters[i], reterr);
-    return rc == 0 ? record_clocks(a, store, reterr) : rc;
+    return rc == 0 ? record_odd_counters(a, store, reterr) : rc;
 }
 
 /* --- conversations and flows --------------------------------------------------------------------------------- */

@@ -231,22 +231,23 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, stru
 static void fold_quoted(struct shard *s, const struct packet *p)
 {
     const struct packet_quote *quote = &p->quote;
+    const struct tuple         tuple = {quote->src, quote->dst, quote->sport, quote->dport, quote->transport};
     struct flow_table_stats    stats;
     struct policy_ends         ends;
     struct policy_answer       answer;
-    struct flow_record         r = {
-                .tuple = {quote->src, quote->dst, quote->sport, quote->dport, quote->transport},
-                .direction = quote->transport == IPPROTO_TCP ? DIRECTION_UNKNOWN : DIRECTION_FIRST,
-                .packets = {1, 0}, .first_ns = p->ts_ns, .last_ns = p->ts_ns, .input = p->input, .first_packet = p->number, .app = s->apps[0]->app,
-                .icmp = {.n_errors = 1, .sender = p->src, .type = quote->type, .code = quote->code, .is_icmp6 = p->transport == IPPROTO_ICMPV6,
-                         .from_server = addr_compare(&p->src, &quote->dst) == 0, .about_client_packet = true, .ts_ns = p->ts_ns, .packet_number = p->number,
-                         .input = p->input},
-    };
 
     flow_table_stats(s->flows, &stats);
-    policy_locate(s->policy, &r.tuple, &ends);
+    policy_locate(s->policy, &tuple, &ends);
     if (s->options.survey || stats.n_evicted > 0 || ends.client == POLICY_NONE || ends.server == POLICY_NONE)
         return;
+    /* Judged as the packet would have been, had it been captured. */
+    struct flow_record r = {
+        .tuple = tuple, .direction = quote->transport == IPPROTO_TCP ? DIRECTION_UNKNOWN : DIRECTION_FIRST,
+        .packets = {1, 0}, .first_ns = p->ts_ns, .last_ns = p->ts_ns, .input = p->input, .first_packet = p->number, .app = s->apps[0]->app,
+        .icmp = {.n_errors = 1, .sender = p->src, .type = quote->type, .code = quote->code, .is_icmp6 = p->transport == IPPROTO_ICMPV6,
+                 .from_server = addr_compare(&p->src, &quote->dst) == 0, .about_client_packet = true, .ts_ns = p->ts_ns, .packet_number = p->number,
+                 .input = p->input},
+    };
     settle_direction(s, &r, &ends);
     struct policy_query q = {.tuple = r.tuple, .direction_known = direction_is_known(&r), .sent = {true, false}};
     enum outcome        outcome = flow_record_outcome(&r, false);
@@ -254,7 +255,7 @@ static void fold_quoted(struct shard *s, const struct packet *p)
     const struct judgement *j = &answer.judgement;
     if (j->verdict != VERDICT_ALLOWED || j->reversed || j->back || (outcome != OUTCOME_REFUSED && outcome != OUTCOME_PROHIBITED))
         return;
-    r.packets[0] = 0; /* it is not in the capture */
+    r.packets[0] = 0; /* flow_is_quoted() */
     if (conversation_fold(s->ended->conversations, &r, &q, s->apps[0], j, outcome, false) != 0)
         s->ended->totals.n_flow_memory_lost++;
 }

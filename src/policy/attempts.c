@@ -38,7 +38,7 @@ static void add_point(struct tally *t, const struct point *p)
     t->n_points++;
 }
 
-bool is_earlier(const struct packet_place *a, const struct packet_place *b)
+bool packet_place_before(const struct packet_place *a, const struct packet_place *b)
 {
     if (a->ns != b->ns)
         return a->ns < b->ns;
@@ -53,7 +53,7 @@ void tally_note_running(struct tally *t, const struct expect_fact *f, const stru
         t->running_at = *p;
         t->by_client = by_client;
         t->goes_on = f->goes_on;
-    } else if (order == 0 && by_client == t->by_client && f->goes_on.packet != 0 && (t->goes_on.packet == 0 || is_earlier(&f->goes_on, &t->goes_on)))
+    } else if (order == 0 && by_client == t->by_client && f->goes_on.packet != 0 && (t->goes_on.packet == 0 || packet_place_before(&f->goes_on, &t->goes_on)))
         t->goes_on = f->goes_on;
     t->running = true;
 }

@@ -261,16 +261,17 @@ void add_host(const struct expector *x, uint32_t host, char *buf, size_t size)
         add(buf, size, "%s (%s)", policy_host_name(x->p, host), addresses_of(x->p, host, addresses));
 }
 
-/* ", over IPv6": of a host that has addresses of both families, or was named with none of the one that was used. */
+/* ", over IPv6": where a host, or hosts that are not named, could have been reached by both. */
 const char *families_text(const struct expector *x, uint32_t server, uint8_t families)
 {
-    uint8_t has = 0;
+    static const char *const words[] = {[FAMILY_4] = ", over IPv4", [FAMILY_6] = ", over IPv6", [FAMILY_4 | FAMILY_6] = ", over IPv4 and IPv6"};
+    uint8_t                  has = 0;
 
-    for (size_t i = 0; server != POLICY_NONE && i < x->p->site->hosts[server].n_ranges; i++)
+    if (server == POLICY_NONE)
+        return families == (FAMILY_4 | FAMILY_6) ? words[families] : "";
+    for (size_t i = 0; i < x->p->site->hosts[server].n_ranges; i++)
         has |= addr_is_ipv4(&x->p->site->hosts[server].ranges[i].low) ? FAMILY_4 : FAMILY_6;
-    if (server != POLICY_NONE && has != (FAMILY_4 | FAMILY_6))
-        return "";
-    return families == (FAMILY_4 | FAMILY_6) ? ", over IPv4 and IPv6" : server == POLICY_NONE ? "" : families == FAMILY_6 ? ", over IPv6" : families == FAMILY_4 ? ", over IPv4" : "";
+    return has == (FAMILY_4 | FAMILY_6) && families != 0 ? words[families] : "";
 }
 
 /* A RST has the server's address, whoever sent it: its TTL may tell. */

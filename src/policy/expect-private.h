@@ -148,7 +148,6 @@ uint8_t family_of(const struct tuple *);
 int  services_note(struct services *, const struct policy *, const struct expect_fact *); /* 0 or -ENOMEM */
 void services_unite(struct services *);
 void tally_note_running(struct tally *, const struct expect_fact *, const struct point *, bool by_client);
-bool is_earlier(const struct packet_place *, const struct packet_place *);
 void tally_note(struct tally *, const struct expect_fact *, bool met, const struct point *, const struct addr *client);
 int  tally_note_denier(struct tally *, const struct expect_fact *); /* 0 or -ENOMEM */
 void tally_note_elsewhere(struct tally *, const struct expect_fact *, const char *protocol);

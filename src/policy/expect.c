@@ -237,12 +237,12 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     t->tried_others |= t->attempts > 0 && t->tried_server != server;
     struct packet_place place = {f->first_ns, f->first_packet, f->input};
     bool                unseen = f->packets[0] == 0 && f->packets[1] > 0;
-    if (t->attempts == 0 || is_earlier(&place, &t->first)) {
+    if (t->attempts == 0 || packet_place_before(&place, &t->first)) {
         t->first = place;
         t->first_unseen = unseen || f->quoted;
         t->tried_server = server;
     }
-    if (t->n[f->outcome] == 0 || is_earlier(&place, &t->first_of[f->outcome]))
+    if (t->n[f->outcome] == 0 || packet_place_before(&place, &t->first_of[f->outcome]))
         t->first_of[f->outcome] = place;
     t->n[f->outcome] += f->flows;
     t->families |= family_of(&f->query.tuple);

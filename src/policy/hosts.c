@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flowaudit/sort.h"
 #include "private.h"
 
 /* Outer blocks before the blocks inside them. */
@@ -154,7 +153,7 @@ int interval_map_build(struct interval_map *map, struct host_interval *blocks, s
         return -ENOMEM;
     }
     if (n > 0)
-        sort_nearly(blocks, n, sizeof(*blocks), outer_first);
+        qsort(blocks, n, sizeof(*blocks), outer_first);
     for (size_t i = 0; i < n; i++) {
         close_before(&f, &blocks[i].low);
         if (f.depth > 0 && addr_compare(&f.at, &blocks[i].low) < 0) {

@@ -78,14 +78,17 @@ static void put_bin(void *aux, struct cursor *c)
              BIN_WIDTH - 1, height, n, text_plural(n, "finding", "findings"), escaped);
 }
 
+/* Violations, those too of which nothing tells whether they got through. */
+#define IN_TIME                                                                                                        \
+    " WHERE run_id = ?1 AND first_seen IS NOT NULL AND severity <> 'notice' AND (disposition IN ('escaped', 'rejected')"\
+    " OR (outcome IN ('one-way', 'unanswered') AND coalesce(disposition, '') = ''))"
+
 int html_timeline(struct html *h, struct err *reterr)
 {
     struct timeline t = {.html = h};
     int64_t lanes = 0;
     int rc = reader_number(h->job->report->reader,
-                           "SELECT count(DISTINCT kind) FROM findings WHERE run_id = ?1 AND first_seen IS NOT NULL AND "
-                           "severity <> 'notice'"
-                           " AND (disposition IN ('escaped', 'rejected') OR (outcome IN ('one-way', 'unanswered') AND coalesce(disposition, '') = ''))",
+                           "SELECT count(DISTINCT kind) FROM findings" IN_TIME,
                            &h->job->run_id, 1, &lanes, reterr);
 
     html_heading(h, "timeline", "Violations in time");
@@ -111,8 +114,7 @@ int html_timeline(struct html *h, struct err *reterr)
             SPAN
             " SELECT kind, min(119, CAST(CASE WHEN b > a THEN (julianday(first_seen) - a) / (b - a) * 120 ELSE 0 END AS"
             " INTEGER)) AS bin, count(*), CAST(total(disposition = 'escaped') AS INTEGER) FROM findings, t"
-            " WHERE run_id = ?1 AND first_seen IS NOT NULL AND severity <> 'notice' AND (disposition IN ('escaped', "
-            "'rejected') OR (outcome IN ('one-way', 'unanswered') AND coalesce(disposition, '') = ''))"
+            IN_TIME
             " GROUP BY kind, bin ORDER BY kind, bin",
             put_bin, &t, reterr);
     html_put(h, "</svg></div>\n");

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flowaudit/sort.h"
 #include "private.h"
 
 /* --- addresses ---------------------------------------------------------------------------------- */
@@ -91,7 +90,7 @@ static void check_addresses(struct parse *p, const struct site *s)
         for (size_t j = 0; j < s->hosts[i].n_ranges; j++)
             blocks[at++] = (struct block){
                 .range = &s->hosts[i].ranges[j], .place = &s->hosts[i].range_places[j], .host = &s->hosts[i]};
-    sort_nearly(blocks, n, sizeof(*blocks), compare_blocks);
+    qsort(blocks, n, sizeof(*blocks), compare_blocks);
     sweep(p, blocks, n, stack);
 }
 

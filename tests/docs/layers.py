@@ -8,7 +8,7 @@ import os
 import re
 import sys
 
-BASE = {'addr', 'diag', 'err', 'hash', 'sort', 'utf8', 'value'}  # plain values and helpers: everybody's
+BASE = {'addr', 'diag', 'err', 'hash', 'utf8', 'value'}  # plain values and helpers: everybody's
 
 # folder: the public headers of other folders that it may include, beyond BASE and its own
 MAY = {

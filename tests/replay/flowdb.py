@@ -91,5 +91,13 @@ def shared(source_root, *parts):
     return path if os.path.exists(path) else None
 
 
+def told(title, wrong):
+    """Prints a title with how many faults, and each of them; how many they are."""
+    print(title)
+    for line in wrong:
+        print('  ', line)
+    return len(wrong)
+
+
 def scratch():
     return tempfile.TemporaryDirectory(prefix='flowaudit-')

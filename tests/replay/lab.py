@@ -72,11 +72,8 @@ def main():
                                  '--flows', 'all', directory=directory)
             wrong = compare_flows(audit, expected['flows']) + compare_expectations(audit, expected['expectations'])
             audit.close()
-            print(f"{name}: {len(expected['flows'])} flows, {len(expected['expectations'])} expectations, {len(wrong)} differences, "
-                  f'status {audit.status} {audit.messages}')
-            for line in wrong:
-                print('  ', line)
-            failed += len(wrong)
+            failed += flowdb.told(f"{name}: {len(expected['flows'])} flows, {len(expected['expectations'])} expectations, {len(wrong)} differences, "
+                                  f'status {audit.status} {audit.messages}', wrong)
     return 1 if failed else 0
 
 

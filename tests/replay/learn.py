@@ -124,10 +124,7 @@ def main():
     with flowdb.scratch() as directory:
         for name, matrix, capture, folder, site, everybody in cases:
             wrong = learn(program, name, matrix, os.path.join(folder, capture), os.path.join(folder, site), everybody, directory)
-            print(f'{name}: {len(wrong)} differences')
-            for line in wrong:
-                print('  ', line)
-            failed += len(wrong)
+            failed += flowdb.told(f'{name}: {len(wrong)} differences', wrong)
     return 1 if failed else 0
 
 

@@ -69,13 +69,13 @@ def main():
     captures = [(os.path.join(source, 'samples', name), os.path.join(source, 'samples', site), True)
                 for name, site in (('healthy.pcapng', 'healthy.yaml'), ('incident.pcapng', 'incident.yaml'), ('web-shop.pcap', 'web-shop.yaml'))]
     lab = flowdb.shared(source, 'captures-lab')
-    for name in ('healthy', 'missing', 'violating') if lab and os.path.isdir(lab) else ():
+    if lab is None:
+        print('the captures of the laboratory are not beside the source tree: samples alone')
+    for name in ('healthy', 'missing', 'violating') if lab is not None else ():
         captures.append((os.path.join(lab, name + '.pcap'), os.path.join(lab, name + '.site.yaml'), False))
     with flowdb.scratch() as directory:
         for path, site, thin in captures:
-            with open(path, 'rb') as f:
-                data = f.read()
-            packets = list((weaker.pcapng_packets if path.endswith('pcapng') else weaker.pcap_packets)(data))
+            packets = weaker.packets_of(path)
             variants = [packets, [p for i, p in enumerate(packets) if i % 10 < 9], weaker.one_direction(packets, False), weaker.one_direction(packets, True)]
             for i, some in enumerate(variants if thin else variants[:1]):
                 variant = os.path.join(directory, 'variant.pcap')
@@ -85,10 +85,7 @@ def main():
                 if 'incident' in path and i == 1 and not any(f['reason'].startswith(OPEN_WITHOUT_SYN) for f in audit.rows('SELECT reason FROM findings')):
                     wrong.append('no finding of the open port whose SYN is not in the capture')
                 audit.close()
-                print(f'{os.path.basename(path)}, {len(some)} of {len(packets)} packets: {len(wrong)} wrong')
-                for line in wrong:
-                    print('  ', line)
-                failed += len(wrong)
+                failed += flowdb.told(f'{os.path.basename(path)}, {len(some)} of {len(packets)} packets: {len(wrong)} wrong', wrong)
     return 1 if failed else 0
 
 

@@ -6,6 +6,8 @@ usage: samples.py FLOWAUDIT SOURCE_ROOT
 """
 import csv
 import os
+import re
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -64,6 +66,14 @@ def check_findings(audit, expected):
     return wrong + [f"nobody meant: {f['kind']} {f['client_name']} {f['server_name']} {f['server_port']} {f['reason']}" for f in spare]
 
 
+def untrue_in_readme(program, source, site, capture, directory):
+    """The lines of README's example that `check` of the incident does not print."""
+    with open(os.path.join(source, 'README.md'), encoding='utf-8') as f:
+        example = re.search(r'^```\n(Not compliant: .*?)^```', f.read(), re.M | re.S).group(1)
+    done = subprocess.run([program, 'check', '-s', site, '-o', os.path.join(directory, 'readme.db'), capture], stdout=subprocess.PIPE, encoding='utf-8')
+    return [f'README shows: {line}' for line in example.splitlines() if line != '...' and line not in done.stdout.splitlines()]
+
+
 def main():
     program, source = sys.argv[1:3]
     folder = os.path.join(source, 'samples')
@@ -77,11 +87,10 @@ def main():
             wrong += check_findings(audit, [w for w in findings if w['file'] == name])
             if audit.status != status:
                 wrong.append(f'exit status {audit.status}, meant {status}: {audit.messages}')
+            if name.startswith('incident'):
+                wrong += untrue_in_readme(program, source, site, os.path.join(folder, name), directory)
             audit.close()
-            print(f'{name}: {len(wrong)} differences')
-            for line in wrong:
-                print('  ', line)
-            failed += len(wrong)
+            failed += flowdb.told(f'{name}: {len(wrong)} differences', wrong)
     return 1 if failed else 0
 
 

@@ -51,6 +51,12 @@ def pcap_packets(data):
         at += 16 + length
 
 
+def packets_of(path):
+    with open(path, 'rb') as f:
+        data = f.read()
+    return list((pcapng_packets if path.endswith('pcapng') else pcap_packets)(data))
+
+
 def write(path, packets, snaplen):
     with open(path, 'wb') as out:
         out.write(struct.pack('<IHHiIII', 0xA1B2C3D4, 2, 4, 0, 0, snaplen, 1))
@@ -133,9 +139,7 @@ def main():
     failed = 0
     with flowdb.scratch() as directory:
         for name, site in (('healthy.pcapng', 'healthy.yaml'), ('incident.pcapng', 'incident.yaml'), ('web-shop.pcap', 'web-shop.yaml')):
-            with open(os.path.join(samples, name), 'rb') as f:
-                data = f.read()
-            packets = list((pcapng_packets if name.endswith('pcapng') else pcap_packets)(data))
+            packets = packets_of(os.path.join(samples, name))
             audit = flowdb.Audit(program, os.path.join(samples, site), [os.path.join(samples, name)], directory=directory)
             whole = read(audit)
             audit.close()
@@ -147,10 +151,7 @@ def main():
                 audit.close()
                 if audit.status not in (0, 1, 3) or not left:
                     wrong.append(f'status {audit.status} with {len(left)} packets: {audit.messages}')
-                print(f'{name}, {title}: {len(left)} of {len(packets)} packets, {len(wrong)} stronger claims')
-                for line in wrong:
-                    print('  ', line)
-                failed += len(wrong)
+                failed += flowdb.told(f'{name}, {title}: {len(left)} of {len(packets)} packets, {len(wrong)} stronger claims', wrong)
     return 1 if failed else 0
 
 

@@ -12,7 +12,6 @@
 #include "flowaudit/diag.h"
 #include "flowaudit/err.h"
 #include "flowaudit/hash.h"
-#include "flowaudit/sort.h"
 
 static const struct {
     const char *text, *printed;
@@ -162,36 +161,6 @@ START_TEST(sha256_of_abc_is_that_of_the_standard)
 }
 END_TEST
 
-struct item {
-    unsigned key, nth;
-};
-
-static int by_key(const void *pa, const void *pb)
-{
-    const struct item *a = pa, *b = pb;
-
-    return (a->key > b->key) - (a->key < b->key);
-}
-
-/* Of every length, with so many in order at the beginning, and many equal. */
-START_TEST(what_is_in_order_but_for_its_end_is_sorted_and_stable)
-{
-    struct item items[64];
-    unsigned    dice = 1;
-
-    for (unsigned n = 0; n <= 64; n++)
-        for (unsigned in_order = 0; in_order <= n; in_order++) {
-            for (unsigned i = 0; i < n; i++) {
-                dice = dice * 1103515245u + 12345u;
-                items[i] = (struct item){i < in_order ? i / 3 : (dice >> 16) % 24, i};
-            }
-            sort_nearly(items, n, sizeof(items[0]), by_key);
-            for (unsigned i = 1; i < n; i++)
-                ck_assert(items[i - 1].key < items[i].key || (items[i - 1].key == items[i].key && items[i - 1].nth < items[i].nth));
-        }
-}
-END_TEST
-
 START_TEST(an_error_keeps_its_sentence_and_takes_a_prefix)
 {
     struct err e;
@@ -216,7 +185,6 @@ Suite *suite_base(void)
     tcase_add_test(t, the_nearest_name_is_a_slip_of_the_hand_away);
     tcase_add_test(t, siphash_1_3_is_the_published_function);
     tcase_add_test(t, sha256_of_abc_is_that_of_the_standard);
-    tcase_add_test(t, what_is_in_order_but_for_its_end_is_sorted_and_stable);
     tcase_add_test(t, an_error_keeps_its_sentence_and_takes_a_prefix);
     suite_add_tcase(s, t);
     return s;

@@ -186,7 +186,7 @@ START_TEST(foreign_resets_are_counted_and_found)
         ck_assert_int_eq(conversation_table_take(tables[0], tables[1]), 0);
         const struct conversation *c = conversation_at(tables[0], 0);
         ck_assert_uint_eq(c->reset.flows, 2);
-        ck_assert_uint_eq(c->reset.packet, 11);
+        ck_assert_uint_eq(c->reset.first.packet, 11);
         ck_assert_uint_eq(c->rst[0].min, 251);
         ck_assert_uint_eq(c->ttl[0].min, 52);
         ck_assert_uint_eq(c->ttl[0].max, 251); /* one of them shows that the sender has such TTLs itself */
@@ -232,7 +232,7 @@ START_TEST(odd_flows_are_counted)
         ck_assert_uint_eq(c->strays, table[i].strays);
         ck_assert_uint_eq(c->lone_resets, table[i].lone);
         ck_assert_uint_eq(c->adrift.flows, table[i].adrift);
-        ck_assert_uint_eq(c->adrift.packet, table[i].adrift != 0 ? r.first_packet : 0);
+        ck_assert_uint_eq(c->adrift.first.packet, table[i].adrift != 0 ? r.first_packet : 0);
         ck_assert_uint_eq(c->withdrawn, table[i].withdrawn);
         ck_assert_int_eq(c->withdrawn_ns, table[i].withdrawn != 0 ? r.last_ns - r.first_ns : 0);
         conversation_table_free(t);
