@@ -55,6 +55,7 @@ enum {
     TCP_RST_SIDE = 1 << 21,         /* sender of the first RST */
     TCP_FIRST_SYN_ACK_SIDE = 1 << 24, /* valid with TCP_SAW_SYN_ACK */
     TCP_SAW_BARE = 1 << 26,         /* shifted: without SYN, ACK and RST, of no connection: no open one takes it (RFC 9293, 3.10.7) */
+    TCP_FIRST_EMPTY = 1 << 28,      /* shifted: 'next' is that of the side's first segment, which had nothing in it: of a probe it is one too low */
     FLOW_CLIENT_KNOWN = 1 << 22,    /* flow_set_client() was called ... */
     FLOW_CLIENT_SIDE = 1 << 23,     /* ... with this side */
     FLOW_LAST_SIDE = 1 << 25,       /* sent flow.last_ns: see flow_detail.other_last_ns */

@@ -4,7 +4,8 @@
  *
  * Sequence numbers are compared modulo 2^32 (RFC 9293, section 3.4).  For each direction 'next' follows the highest
  * byte captured.  What is skipped is a hole; it is filled by segments that come late, or given up as unseen once the
- * other side has acknowledged it: then it did arrive, and the capture missed it.
+ * other side has acknowledged it: then it did arrive, and the capture missed it.  A keep-alive probe may be empty, one
+ * below what its side sends next (section 3.8.4): where it comes first, no byte is missing after it.
  *
  * A SYN with another initial sequence number than its side is known to have used begins a new connection on the same
  * ends, whatever the old one's state (as Wireshark counts streams).
@@ -109,15 +110,17 @@ static void track_sent(struct flow_detail *d, unsigned side, const struct sight 
     uint32_t          end = s->seq + syn + s->payload + fin;
 
     if (!saw(d, TCP_HAS_NEXT, side)) {
-        d->saw |= TCP_HAS_NEXT << side;
+        d->saw |= (TCP_HAS_NEXT | (end == s->seq ? TCP_FIRST_EMPTY : 0)) << side;
         space->next = end;
         return;
     }
     int32_t ahead = seq_diff(s->seq, space->next);
     if (ahead > MAX_JUMP || ahead < -MAX_JUMP)
         return;
-    if (ahead > 0)
+    if (ahead > (saw(d, TCP_FIRST_EMPTY, side) ? 1 : 0))
         open_hole(space, s->seq);
+    if (ahead > 0 || end != s->seq)
+        d->saw &= ~(uint32_t)(TCP_FIRST_EMPTY << side);
     if (seq_diff(end, space->next) > 0)
         space->next = end;
     else if (s->payload > 0)

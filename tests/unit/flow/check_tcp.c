@@ -141,6 +141,15 @@ static const struct {
     {{C "PA 2 10 100", C "A 102 5000", C "A 102 90000"}, {0, 0}, 0},
     /* mid-stream: counts from the first byte on */
     {{S "A 5000 2 100", C "A 2 5100", S "A 5200 2 100", C "A 2 5300"}, {0, 100}, 0},
+    /* ... and a probe of a connection that is kept alive comes first: it is one below the next byte, empty or of one byte again */
+    {{C "A 1 10", S "A 10 2", C "A 1 10", S "A 10 2", C "PA 2 10 5", S "PA 10 7 48", C "A 7 58"}, {0, 0}, 0},
+    {{C "A 1 10", S "A 10 2", C "A 2 10", S "PA 10 2 48", C "PA 2 58 5", S "A 58 7"}, {0, 0}, 0},
+    {{C "A 1 10 1", S "A 10 2", C "A 1 10 1", S "A 10 2", C "PA 2 10 5", S "A 10 7"}, {0, 0}, 0},
+    {{C "A 1 10", C "FA 2 10", S "A 10 3", S "FA 10 3", C "A 3 11"}, {0, 0}, 0},
+    {{C "A 1 10", C "A 2 10", C "PA 3 10 5", S "A 10 8"}, {1, 0}, 0},
+    {{C "A 1 10", C "PA 3 10 5", S "A 10 8"}, {2, 0}, 0},
+    {{C "PA 1 10 5", C "PA 7 10 5", S "A 10 12"}, {1, 0}, 0},
+    {{HANDSHAKE, C "PA 3 10 5", S "A 10 8"}, {1, 0}, 0},
     /* over the end of the sequence space */
     {{S "A 4294967000 2 100", C "A 2 4294967100", S "A 104 2 100", C "A 2 204"}, {0, 300}, 0},
     /* nonsense is not loss */
