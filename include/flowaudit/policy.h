@@ -294,6 +294,7 @@ struct coverage {
     bool     shared;    /* of a window: the counts are those of the whole run, for nobody knows which window they belong to */
     uint64_t cut;       /* of 'unjudged': cut before the ports, or before those that an ICMP error quotes */
     uint64_t resets;    /* not of 'sessions': TCP flows of which a RST of one side is all that was captured */
+    uint64_t unseen_errors; /* ICMP errors about packets of hosts of the site, of flows of which nothing was captured */
 };
 
 /* A packet of an input; of none 'packet' is 0. */

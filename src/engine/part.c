@@ -224,6 +224,7 @@ void shard_totals_add(struct shard_totals *sum, const struct shard_totals *t)
     sum->n_hosts_lost += t->n_hosts_lost;
     sum->n_evicted += t->n_evicted;
     sum->n_content_given_up += t->n_content_given_up;
+    sum->n_unseen_errors += t->n_unseen_errors;
     sum->n_signalling_lost += t->n_signalling_lost;
     sum->n_messages_lost += t->n_messages_lost;
     sum->first_ns = t->first_ns < sum->first_ns ? t->first_ns : sum->first_ns;

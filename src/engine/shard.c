@@ -238,7 +238,10 @@ static void fold_quoted(struct shard *s, const struct packet *p)
 
     flow_table_stats(s->flows, &stats);
     policy_locate(s->policy, &tuple, &ends);
-    if (s->options.survey || stats.n_evicted > 0 || ends.client == POLICY_NONE || ends.server == POLICY_NONE)
+    if (s->options.survey || stats.n_evicted > 0 || (ends.client == POLICY_NONE && ends.server == POLICY_NONE))
+        return;
+    s->ended->totals.n_unseen_errors++;
+    if (ends.client == POLICY_NONE || ends.server == POLICY_NONE)
         return;
     /* Judged as the packet would have been, had it been captured. */
     struct flow_record r = {

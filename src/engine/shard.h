@@ -58,7 +58,7 @@ struct shard_group_query {
 
 struct shard_totals {
     uint64_t n_flows, n_duplicates, n_retransmissions, n_cut_flows, n_unseen_bytes, n_flow_memory_lost, n_group_queries_lost, n_hosts_lost;
-    uint64_t n_evicted, n_content_given_up;
+    uint64_t n_evicted, n_content_given_up, n_unseen_errors; /* the last as in struct coverage */
     uint64_t n_signalling_lost, n_messages_lost; /* connections not followed, messages given up: pinholes' own bounds */
     int64_t  first_ns, last_ns; /* of flows */
 };

@@ -203,6 +203,7 @@ static void make_coverage(const struct recording *r, struct audit *a)
     for (size_t i = 0; i < a->n_conversations; i++)
         c->bytes += a->conversations[i]->bytes[0] + a->conversations[i]->bytes[1];
     c->unseen_bytes = a->totals.n_unseen_bytes;
+    c->unseen_errors = a->totals.n_unseen_errors;
     for (size_t i = 0; i < a->n_stretches; i++)
         longest = a->stretches[i].last_ns - a->stretches[i].first_ns > longest ? a->stretches[i].last_ns - a->stretches[i].first_ns : longest;
     c->has_holes = r->n_outages > 0;

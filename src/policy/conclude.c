@@ -107,6 +107,20 @@ static void say_one_sided(const struct coverage *c, const char *before, char *bu
             resets == 1 ? "has" : "have", one_sided > 0 ? "it" : "the capture");
 }
 
+/* What is known not to have been captured, too little to explain a silence: " but that ...". */
+static void say_unheard(const struct coverage *c, char *buf, size_t size)
+{
+    unsigned long long bytes = c->unseen_bytes, errors = c->unseen_errors;
+
+    say_one_sided(c, " but that ", buf, size);
+    if (bytes > 0)
+        add(buf, size, "%s%llu byte%s of TCP data, an end of a connection counted as one, %s acknowledged and not captured", buf[0] == '\0' ? " but that " : ", and ", bytes,
+            bytes == 1 ? "" : "s", bytes == 1 ? "was" : "were");
+    if (errors > 0)
+        add(buf, size, "%s%llu ICMP error%s of which nothing was captured", buf[0] == '\0' ? " but that " : ", and ", errors,
+            errors == 1 ? " quotes a packet of a flow" : "s quote packets of flows");
+}
+
 /* Why silence proves nothing, or NULL where it does prove something. */
 static const char *uncovered(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf, size_t size)
 {
@@ -652,7 +666,7 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
     const char              *client = policy_host_name(x->p, t->client);
-    char                     address[ADDRESSES_SIZE], servers[SERVERS_SIZE], why[512], service[SERVICE_TEXT_SIZE], sent[128], lived[SPAN_SIZE], sided[160] = "";
+    char                     address[ADDRESSES_SIZE], servers[SERVERS_SIZE], why[512], service[SERVICE_TEXT_SIZE], sent[128], lived[SPAN_SIZE], sided[512];
 
     addresses_of(x->p, t->client, address);
     name_servers(x, t, servers, sizeof(servers));
@@ -662,8 +676,7 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
                  servers, row->id.text, row->section, why);
         return EXPECT_NOT_COVERED;
     }
-    if (c->one_sided + c->resets > 0)
-        say_one_sided(c, " but that ", sided, sizeof(sided));
+    say_unheard(c, sided, sizeof(sided));
     snprintf(buf, size, "%s (%s) was not seen to try %s to %s in the %s of its presence, though it sent %s and no loss is known%s", client, address, service, servers,
              span(presence(&expect_span(x, t->row)->lives[t->client], c, x->p->rows[t->row].within_ns), lived), sent_text(x, t, sent, sizeof(sent)), sided);
     say_before(x, t, buf, size);

@@ -416,6 +416,7 @@ static void join_coverage(struct coverage *a, const struct coverage *b)
     a->sessions = join_counts(b, a->sessions, b->sessions);
     a->one_sided = join_counts(b, a->one_sided, b->one_sided);
     a->resets = join_counts(b, a->resets, b->resets);
+    a->unseen_errors = join_counts(b, a->unseen_errors, b->unseen_errors);
     a->damaged |= b->damaged;
     a->has_holes |= b->has_holes;
     a->longest_ns = a->has_holes ? (longest > 0 ? longest : 1) : 0;

@@ -85,7 +85,7 @@ static int count_evidence(struct reader *r, struct report_summary *s, struct err
         " (SELECT total(packets) FROM losses WHERE run_id = ?1),"
         " (SELECT count(*) FROM requirements WHERE run_id = ?1 AND outcome IN ('not-covered', 'one-way')),"
         " (SELECT total(packets_decoded) FROM inputs WHERE run_id = ?1), (SELECT ended IS NULL FROM runs WHERE run_id = ?1),"
-        " " COUNTER("tcp-sessions") ", " COUNTER("one-sided-sessions") ", " COUNTER("clock-steps");
+        " " COUNTER("tcp-sessions") ", " COUNTER("one-sided-sessions") ", " COUNTER("clock-steps") ", " COUNTER("unseen-flow-errors");
     struct cursor *c;
     int rc = reader_query(r, sql, &s->run_id, 1, &c, reterr);
 
@@ -105,6 +105,7 @@ static int count_evidence(struct reader *r, struct report_summary *s, struct err
         s->n_sessions = (uint64_t)cursor_integer(c, 9);
         s->n_one_sided = (uint64_t)cursor_integer(c, 10);
         s->n_clock_steps = (uint64_t)cursor_integer(c, 11);
+        s->n_unseen_errors = (uint64_t)cursor_integer(c, 12);
     }
     cursor_free(c);
     return rc < 0 ? rc : 0;

@@ -124,6 +124,20 @@ def clock_faults(program, site, path, directory):
             yield f'clock {back} s back: {found}, told: {told}'
 
 
+def unseen_errors(program, path, directory):
+    """An ICMP error that quotes a packet of a flow of which nothing is there: no packet is known to be lost, but not all was captured."""
+    site = flowdb.full_site(directory)
+    quoted = over_ip(6, tcp(1026, 80))
+    for before, counted_as in ([], 1), ([quoted], None):
+        audit = flowdb.Audit(program, site, [capture(path, [(frame, None) for frame in [PACKETS['decoded'], *before, PACKETS['icmp-error']]])], directory=directory)
+        found = {row['value'] for row in audit.rows("SELECT value FROM counters WHERE name = 'unseen-flow-errors'")}
+        text = subprocess.run([program, 'report', audit.path], stdout=subprocess.PIPE, check=True).stdout
+        told = b'No loss is known, but 1 ICMP error quotes a packet of a flow' in text
+        audit.close()
+        if found != ({counted_as} - {None}) or told != (counted_as is not None):
+            yield f'error about a flow that is {"there" if before else "not there"}: {found}, told: {told}'
+
+
 def main():
     program, source = sys.argv[1:3]
     faults, seen = [], set()
@@ -143,6 +157,7 @@ def main():
         if fault or set(found) != {'flow-limit'} or not 0 < found['flow-limit'] < 6 * MANY:
             faults.append(f'flow-limit: {fault or found}')
         faults += clock_faults(program, site, path, directory)
+        faults += unseen_errors(program, path, directory)
     listed = reasons_of(source) - NONE
     faults += [f'{reason}: no packet here has it' for reason in sorted(listed - seen)]
     faults += [f'{reason}: not in the list' for reason in sorted(seen - listed - NONE)]
