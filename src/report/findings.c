@@ -161,9 +161,8 @@ static void put_numbers(struct text *t, struct cursor *c, bool folded)
     const char *outcome = folded && cursor_integer(c, F_OUTCOMES) != 0 ? "outcomes differ" : cursor_text(c, F_OUTCOME, NULL);
     char flow_count[32], packet_count[32], bytes[32], span[64];
 
-    if (packets == 0 && flows > 0) /* an expectation counts attempts */
-        page_par(&t->page, STYLE_PLAIN, 6, 8, "%s %s: %s", text_count(flows, flow_count),
-                 text_plural(flows, "attempt", "attempts"), outcome);
+    if (packets == 0 && flows > 0) /* an expectation counts attempts, and of several the sentence says what became of which */
+        page_par(&t->page, STYLE_PLAIN, 6, 8, "%s %s", text_count(flows, flow_count), text_plural(flows, "attempt", "attempts in all"));
     if (packets == 0)
         return;
     page_par(&t->page, STYLE_PLAIN, 6, 8, "%s %s, %s %s, %s; %s%s%s%s%s%s", text_count(flows, flow_count),

@@ -25,7 +25,7 @@ static const char missing_sql[] =
 int html_expected(struct html *h, struct err *reterr)
 {
     static const struct html_column columns[] = {
-        {"Outcome", HTML_BADGE},       {"Row", HTML_CODE}, {"Client → server", HTML_TEXT}, {"Attempts", HTML_NUMBER},
+        {"Outcome", HTML_BADGE},       {"Row", HTML_CODE}, {"Client → server", HTML_TEXT}, {"Attempts in all", HTML_NUMBER},
         {"On what ground", HTML_SENTENCE},
     };
     static const struct html_column attempts[] = {
@@ -66,7 +66,7 @@ int html_expectation_table(struct html *h, struct err *reterr)
 {
     static const struct html_column columns[] = {
         {"No.", HTML_NUMBER},    {"Row", HTML_CODE},        {"Client", HTML_TEXT},     {"Server", HTML_TEXT},
-        {"Outcome", HTML_BADGE}, {"First seen", HTML_TIME}, {"Attempts", HTML_NUMBER}, {"Window (UTC)", HTML_TEXT},
+        {"Outcome", HTML_BADGE}, {"First seen", HTML_TIME}, {"Attempts in all", HTML_NUMBER}, {"Window (UTC)", HTML_TEXT},
     };
     bool windows = false;
     int  rc = report_each(h->job, "SELECT 1 FROM expectations WHERE run_id = ?1 AND window_start IS NOT NULL LIMIT 1", note_windows, &windows, reterr);
