@@ -314,7 +314,7 @@ struct expect_fact {
     bool     quoted;            /* known from the errors of 'icmp' alone: not a packet of it is in the capture */
     bool     one_sided;         /* one side acts on packets of the other, and none of those is in the capture */
     int64_t  first_ns, last_ns;
-    bool     running;           /* TCP, of some flow of it: the server goes on with a connection of which nothing of the client is in the capture */
+    uint64_t running;           /* of the flows: TCP, the server goes on with a connection of which nothing of the client is in the capture */
     uint64_t adrift;            /* of the flows: TCP, the client goes on with a connection of which nothing of the server is in the capture */
     struct packet_place goes_on; /* the first packet of the earliest of the running, or else of those adrift, as far as it is known */
     uint64_t withdrawn;         /* of the flows: TCP, the client took its SYN back with a RST before an answer was due */

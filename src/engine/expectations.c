@@ -23,7 +23,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .packets = {c->packets[0], c->packets[1]},
         .quoted = c->quoted,
         .one_sided = c->one_sided,
-        .running = c->running.flows > 0 && c->key.outcome == OUTCOME_ONE_WAY,
+        .running = c->key.outcome == OUTCOME_ONE_WAY ? c->running.flows : 0,
         .adrift = c->key.outcome == OUTCOME_ONE_WAY ? c->adrift.flows : 0,
         .goes_on = c->running.flows > 0 ? c->running.first : c->adrift.first,
         .withdrawn = c->key.outcome == OUTCOME_ONE_WAY ? c->withdrawn : 0,

@@ -4,6 +4,7 @@
  * by their own order stay.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "expect-private.h"
@@ -206,11 +207,13 @@ void services_unite(struct services *s)
 int services_note(struct services *s, const struct policy *p, const struct expect_fact *f)
 {
     const struct tuple *t = &f->query.tuple;
+    /* SYN and ACK are an answer, whatever of the client is in the capture, and so is what goes on. */
+    uint64_t            answered = f->outcome == OUTCOME_ESTABLISHED ? f->flows : f->unfinished + f->running + f->adrift;
     struct service      item = {.server = policy_host(p, &t->server), .client = policy_host(p, &t->client), .port = t->server_port, .transport = t->transport,
-                                .families = family_of(t), .flows = f->flows};
+                                .families = family_of(t), .flows = answered < f->flows ? answered : f->flows};
 
-    /* SYN and ACK are an answer, whatever of the client is in the capture. */
-    if ((f->outcome != OUTCOME_ESTABLISHED && f->unfinished == 0) || item.server == POLICY_NONE || !f->query.direction_known || f->query.group || f->query.answers_group)
+    /* Of a connection without its beginning the server's port is the one that a row has, if either is. */
+    if (item.flows == 0 || item.server == POLICY_NONE || (!f->query.direction_known && t->transport != IPPROTO_TCP) || f->query.group || f->query.answers_group)
         return 0;
     bool full = s->n == s->n_allocated;
     if (full) /* what comes twice takes no room */

@@ -228,7 +228,7 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
         return;
     t->last_fact = x->n_facts;
     /* Of two hosts that may both be the server: is it the one that goes on? */
-    bool running = f->running && policy_host(x->p, &f->query.tuple.server) == server;
+    bool running = f->running > 0 && policy_host(x->p, &f->query.tuple.server) == server;
     bool adrift = f->adrift > 0 && policy_host(x->p, &f->query.tuple.server) == server;
     if (running || adrift)
         tally_note_running(t, f, p, !running);
