@@ -25,6 +25,15 @@ static bool icmp_outcome(const struct flow_record *r, enum outcome *ret)
     return true;
 }
 
+/* Datagrams that went both ways, and each of which its receiver rejected for want of an open port, are no answers to each other. */
+static bool all_rejected(const struct flow_record *r)
+{
+    const struct flow_icmp *i = &r->icmp;
+    const struct addr      *receiver = i->about_client_packet ? &r->tuple.server : &r->tuple.client;
+
+    return i->n_errors >= r->packets[0] + r->packets[1] && !i->after_answer && flow_icmp_is_port(i->is_icmp6, i->type, i->code) && addr_compare(&i->sender, receiver) == 0;
+}
+
 bool flow_record_rst_is_apart(const struct flow_record *r, struct ttl_range *ret_own)
 {
     unsigned side = r->rst_from_server_side;
@@ -123,9 +132,9 @@ enum outcome flow_record_outcome(const struct flow_record *r, bool one_way_expec
 {
     if (r->tuple.transport == IPPROTO_TCP)
         return tcp_outcome(r);
-    if (r->packets[0] > 0 && r->packets[1] > 0)
-        return OUTCOME_ESTABLISHED;
     if (r->packets[0] == 0)
         return OUTCOME_ONE_WAY;
+    if (r->packets[1] > 0 && !all_rejected(r))
+        return OUTCOME_ESTABLISHED;
     return one_direction(r, one_way_expected ? OUTCOME_ONE_WAY : OUTCOME_UNANSWERED);
 }

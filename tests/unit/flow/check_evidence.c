@@ -107,8 +107,8 @@ static const struct {
     const char  *packets[5];
     const char  *sender, *about;
     uint8_t      type, code;
-    const char  *after;
-    bool         one_way_expected;
+    const char  *after, *again; /* the latter: from whom an error about the former came */
+    bool         one_way_expected, turned;
     enum outcome outcome;
 } outcomes[] = {
     {{C "S 1"}, .outcome = OUTCOME_UNANSWERED},
@@ -153,6 +153,10 @@ static const struct {
     {{U, V}, "10.0.0.2", U, 3, 3, .outcome = OUTCOME_ESTABLISHED},
     {{U, V}, "10.0.0.9", V, 3, 3, .outcome = OUTCOME_ESTABLISHED},
     {{U}, "10.0.0.2", U, 3, 3, V, .outcome = OUTCOME_ESTABLISHED},
+    {{U}, "10.0.0.2", U, 3, 3, V, .again = "10.0.0.9", .outcome = OUTCOME_REFUSED}, /* neither took what the other sent */
+    {{U}, "10.0.0.1", U, 3, 3, V, .again = "10.0.0.9", .outcome = OUTCOME_ESTABLISHED},
+    {{U, U}, "10.0.0.2", U, 3, 3, V, .again = "10.0.0.9", .outcome = OUTCOME_ESTABLISHED},
+    {{V}, "10.0.0.9", V, 3, 3, U, .again = "10.0.0.2", .turned = true, .outcome = OUTCOME_UNANSWERED},
 };
 
 START_TEST(the_outcome_follows_from_the_evidence)
@@ -164,7 +168,11 @@ START_TEST(the_outcome_follows_from_the_evidence)
                              outcomes[_i].about));
     if (outcomes[_i].after != NULL)
         bed_track(&bed, outcomes[_i].after);
+    if (outcomes[_i].again != NULL)
+        ck_assert(send_error(outcomes[_i].again, IPPROTO_ICMP, outcomes[_i].type, outcomes[_i].code, outcomes[_i].after));
     bed_drain(&bed, 1);
+    if (outcomes[_i].turned)
+        flow_record_swap(&bed.records[0]);
     ck_assert_str_eq(outcome_name(flow_record_outcome(&bed.records[0], outcomes[_i].one_way_expected)),
                      outcome_name(outcomes[_i].outcome));
 }
