@@ -295,6 +295,7 @@ struct coverage {
     uint64_t cut;       /* of 'unjudged': cut before the ports, or before those that an ICMP error quotes */
     uint64_t resets;    /* not of 'sessions': TCP flows of which a RST of one side is all that was captured */
     uint64_t unseen_errors; /* ICMP errors about packets of hosts of the site, of flows of which nothing was captured */
+    uint64_t cut_told;  /* of 'cut': it is known to which host they went, and that host knows their number */
 };
 
 /* A packet of an input; of none 'packet' is 0. */
@@ -333,6 +334,7 @@ struct expect_host {
     int64_t  before_ns, after_ns; /* its last packet before the window, its first after it, as far as that is known yet; else 0 */
     uint64_t sent, received;      /* in the window */
     uint64_t sent_to_groups;      /* of those sent: to broadcast and multicast addresses */
+    uint64_t cut;                 /* to it, of coverage.cut_told */
     bool     copies;              /* flows in which it sent have packets that the capture has twice, and they are counted twice */
 };
 

@@ -179,6 +179,7 @@ static int sum_up(struct audit *a, struct err *reterr)
         a->coverage.bytes += a->conversations[i]->bytes[0] + a->conversations[i]->bytes[1];
     a->coverage.unseen_bytes = a->totals.n_unseen_bytes;
     a->coverage.unseen_errors = a->totals.n_unseen_errors;
+    a->coverage.cut_told = a->totals.n_cut_told;
     a->coverage.has_holes = a->n_stretches > 1;
     a->coverage.longest_ns = a->coverage.has_holes ? longest_stretch(a) : 0;
     a->coverage.unjudged += a->totals.n_evicted + a->totals.n_flow_memory_lost;

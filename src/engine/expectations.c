@@ -146,7 +146,7 @@ static int expect_all(struct audit *a, struct expector *x, struct err *reterr)
         const struct shard_host *h = &a->hosts[i];
         struct expect_host       host = {
                   .addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = h->sent, .received = h->received,
-                  .sent_to_groups = h->sent_to_groups, .copies = h->copies};
+                  .sent_to_groups = h->sent_to_groups, .cut = h->cut, .copies = h->copies};
 
         expector_host(x, &host);
     }

@@ -41,7 +41,7 @@ static int grow_hosts(struct part *s)
 /* A host in one window: from 'first_ns' to 'last_ns' a flow of it was seen there. */
 struct host_sight {
     int64_t  window, first_ns, last_ns;
-    uint64_t sent, received, sent_to_groups;
+    uint64_t sent, received, sent_to_groups, cut;
     bool     copies;
 };
 
@@ -67,6 +67,7 @@ static struct shard_host *note_sight(struct part *s, const struct addr *a, const
     h->sent += w->sent;
     h->received += w->received;
     h->sent_to_groups += w->sent_to_groups;
+    h->cut += w->cut;
     h->copies |= w->copies;
     return h;
 }
@@ -85,6 +86,12 @@ static void note_sent_at(struct part *s, const struct addr *a, int64_t ns, int64
 
     if (h != NULL)
         note_sent(h, ns, ns);
+}
+
+/* Of no flow: it tells no time at which the host was there. */
+bool part_note_cut(struct part *s, const struct addr *to)
+{
+    return note_sight(s, to, &(struct host_sight){.first_ns = INT64_MAX, .last_ns = INT64_MIN, .cut = 1}) != NULL;
 }
 
 void part_note_host(struct part *s, const struct addr *a, const struct flow_record *r, unsigned side, int64_t window_ns)
@@ -205,7 +212,7 @@ void part_free(struct part *p)
 static void absorb_host(struct part *p, const struct shard_host *from)
 {
     struct host_sight w = {.window = from->window, .first_ns = from->first_ns, .last_ns = from->last_ns, .sent_to_groups = from->sent_to_groups, .sent = from->sent,
-                           .received = from->received, .copies = from->copies};
+                           .received = from->received, .cut = from->cut, .copies = from->copies};
 
     struct shard_host *h = note_sight(p, &from->addr, &w);
     if (h != NULL)
@@ -225,6 +232,7 @@ void shard_totals_add(struct shard_totals *sum, const struct shard_totals *t)
     sum->n_evicted += t->n_evicted;
     sum->n_content_given_up += t->n_content_given_up;
     sum->n_unseen_errors += t->n_unseen_errors;
+    sum->n_cut_told += t->n_cut_told;
     sum->n_signalling_lost += t->n_signalling_lost;
     sum->n_messages_lost += t->n_messages_lost;
     sum->first_ns = t->first_ns < sum->first_ns ? t->first_ns : sum->first_ns;

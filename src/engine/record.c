@@ -205,7 +205,7 @@ int audit_record_hosts(struct audit *a, struct store *store, struct err *reterr)
                    .packets = packets,
         };
 
-        rc = store_put_host(store, &s, reterr);
+        rc = h->first_ns <= last_ns ? store_put_host(store, &s, reterr) : 0; /* else all that went to it was cut before the ports */
     }
     return rc;
 }

@@ -458,6 +458,20 @@ static enum packet_result fragment_result(enum flow_fragment f)
     return f == FLOW_FRAGMENT_JOINED ? PACKET_OK : PACKET_OTHER_L4;
 }
 
+/*
+ * Cut before the ports, after the header that says to whom it went: it answers nobody else.  In a tunnel that is not the header of
+ * what was cut; in windows it is not known in which one what it answers began.
+ */
+static void note_cut(struct shard *s, const struct packet *p)
+{
+    bool whole = p->transport == IPPROTO_TCP || p->transport == IPPROTO_UDP || p->transport == IPPROTO_ICMP || p->transport == IPPROTO_ICMPV6;
+
+    if (s->options.window_ns > 0 || s->options.survey || p->n_tunnels > 0 || !whole)
+        return;
+    if (policy_host(s->policy, &p->dst) == POLICY_NONE || part_note_cut(s->ended, &p->dst))
+        s->ended->totals.n_cut_told++;
+}
+
 static void handle_packet(struct shard *s, enum packet_result result, uint64_t hash, const struct packet *p)
 {
     uint64_t *results = results_of(s, p->input);
@@ -484,6 +498,8 @@ static void handle_packet(struct shard *s, enum packet_result result, uint64_t h
         result = PACKET_OK;
     else if (result == PACKET_ICMP_ERROR)
         fold_quoted(s, p);
+    else if (result == PACKET_CUT_HEADER)
+        note_cut(s, p);
     else if (result == PACKET_FRAGMENT)
         result = fragment_result(flow_table_fragment(s->flows, p));
     if (result < PACKET_N_RESULTS)

@@ -43,6 +43,7 @@ struct shard_host {
     int64_t     sent_first_ns, sent_last_ns;  /* of what it sent itself; INT64_MAX, INT64_MIN: nothing */
     uint64_t    sent, received;
     uint64_t    sent_to_groups;               /* of those sent: to broadcast and multicast addresses */
+    uint64_t    cut;                          /* that went to it, cut before the ports: without windows, as in struct coverage */
     bool        used;
     bool        copies;                       /* of flows in which it sent, some packets were seen twice: they count among those sent */
 };
@@ -58,7 +59,7 @@ struct shard_group_query {
 
 struct shard_totals {
     uint64_t n_flows, n_duplicates, n_retransmissions, n_cut_flows, n_unseen_bytes, n_flow_memory_lost, n_group_queries_lost, n_hosts_lost;
-    uint64_t n_evicted, n_content_given_up, n_unseen_errors; /* the last as in struct coverage */
+    uint64_t n_evicted, n_content_given_up, n_unseen_errors, n_cut_told; /* the last two as in struct coverage */
     uint64_t n_signalling_lost, n_messages_lost; /* connections not followed, messages given up: pinholes' own bounds */
     int64_t  first_ns, last_ns; /* of flows */
 };
@@ -86,6 +87,7 @@ int  part_new(const struct conversation_limits *, size_t n_inputs, struct part *
 void part_free(struct part *);
 /* Notes that a flow of 'r' was seen at this host, which is that side of it (0: the client). */
 void part_note_host(struct part *, const struct addr *, const struct flow_record *r, unsigned side, int64_t window_ns);
+bool part_note_cut(struct part *, const struct addr *to); /* false: there is no room */
 void part_note_query(struct part *, const struct shard_group_query *);
 /* All of 'from' goes into 'to', but for its queries; 'from' is to be freed.  -ENOMEM: a part of it, the rest is lost. */
 int  part_absorb(struct part *to, struct part *from);

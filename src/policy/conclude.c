@@ -692,15 +692,16 @@ static bool silence_unproven(const struct expector *x, const struct tally *t, co
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
     bool                     lossy = coverage_is_lossy(c);
+    uint64_t                 cut = c->cut - c->cut_told + expect_span(x, t->row)->lives[t->client].cut; /* what went to other hosts is no answer */
     char                     from[CLIENT_TEXT_SIZE], servers[SERVERS_SIZE], service[SERVICE_TEXT_SIZE], why[128] = "the capture ends too soon after it";
 
-    if (!lossy && c->cut == 0 && !coverage_ends_before_answer(c, t->silent_ns))
+    if (!lossy && cut == 0 && !coverage_ends_before_answer(c, t->silent_ns))
         return false;
     if (lossy)
         snprintf(why, sizeof(why), "packets passed that were not captured");
-    else if (c->cut > 0)
-        snprintf(why, sizeof(why), "%llu packet%s cut before the ports (of an ICMP error: those that it quotes), which may have been an answer", (unsigned long long)c->cut,
-                 c->cut == 1 ? " was" : "s were");
+    else if (cut > 0)
+        snprintf(why, sizeof(why), "%llu packet%s cut before the ports (of an ICMP error: those that it quotes), which may have been an answer", (unsigned long long)cut,
+                 cut == 1 ? " was" : "s were");
     name_servers(x, t, servers, sizeof(servers));
     snprintf(buf, size, "%s tried %s to %s (row %s, \"%s\"), and no answer was seen, which proves nothing: %s.",
              client_of(x, t, from, sizeof(from)), tried_of(x, t, service, sizeof(service)), servers, row->id.text, row->section,

@@ -352,6 +352,7 @@ static void note_life(struct life *l, const struct expect_host *h)
     l->sent += h->sent;
     l->received += h->received;
     l->sent_to_groups += h->sent_to_groups;
+    l->cut += h->cut;
     l->copies |= h->copies;
 }
 
@@ -413,6 +414,7 @@ static void join_coverage(struct coverage *a, const struct coverage *b)
     a->unseen_bytes = join_counts(b, a->unseen_bytes, b->unseen_bytes);
     a->unjudged = join_counts(b, a->unjudged, b->unjudged);
     a->cut = join_counts(b, a->cut, b->cut);
+    a->cut_told = join_counts(b, a->cut_told, b->cut_told);
     a->sessions = join_counts(b, a->sessions, b->sessions);
     a->one_sided = join_counts(b, a->one_sided, b->one_sided);
     a->resets = join_counts(b, a->resets, b->resets);

@@ -38,6 +38,7 @@ class Story:
         self.net.host('exch1', EXCHANGE, ttl=128)
         self.net.host('station', STATION, ttl=128)
         self.port = 1100
+        self.snaplen = 262144
 
     def at(self, second):
         return START + second * wire.SECOND
@@ -78,6 +79,13 @@ class Story:
         self.net.unreachable(line.now + wire.MS, sender, line.syn(), 13)
         return self
 
+    def cut_error(self, to):
+        """An error about a packet of 'to', of which the capture ends before the ports that it quotes."""
+        self.works('Kerberos', DC, 88, 7, client=to)
+        self.net.unreachable(self.at(9), FILTER, next(p for p in reversed(self.net.packets) if p.src == to), 13)
+        self.snaplen = 60
+        return self
+
     def cut_off(self, ttl):
         """A working session that a RST ends in the server's name."""
         line = self.connect(445, 9).open()
@@ -110,7 +118,7 @@ class Story:
         if without is not None:
             packets = [p for p, made in zip(packets, self.net.packets) if made.dst != without]
         with open(path, 'wb') as out:
-            out.write(capture.write_pcap(packets))
+            out.write(capture.write_pcap(packets, self.snaplen))
 
 
 def strangers(ttl):
@@ -143,6 +151,8 @@ CASES = {  # name: (story, host that the tap does not hear packets for, LDAP's o
     'dropped, but the tap hears only one side': (lambda: Story().begun().silent(), UNITY, 'one-way', 'one-way', None),
     'a server never seen to send': (lambda: nothing_else().silent(), None, 'one-way', 'one-way', None),
     'asked as the capture ends': (lambda: Story().begun().silent(29, 1), None, 'unanswered', 'not-covered', None),
+    'the answer may be an error that was cut': (lambda: Story().begun().silent().cut_error(UNITY), None, 'unanswered', 'not-covered', None),
+    'an error that was cut went to another': (lambda: Story().begun().silent().cut_error(EXCHANGE), None, 'unanswered', 'unanswered', None),
     'a session cut by another stack': (lambda: Story().begun().cut_off(64), None, None, 'never-attempted', 'high'),
     'a session that the server resets': (lambda: Story().begun().cut_off(128), None, None, 'never-attempted', None),
     'refused, beside a connection that goes on': (lambda: Story().begun().goes_on().refused(128), None, 'one-way', 'one-way', None),

@@ -11,8 +11,8 @@ def write_pcap(packets, snaplen=262144):
     out = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, snaplen, LINKTYPE_ETHERNET)]
     for time_ns, frame, _ in packets:
         us = time_ns // 1000
-        out.append(struct.pack("<IIII", us // 1000000, us % 1000000, len(frame), len(frame)))
-        out.append(frame)
+        out.append(struct.pack("<IIII", us // 1000000, us % 1000000, len(frame[:snaplen]), len(frame)))
+        out.append(frame[:snaplen])
     return b"".join(out)
 
 

@@ -31,7 +31,7 @@ struct seen {
     bool         both;
 };
 
-enum { DEAD = 1, DEAF = 2, SHORT = 4, LOST = 8, DAMAGED = 16, UNSEEN = 32, FILTERED = 64, UNSEEN_FEW = 128, JUST_SHORT = 256, GROUPS = 512, BRIEF = 1024, CUT = 2048 };
+enum { DEAD = 1, DEAF = 2, SHORT = 4, LOST = 8, DAMAGED = 16, UNSEEN = 32, FILTERED = 64, UNSEEN_FEW = 128, JUST_SHORT = 256, GROUPS = 512, BRIEF = 1024, CUT = 2048, CUT_TO_OTHERS = 4096 };
 
 struct scenario {
     const char              *name;
@@ -110,6 +110,7 @@ static const struct scenario scenarios[] = {
     {"an answer may be in what was cut", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 2, 5)}, CUT, NULL, LDAP, EXPECT_NOT_COVERED, 2, "dc1",
      "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) (row unity-dc-ldap, " SECTION "), and no answer was seen, which proves nothing: 3 packets were cut "
      "before the ports (of an ICMP error: those that it quotes), which may have been an answer."},
+    {"what was cut went to others", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 2, 5)}, CUT_TO_OTHERS, NULL, LDAP, EXPECT_UNANSWERED, 2, "dc1", NULL},
     {"what was cut takes no failure away", {SEEN(U, D1, "tcp/389", OUTCOME_REFUSED, 1, 1)}, CUT, NULL, LDAP, EXPECT_REFUSED, 1, "dc1", NULL},
     {"a failure needs no ground: it was seen", {SEEN(U, D1, "tcp/389", OUTCOME_REFUSED, 1, 1)}, SHORT | LOST | DAMAGED, NULL, LDAP, EXPECT_REFUSED, 1, "dc1",
      NULL},
@@ -213,7 +214,7 @@ static void add_lives(struct expector *x, unsigned ground)
     static const char *const alive[] = {U, "10.0.3.1", "10.0.30.3", "10.0.9.7"};
 
     for (size_t i = 0; i < sizeof(alive) / sizeof(alive[0]); i++) {
-        struct expect_host h = {.first_ns = START, .last_ns = START + 2 * HOUR, .sent = 500, .received = 400};
+        struct expect_host h = {.first_ns = START, .last_ns = START + 2 * HOUR, .sent = 500, .received = 400, .cut = i == 0 && (ground & CUT) != 0 ? 1 : 0};
 
         ck_assert_int_eq(addr_parse(alive[i], &h.addr), 0);
         if ((ground & DEAF) != 0)
@@ -236,7 +237,8 @@ static struct coverage coverage_of(unsigned ground)
     if ((ground & JUST_SHORT) != 0)
         c.last_ns = START + HOUR - 1;
     c.lost = (ground & LOST) != 0 ? 1 : 0;
-    c.cut = c.unjudged = (ground & CUT) != 0 ? 3 : 0;
+    c.cut = c.unjudged = (ground & CUT) != 0 ? 3 : (ground & CUT_TO_OTHERS) != 0 ? 9 : 0;
+    c.cut_told = (ground & CUT) != 0 ? 1 : (ground & CUT_TO_OTHERS) != 0 ? 9 : 0;
     c.filtered = (ground & FILTERED) != 0 ? 7 : 0;
     c.damaged = (ground & DAMAGED) != 0;
     c.unseen_bytes = (ground & UNSEEN) != 0 ? 1001 : (ground & UNSEEN_FEW) != 0 ? 1000 : 0;
