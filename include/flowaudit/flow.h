@@ -60,7 +60,7 @@ struct flow {
     uint8_t  first_ttl;
     uint8_t  number_high;   /* of the first packet: bits 32 to 39 */
     uint16_t input;
-    uint16_t first_vlan;
+    uint16_t first_vlan : 12, point_high : 4; /* where the first packet was captured: see pair.c */
     union {
         struct {
             uint64_t bytes[2];
@@ -78,11 +78,24 @@ struct flow {
                 } two;
             };
             uint32_t seq, ack, number;
-            uint16_t mark, encap;
+            uint16_t mark;
+            uint16_t encap : 9, point_low : 7;
         } few; /* of the first packet, all but 'second' and 'second_flags' */
     };
     uint8_t addresses[8];   /* two of IPv4, or the first bytes of two of IPv6 that go on after the struct */
 };
+
+/*
+ * The number of a packet's place of capture (see struct ttl_at), of its fields.  Tags and tunnels tell places apart as well: a packet that a router sends
+ * on comes by with another tag.
+ */
+static inline uint16_t flow_place(uint16_t vlan, uint16_t encap, uint16_t point)
+{
+    uint32_t hash = ((uint32_t)encap << 12 ^ vlan ^ (uint32_t)point << 21) * 0x9e3779b1u;
+
+    hash ^= (hash >> 15) * 0x85ebca6bu;
+    return (uint16_t)((hash >> 16 & ~TTL_PLACE_VAGUE) | ((point & POINT_VAGUE) != 0 ? TTL_PLACE_VAGUE : 0));
+}
 
 struct flow_table;
 
@@ -152,8 +165,8 @@ void flow_record_swap(struct flow_record *);
 
 /*
  * Has the first RST a TTL that nothing else of its side has, so that something else may have sent it in that side's name?  'ret_own' is what
- * else that side sent then: where it sent RSTs alone, those of another TTL.  Where packets are in the capture twice, with a router between,
- * copies differ by a hop, and only a TTL that another stack begins with counts.
+ * else that side sent then at the same place of capture: where it sent RSTs alone there, those of another TTL.  Where it was seen elsewhere only, or one
+ * place shows packets on both sides of a router, TTLs differ by hops, and only one that another stack begins with counts.
  */
 bool flow_record_rst_is_apart(const struct flow_record *, struct ttl_range *ret_own);
 

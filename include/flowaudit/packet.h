@@ -94,6 +94,17 @@ enum packet_flag {
 
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32, TCP_ECE = 64, TCP_CWR = 128 };
 
+/*
+ * Of a packet's place of capture: between two places there may be a router, so that TTLs compare only within one.  The rest of it is a small number made of
+ * the interface in the file, the one that LINUX_SLL2 names, the device that mirrored it (ERSPAN) and the input; tags and tunnels have fields of their own.
+ */
+enum packet_point {
+    POINT_OUT = 1 << 0,   /* a cooked header says: sent by the machine that captured, which may have forwarded it */
+    POINT_VAGUE = 1 << 1, /* of several interfaces, and no header says which: may be several places */
+    POINT_NUMBER = 1 << 2,
+    POINT_END = 1 << 11
+};
+
 /* The header that an ICMP error quotes (RFC 792, RFC 1812 4.3.2.3, RFC 4443): the packet that drew the error. */
 struct packet_quote {
     struct addr src, dst;   /* of the quoted packet */
@@ -113,6 +124,7 @@ struct packet {
     uint32_t       payload_len; /* captured bytes of payload */
     uint32_t       payload_wire_len; /* payload on the wire, by the IP and UDP lengths; 0 where TCP's offset was cut */
     uint32_t       wire_len;    /* of the whole frame: what 'bytes' in the record counts */
+    uint16_t       point;       /* where it was captured: enum packet_point, and a number; the caller adds the input's with packet_point_add() */
     int64_t        ts_ns;
     uint64_t       number;      /* frame number in its input */
     uint16_t       input;       /* index of the input; set by the caller after packet_decode(), which clears it */
@@ -139,6 +151,11 @@ struct packet {
 /* Fills 'ret' as far as decoding went.  PACKET_FRAGMENT_ORPHAN, PACKET_FLOW_LIMIT and PACKET_FILTERED never
  * come from here: they are the later stages' names in the same list. */
 enum packet_result packet_decode(const struct frame *, struct packet *ret);
+
+static inline void packet_point_add(struct packet *p, uint32_t number)
+{
+    p->point = (uint16_t)((p->point + number * POINT_NUMBER) % POINT_END);
+}
 
 /* Is this link type one that packet_decode() knows? */
 bool packet_linktype_known(uint16_t linktype);

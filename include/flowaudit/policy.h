@@ -415,6 +415,7 @@ struct separate_fact {
     bool     errors_differ;     /* there are errors of other senders, or other kinds */
     struct ttl_range ttl[2];    /* of what the client, the server itself sent in flows that got through */
     struct ttl_range rst[2];    /* of RSTs in the client's, the server's name that are not like the rest of what it sent */
+    struct ttl_seen places[2][N_TTL_PLACES]; /* the same by place of capture */
     uint64_t resets;            /* flows with such a RST ... */
     uint64_t reset_packet;      /* ... and the first packet of the earliest of them, in 'reset_input' */
     uint16_t reset_input;

@@ -92,6 +92,32 @@ static inline void ttl_range_join(struct ttl_range *r, const struct ttl_range *o
     ttl_range_add(r, other->max);
 }
 
+/* The same by place of capture: a number that is equal for packets of one place; the lowest bit tells that it may be several. */
+#define N_TTL_PLACES 4
+#define TTL_PLACE_VAGUE 1u
+struct ttl_at {
+    uint16_t         place;
+    struct ttl_range ttl; /* 0: this and all after it are empty */
+};
+
+/* Of one side in many flows: what it surely sent itself, and the RSTs in its name.  Sorted by place; of more the first ones, so that they
+ * are the same in whatever order flows come. */
+struct ttl_seen {
+    uint16_t         place;
+    struct ttl_range own, rst; /* both 0: this and all after it are empty */
+};
+
+/* The entry of this place, made where there is none yet; NULL where there is no room. */
+struct ttl_seen *ttl_seen_at(struct ttl_seen seen[static N_TTL_PLACES], uint16_t place);
+void             ttl_seen_join(struct ttl_seen seen[static N_TTL_PLACES], const struct ttl_seen other[static N_TTL_PLACES]);
+/* All places together: of what it sent itself, or of RSTs. */
+struct ttl_range ttl_seen_own(const struct ttl_seen seen[static N_TTL_PLACES]);
+struct ttl_range ttl_seen_rst(const struct ttl_seen seen[static N_TTL_PLACES]);
+/* What it sent itself where RSTs in its name were seen; where there are none, or only such, anywhere. */
+struct ttl_range ttl_seen_beside_rst(const struct ttl_seen seen[static N_TTL_PLACES]);
+/* What it sent itself at this place; 0: nothing. */
+struct ttl_range ttl_seen_own_at(const struct ttl_seen seen[static N_TTL_PLACES], uint16_t place);
+
 /* The value that the sender most likely began with: stacks use one of four. */
 static inline uint8_t ttl_initial(uint8_t ttl)
 {
@@ -146,10 +172,12 @@ struct flow_record {
     uint64_t retransmissions; /* TCP, data seen again with new IP id */
     uint64_t unseen_bytes[2]; /* TCP: acknowledged by the other side and never captured: loss at the span port */
     uint8_t  tcp_flags[2];    /* union of all flags */
-    uint8_t  ttl_min[2], ttl_max[2];
+    struct ttl_at ttl[2][N_TTL_PLACES]; /* of all packets but RSTs, by place; the first places only */
+    bool     routed;          /* some packet was seen again at the same place with another TTL */
     uint8_t  rst_ttl;         /* TTL of the first RST, 0 where none */
+    uint8_t  rst_other_ttl;   /* of another RST of the same side at the same place with another TTL, 0 where none */
+    uint16_t rst_place;
     bool     rst_from_server_side; /* that RST was sent as if by the server */
-    struct ttl_range rst_side; /* TTLs of all packets but RSTs of the side that sent it, before and after; 0 where it sent RSTs alone */
     uint16_t vlan[2];         /* innermost tag of each direction's first packet, 0 = none */
     uint16_t encap;           /* enum packet_encap, union */
     bool     group;           /* to a multicast or broadcast address */

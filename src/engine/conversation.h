@@ -81,7 +81,8 @@ struct conversation {
     bool     quoted;           /* known from ICMP errors alone: not a packet of it is in the capture, and it is one flow */
     bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */
     bool     no_parent;        /* on a dynamic port that nothing seen negotiated; set after merging, as 'parent' and 'bind' */
-    struct ttl_range own;      /* what 'rst[1]' was found to differ from (prohibited), or to be like (refused): see evidence.c */
+    bool     routed;           /* of some flow packets were seen again at the same place with another TTL */
+    struct ttl_range own;      /* what the RSTs in the server's name were found to differ from (prohibited), or to be like (refused): see evidence.c */
     uint16_t first_input;
     uint16_t client_port_low, client_port_high;
     uint16_t server_port_low, server_port_high; /* of a sum more than one, as are clients */
@@ -97,8 +98,8 @@ struct conversation {
     uint64_t unfinished;       /* of the flows: TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
     uint64_t untold;           /* of the flows: one-way or unanswered, and nothing shows that what the client sent got through, or that it did not */
     uint64_t n_summed;         /* conversations that this one stands for (SUM_PEERS: their flows, an upper bound) */
-    struct ttl_range ttl[2];   /* of what the client's, the server's side itself sent in flows that got through */
-    struct ttl_range rst[2];   /* of RSTs in its name: that refused an attempt, or are not like the rest of the flow */
+    struct ttl_seen ttl[2][N_TTL_PLACES]; /* of what the client's, the server's side itself sent in flows that got through; and
+                                             of RSTs in its name: that refused an attempt, or are not like the rest of the flow */
     struct flow_sight reset;   /* flows with those */
     /* Of the flows, TCP: */
     uint32_t strays;           /* segments without SYN and ACK that a RST answered, with 'stray_flags', or others too */

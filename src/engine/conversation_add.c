@@ -259,6 +259,7 @@ static void add_counts(struct conversation *c, const struct flow_record *r)
     c->duplicates += r->duplicates;
     c->encap |= r->encap;
     c->cut |= r->cut;
+    c->routed |= r->routed;
     if (r->tuple.client_port < c->client_port_low)
         c->client_port_low = r->tuple.client_port;
     if (r->tuple.client_port > c->client_port_high)
@@ -307,25 +308,39 @@ static struct flow_icmp icmp_of(const struct flow_record *r)
     return icmp;
 }
 
+static void add_own(struct conversation *c, unsigned side, uint16_t place, const struct ttl_range *own)
+{
+    struct ttl_seen *at = own->min != 0 ? ttl_seen_at(c->ttl[side], place) : NULL;
+
+    if (at != NULL)
+        ttl_range_join(&at->own, own);
+}
+
+static void add_reset(struct conversation *c, unsigned side, const struct flow_record *r)
+{
+    struct ttl_seen *at = ttl_seen_at(c->ttl[side], r->rst_place);
+
+    if (at != NULL)
+        ttl_range_add(&at->rst, r->rst_ttl);
+    add_sight(&c->reset, r);
+}
+
 /* TTLs of one side.  A RST that is not like all else that this side sent may be another's. */
 static void add_ttls(struct conversation *c, const struct flow_record *r, enum outcome outcome, unsigned side)
 {
     struct ttl_range own;
     bool             is_reset = r->rst_ttl != 0 && r->rst_from_server_side == (side == 1);
+    bool             is_apart = is_reset && flow_record_rst_is_apart(r, &own);
 
     if (r->packets[side] == 0)
         return;
-    if (is_reset && flow_record_rst_is_apart(r, &own)) {
-        ttl_range_add(&c->rst[side], r->rst_ttl);
-        ttl_range_join(&c->ttl[side], &own);
-        add_sight(&c->reset, r);
-    } else if (is_reset && side == 1 && outcome == OUTCOME_REFUSED) {
-        ttl_range_add(&c->rst[side], r->rst_ttl);
-        add_sight(&c->reset, r);
-    } else if (outcome == OUTCOME_ESTABLISHED) {
-        ttl_range_add(&c->ttl[side], r->ttl_min[side]);
-        ttl_range_add(&c->ttl[side], r->ttl_max[side]);
-    }
+    if (is_apart || (is_reset && side == 1 && outcome == OUTCOME_REFUSED))
+        add_reset(c, side, r);
+    if (is_apart && r->ttl[side][0].ttl.min == 0) /* RSTs alone, of two senders */
+        add_own(c, side, r->rst_place, &own);
+    if (is_apart || (outcome == OUTCOME_ESTABLISHED))
+        for (unsigned i = 0; i < N_TTL_PLACES; i++)
+            add_own(c, side, r->ttl[side][i].place, &r->ttl[side][i].ttl);
 }
 
 int conversation_add(const struct conversation_limits *limits, struct conversation *c, const struct flow_record *r, const struct conversation_flow *f)
@@ -391,13 +406,13 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     a->unseen_bytes += b->unseen_bytes;
     a->encap |= b->encap;
     a->cut |= b->cut;
+    a->routed |= b->routed;
     a->one_sided &= b->one_sided;
     a->errors_differ |= b->errors_differ;
     if (a->own.min == 0)
         a->own = b->own;
     for (unsigned i = 0; i < 2; i++) {
-        ttl_range_join(&a->ttl[i], &b->ttl[i]);
-        ttl_range_join(&a->rst[i], &b->rst[i]);
+        ttl_seen_join(a->ttl[i], b->ttl[i]);
         a->packets[i] += b->packets[i];
         a->bytes[i] += b->bytes[i];
         a->sent[i] |= b->sent[i];

@@ -3,8 +3,10 @@
  * What stopped the attempts that failed: words that no flow can find alone, settled once all conversations are merged.
  *
  * A RST in a host's name is held against the TTLs of what that host surely sent: to the same peer if it spoke with it, else to
- * anyone.  To the same peer any other TTL is another sender's (unless the capture shows packets twice around a router); to others the
- * way may be longer, so only another initial value is.  Of a host that was never seen otherwise nothing can be said.
+ * anyone.  To the same peer, captured at the same place, any other TTL is another sender's (unless one place shows packets on both sides of a
+ * router); to others, or at other places, the way may be longer, so only another initial value is.  Like the host's own is a RST only by what
+ * was captured at the same place, and where that may be several places only if all of it has one TTL.  Of a host that was never seen otherwise
+ * nothing can be said.
  *
  * Silence is an answer only where the answer could have been seen.  An allowed attempt is 'unanswered' if
  *   - packets from this server to this client are in the capture, or else
@@ -23,7 +25,7 @@
 /* What 'from' was seen to send to 'to'. */
 struct sight {
     struct addr      from, to;
-    struct ttl_range ttl;
+    struct ttl_seen  ttl[N_TTL_PLACES];
     bool             seen;   /* any packet */
     bool             hidden; /* 'to' acts on packets that are not in the capture */
 };
@@ -31,7 +33,7 @@ struct sight {
 /* The same for one host and all its peers. */
 struct sender {
     struct addr      addr;
-    struct ttl_range ttl;
+    struct ttl_seen  ttl[N_TTL_PLACES];
     bool             both_ways; /* some peer of it was seen to answer, or was answered */
     bool             seen, hidden; /* something of it is in the capture; a peer went on as if it had answered */
 };
@@ -42,7 +44,8 @@ struct evidence {
     struct sight  *networks; /* between whose hosts both directions are seen: sorted by (from, to) */
     size_t         n_sights, n_senders, n_networks;
     bool           needed;   /* some attempt failed in a way that others' packets explain; else nothing is gathered */
-    bool           copies;   /* packets are in the capture twice, with a router between */
+    bool           routed;   /* some place shows packets twice, with a router between */
+    bool           vague;    /* what is taken for one place may be several */
 };
 
 static int by_ends(const void *pa, const void *pb)
@@ -69,7 +72,7 @@ static size_t unite(struct sight *s, size_t n)
             s[kept++] = s[i];
             continue;
         }
-        ttl_range_join(&s[kept - 1].ttl, &s[i].ttl);
+        ttl_seen_join(s[kept - 1].ttl, s[i].ttl);
         s[kept - 1].seen |= s[i].seen;
         s[kept - 1].hidden |= s[i].hidden;
     }
@@ -120,11 +123,11 @@ static void add_sights(struct evidence *e, const struct conversation *c)
         struct sight s = {
             .from = side == 0 ? c->key.client : c->key.server,
             .to = side == 0 ? c->key.server : c->key.client,
-            .ttl = c->ttl[side],
             .seen = c->packets[side] > 0,
             .hidden = c->one_sided && c->packets[side] == 0,
         };
 
+        memcpy(s.ttl, c->ttl[side], sizeof(s.ttl));
         if (s.seen || s.hidden)
             e->sights[e->n_sights++] = s;
     }
@@ -140,7 +143,7 @@ static void summarize(struct evidence *e)
         if (e->n_senders == 0 || addr_compare(&e->senders[e->n_senders - 1].addr, &s->from) != 0)
             e->senders[e->n_senders++] = (struct sender){.addr = s->from};
         struct sender *sender = &e->senders[e->n_senders - 1];
-        ttl_range_join(&sender->ttl, &s->ttl);
+        ttl_seen_join(sender->ttl, s->ttl);
         sender->both_ways |= both;
         sender->seen |= s->seen;
         sender->hidden |= s->hidden;
@@ -166,13 +169,14 @@ static bool is_allowed(const struct conversation *c)
 static bool needs_evidence(const struct conversation *c, bool hides)
 {
     return c->key.summed == SUM_NONE &&
-           ((c->key.outcome == OUTCOME_REFUSED && c->rst[1].min != 0) || (c->key.outcome == OUTCOME_UNANSWERED && (hides || is_allowed(c))));
+           ((c->key.outcome == OUTCOME_REFUSED && ttl_seen_rst(c->ttl[1]).min != 0) || (c->key.outcome == OUTCOME_UNANSWERED && (hides || is_allowed(c))));
 }
 
 static int evidence_gather(struct audit *a, struct evidence *e, struct err *reterr)
 {
     bool hides = false;
 
+    e->vague = inputs_go_on(a->inputs);
     for (size_t i = 0; i < a->n_conversations && !hides; i++)
         hides = a->conversations[i]->key.summed == SUM_NONE && is_one_sided(a->conversations[i]);
     for (size_t i = 0; i < a->n_conversations && !e->needed; i++)
@@ -187,7 +191,7 @@ static int evidence_gather(struct audit *a, struct evidence *e, struct err *rete
     for (size_t i = 0; i < a->n_conversations; i++) {
         struct conversation *c = a->conversations[i];
 
-        e->copies |= c->duplicates > 0;
+        e->routed |= c->routed;
         if (c->key.summed != SUM_NONE || c->group || !concerns_site(a, c))
             continue;
         c->one_sided = is_one_sided(c);
@@ -216,57 +220,87 @@ static bool apart(const struct ttl_range *rst, const struct ttl_range *own, bool
     return rst->max < own->min || rst->min > own->max;
 }
 
-/* Did something else send this side's RSTs?  Then 'ret_own' is what this side itself sends. */
-static bool is_foreign(const struct evidence *e, const struct conversation *c, struct ttl_range *ret_own)
+/* What the server sent where the RSTs of one place were seen: 'near', to this client there, or 'far', elsewhere or to others. */
+struct beside {
+    struct ttl_range near, near_others, far;
+};
+
+static void beside_of(const struct evidence *e, const struct conversation *c, uint16_t place, struct beside *ret)
 {
     const struct sight  *s = find_sight(e, &c->key.server, &c->key.client);
     const struct sender *sender = find_sender(e, &c->key.server);
 
-    if (c->rst[1].min == 0)
-        return false;
-    if (s != NULL && s->ttl.min != 0) {
-        *ret_own = s->ttl;
-        return apart(&c->rst[1], &s->ttl, e->copies);
+    *ret = (struct beside){{0, 0}, {0, 0}, {0, 0}};
+    if (s != NULL) {
+        ret->near = ttl_seen_own_at(s->ttl, place);
+        ret->far = ttl_seen_own(s->ttl);
     }
-    if (sender == NULL || sender->ttl.min == 0)
-        return false;
-    *ret_own = sender->ttl;
-    return apart(&c->rst[1], &sender->ttl, true);
+    if (sender != NULL) {
+        ret->near_others = ttl_seen_own_at(sender->ttl, place);
+        if (ret->far.min == 0)
+            ret->far = ttl_seen_own(sender->ttl);
+    }
 }
 
-static bool is_within(const struct ttl_range *rst, const struct ttl_range *own)
+/* Did something else send the RSTs of this place?  Then 'own' gets what the server itself sends. */
+static bool is_foreign_at(const struct evidence *e, const struct conversation *c, const struct ttl_seen *at, struct ttl_range *own)
 {
-    return rst->min != 0 && own->min != 0 && rst->min >= own->min && rst->max <= own->max;
+    struct beside b;
+
+    beside_of(e, c, at->place, &b);
+    const struct ttl_range *held_against = b.near.min != 0 ? &b.near : &b.far;
+    if (held_against->min == 0 || !apart(&at->rst, held_against, b.near.min == 0 || e->routed))
+        return false;
+    ttl_range_join(own, held_against);
+    return true;
 }
 
-/* Has the RST a TTL that the server's packets to this client, or where none got through those to others, have too?  Then it looks like its own. */
-static bool is_alike(const struct evidence *e, const struct conversation *c, struct ttl_range *ret_own)
+/* Have they a TTL that the server's packets to this client, or where none got through those to others, have there too?  Then they look like its own. */
+static bool is_alike_at(const struct evidence *e, const struct conversation *c, const struct ttl_seen *at, struct ttl_range *own)
 {
-    const struct sight  *s = find_sight(e, &c->key.server, &c->key.client);
-    const struct sender *sender = find_sender(e, &c->key.server);
+    struct beside b;
 
-    if (s != NULL && s->ttl.min != 0)
-        *ret_own = s->ttl;
-    else if (sender != NULL)
-        *ret_own = sender->ttl;
-    else
+    beside_of(e, c, at->place, &b);
+    const struct ttl_range *near = b.near.min != 0 ? &b.near : &b.near_others;
+    bool vague = e->vague || e->routed || (at->place & TTL_PLACE_VAGUE) != 0;
+    if (near->min == 0 || at->rst.min < near->min || at->rst.max > near->max || (vague && near->min != near->max))
         return false;
-    return is_within(&c->rst[1], ret_own);
+    ttl_range_join(own, near);
+    return true;
+}
+
+typedef bool settle_fn(const struct evidence *, const struct conversation *, const struct ttl_seen *, struct ttl_range *);
+
+/* Is it so of the RSTs in the server's name at each place that has any? */
+static bool is_so(const struct evidence *e, const struct conversation *c, settle_fn *fn, struct ttl_range *ret_own)
+{
+    unsigned n = 0;
+
+    *ret_own = (struct ttl_range){0, 0};
+    for (unsigned i = 0; i < N_TTL_PLACES; i++) {
+        const struct ttl_seen *at = &c->ttl[1][i];
+
+        if (at->rst.min != 0 && !fn(e, c, at, ret_own))
+            return false;
+        n += at->rst.min != 0;
+    }
+    return n > 0;
 }
 
 static void settle_resets(const struct evidence *e, struct conversation *c)
 {
     struct ttl_range own;
 
-    if (c->key.outcome == OUTCOME_REFUSED && is_foreign(e, c, &own)) {
+    if (c->key.outcome == OUTCOME_REFUSED && is_so(e, c, is_foreign_at, &own)) {
         c->key.outcome = OUTCOME_PROHIBITED;
         c->own = own;
-    } else if (c->key.outcome == OUTCOME_PROHIBITED && c->icmp == NULL && c->rst[1].min != 0) {
-        c->own = c->ttl[1];
-    } else if (c->key.outcome == OUTCOME_REFUSED && is_alike(e, c, &own)) {
+    } else if (c->key.outcome == OUTCOME_PROHIBITED && c->icmp == NULL && ttl_seen_rst(c->ttl[1]).min != 0) {
+        c->own = ttl_seen_beside_rst(c->ttl[1]);
+    } else if (c->key.outcome == OUTCOME_REFUSED && is_so(e, c, is_alike_at, &own)) {
         c->own = own;
-    } else if (c->key.outcome == OUTCOME_REFUSED) {
-        c->rst[1] = (struct ttl_range){0}; /* nothing to hold it against */
+    } else if (c->key.outcome == OUTCOME_REFUSED) { /* nothing to hold them against */
+        for (unsigned i = 0; i < N_TTL_PLACES; i++)
+            c->ttl[1][i].rst = (struct ttl_range){0, 0};
     }
 }
 

@@ -36,7 +36,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .after_syn_ack = c->after_syn_ack,
         .first_packet = c->first_packet,
         .input = c->first_input,
-        .rst = c->rst[1],
+        .rst = ttl_seen_rst(c->ttl[1]),
         .own = c->own,
     };
     if (c->key.summed != SUM_NONE && ret->outcome == OUTCOME_UNANSWERED)

@@ -266,8 +266,8 @@ static int evaluate_separations(struct audit *a, struct err *reterr)
                   .bytes = c->bytes[0] + c->bytes[1],
                   .icmp = *conversation_icmp(c),
                   .errors_differ = c->errors_differ,
-                  .ttl = {c->ttl[0], c->own.min != 0 ? c->own : c->ttl[1]},
-                  .rst = {c->rst[0], c->key.outcome == OUTCOME_REFUSED ? (struct ttl_range){0} : c->rst[1]},
+                  .ttl = {ttl_seen_beside_rst(c->ttl[0]), c->own.min != 0 ? c->own : ttl_seen_own(c->ttl[1])},
+                  .rst = {ttl_seen_rst(c->ttl[0]), c->key.outcome == OUTCOME_REFUSED ? (struct ttl_range){0} : ttl_seen_rst(c->ttl[1])},
                   .resets = c->reset.flows,
                   .reset_packet = c->reset.first.packet,
                   .reset_input = c->reset.first.input,
@@ -276,6 +276,7 @@ static int evaluate_separations(struct audit *a, struct err *reterr)
                   .input = c->first_input,
         };
 
+        memcpy(fact.places, c->ttl, sizeof(fact.places));
         if (c->key.summed == SUM_NONE && !c->group && !c->judgement.ignored && separator_conversation(a->separator, &fact) != 0)
             rc = err_set(reterr, -ENOMEM, "no memory for evidence of separation");
     }

@@ -28,6 +28,7 @@ struct input {
     int64_t              first_ns;
     bool                 has_packets;
     bool                 begun, finished;
+    uint16_t             point; /* see struct input_frame */
     struct digester     *digester; /* the set's, or NULL */
     struct digest       *digest;   /* then: of all that was read since it was opened last */
     struct frame         frames[AHEAD];
@@ -38,6 +39,7 @@ struct inputs {
     struct input         **items; /* in the order of the observation */
     size_t                 n_items;
     size_t                 n_begun;
+    bool                   goes_on; /* see inputs_go_on() */
     size_t                *active; /* indexes of open inputs, unordered */
     size_t                 n_active;
     struct capture_options options;
@@ -303,6 +305,10 @@ static int begin_next(struct inputs *set, struct err *reterr)
 
     if (rc != 0)
         return rc;
+    bool goes_on = set->n_active == 0 && set->n_begun > 0;
+
+    in->point = goes_on ? set->items[set->n_begun - 1]->point : (uint16_t)set->n_begun;
+    set->goes_on |= goes_on && in->has_packets;
     in->begun = true;
     set->active[set->n_active++] = set->n_begun++;
     return 0;
@@ -334,7 +340,7 @@ int inputs_next(struct inputs *set, struct input_frame *ret, size_t n, struct er
         /* One input alone needs no comparing of times. */
         size_t run = set->n_active == 1 && set->n_begun == set->n_items ? in->n_frames - in->next : 1;
         for (; run > 0 && done < n; run--)
-            ret[done++] = (struct input_frame){in->frames[in->next++], (uint16_t)index};
+            ret[done++] = (struct input_frame){in->frames[in->next++], (uint16_t)index, in->point};
         if (done == n || in->next == in->n_frames || is_due(set))
             return (int)done;
     }
@@ -370,6 +376,11 @@ const char *inputs_path(const struct inputs *set, size_t i)
 bool inputs_finished(const struct inputs *set, size_t i)
 {
     return set->items[i]->finished;
+}
+
+bool inputs_go_on(const struct inputs *set)
+{
+    return set->goes_on;
 }
 
 void inputs_stats(const struct inputs *set, size_t i, struct capture_stats *ret)

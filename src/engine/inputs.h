@@ -14,6 +14,7 @@
 struct input_frame {
     struct frame frame;
     uint16_t     input;
+    uint16_t     point; /* where it was captured: the first input of those that go on from each other, as when files are changed by time or size */
 };
 
 struct inputs;
@@ -34,6 +35,8 @@ const char *inputs_path(const struct inputs *, size_t i);
 void        inputs_stats(const struct inputs *, size_t i, struct capture_stats *ret);
 /* Was this input read to its end? */
 bool inputs_finished(const struct inputs *, size_t i);
+/* Did some begin when all others had ended?  They are taken for one place of capture, which may be wrong. */
+bool inputs_go_on(const struct inputs *);
 void inputs_progress(const struct inputs *, uint64_t *ret_bytes, uint64_t *ret_total, unsigned *ret_begun);
 void inputs_free(struct inputs *);
 

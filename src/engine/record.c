@@ -558,7 +558,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .client_ports = {c->client_port_low, c->client_port_high},
                .icmp = c->icmp,
                .icmp_input = c->icmp != NULL ? inputs_name(a->inputs, c->icmp->input) : NULL,
-               .rst = c->rst[1],
+               .rst = ttl_seen_rst(c->ttl[1]),
                .own = c->own,
     };
 

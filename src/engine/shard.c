@@ -522,6 +522,7 @@ static size_t decode_chunk(struct shard *s, const struct input_frame *frames, si
         if (!is_ours(s, result, p))
             continue;
         p->input = frames[i].input;
+        packet_point_add(p, frames[i].point * 101u);
         results[n_ours] = result;
         hashes[n_ours] = 0;
         if (result == PACKET_OK) {

@@ -25,7 +25,7 @@
 static void on_frame(void *aux, const struct frame *frame)
 {
     struct port       *p = aux;
-    struct input_frame f = {*frame, p->input};
+    struct input_frame f = {*frame, p->input, p->input};
 
     f.frame.number = (frame->number - 1) * p->seat->watch->n_seats + p->seat->index + 1;
     p->seat->bytes += frame->wirelen;

@@ -4,7 +4,7 @@
  *
  * Copies: a span port of a routed network shows a packet twice.  Both copies have the same IP identification,
  * sequence numbers and length; TTL, VLAN or MAC differ.  A retransmission has a new identification, so a copy is told
- * by it; where a host sends 0 (IPv6; IPv4 that may not be fragmented), TTL or VLAN must differ.  Checksums are compared
+ * by it; where a host sends 0 (IPv6; IPv4 that may not be fragmented), TTL or place of capture (VLAN, input, interface) must differ.  Checksums are compared
  * too, and of UDP without one some of the payload: what has one identification for all packets sends other content each
  * time.
  */
@@ -40,8 +40,8 @@ static bool same_signature(const struct recent *r, uint32_t sought)
     return any;
 }
 
-static bool found_copy(const struct flow_detail *d, uint8_t transport, uint32_t sought, uint16_t time, uint8_t vlan,
-                       const struct sight *s)
+/* Sets FLOW_ROUTED where the copy came by the same place with another TTL. */
+static bool found_copy(struct flow_detail *d, uint8_t transport, uint32_t sought, uint16_t time, uint8_t place, const struct sight *s)
 {
     const struct recent *r = &d->recent;
     int                  limit = transport == IPPROTO_TCP && s->mark != 0 ? COPY_LATER : COPY_SOON;
@@ -51,8 +51,10 @@ static bool found_copy(const struct flow_detail *d, uint8_t transport, uint32_t 
         int age = (int16_t)(uint16_t)(time - r->time[i]);
 
         if (r->signature[i] == sought && age >= -COPY_SOON && age <= limit &&
-            (s->mark != 0 || r->ttl[i] != s->ttl || r->vlan[i] != vlan))
+            (s->mark != 0 || r->ttl[i] != s->ttl || r->place[i] != place)) {
+            d->saw |= r->ttl[i] != s->ttl && r->place[i] == place ? FLOW_ROUTED : 0;
             return true;
+        }
     }
     return false;
 }
@@ -63,37 +65,55 @@ static bool is_copy(struct flow_detail *d, uint8_t transport, unsigned side, con
     struct recent *r = &d->recent;
     uint32_t       own = signature(side, s);
     uint16_t       time = (uint16_t)(s->ts_ns >> 20);
-    uint8_t        vlan = (uint8_t)(s->vlan ^ s->vlan >> 8);
-    bool           copy = same_signature(r, own) && found_copy(d, transport, own, time, vlan, s);
+    uint8_t        place = (uint8_t)(s->place ^ s->place >> 8);
+    bool           copy = same_signature(r, own) && found_copy(d, transport, own, time, place, s);
     unsigned       at = d->n_recent % N_RECENT;
 
     r->signature[at] = own;
     r->time[at] = time;
     r->ttl[at] = s->ttl;
-    r->vlan[at] = vlan;
+    r->place[at] = place;
     d->n_recent = (uint8_t)(d->n_recent + 1 < 2 * N_RECENT ? d->n_recent + 1 : N_RECENT);
     return copy;
 }
 
-static void note_ttl(struct flow_detail *d, unsigned side, uint8_t ttl)
+/* Not where its side was seen first. */
+static void note_ttl_elsewhere(struct flow_detail *d, unsigned side, const struct sight *s)
 {
-    if (ttl < d->ttl_min[side])
-        d->ttl_min[side] = ttl;
-    if (ttl > d->ttl_max[side])
-        d->ttl_max[side] = ttl;
+    if (d->ttl[side].ttl.min == 0) {
+        d->ttl[side].place = s->place;
+        ttl_range_add(&d->ttl[side].ttl, s->ttl);
+        return;
+    }
+    for (unsigned i = 0; i < N_TTL_PLACES - 1; i++) {
+        struct ttl_at *at = &d->ttl_elsewhere[side][i];
+
+        if (at->ttl.min != 0 && at->place != s->place)
+            continue;
+        at->place = s->place;
+        ttl_range_add(&at->ttl, s->ttl);
+        return;
+    }
 }
 
-/* From the first RST on, what else its side sends is held apart: has it the RST's TTL? */
-static void note_reset(struct flow_detail *d, unsigned side, const struct sight *s, bool is_first)
+static void note_ttl(struct flow_detail *d, unsigned side, const struct sight *s)
 {
-    bool rst = (s->tcp_flags & TCP_RST) != 0, before = (d->saw & (TCP_SAW_RST * 3)) != 0;
+    struct ttl_at *at = &d->ttl[side];
 
-    if (rst && !before) {
+    if (at->ttl.min != 0 && at->place == s->place)
+        ttl_range_add(&at->ttl, s->ttl);
+    else
+        note_ttl_elsewhere(d, side, s);
+}
+
+/* The first one's TTL is held against all else of its side, and against that of others. */
+static void note_reset(struct flow_detail *d, unsigned side, const struct sight *s)
+{
+    if ((d->saw & (TCP_SAW_RST * 3)) == 0) {
         d->rst_ttl = s->ttl;
-        if (!is_first)
-            d->rst_side = (struct ttl_range){d->ttl_min[side], d->ttl_max[side]};
-    } else if (!rst && before && side == ((d->saw & TCP_RST_SIDE) != 0)) {
-        ttl_range_add(&d->rst_side, s->ttl);
+        d->rst_place = s->place;
+    } else if (side == ((d->saw & TCP_RST_SIDE) != 0) && s->place == d->rst_place && s->ttl != d->rst_ttl) {
+        d->rst_other_ttl = s->ttl;
     }
 }
 
@@ -104,13 +124,12 @@ void flow_detail_add(struct flow_detail *d, uint8_t transport, unsigned side, bo
     d->duplicates += copy;
     d->payload[side] += s->payload;
     d->encap |= s->encap;
-    if (transport == IPPROTO_TCP)
-        note_reset(d, side, s, is_first_of_side);
-    if (is_first_of_side) {
+    if (is_first_of_side)
         d->vlan[side] = s->vlan;
-        d->ttl_min[side] = d->ttl_max[side] = s->ttl;
-    }
-    note_ttl(d, side, s->ttl);
+    if ((s->tcp_flags & TCP_RST) != 0)
+        note_reset(d, side, s);
+    else
+        note_ttl(d, side, s);
     if (transport == IPPROTO_TCP && !s->flags_cut)
         flow_tcp_track(d, side, s, copy);
 }
@@ -202,14 +221,16 @@ void flow_detail_continue(struct flow_table *t, struct flow *f, const struct pac
     for (unsigned side = 0; side < 2; side++) {
         f->packets[side] = d->packets_high[side] = 0;
         f->many.bytes[side] = d->payload[side] = 0;
-        f->tcp_flags[side] = d->ttl_min[side] = d->ttl_max[side] = 0;
+        f->tcp_flags[side] = 0;
         d->vlan[side] = 0;
         d->space[side].unseen = 0;
     }
     d->duplicates = d->retransmissions = 0;
     d->encap = 0;
-    d->rst_ttl = 0;
-    d->rst_side = (struct ttl_range){0, 0};
+    d->rst_ttl = d->rst_other_ttl = 0;
+    d->saw &= ~(uint32_t)FLOW_ROUTED;
+    memset(d->ttl, 0, sizeof(d->ttl));
+    memset(d->ttl_elsewhere, 0, sizeof(d->ttl_elsewhere));
     flow_errors_drop(t, d);
     f->state &= (uint16_t) ~(FLOW_GROUP | FLOW_CUT | FLOW_FRAGMENTS | FLOW_FIRST_SIDE);
     f->state |= client == 1 ? FLOW_FIRST_SIDE : 0;

@@ -25,6 +25,7 @@ enum {
     FLOW_SECOND_CUT = 1 << 10,     /* its TCP flags were cut away */
     FLOW_SECOND_EARLIER = 1 << 11, /* it is older than the first */
     FLOW_SECOND_IN_US = 1 << 12,   /* the time between them is in microseconds */
+    FLOW_SECOND_TURNED = 1 << 13,  /* it has POINT_OUT where the first has not, or the other way round */
     FLOW_FEW = FLOW_ONE | FLOW_TWO,
 };
 
@@ -33,7 +34,8 @@ struct sight {
     int64_t  ts_ns;
     uint32_t wire_len, payload, seq, ack;
     uint16_t mark; /* the IP identification and the TCP checksum in one; 0 where the identification is 0 */
-    uint16_t vlan, encap;
+    uint16_t vlan, encap, point;
+    uint16_t place; /* of these three */
     uint8_t  ttl, tcp_flags;
     bool     flags_cut;
 };
@@ -59,6 +61,7 @@ enum {
     FLOW_CLIENT_KNOWN = 1 << 22,    /* flow_set_client() was called ... */
     FLOW_CLIENT_SIDE = 1 << 23,     /* ... with this side */
     FLOW_LAST_SIDE = 1 << 25,       /* sent flow.last_ns: see flow_detail.other_last_ns */
+    FLOW_ROUTED = 1 << 30,          /* see flow_record.routed */
 };
 
 /* Sequence space of one direction.  A hole is what lies between segments and may still come (reordering). */
@@ -77,7 +80,7 @@ struct tcp_space {
 struct recent {
     uint32_t signature[N_RECENT];
     uint16_t time[N_RECENT]; /* in units of 2^20 ns */
-    uint8_t  ttl[N_RECENT], vlan[N_RECENT];
+    uint8_t  ttl[N_RECENT], place[N_RECENT];
 };
 
 /* Errors that quote a flow's packets: few flows have any, so that these have a pool of their own. */
@@ -107,17 +110,19 @@ struct flow_detail {
     int64_t          other_last_ns; /* of the side that did not send flow.last_ns; INT64_MIN: it sent nothing */
     uint64_t         payload[2];
     uint32_t         saw; /* TCP_SAW_... */
-    uint32_t         ref; /* of its flow */
-    uint16_t         vlan[2], encap;
-    uint8_t          ttl_min[2], ttl_max[2];
+    uint16_t         encap;
     uint8_t          rst_ttl, n_recent;
+    struct ttl_at    ttl[2];  /* where each side was seen first: see flow_record.ttl */
     uint32_t         errors; /* index + 1 of its struct icmp_errors; 0: none came */
+    uint32_t         ref; /* of its flow */
     struct recent    recent;
     struct tcp_space space[2];
     uint64_t         duplicates, retransmissions;
     uint32_t         first_number;    /* of the first packet; the flow has its highest bits */
     uint8_t          packets_high[2]; /* above the flow's 32 bits */
-    struct ttl_range rst_side;        /* of packets other than RSTs of the side that sent the first RST */
+    uint8_t          rst_other_ttl;
+    uint16_t         vlan[2], rst_place;
+    struct ttl_at    ttl_elsewhere[2][N_TTL_PLACES - 1];
     uint64_t ext[]; /* options.ext_size bytes */
 };
 

@@ -36,17 +36,22 @@ static bool all_rejected(const struct flow_record *r)
 
 bool flow_record_rst_is_apart(const struct flow_record *r, struct ttl_range *ret_own)
 {
-    unsigned side = r->rst_from_server_side;
-    uint8_t  low = r->ttl_min[side], high = r->ttl_max[side];
+    const struct ttl_at *at = r->ttl[r->rst_from_server_side];
+    struct ttl_range     elsewhere = {0, 0};
 
-    *ret_own = r->rst_side;
+    *ret_own = (struct ttl_range){0, 0};
     if (r->rst_ttl == 0)
         return false;
-    if (ret_own->min == 0 && low != high && (r->rst_ttl == low || r->rst_ttl == high))
-        *ret_own = r->rst_ttl == low ? (struct ttl_range){high, high} : (struct ttl_range){low, low};
+    for (unsigned i = 0; i < N_TTL_PLACES && at[i].ttl.min != 0; i++)
+        ttl_range_join(at[i].place == r->rst_place ? ret_own : &elsewhere, &at[i].ttl);
+    if (ret_own->min == 0 && r->rst_other_ttl != 0)
+        *ret_own = (struct ttl_range){r->rst_other_ttl, r->rst_other_ttl};
+    bool is_near = ret_own->min != 0;
+    if (!is_near)
+        *ret_own = elsewhere;
     if (ret_own->min == 0)
         return false;
-    if (r->duplicates > 0)
+    if (r->routed || !is_near)
         return ttl_initial(r->rst_ttl) < ttl_initial(ret_own->min) || ttl_initial(r->rst_ttl) > ttl_initial(ret_own->max);
     return r->rst_ttl < ret_own->min || r->rst_ttl > ret_own->max;
 }

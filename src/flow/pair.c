@@ -3,7 +3,7 @@
  * Flows of two packets: a question and its answer, a SYN that is refused or comes again.  Where flows are many, most are of this kind, so that
  * the second packet is remembered in 16 bytes, and told to a detail when a third comes or somebody asks for more.
  *
- * What is remembered is exact.  A packet that does not fit takes a detail at once: other tags or tunnels than the first, more than 255 bytes of
+ * What is remembered is exact.  A packet that does not fit takes a detail at once: other tags, tunnels or place than the first, more than 255 bytes of
  * headers, a frame of more than 65,535 bytes, an acknowledgement far from what the first packet makes likely, a second one of
  * the same side with other TCP flags, and one that comes more than 4.29 s later (4,294 s where times are in microseconds).
  */
@@ -43,16 +43,24 @@ static bool pack_elapsed(uint64_t ns, uint32_t *ret, unsigned *ret_state)
     return true;
 }
 
+/* What the tags and tunnels leave of their fields holds the point. */
+static uint16_t first_point(const struct flow *f)
+{
+    return (uint16_t)(f->point_high << 7 | f->few.point_low);
+}
+
 /* The second packet in short, and the bits of the flow's state that go with it. */
 static bool pack(const struct flow *f, unsigned side, const struct sight *s, struct second *ret, unsigned *ret_state)
 {
     bool     earlier = s->ts_ns < f->last_ns;
     uint64_t elapsed = earlier ? (uint64_t)f->last_ns - (uint64_t)s->ts_ns : (uint64_t)s->ts_ns - (uint64_t)f->last_ns;
 
-    if (s->vlan != f->first_vlan || s->encap != f->few.encap || !fits_lengths(s->wire_len, s->payload) ||
+    unsigned turned = s->point ^ first_point(f);
+
+    if (s->vlan != f->first_vlan || s->encap != f->few.encap || (turned & ~POINT_OUT) != 0 || !fits_lengths(s->wire_len, s->payload) ||
         !fits_lengths(f->few.one.wire_len, f->few.one.payload) || (side == flow_first_side(f) && s->tcp_flags != f->tcp_flags[side]))
         return false;
-    *ret_state = FLOW_TWO | (side == 1 ? FLOW_SECOND_SIDE : 0) | (s->flags_cut ? FLOW_SECOND_CUT : 0) | (earlier ? FLOW_SECOND_EARLIER : 0);
+    *ret_state = FLOW_TWO | (side == 1 ? FLOW_SECOND_SIDE : 0) | (s->flags_cut ? FLOW_SECOND_CUT : 0) | (earlier ? FLOW_SECOND_EARLIER : 0) | (turned != 0 ? FLOW_SECOND_TURNED : 0);
     ret->seq = s->seq;
     ret->wire_len = (uint16_t)s->wire_len;
     ret->mark = s->mark;
@@ -107,6 +115,8 @@ void flow_sight_of_first(const struct flow_table *t, const struct flow *f, struc
         .mark = f->few.mark,
         .vlan = f->first_vlan,
         .encap = f->few.encap,
+        .point = first_point(f),
+        .place = flow_place(f->first_vlan, f->few.encap, first_point(f)),
         .ttl = f->first_ttl,
         .tcp_flags = f->tcp_flags[flow_first_side(f)], /* of a second packet of the same side too: they are equal */
         .flags_cut = (f->state & FLOW_FLAGS_CUT) != 0,
@@ -116,6 +126,7 @@ void flow_sight_of_first(const struct flow_table *t, const struct flow *f, struc
 void flow_sight_of_second(const struct flow_table *t, const struct flow *f, struct sight *ret)
 {
     const struct second *second = flow_second_at(t, f);
+    uint16_t             point = (uint16_t)(first_point(f) ^ ((f->state & FLOW_SECOND_TURNED) != 0 ? POINT_OUT : 0));
 
     *ret = (struct sight){
         .ts_ns = time_of(f, second, (f->state & FLOW_SECOND_EARLIER) != 0),
@@ -126,6 +137,8 @@ void flow_sight_of_second(const struct flow_table *t, const struct flow *f, stru
         .mark = second->mark,
         .vlan = f->first_vlan,
         .encap = f->few.encap,
+        .point = point,
+        .place = flow_place(f->first_vlan, f->few.encap, point),
         .ttl = second->ttl,
         .tcp_flags = f->few.two.second_flags,
         .flags_cut = (f->state & FLOW_SECOND_CUT) != 0,

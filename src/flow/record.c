@@ -62,14 +62,20 @@ void flow_set_client(struct flow_table *t, struct flow *f, unsigned side)
 }
 
 /* The counts of a flow of one packet. */
-static void record_one(const struct flow *f, unsigned i, struct flow_record *r)
+static void record_one(const struct flow_table *t, const struct flow *f, unsigned i, struct flow_record *r)
 {
+    struct sight s;
+
+    flow_sight_of_first(t, f, &s);
+    if ((s.tcp_flags & TCP_RST) != 0)
+        r->rst_place = s.place;
+    else
+        r->ttl[i][0] = (struct ttl_at){s.place, {s.ttl, s.ttl}};
     r->packets[i] = 1;
     r->sent_first_ns[i] = r->sent_last_ns[i] = f->last_ns;
     r->bytes[i] = f->few.one.wire_len;
     r->payload[i] = f->few.one.payload;
     r->tcp_flags[i] = f->tcp_flags[flow_first_side(f)];
-    r->ttl_min[i] = r->ttl_max[i] = f->first_ttl;
     r->vlan[i] = f->first_vlan;
     r->encap = f->few.encap;
 }
@@ -87,8 +93,8 @@ static void record_counts(const struct flow_table *t, const struct flow *f, cons
         r->bytes[i] = flow_bytes(t, f, side);
         r->payload[i] = d->payload[side];
         r->tcp_flags[i] = f->tcp_flags[side];
-        r->ttl_min[i] = d->ttl_min[side];
-        r->ttl_max[i] = d->ttl_max[side];
+        r->ttl[i][0] = d->ttl[side];
+        memcpy(&r->ttl[i][1], d->ttl_elsewhere[side], sizeof(d->ttl_elsewhere[side]));
         r->vlan[i] = d->vlan[side];
         if (f->transport == IPPROTO_TCP)
             r->unseen_bytes[i] = flow_tcp_unseen(d, side);
@@ -96,8 +102,11 @@ static void record_counts(const struct flow_table *t, const struct flow *f, cons
     r->duplicates = d->duplicates;
     r->retransmissions = d->retransmissions;
     r->encap = d->encap;
-    if (d->rst_ttl != 0)
-        r->rst_side = d->rst_side;
+    r->routed = (d->saw & FLOW_ROUTED) != 0;
+    if (d->rst_ttl != 0) {
+        r->rst_other_ttl = d->rst_other_ttl;
+        r->rst_place = d->rst_place;
+    }
 }
 
 static void record_tcp(uint32_t saw, uint8_t rst_ttl, unsigned client, struct flow_record *r)
@@ -169,7 +178,7 @@ void flow_snapshot(const struct flow_table *t, const struct flow *f, struct flow
         record_counts(t, f, d, client, ret);
         record_errors(flow_errors_of(t, d), client, ret);
     } else {
-        record_one(f, flow_first_side(f) ^ client, ret);
+        record_one(t, f, flow_first_side(f) ^ client, ret);
     }
     if (f->transport == IPPROTO_TCP)
         record_tcp(saw, d != NULL ? d->rst_ttl : f->first_ttl, client, ret);
@@ -193,8 +202,8 @@ void flow_record_swap(struct flow_record *r)
     SWAP(r->payload[0], r->payload[1]);
     SWAP(r->unseen_bytes[0], r->unseen_bytes[1]);
     SWAP(r->tcp_flags[0], r->tcp_flags[1]);
-    SWAP(r->ttl_min[0], r->ttl_min[1]);
-    SWAP(r->ttl_max[0], r->ttl_max[1]);
+    for (unsigned i = 0; i < N_TTL_PLACES; i++)
+        SWAP(r->ttl[0][i], r->ttl[1][i]);
     SWAP(r->vlan[0], r->vlan[1]);
     if (r->closed != FLOW_CLOSED_NONE)
         r->closed_by_server = !r->closed_by_server;

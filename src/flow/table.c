@@ -20,6 +20,7 @@
 #define SECOND_NS INT64_C(1000000000)
 
 _Static_assert(sizeof(struct flow) == 64, "a flow is one cache line");
+_Static_assert(ENCAP_IPIP < 1 << 9 && POINT_END == 1 << 11, "a flow has room for both");
 _Static_assert(offsetof(struct flow, addresses) + 32 <= FLOW_SIZE_IPV6, "two IPv6 addresses fit");
 
 void flow_options_default(struct flow_options *ret)
@@ -275,6 +276,8 @@ static struct sight sight_of_packet(const struct packet *p)
         .mark = mark_of(p),
         .vlan = p->vlan,
         .encap = p->encap,
+        .point = p->point,
+        .place = flow_place(p->vlan, p->encap, p->point),
         .ttl = p->ttl,
         .tcp_flags = tcp ? p->tcp_flags : 0,
         .flags_cut = tcp && (p->flags & PACKET_FLAGS_CUT) != 0,
@@ -301,8 +304,10 @@ static void fill(struct flow *f, const struct flow_key *key, unsigned side, cons
         .first_ttl = s.ttl,
         .number_high = (uint8_t)(flow_packet_number(p) >> 32),
         .input = p->input,
-        .first_vlan = s.vlan,
-        .few = {.one = {s.wire_len, s.payload}, .seq = s.seq, .ack = s.ack, .number = (uint32_t)flow_packet_number(p), .mark = s.mark, .encap = s.encap},
+        .first_vlan = s.vlan & 0xfff,
+        .point_high = (uint16_t)(s.point >> 7) & 0xf,
+        .few = {.one = {s.wire_len, s.payload}, .seq = s.seq, .ack = s.ack, .number = (uint32_t)flow_packet_number(p), .mark = s.mark, .encap = s.encap & 0x1ff,
+                .point_low = s.point & 0x7f},
     };
     f->packets[side] = 1;
     f->tcp_flags[side] = s.tcp_flags;

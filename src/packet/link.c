@@ -27,7 +27,7 @@ enum linktype {
     LINKTYPE_LINUX_SLL2 = 276,
 };
 
-enum { SLL_BROADCAST = 1, SLL_MULTICAST = 2 };
+enum { SLL_BROADCAST = 1, SLL_MULTICAST = 2, SLL_OUTGOING = 4 };
 enum { CHDLC_UNICAST = 0x0f, CHDLC_MULTICAST = 0x8f };
 enum { NFULA_PAYLOAD = 9, NFLOG_MAX_ATTRIBUTES = 64 };
 
@@ -54,6 +54,8 @@ static void note_sll_packet_type(struct packet *pkt, unsigned packet_type)
         pkt->flags |= PACKET_GROUP | PACKET_LINK_BROADCAST;
     else if (packet_type == SLL_MULTICAST)
         pkt->flags |= PACKET_GROUP;
+    else if (packet_type == SLL_OUTGOING)
+        pkt->point |= POINT_OUT;
 }
 
 /* Values under ETHERTYPE_LOWEST are Linux's own names of frame formats here (1: 802.3, 4: 802.2), not lengths. */
@@ -72,6 +74,7 @@ static enum packet_result sll_decode(struct cursor *c, struct packet *pkt)
 
     if (h == NULL)
         return cursor_shortage(c, sizeof(*h), PACKET_BAD_LINK);
+    pkt->point |= POINT_VAGUE;
     note_sll_packet_type(pkt, get_be16(h->packet_type));
     return sll_protocol_decode(c, pkt, get_be16(h->protocol));
 }
@@ -82,6 +85,7 @@ static enum packet_result sll2_decode(struct cursor *c, struct packet *pkt)
 
     if (h == NULL)
         return cursor_shortage(c, sizeof(*h), PACKET_BAD_LINK);
+    packet_point_add(pkt, get_be32(h->interface));
     note_sll_packet_type(pkt, h->packet_type);
     return sll_protocol_decode(c, pkt, get_be16(h->protocol));
 }
@@ -159,6 +163,7 @@ static enum packet_result nflog_decode(struct cursor *c, struct packet *pkt)
     if (h == NULL)
         return cursor_shortage(c, sizeof(*h), PACKET_BAD_LINK);
 
+    pkt->point |= POINT_VAGUE; /* of whatever chains and interfaces the rules say */
     bool big_endian = cursor_captured(c) >= 4 && c->p[3] != 0 && c->p[2] == 0;
     for (unsigned i = 0; i < NFLOG_MAX_ATTRIBUTES; i++) {
         const uint8_t *a = cursor_try_pull(c, 4);
@@ -234,6 +239,7 @@ enum packet_result packet_decode(const struct frame *frame, struct packet *ret)
     ret->ts_ns = frame->ts_ns;
     ret->number = frame->number;
     ret->wire_len = frame->wirelen;
+    packet_point_add(ret, frame->interface_id * 29u); /* apart from the numbers that systems give their interfaces */
 
     if (frame->caplen == 0)
         return PACKET_EMPTY;

@@ -11,6 +11,7 @@
 
 enum { GRE_CHECKSUM = 0x8000, GRE_ROUTING = 0x4000, GRE_KEY = 0x2000, GRE_SEQUENCE = 0x1000, GRE_ACK = 0x0080 };
 enum { GRE_VERSION_MASK = 0x0007, GRE_PPTP = 1 };
+enum { ERSPAN_SESSION = 0x03ff };
 enum {
     PORT_VXLAN = 4789,
     PORT_VXLAN_LINUX = 8472, /* Linux's default, from before IANA's number */
@@ -43,6 +44,12 @@ static void note_erspan_vlan(struct packet *pkt, const uint8_t version_vlan[2])
         pkt->vlan = id;
 }
 
+/* Each session of each device mirrors another place. */
+static void note_erspan_source(struct packet *pkt, unsigned session)
+{
+    packet_point_add(pkt, 1 + session + (unsigned)pkt->src.bytes[15] * 7 + (unsigned)pkt->src.bytes[14] * 31);
+}
+
 static enum packet_result erspan2_decode(struct cursor *c, struct packet *pkt)
 {
     const struct wire_erspan2 *h = cursor_try_pull(c, sizeof(*h));
@@ -52,6 +59,7 @@ static enum packet_result erspan2_decode(struct cursor *c, struct packet *pkt)
     if (h->version_vlan[0] >> 4 != 1)
         return PACKET_BAD_TUNNEL;
     note_erspan_vlan(pkt, h->version_vlan);
+    note_erspan_source(pkt, get_be16(h->cos_session) & ERSPAN_SESSION);
     return ethernet_decode(c, pkt);
 }
 
@@ -65,6 +73,7 @@ static enum packet_result erspan3_decode(struct cursor *c, struct packet *pkt)
     if (h->version_vlan[0] >> 4 != 2)
         return PACKET_BAD_TUNNEL;
     note_erspan_vlan(pkt, h->version_vlan);
+    note_erspan_source(pkt, get_be16(h->cos_session) & ERSPAN_SESSION);
 
     unsigned bits = get_be16(h->frame_type_o);
     if ((bits & HAS_SUBHEADER) && cursor_try_pull(c, SUBHEADER_SIZE) == NULL)
@@ -83,6 +92,8 @@ static enum packet_result erspan3_decode(struct cursor *c, struct packet *pkt)
 static enum packet_result erspan_decode(struct cursor *c, struct packet *pkt, bool has_sequence)
 {
     pkt->encap |= ENCAP_ERSPAN;
+    if (!has_sequence)
+        note_erspan_source(pkt, 0);
     return has_sequence ? erspan2_decode(c, pkt) : ethernet_decode(c, pkt);
 }
 

@@ -274,6 +274,18 @@ static bool is_apart(const struct ttl_range *rst, const struct ttl_range *own)
     return rst->min != 0 && own->min != 0 && (rst->max < own->min || rst->min > own->max);
 }
 
+/* What this side itself sent where the RSTs were seen has their TTL too. */
+static bool is_like(const struct ttl_seen resets[N_TTL_PLACES], const struct ttl_seen sent[N_TTL_PLACES])
+{
+    for (unsigned i = 0; i < N_TTL_PLACES; i++) {
+        struct ttl_range own = ttl_seen_own_at(sent, resets[i].place);
+
+        if (resets[i].rst.min != 0 && own.min != 0 && !is_apart(&resets[i].rst, &own))
+            return true;
+    }
+    return false;
+}
+
 /* Not like what this side sent in the conversation, and not like what it sent to the same peer in others. */
 static bool is_foreign(const struct pair *x, const struct separate_fact *f, unsigned side)
 {
@@ -285,7 +297,7 @@ static bool is_foreign(const struct pair *x, const struct separate_fact *f, unsi
         const struct separate_fact *g = &x->entries[i].fact;
         unsigned                    as = addr_compare(&g->tuple.server, sender) == 0;
 
-        if ((as == 1 || addr_compare(&g->tuple.client, sender) == 0) && g->ttl[as].min != 0 && !is_apart(&f->rst[side], &g->ttl[as]))
+        if ((as == 1 || addr_compare(&g->tuple.client, sender) == 0) && is_like(f->places[side], g->places[as]))
             return false;
     }
     return true;

@@ -88,6 +88,7 @@ static struct packet random_packet(uint64_t *state, const struct shape *shape, u
     p.input = (uint16_t)pick(state, 3);
     p.ip_id = (uint16_t)pick(state, 4);
     p.vlan = (uint16_t)pick(state, 3);
+    p.point = (uint16_t)(pick(state, 8) * POINT_NUMBER * 37 + pick(state, 2) * POINT_OUT);
     p.payload_wire_len = pick(state, 2) == 0 ? pick(state, 1400) : 0;
     p.wire_len += p.payload_wire_len;
     if (p.transport == IPPROTO_TCP) {
@@ -127,6 +128,7 @@ static void compare(const struct flow_record *ours, const struct flow_record *tw
 
     /* The twin knows nothing of sequence space. */
     r.duplicates = r.retransmissions = r.unseen_bytes[0] = r.unseen_bytes[1] = 0;
+    r.routed = false;
     ck_assert_msg(r.end == twin->end || (r.end == FLOW_END_IDLE && twin->end == FLOW_END_FORCED),
                   "seed %" PRIu64 ": end of the flow of packet %" PRIu64, seed, r.first_packet);
     r.end = twin->end;

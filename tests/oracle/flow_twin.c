@@ -4,6 +4,8 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "flowaudit/flow.h"
+
 #define SECOND INT64_C(1000000000)
 
 static bool same_ends(const struct packet *a, const struct packet *b, bool *ret_back)
@@ -180,6 +182,18 @@ static enum tcp_state twin_state(const struct twin_flow *f, const struct packet 
     return count_flag(f, client, true, TCP_RST, TCP_RST) > 0 ? TCP_STATE_REFUSED : TCP_STATE_SYN;
 }
 
+/* Of what is no RST; in the order in which places were first seen, and of no more than there is room for. */
+static void note_ttl(struct ttl_at at[static N_TTL_PLACES], uint16_t place, uint8_t ttl)
+{
+    for (unsigned i = 0; i < N_TTL_PLACES; i++) {
+        if (at[i].ttl.min != 0 && at[i].place != place)
+            continue;
+        at[i].place = place;
+        ttl_range_add(&at[i].ttl, ttl);
+        return;
+    }
+}
+
 void twin_record(const struct twin_flow *f, struct flow_record *r)
 {
     bool                 turn, back;
@@ -208,29 +222,26 @@ void twin_record(const struct twin_flow *f, struct flow_record *r)
             r->sent_first_ns[back] = p->ts_ns;
         if (r->packets[back] == 0 || p->ts_ns > r->sent_last_ns[back])
             r->sent_last_ns[back] = p->ts_ns;
-        if (r->packets[back]++ == 0) {
+        if (r->packets[back]++ == 0)
             r->vlan[back] = p->vlan;
-            r->ttl_min[back] = p->ttl;
-        }
         r->bytes[back] += p->wire_len;
         r->payload[back] += p->payload_wire_len;
         r->tcp_flags[back] |= p->tcp_flags;
-        r->ttl_min[back] = p->ttl < r->ttl_min[back] ? p->ttl : r->ttl_min[back];
-        r->ttl_max[back] = p->ttl > r->ttl_max[back] ? p->ttl : r->ttl_max[back];
+        uint16_t place = flow_place(p->vlan, p->encap, p->point);
+        if ((p->tcp_flags & TCP_RST) == 0)
+            note_ttl(r->ttl[back], place, p->ttl);
+        else if (r->closed == FLOW_CLOSED_RST && r->rst_from_server_side == back && r->rst_place == place && r->rst_ttl != p->ttl)
+            r->rst_other_ttl = p->ttl;
         if (r->closed == FLOW_CLOSED_NONE && (p->tcp_flags & (TCP_FIN | TCP_RST)) != 0)
             r->closed_by_server = back;
         if ((p->tcp_flags & TCP_RST) != 0 && r->closed != FLOW_CLOSED_RST) {
             r->rst_ttl = p->ttl;
+            r->rst_place = place;
             r->rst_from_server_side = back;
             r->closed = FLOW_CLOSED_RST;
         }
         if ((p->tcp_flags & TCP_FIN) != 0 && r->closed == FLOW_CLOSED_NONE)
             r->closed = FLOW_CLOSED_FIN;
-    }
-    for (size_t i = 0; i < f->n && r->closed == FLOW_CLOSED_RST; i++) {
-        same_ends(&f->packets[i], &client, &back);
-        if (back == r->rst_from_server_side && (f->packets[i].tcp_flags & TCP_RST) == 0)
-            ttl_range_add(&r->rst_side, f->packets[i].ttl);
     }
     if (client.transport == IPPROTO_TCP)
         r->tcp_state = twin_state(f, &client);

@@ -177,19 +177,17 @@ START_TEST(foreign_resets_are_counted_and_found)
             r.first_ns = 1000 + i;
             r.first_packet = 10 * i + 1;
             r.closed = FLOW_CLOSED_RST;
-            r.rst_side = (struct ttl_range){ttls[i][0], ttls[i][1]};
+            r.ttl[0][0].ttl = (struct ttl_range){ttls[i][0], ttls[i][1]};
             r.rst_ttl = ttls[i][2];
-            r.ttl_min[0] = ttls[i][0];
-            r.ttl_max[0] = ttls[i][2];
             ck_assert_int_eq(conversation_fold(tables[k % 2], &r, &q, &nothing, &j, OUTCOME_ESTABLISHED, false), 0);
         }
         ck_assert_int_eq(conversation_table_take(tables[0], tables[1]), 0);
         const struct conversation *c = conversation_at(tables[0], 0);
         ck_assert_uint_eq(c->reset.flows, 2);
         ck_assert_uint_eq(c->reset.first.packet, 11);
-        ck_assert_uint_eq(c->rst[0].min, 251);
-        ck_assert_uint_eq(c->ttl[0].min, 52);
-        ck_assert_uint_eq(c->ttl[0].max, 251); /* one of them shows that the sender has such TTLs itself */
+        ck_assert_uint_eq(c->ttl[0][0].rst.min, 251);
+        ck_assert_uint_eq(c->ttl[0][0].own.min, 52);
+        ck_assert_uint_eq(c->ttl[0][0].own.max, 251); /* one of them shows that the sender has such TTLs itself */
         for (unsigned i = 0; i < 2; i++)
             conversation_table_free(tables[i]);
     }

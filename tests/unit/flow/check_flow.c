@@ -134,9 +134,9 @@ START_TEST(a_flow_of_one_packet_tells_all_and_takes_no_detail)
     const struct flow_record *r = bed.records;
     ck_assert_ptr_null(bed.last_ext);
     ck_assert_uint_eq(r->vlan[0], 300);
-    ck_assert_uint_eq(r->ttl_min[0], 33);
-    ck_assert_uint_eq(r->ttl_max[0], 33);
-    ck_assert_uint_eq(r->ttl_max[1], 0);
+    ck_assert_uint_eq(r->ttl[0][0].ttl.min, 33);
+    ck_assert_uint_eq(r->ttl[0][0].ttl.max, 33);
+    ck_assert_uint_eq(r->ttl[1][0].ttl.max, 0);
     ck_assert_uint_eq(r->input, 513);
     ck_assert_uint_eq(r->first_packet, UINT64_C(0x1234567890));
     ck_assert_uint_eq(r->encap, ENCAP_VLAN | ENCAP_GRE);
@@ -185,7 +185,7 @@ START_TEST(a_flow_of_two_packets_tells_both_and_takes_a_detail_only_where_they_a
     ck_assert_uint_eq(r->packets[0], back ? 1 : 2);
     ck_assert_uint_eq(r->packets[1], back);
     ck_assert_uint_eq(r->bytes[back], back ? 54 : 108);
-    ck_assert_uint_eq(r->ttl_max[back], p.ttl);
+    ck_assert_uint_eq((p.tcp_flags & TCP_RST) != 0 ? r->rst_ttl : r->ttl[back][seconds[_i].tagged && !back].ttl.max, p.ttl);
     ck_assert_uint_eq(r->tcp_flags[back], p.tcp_flags | (back ? 0 : TCP_SYN));
     ck_assert_int_eq(r->first_ns, p.ts_ns < first.ts_ns ? p.ts_ns : first.ts_ns);
     ck_assert_int_eq(r->last_ns, p.ts_ns < first.ts_ns ? first.ts_ns : p.ts_ns);
@@ -236,9 +236,9 @@ START_TEST(what_the_first_packet_told_outlives_the_second)
     const struct flow_record *r = bed.records;
     ck_assert_uint_eq(r->vlan[0], 300);
     ck_assert_uint_eq(r->vlan[1], 301);
-    ck_assert_uint_eq(r->ttl_min[0], 30);
-    ck_assert_uint_eq(r->ttl_max[0], 33);
-    ck_assert_uint_eq(r->ttl_min[1], 64);
+    ck_assert_uint_eq(r->ttl[0][0].ttl.max, 33);
+    ck_assert_uint_eq(r->ttl[0][1].ttl.max, 30); /* with another tag, so that it may have passed a router */
+    ck_assert_uint_eq(r->ttl[1][0].ttl.min, 64);
     ck_assert_uint_eq(r->input, 4);
     ck_assert_uint_eq(r->first_packet, 99);
     ck_assert_uint_eq(r->bytes[0], 54 + 7 + 54 + 8);

@@ -287,11 +287,74 @@ START_TEST(a_reset_is_held_against_all_else_of_its_side)
         bed_put(&bed, &p);
     }
     bed_drain(&bed, 1);
-    ck_assert_uint_eq(bed.records[0].rst_side.min, resets[_i].beside.min);
-    ck_assert_uint_eq(bed.records[0].rst_side.max, resets[_i].beside.max);
-    ck_assert_int_eq(flow_record_rst_is_apart(&bed.records[0], &own), resets[_i].apart);
+    const struct flow_record *r = &bed.records[0];
+    ck_assert_uint_eq(r->ttl[r->rst_from_server_side][0].ttl.min, resets[_i].beside.min);
+    ck_assert_uint_eq(r->ttl[r->rst_from_server_side][0].ttl.max, resets[_i].beside.max);
+    ck_assert_int_eq(flow_record_rst_is_apart(r, &own), resets[_i].apart);
     ck_assert_uint_eq(own.min, resets[_i].own.min);
     ck_assert_uint_eq(own.max, resets[_i].own.max);
+}
+END_TEST
+
+/* A RST is held against what its side sent at the same place; elsewhere a router may lie between. */
+static const struct {
+    struct {
+        const char *packet;
+        uint8_t     ttl, number;
+    } packets[8];
+    bool apart, routed;
+} places[] = {
+    /* two capture points, a router between: its RST at the first has the TTL that the server has at the second */
+    {{{C "S 1", 64, 1}, {C "S 1", 63, 2}, {S "SA 9 2", 64, 2}, {S "SA 9 2", 63, 1}, {C "A 2 10", 64, 1}, {S "R 10", 64, 1}}, true, false},
+    {{{C "S 1", 64, 1}, {C "S 1", 63, 2}, {S "SA 9 2", 64, 2}, {S "SA 9 2", 63, 1}, {C "A 2 10", 64, 1}, {S "R 10", 64, 2}, {S "R 10", 63, 1}}, false, false},
+    /* the same at one point */
+    {{{C "S 1", 64, 1}, {C "S 1", 63, 1}, {S "SA 9 2", 64, 1}, {S "SA 9 2", 63, 1}, {C "A 2 10", 64, 1}, {S "R 10", 62, 1}}, false, true},
+    {{{C "S 1", 64, 1}, {C "S 1", 63, 1}, {S "SA 9 2", 64, 1}, {S "SA 9 2", 63, 1}, {C "A 2 10", 64, 1}, {S "R 10", 255, 1}}, true, true},
+    /* nothing else of the server where its RST was seen: a hop more or less is no sign */
+    {{{C "S 1", 64, 1}, {S "SA 9 2", 63, 1}, {S "R 10", 64, 2}}, false, false},
+    {{{C "S 1", 64, 1}, {S "SA 9 2", 63, 1}, {S "R 10", 128, 2}}, true, false},
+};
+
+START_TEST(a_reset_is_held_against_the_same_place)
+{
+    struct ttl_range own;
+
+    for (size_t i = 0; i < 8 && places[_i].packets[i].packet != NULL; i++) {
+        struct packet p = bed_packet(&bed, places[_i].packets[i].packet);
+
+        p.ttl = places[_i].packets[i].ttl;
+        p.ip_id = (uint16_t)(100 + p.tcp_seq);
+        packet_point_add(&p, places[_i].packets[i].number);
+        bed_put(&bed, &p);
+    }
+    bed_drain(&bed, 1);
+    ck_assert_int_eq(flow_record_rst_is_apart(&bed.records[0], &own), places[_i].apart);
+    ck_assert_int_eq(bed.records[0].routed, places[_i].routed);
+}
+END_TEST
+
+/* Whatever comes first, the same places are kept, each with all that was seen there. */
+START_TEST(places_are_kept_in_order)
+{
+    struct ttl_seen a[N_TTL_PLACES] = {{0}}, b[N_TTL_PLACES] = {{0}};
+
+    for (unsigned i = 0; i < 7; i++) {
+        struct ttl_seen *at = ttl_seen_at(i % 2 == 0 ? a : b, (uint16_t)(i * 5 % 7 * 100));
+
+        if (at != NULL)
+            ttl_range_add(i == 3 ? &at->rst : &at->own, (uint8_t)(60 + i));
+    }
+    ttl_seen_join(b, a);
+    for (unsigned i = 0; i < N_TTL_PLACES; i++)
+        ck_assert_uint_eq(b[i].place, i * 100);
+    ck_assert_uint_eq(ttl_seen_own_at(b, 300).min, 62);
+    ck_assert_uint_eq(ttl_seen_own_at(b, 400).min, 0);
+    ck_assert_uint_eq(ttl_seen_own(b).min, 60);
+    ck_assert_uint_eq(ttl_seen_rst(b).min, 63);
+    ck_assert_uint_eq(ttl_seen_beside_rst(b).max, 66); /* none where the RST was: then anywhere */
+    ttl_range_add(&ttl_seen_at(b, 100)->own, 128);
+    ck_assert_uint_eq(ttl_seen_beside_rst(b).min, 128);
+    ck_assert_ptr_null(ttl_seen_at(b, 500));
 }
 END_TEST
 
@@ -309,6 +372,8 @@ Suite *suite_flow_tcp(void)
                         (int)(sizeof(copies) / sizeof(*copies)));
     tcase_add_test(tc, cut_flags_say_nothing);
     tcase_add_test(tc, the_first_reset_is_remembered);
+    tcase_add_loop_test(tc, a_reset_is_held_against_the_same_place, 0, (int)(sizeof(places) / sizeof(*places)));
+    tcase_add_test(tc, places_are_kept_in_order);
     tcase_add_loop_test(tc, a_reset_is_held_against_all_else_of_its_side, 0, (int)(sizeof(resets) / sizeof(*resets)));
     suite_add_tcase(s, tc);
     return s;

@@ -122,6 +122,44 @@ static const struct {
     {"no byte at all", 1, PACKET_EMPTY, 0, 0, 0, .data = NULL, .size = 0},
 };
 
+/* Two frames each: are they of one place of capture, and may that be several? */
+static const struct {
+    const char *what;
+    uint16_t    linktype, interface_id[2];
+    bool        same, vague;
+    size_t      size;
+    uint8_t     bytes[2][64];
+} points[] = {
+    {"one interface", 101, {0, 0}, true, false, 20, {{IPV4_TCP}, {IPV4_TCP}}},
+    {"two interfaces", 101, {0, 1}, false, false, 20, {{IPV4_TCP}, {IPV4_TCP}}},
+    {"cooked v1, both to us", 113, {0, 0}, true, true, 36,
+     {{0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0, IPV4_TCP}, {0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 2, 0, 0, 8, 0, IPV4_TCP}}},
+    {"cooked v1, one sent by us", 113, {0, 0}, false, true, 36,
+     {{0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0, IPV4_TCP}, {0, 4, 0, 1, 0, 6, 2, 0, 0, 0, 0, 2, 0, 0, 8, 0, IPV4_TCP}}},
+    {"cooked v2, one interface", 276, {0, 0}, true, false, 40,
+     {{8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, IPV4_TCP}, {8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 7, 0, 0, IPV4_TCP}}},
+    {"cooked v2, two", 276, {0, 0}, false, false, 40,
+     {{8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, IPV4_TCP}, {8, 0, 0, 0, 0, 0, 0, 3, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, IPV4_TCP}}},
+    {"cooked v2, one sent by us", 276, {0, 0}, false, false, 40,
+     {{8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, IPV4_TCP}, {8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 4, 6, 2, 0, 0, 0, 0, 1, 0, 0, IPV4_TCP}}},
+};
+
+START_TEST(the_place_of_capture_is_told_by_interface_and_direction)
+{
+    struct packet p[2];
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct frame f = {.data = points[_i].bytes[i], .caplen = (uint32_t)points[_i].size, .wirelen = (uint32_t)points[_i].size,
+                          .linktype = points[_i].linktype, .interface_id = points[_i].interface_id[i]};
+
+        packet_decode(&f, &p[i]);
+        ck_assert_msg(((p[i].point & POINT_VAGUE) != 0) == points[_i].vague, "%s", points[_i].what);
+        ck_assert_uint_lt(p[i].point, POINT_END);
+    }
+    ck_assert_msg((p[0].point == p[1].point) == points[_i].same, "%s", points[_i].what);
+}
+END_TEST
+
 START_TEST(every_link_type_leads_to_the_packet)
 {
     struct frame  f = {.data = frames[_i].data,
@@ -243,6 +281,7 @@ Suite *suite_packet_link(void)
     Suite *s = suite_create("packet: link layer");
     TCase *t = tcase_create("link");
 
+    tcase_add_loop_test(t, the_place_of_capture_is_told_by_interface_and_direction, 0, (int)(sizeof(points) / sizeof(*points)));
     tcase_add_loop_test(t, every_link_type_leads_to_the_packet, 0, sizeof(frames) / sizeof(frames[0]));
     tcase_add_loop_test(t, link_types_are_known_exactly_where_they_are_decoded, 0, sizeof(frames) / sizeof(frames[0]));
     tcase_add_test(t, padding_of_the_link_is_no_payload);

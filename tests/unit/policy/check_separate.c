@@ -174,12 +174,17 @@ START_TEST(a_reset_like_other_conversations_of_its_sender_is_its_own)
 
     f.rst[0] = (struct ttl_range){251, 251};
     f.ttl[0] = (struct ttl_range){52, 52};
+    f.places[0][0] = (struct ttl_seen){4, f.ttl[0], f.rst[0]};
     f.resets = 1;
     tell(&f);
     ck_assert_uint_eq(finish(&whole, &s), 2);
     says(&s[0], "[strong] a RST in the name of unity1 on TCP 389 of dc1 has TTL 251, its own packets TTL 52");
-    g.ttl[0] = (struct ttl_range){52, 251};
-    g.ttl[1] = (struct ttl_range){251, 251}; /* another's */
+    g.places[0][0] = (struct ttl_seen){2, {52, 251}, {0, 0}}; /* at another place */
+    g.places[1][0] = (struct ttl_seen){4, {251, 251}, {0, 0}}; /* another's */
+    tell(&g);
+    ck_assert_uint_eq(finish(&whole, &s), 2);
+    ck_assert_int_eq(s[0].severity, SEVERITY_HIGH);
+    g.places[0][0].place = 4;
     tell(&g);
     ck_assert_uint_eq(finish(&whole, &s), 2);
     ck_assert_int_eq(s[0].severity, SEVERITY_NOTICE);
