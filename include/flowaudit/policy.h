@@ -208,6 +208,7 @@ struct policy_facts {
     uint64_t untold;              /* TCP, OUTCOME_ONE_WAY: of the flows, those of which nothing shows whether they got through */
     bool unfinished;              /* TCP, OUTCOME_ONE_WAY: the server's SYN-ACK came in each of them, and nothing more of the client */
     bool unheard;                 /* OUTCOME_UNANSWERED: of the server nothing is in the capture, though others acknowledged packets of it */
+    bool unheard_by_client;       /* ... of the server's to this client, though others of it are, and the client acted on some */
     bool many_clients, many_servers; /* said of a sum: there are others than the one that is named */
     bool answer_first;            /* the first packet of the earliest flow is one of the server's: it is the one that a reader is shown */
     bool no_data;                 /* TCP: established, and not a byte was carried */

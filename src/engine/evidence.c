@@ -335,12 +335,15 @@ static void settle_silence(const struct evidence *e, struct conversation *c)
 {
     bool allowed = is_allowed(c);
 
-    c->unheard = false;
+    c->unheard = c->unheard_by_client = false;
     if (c->key.outcome != OUTCOME_UNANSWERED)
         return;
     if (!allowed) {
+        const struct sight  *back = find_sight(e, &c->key.server, &c->key.client);
         const struct sender *server = find_sender(e, &c->key.server);
-        c->unheard = server != NULL && server->hidden && !server->seen;
+        c->unheard_by_client = back != NULL && back->hidden && !back->seen;
+        c->unheard = (server != NULL && server->hidden && !server->seen) || c->unheard_by_client;
+        c->unheard_by_client &= server == NULL || server->seen;
     }
     if (!withdrew_soon(c) && (allowed ? could_be_seen(e, &c->key.server, &c->key.client) : !c->unheard))
         return;

@@ -544,6 +544,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .untold = c->untold,
                .unfinished = c->unfinished == c->flows && c->payload == 0,
                .unheard = c->unheard,
+               .unheard_by_client = c->unheard_by_client,
                .no_data = c->key.transport == IPPROTO_TCP && c->payload == 0,
                .answer_first = answer_is_first(c),
                .no_handshake = c->key.transport == IPPROTO_TCP && c->basis == DIRECTION_CONTENT,

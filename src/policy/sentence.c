@@ -388,7 +388,7 @@ static void say_one_way(struct text *t, const struct policy_query *q, const stru
 
 static void say_outcome(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f, bool media)
 {
-    char server[HOST_TEXT_SIZE];
+    char server[HOST_TEXT_SIZE], client[HOST_TEXT_SIZE];
 
     switch (f->outcome) {
     case OUTCOME_ESTABLISHED:
@@ -405,7 +405,10 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
         say_prohibited(t, p, f);
         break;
     case OUTCOME_UNANSWERED:
-        if (f->unheard)
+        if (f->unheard_by_client)
+            say(t, "; no packet of %s to %s is in the capture, though the latter acted on some, so whether it was answered cannot be told",
+                host_text(p, &q->tuple.server, server, sizeof(server)), host_text(p, &q->tuple.client, client, sizeof(client)));
+        else if (f->unheard)
             say(t, "; no packet of %s is in the capture, though others acknowledged some, so whether it was answered cannot be told",
                 host_text(p, &q->tuple.server, server, sizeof(server)));
         else if (f->withdrawn > 0 && f->withdrawn == f->flows)

@@ -180,6 +180,28 @@ def check_leases(program, site, path, directory):
     return failed
 
 
+UNHEARD = {  # the host that the tap does not hear packets for: what became of a forbidden datagram from it, and what is said of that
+    None: ('rejected', 'no answer was seen'),
+    DC: (None, f'no packet of unity1 ({UNITY}) to dc1 ({DC}) is in the capture, though the latter acted on some'),
+}
+
+
+def check_unheard(program, site, path, directory):
+    failed = 0
+    for without, meant in UNHEARD.items():
+        story = Story().begun()
+        story.works('SMTP', EXCHANGE, 25, 3)  # unity1 itself is seen
+        story.net.udp(story.at(20), DC, 1645, UNITY, 9, b'anyone there?')
+        story.write(path, without)
+        audit = flowdb.Audit(program, site, [path], directory=directory)
+        said = [tuple(row.values()) for row in audit.rows('SELECT disposition, reason FROM findings WHERE client = ? AND server_port = 9', DC)]
+        audit.close()
+        good = len(said) == 1 and said[0][0] == meant[0] and meant[1] in said[0][1]
+        print(f"{'ok' if good else 'NOT OK'}  a forbidden datagram, answers to {without} not heard: {said}")
+        failed += not good
+    return failed
+
+
 def read(audit):
     ldap = audit.rows("SELECT outcome FROM conversations WHERE client = ? AND server = ? AND server_port = 389", UNITY, DC)
     expected = audit.rows("SELECT outcome FROM expectations WHERE row_id = 'unity-dc-ldap'")
@@ -216,6 +238,7 @@ def main():
                 print('   one worker and three differ:', [p for p in zip(*dumps) if p[0] != p[1]][:2])
             failed += not good
         failed += check_leases(program, site, path, directory)
+        failed += check_unheard(program, site, path, directory)
     return 1 if failed else 0
 
 

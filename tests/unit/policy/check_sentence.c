@@ -280,6 +280,12 @@ START_TEST(silence_and_resets)
     facts = (struct policy_facts){.outcome = OUTCOME_UNANSWERED, .flows = 1, .packets = 1, .n_cut = 57};
     policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
     ck_assert_msg(strstr(text, "; no answer was seen, though 57 packets of the capture are cut before the ports and may be one. ") != NULL, "%s", text);
+    facts = (struct policy_facts){.outcome = OUTCOME_UNANSWERED, .flows = 1, .packets = 1, .unheard = true};
+    policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_msg(strstr(text, "; no packet of dc1 (10.0.2.1) is in the capture, though others acknowledged some, so ") != NULL, "%s", text);
+    facts.unheard_by_client = true;
+    policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_msg(strstr(text, "; no packet of dc1 (10.0.2.1) to unity1 (10.0.1.1) is in the capture, though the latter acted on some, so whether it was ") != NULL, "%s", text);
     facts = (struct policy_facts){.outcome = OUTCOME_REFUSED, .flows = 1, .packets = 3, .after_syn_ack = true};
     policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
     ck_assert_msg(strstr(text, "; it was refused by a RST with the server's address, after a SYN, ACK. ") != NULL, "%s", text);
