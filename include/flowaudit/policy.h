@@ -222,7 +222,7 @@ struct policy_facts {
     bool after_syn_ack;           /* TCP, OUTCOME_REFUSED: the server's SYN-ACK came before its RST, in some of them at least */
     uint16_t client_ports[2];     /* the lowest and the highest of the client's; 0: not to be told */
     const struct flow_icmp *icmp; /* or NULL */
-    uint64_t n_cut;               /* packets of the run that were cut before their ports, ICMP errors among them: an answer may be in one */
+    uint64_t n_cut;               /* packets of the run that were cut before their ports, ICMP errors among them, and may have gone to the client: an answer may be in one */
     const char *icmp_input;       /* the name of the input that 'icmp' is in, or NULL */
     struct ttl_range rst, own;    /* of RSTs in the server's name, and of the packets that are surely its own: held against each other; 0: not */
 };

@@ -113,6 +113,7 @@ int audit_record(struct audit *, struct store *, struct err *reterr);
 
 /* The parts of it, for a run that is recorded again and again. */
 int audit_record_discards(struct store *, uint32_t input_id, const uint64_t *results, uint64_t *ret_sum, struct err *reterr);
+uint64_t audit_cut_to(const struct audit *, const struct addr *client); /* of coverage.cut: what may have gone to it */
 int audit_record_unseen(struct audit *, struct store *, struct err *reterr);
 int audit_record_rows(struct audit *, struct store *, struct err *reterr);
 int audit_record_hosts(struct audit *, struct store *, struct err *reterr);

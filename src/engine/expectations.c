@@ -87,6 +87,16 @@ static int by_address(const void *pa, const void *pb)
     return addr_compare(&((const struct shard_host *)pa)->addr, &((const struct shard_host *)pb)->addr);
 }
 
+uint64_t audit_cut_to(const struct audit *a, const struct addr *client)
+{
+    struct shard_host        key = {.addr = *client};
+    const struct shard_host *h = a->n_hosts > 0 ? bsearch(&key, a->hosts, a->n_hosts, sizeof(key), by_address) : NULL;
+
+    if (policy_host(a->policy, client) == POLICY_NONE) /* those that went to strangers are not kept apart */
+        return a->coverage.cut;
+    return a->coverage.cut - a->coverage.cut_told + (h != NULL ? h->cut : 0);
+}
+
 static void note_in_stretch(const struct audit *a, const struct stretch *s, const struct addr *addr, int64_t at_ns)
 {
     struct shard_host  key = {.addr = *addr};

@@ -553,7 +553,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .stray_flags = c->strays_differ ? 0xff : c->stray_flags,
                .withdrawn = c->withdrawn,
                .withdrawn_ns = c->withdrawn_ns,
-               .n_cut = a->coverage.cut,
+               .n_cut = audit_cut_to(a, &c->key.client),
                .errors_differ = c->errors_differ,
                .after_syn_ack = c->after_syn_ack,
                .client_ports = {c->client_port_low, c->client_port_high},
