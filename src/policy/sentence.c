@@ -420,7 +420,8 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
         if (is_probe(q, f))
             say_probe(t, p, q, f);
         else if (f->lone_reset)
-            say(t, "; nothing else of %s was seen, so what it ends or answers cannot be told", f->flows == 1 ? "it" : "these connections, or attempts,");
+            say(t, "; nothing else of %s was seen, so what %s cannot be told", f->flows == 1 ? "this connection, or attempt," : "these connections, or attempts,",
+                f->flows == 1 ? "the RST ends or answers" : "the RSTs end or answer");
         else
             say_one_way(t, q, f);
         break;
