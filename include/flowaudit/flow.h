@@ -170,6 +170,12 @@ void flow_record_swap(struct flow_record *);
  */
 bool flow_record_rst_is_apart(const struct flow_record *, struct ttl_range *ret_own);
 
+/*
+ * Did the server's SYN-ACK not reach the client?  With it the client's connection is open (RFC 9293, 3.10.7.3), and it sends no more SYN: one of the same
+ * number that comes a retransmission's time after it says so.
+ */
+bool flow_record_is_undelivered(const struct flow_record *);
+
 /* The outcome word for a record.  'one_way_expected': the matrix says that this service sends in one direction only. */
 enum outcome flow_record_outcome(const struct flow_record *, bool one_way_expected);
 

@@ -216,6 +216,8 @@ struct policy_facts {
     bool lone_reset;              /* TCP: a RST of one side in each of them, and nothing else */
     uint64_t strays;              /* TCP, OUTCOME_REFUSED: of the flows, a segment without SYN and ACK, with 'stray_flags' (0xff: various) */
     uint8_t stray_flags;
+    uint64_t undelivered;         /* TCP, OUTCOME_UNANSWERED: of the flows, the server's SYN-ACK did not reach the client ... */
+    uint64_t resent_syns;         /* ... which sent its SYN again after it, so many times in all (FLOW_RESENT_SYNS_MAX of a flow: or more) */
     uint64_t withdrawn;           /* TCP, OUTCOME_UNANSWERED or _ONE_WAY: of the flows, the client's SYN and its RST, without an answer ... */
     int64_t withdrawn_ns;         /* ... and the longest time between them */
     bool errors_differ;           /* 'icmp' is not the only kind or sender of errors */
@@ -319,6 +321,7 @@ struct expect_fact {
     uint64_t running;           /* of the flows: TCP, the server goes on with a connection of which nothing of the client is in the capture */
     uint64_t adrift;            /* of the flows: TCP, the client goes on with a connection of which nothing of the server is in the capture */
     struct packet_place goes_on; /* the first packet of the earliest of the running, or else of those adrift, as far as it is known */
+    uint64_t undelivered, resent_syns; /* as in policy_facts */
     uint64_t withdrawn;         /* of the flows: TCP, the client took its SYN back with a RST before an answer was due */
     uint64_t flows, unfinished; /* of them TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
     struct flow_icmp icmp;      /* of the first error, n_errors 0 where none */
@@ -412,6 +415,7 @@ struct separate_fact {
     bool     allowed;           /* by a row: silence on a port that the document does not open is no sign */
     int64_t  first_ns, last_ns;
     uint64_t flows, packets[2], bytes; /* packets of the client's, the server's side */
+    uint64_t undelivered;       /* of the flows: as in policy_facts */
     struct flow_icmp icmp;      /* n_errors 0 where none */
     bool     errors_differ;     /* there are errors of other senders, or other kinds */
     struct ttl_range ttl[2];    /* of what the client, the server itself sent in flows that got through */

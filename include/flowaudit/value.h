@@ -60,6 +60,8 @@ enum tcp_state {
 };
 const char *tcp_state_name(enum tcp_state);
 
+#define FLOW_RESENT_SYNS_MAX 15 /* more of one flow are not counted */
+
 enum flow_closed { FLOW_CLOSED_NONE, FLOW_CLOSED_FIN, FLOW_CLOSED_RST };
 
 /* Why a record was written (RFC 5102 flowEndReason has the first four). */
@@ -178,6 +180,7 @@ struct flow_record {
     uint8_t  rst_other_ttl;   /* of another RST of the same side at the same place with another TTL, 0 where none */
     uint16_t rst_place;
     bool     rst_from_server_side; /* that RST was sent as if by the server */
+    uint8_t  resent_syns;     /* TCP_STATE_HALF_OPEN: SYNs that the client sent again when the server's SYN-ACK was long out, copies aside; 0 where more is known of either */
     uint16_t vlan[2];         /* innermost tag of each direction's first packet, 0 = none */
     uint16_t encap;           /* enum packet_encap, union */
     bool     group;           /* to a multicast or broadcast address */

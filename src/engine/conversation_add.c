@@ -94,7 +94,7 @@ enum disposition conversation_disposition(const struct conversation *c)
 /* The server's SYN-ACK came, and nothing more of the client. */
 static bool is_unfinished(const struct flow_record *r)
 {
-    return r->tcp_state == TCP_STATE_HALF_OPEN && r->closed != FLOW_CLOSED_RST && r->payload[0] == 0;
+    return r->tcp_state == TCP_STATE_HALF_OPEN && r->closed != FLOW_CLOSED_RST && r->payload[0] == 0 && !flow_record_is_undelivered(r);
 }
 
 /* Data of the server, or a segment that goes on without SYN and RST: the connection is there, whatever of the client is in the capture. */
@@ -168,6 +168,10 @@ static void add_odd_flow(struct conversation *c, const struct flow_record *r)
         add_sight(&c->running, r);
     if (is_adrift(r))
         add_sight(&c->adrift, r);
+    if (flow_record_is_undelivered(r)) {
+        c->undelivered++;
+        c->resent_syns += r->resent_syns;
+    }
     if (!is_withdrawn(r))
         return;
     c->withdrawn++;
@@ -186,6 +190,8 @@ static void join_odd_flows(struct conversation *a, const struct conversation *b)
     join_sights(&a->adrift, &b->adrift);
     a->withdrawn += b->withdrawn;
     a->synless += b->synless;
+    a->undelivered += b->undelivered;
+    a->resent_syns += b->resent_syns;
     if (b->withdrawn_ns > a->withdrawn_ns)
         a->withdrawn_ns = b->withdrawn_ns;
 }

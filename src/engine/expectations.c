@@ -26,6 +26,8 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .running = c->key.outcome == OUTCOME_ONE_WAY ? c->running.flows : 0,
         .adrift = c->key.outcome == OUTCOME_ONE_WAY ? c->adrift.flows : 0,
         .goes_on = c->running.flows > 0 ? c->running.first : c->adrift.first,
+        .undelivered = c->key.outcome == OUTCOME_UNANSWERED ? c->undelivered : 0,
+        .resent_syns = c->resent_syns,
         .withdrawn = c->key.outcome == OUTCOME_ONE_WAY ? c->withdrawn : 0,
         .first_ns = c->first_ns,
         .last_ns = c->last_ns,
@@ -247,6 +249,12 @@ static int gather_sightings(const struct audit *a, struct sweep *s)
     return 0;
 }
 
+/* Of the flows of a conversation that are in a window: which of them they are is known only where all are alike. */
+static uint64_t in_window(const struct use *u, uint64_t n)
+{
+    return n == u->c->flows ? u->w->flows : 0;
+}
+
 static void feed_window(const struct audit *a, struct expector *x, struct sweep *s, int64_t window)
 {
     int64_t start_ns = window * a->options->window_ns, end_ns = ns_after(start_ns, a->options->window_ns);
@@ -261,6 +269,9 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
         if (fact_of(u->c, &fact)) {
             if (u->w->flows != u->c->flows) /* which of them went on for a while is not known */
                 fact.icmp.n_late = 0;
+            fact.unfinished = in_window(u, fact.unfinished);
+            fact.withdrawn = in_window(u, fact.withdrawn);
+            fact.undelivered = in_window(u, fact.undelivered);
             fact.flows = u->c->quoted ? 1 : u->w->flows;
             fact.first_ns = u->w->first_ns > start_ns ? u->w->first_ns : start_ns;
             fact.last_ns = u->w->last_ns < end_ns ? u->w->last_ns : end_ns - 1;

@@ -262,6 +262,7 @@ static int evaluate_separations(struct audit *a, struct err *reterr)
                   .first_ns = c->first_ns,
                   .last_ns = c->last_ns,
                   .flows = c->flows,
+                  .undelivered = c->key.outcome == OUTCOME_UNANSWERED ? c->undelivered : 0,
                   .packets = {c->packets[0], c->packets[1]},
                   .bytes = c->bytes[0] + c->bytes[1],
                   .icmp = *conversation_icmp(c),

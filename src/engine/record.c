@@ -459,7 +459,8 @@ static const char *sum_outcome(const struct conversation *c)
     case OUTCOME_PROHIBITED:
         return "all were answered by errors, or by RSTs that are not like the server's packets";
     case OUTCOME_UNANSWERED:
-        return "no answer was seen";
+        return c->undelivered == 0         ? "no answer was seen" :
+               c->undelivered == c->flows ? "answers (SYN, ACK) were seen, and did not reach the client" : "no answer was seen, or none that reached the client";
     case OUTCOME_ONE_WAY:
         break;
     }
@@ -551,6 +552,8 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .lone_reset = c->lone_resets == c->flows,
                .strays = c->strays,
                .stray_flags = c->strays_differ ? 0xff : c->stray_flags,
+               .undelivered = c->undelivered,
+               .resent_syns = c->resent_syns,
                .withdrawn = c->withdrawn,
                .withdrawn_ns = c->withdrawn_ns,
                .n_cut = audit_cut_to(a, &c->key.client),

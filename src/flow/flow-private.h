@@ -63,6 +63,7 @@ enum {
     FLOW_LAST_SIDE = 1 << 25,       /* sent flow.last_ns: see flow_detail.other_last_ns */
     FLOW_ROUTED = 1 << 30,          /* see flow_record.routed */
 };
+#define TCP_RESENT_SHIFT 28 /* the bits from there on: how often a SYN came again though it was answered, up to FLOW_RESENT_SYNS_MAX */
 
 /* Sequence space of one direction.  A hole is what lies between segments and may still come (reordering). */
 struct tcp_space {

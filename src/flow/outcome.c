@@ -77,13 +77,20 @@ static enum outcome one_direction(const struct flow_record *r, enum outcome sile
     return icmp_outcome(r, &o) ? o : silence;
 }
 
+bool flow_record_is_undelivered(const struct flow_record *r)
+{
+    return r->tcp_state == TCP_STATE_HALF_OPEN && r->resent_syns > 0 && r->closed != FLOW_CLOSED_RST && r->payload[1] == 0;
+}
+
 static enum outcome half_open(const struct flow_record *r)
 {
     if (r->closed == FLOW_CLOSED_RST && r->rst_from_server_side)
         return rst_outcome(r);
     /* The client's RST answers the SYN-ACK: there and back, the way was open (a scan leaves this).  Where nothing follows it was answered all
      * the same; whether the answer arrived is not in the capture. */
-    return r->closed == FLOW_CLOSED_RST ? OUTCOME_ESTABLISHED : one_direction(r, OUTCOME_ONE_WAY);
+    if (r->closed == FLOW_CLOSED_RST)
+        return OUTCOME_ESTABLISHED;
+    return one_direction(r, flow_record_is_undelivered(r) ? OUTCOME_UNANSWERED : OUTCOME_ONE_WAY);
 }
 
 static enum outcome midstream(const struct flow_record *r)

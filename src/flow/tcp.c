@@ -14,6 +14,8 @@
 
 #include <netinet/in.h>
 
+/* A SYN comes again after a second or more (RFC 6298, section 2.1), by some stacks sooner; within this time it may have crossed the answer. */
+#define RESEND_NS (200 * INT64_C(1000000))
 #define MAX_JUMP (INT32_C(1) << 30) /* the largest window that RFC 7323 allows: more is no loss but nonsense */
 
 static int32_t seq_diff(uint32_t a, uint32_t b)
@@ -142,8 +144,21 @@ static void track_acked(struct flow_detail *d, unsigned side, uint32_t ack)
         open_hole(space, ack);
 }
 
+/* A SYN (its number is that of the first) of a side that, had the other's SYN-ACK reached it, would not send it any more. */
+static void note_resent_syn(struct flow_detail *d, unsigned side, const struct sight *s)
+{
+    unsigned other = !side;
+    uint32_t others = (TCP_SAW_MORE | TCP_SAW_BARE) * 3 | (TCP_SAW_SYN | TCP_SAW_FIN | TCP_SAW_RST) << other;
+
+    if (saw(d, TCP_SAW_SYN_ACK, other) && (d->saw & others) == 0 && s->ts_ns >= ns_after(d->first_ns[other], RESEND_NS) &&
+        d->saw >> TCP_RESENT_SHIFT < FLOW_RESENT_SYNS_MAX)
+        d->saw += UINT32_C(1) << TCP_RESENT_SHIFT;
+}
+
 void flow_tcp_track(struct flow_detail *d, unsigned side, const struct sight *s, bool is_copy)
 {
+    if ((s->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && !is_copy)
+        note_resent_syn(d, side, s);
     note_flags(d, side, s);
     note_base(d, side, s);
     if (is_copy || (s->tcp_flags & TCP_RST) != 0) /* a RST's numbers may be anything */

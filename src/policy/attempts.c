@@ -230,3 +230,21 @@ int services_note(struct services *s, const struct policy *p, const struct expec
     s->items[s->n++] = item;
     return 0;
 }
+
+void say_no_answer(const struct expector *x, const struct tally *t, char *what)
+{
+    const char *client = policy_host_name(x->p, t->client);
+    uint64_t    n = t->n[OUTCOME_UNANSWERED];
+    char        times[TIMES_TEXT_SIZE];
+
+    if (t->undelivered == 0) {
+        add(what, WHAT_SIZE, "no answer was seen");
+        return;
+    }
+    if (t->undelivered < n)
+        add(what, WHAT_SIZE, "no answer was seen but to %llu of them (SYN, ACK)", (unsigned long long)t->undelivered);
+    else
+        add(what, WHAT_SIZE, n == 1 ? "it was answered (SYN, ACK)" : "each was answered (SYN, ACK)");
+    add(what, WHAT_SIZE, ", %s %s sent its SYN again after that, %s, so that the answer did not reach it", t->undelivered < n ? "and" : "but", client,
+        resent_text(t->resent_syns, t->undelivered, times));
+}

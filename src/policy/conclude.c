@@ -458,9 +458,11 @@ static void say_unanswered(const struct expector *x, const struct tally *t, char
     const struct life    *l = &expect_span(x, t->row)->lives[t->tried_server];
     const char           *server = policy_host_name(x->p, t->tried_server);
 
-    add(what, WHAT_SIZE, "no answer was seen");
+    say_no_answer(x, t, what);
     say_notices(x, t, what, advice);
-    if (n > 0) {
+    if (t->undelivered > 0 && t->undelivered == t->n[OUTCOME_UNANSWERED]) {
+        add(advice, ADVICE_SIZE, " Look at what drops answers on the way to %s, a filter or a link, and at whether they take the way that they should.", policy_host_name(x->p, t->client));
+    } else if (n > 0) {
         say_served(x, all, n, what);
         advise_served(x, t, all, n, false, advice);
     } else if (!t->tried_others && l->sent > 0 && !host_is_block(x->p, t->tried_server)) {
@@ -531,7 +533,7 @@ static void say_others(const struct expector *x, const struct tally *t, enum out
     if (told != OUTCOME_UNANSWERED && t->n[OUTCOME_UNANSWERED] > 0) {
         add(what, WHAT_SIZE, "; ");
         say_number(t, t->n[OUTCOME_UNANSWERED], OUTCOME_UNANSWERED, what);
-        add(what, WHAT_SIZE, "no answer was seen");
+        say_no_answer(x, t, what);
     }
     if (told != OUTCOME_ONE_WAY && t->n[OUTCOME_ONE_WAY] > 0) {
         add(what, WHAT_SIZE, "; ");
@@ -694,18 +696,19 @@ static bool silence_unproven(const struct expector *x, const struct tally *t, co
     bool                     lossy = coverage_is_lossy(c);
     uint64_t                 cut = c->cut - c->cut_told + expect_span(x, t->row)->lives[t->client].cut; /* what went to other hosts is no answer */
     char                     from[CLIENT_TEXT_SIZE], servers[SERVERS_SIZE], service[SERVICE_TEXT_SIZE], why[128] = "the capture ends too soon after it";
+    bool                     answered = t->undelivered > 0 && t->undelivered == t->n[OUTCOME_UNANSWERED];
 
-    if (!lossy && cut == 0 && !coverage_ends_before_answer(c, t->silent_ns))
+    if (!lossy && (cut == 0 || answered) && !coverage_ends_before_answer(c, t->silent_ns))
         return false;
     if (lossy)
         snprintf(why, sizeof(why), "packets passed that were not captured");
-    else if (cut > 0)
+    else if (cut > 0 && !answered)
         snprintf(why, sizeof(why), "%llu packet%s cut before the ports (of an ICMP error: those that it quotes), which may have been an answer", (unsigned long long)cut,
                  cut == 1 ? " was" : "s were");
     name_servers(x, t, servers, sizeof(servers));
-    snprintf(buf, size, "%s tried %s to %s (row %s, \"%s\"), and no answer was seen, which proves nothing: %s.",
+    snprintf(buf, size, "%s tried %s to %s (row %s, \"%s\"), and %s, which proves nothing: %s.",
              client_of(x, t, from, sizeof(from)), tried_of(x, t, service, sizeof(service)), servers, row->id.text, row->section,
-             why);
+             answered ? "sent its SYN again after the answer (SYN, ACK)" : "no answer was seen", why);
     return true;
 }
 

@@ -62,6 +62,7 @@ struct tally {
     bool             by_client;   /* of it the client goes on, not the server */
     uint64_t         attempts;
     uint64_t         withdrawn, unfinished; /* of n[OUTCOME_ONE_WAY]: that the client took back; as in expect_fact */
+    uint64_t         undelivered, resent_syns; /* of n[OUTCOME_UNANSWERED]: as in expect_fact */
     uint64_t         last_fact;    /* by its number: a row that fits in two ways is counted once */
     struct packet_place first;    /* the first attempt */
     bool             first_unseen; /* of it no packet of the client's is in the capture */
@@ -149,6 +150,7 @@ int  services_note(struct services *, const struct policy *, const struct expect
 void services_unite(struct services *);
 void tally_note_running(struct tally *, const struct expect_fact *, const struct point *, bool by_client);
 void tally_note(struct tally *, const struct expect_fact *, bool met, const struct point *, const struct addr *client);
+void say_no_answer(const struct expector *, const struct tally *, char *what); /* or one of which the client did not know: it asked again */
 int  tally_note_denier(struct tally *, const struct expect_fact *); /* 0 or -ENOMEM */
 void tally_note_elsewhere(struct tally *, const struct expect_fact *, const char *protocol);
 

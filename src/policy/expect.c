@@ -249,6 +249,8 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     t->attempts += f->flows;
     t->unfinished += f->outcome == OUTCOME_ONE_WAY ? f->unfinished : 0;
     t->withdrawn += f->withdrawn;
+    t->undelivered += f->undelivered;
+    t->resent_syns += f->resent_syns;
     t->unseen += unseen ? f->flows : 0;
     t->quoted += f->quoted ? f->flows : 0;
     t->quoting += f->quoted ? f->icmp.n_errors : 0;

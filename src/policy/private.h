@@ -337,6 +337,10 @@ void policy_each_row(const struct policy *, const struct policy_query *, const s
 #define ICMP_TEXT_SIZE (HOST_TEXT_SIZE + 128)
 #define TTL_TEXT_SIZE 32
 /* sentence.c: "sub1 (10.30.8.20)", or the address alone */
+/* "3 times", of so many SYNs that came again in 'flows' flows: beyond a number the flow table does not count them. */
+#define TIMES_TEXT_SIZE 40
+const char *resent_text(uint64_t syns, uint64_t flows, char buf[static TIMES_TEXT_SIZE]);
+
 const char *host_text(const struct policy *, const struct addr *, char *buf, size_t size);
 /* What the document says, without the event. */
 int         rule_text(const struct policy *, const struct policy_query *, const struct judgement *, char *buf, size_t size);

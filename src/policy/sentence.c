@@ -371,6 +371,25 @@ static void say_silence(struct text *t, const struct policy *p, const struct pol
         say(t, ", but %s%s", f->errors_differ ? "errors, among them " : "", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
 }
 
+const char *resent_text(uint64_t syns, uint64_t flows, char buf[static TIMES_TEXT_SIZE])
+{
+    snprintf(buf, TIMES_TEXT_SIZE, "%s%llu time%s", syns > flows * (FLOW_RESENT_SYNS_MAX - 1) ? "at least " : "", (unsigned long long)syns, syns == 1 ? "" : "s");
+    return buf;
+}
+
+/* The server answered, and who has an answer does not ask again: the way back is not open, or lossy. */
+static void say_undelivered(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
+{
+    char client[HOST_TEXT_SIZE], times[TIMES_TEXT_SIZE];
+
+    host_text(p, &q->tuple.client, client, sizeof(client));
+    resent_text(f->resent_syns, f->undelivered, times);
+    if (f->undelivered < f->flows)
+        say(t, "; no answer was seen but to %llu of them (SYN, ACK), and %s sent its SYN again after that, %s, so that the answer did not reach it", (unsigned long long)f->undelivered, client, times);
+    else
+        say(t, "; it was answered%s (SYN, ACK), but %s sent its SYN again after that, %s, so that the answer did not reach it", f->flows > 1 ? " each time" : "", client, times);
+}
+
 /* What follows from it is said where nothing else of the sentence does. */
 static void say_one_way(struct text *t, const struct policy_query *q, const struct policy_facts *f)
 {
@@ -413,6 +432,8 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
                 host_text(p, &q->tuple.server, server, sizeof(server)));
         else if (f->withdrawn > 0 && f->withdrawn == f->flows)
             say_withdrawn(t, p, q, f);
+        else if (f->undelivered > 0)
+            say_undelivered(t, p, q, f);
         else
             say_silence(t, p, f);
         break;

@@ -4,7 +4,7 @@
  * pair is weighed by itself:
  *   strong  an ICMP error by which a filter tells of itself; a RST that does not have the TTL of its sender's other packets
  *   medium  such an error in the name of one of the two: its own filter, or one between that answers for it;
- *           some TCP ports never answer while others of the same server do
+ *           some TCP ports never answer while others of the same server do, or answer and the answer does not reach the client
  *   weak    TTLs that are a few below what a stack begins with: a router, which is no filter
  */
 #include <errno.h>
@@ -367,6 +367,35 @@ static bool was_silent(const struct pair *x, const struct separate_fact *f)
     return other;
 }
 
+/* A TCP port whose answers never reached this client, which asked again. */
+static bool was_undelivered(const struct pair *x, const struct separate_fact *f)
+{
+    if (!f->allowed || f->undelivered == 0 || coverage_ends_before_answer(x->coverage, f->first_ns))
+        return false;
+    for (size_t i = 0; i < x->n; i++) {
+        const struct separate_fact *g = &x->entries[i].fact;
+
+        if (is_same_way(f, g) && has_answered(x, g) && g->tuple.server_port == f->tuple.server_port)
+            return false;
+    }
+    return true;
+}
+
+static void weigh_undelivered(struct pair *x)
+{
+    const struct separate_fact *first = coverage_is_lossy(x->coverage) ? NULL : first_that(x, was_undelivered);
+
+    if (first == NULL)
+        return;
+    if (x->best == WEIGHT_NONE)
+        snprintf(x->advice, sizeof(x->advice), "Look at what drops answers from these ports: on the way back, or on the client.");
+    begin(x, WEIGHT_MEDIUM, first);
+    say(x, "SYNs came again after the SYN, ACK of ");
+    say_services(x, first, was_undelivered);
+    say(x, ", so that these answers did not reach %s (which loss, or another way back, would show as well)", policy_host_name(x->p, policy_host(x->p, &first->tuple.client)));
+    count_all(x, was_undelivered);
+}
+
 static void weigh_silence(struct pair *x)
 {
     const struct separate_fact *first = coverage_is_lossy(x->coverage) || x->coverage->cut > 0 ? NULL : first_that(x, was_silent);
@@ -445,6 +474,7 @@ static void weigh(struct pair *x, const char *caution, const char *told_in)
     weigh_resets(x);
     weigh_icmp(x, WEIGHT_MEDIUM, prohibits_itself);
     weigh_silence(x);
+    weigh_undelivered(x);
     weigh_hops(x);
     if (x->best == WEIGHT_NONE)
         return;

@@ -194,6 +194,34 @@ static void note_ttl(struct ttl_at at[static N_TTL_PLACES], uint16_t place, uint
     }
 }
 
+/* SYNs of the client, 200 ms and more after the server's first packet, of which only SYN-ACKs were seen so far; copies are counted too. */
+static uint8_t twin_resent_syns(const struct twin_flow *f, const struct packet *client)
+{
+    int64_t  from = INT64_MAX;
+    bool     answered = false, other = false, back;
+    unsigned n = 0;
+
+    for (size_t i = 0; i < f->n; i++) {
+        const struct packet *p = &f->packets[i];
+        uint8_t              flags = p->tcp_flags;
+
+        same_ends(p, client, &back);
+        if (back && p->ts_ns < from)
+            from = p->ts_ns;
+        if ((p->flags & PACKET_FLAGS_CUT) != 0)
+            continue;
+        if ((flags & (TCP_SYN | TCP_RST)) == 0)
+            return 0;
+        if (!back)
+            n += (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && answered && !other && p->ts_ns - from >= SECOND / 5;
+        else if ((flags & (TCP_SYN | TCP_ACK | TCP_FIN)) == (TCP_SYN | TCP_ACK))
+            answered = true;
+        else
+            other = true;
+    }
+    return (uint8_t)(n < FLOW_RESENT_SYNS_MAX ? n : FLOW_RESENT_SYNS_MAX);
+}
+
 void twin_record(const struct twin_flow *f, struct flow_record *r)
 {
     bool                 turn, back;
@@ -245,6 +273,8 @@ void twin_record(const struct twin_flow *f, struct flow_record *r)
     }
     if (client.transport == IPPROTO_TCP)
         r->tcp_state = twin_state(f, &client);
+    if (r->tcp_state == TCP_STATE_HALF_OPEN)
+        r->resent_syns = twin_resent_syns(f, &client);
 }
 
 void twin_clear(struct twin *t)

@@ -238,6 +238,36 @@ START_TEST(odd_flows_are_counted)
 }
 END_TEST
 
+/* The client's SYN came again after the server's SYN-ACK: no probe, no half-open port that is used, and the sum of two is of both. */
+START_TEST(answers_that_did_not_arrive_are_counted)
+{
+    static const struct app_entry    nothing = {.name = nothing.app.name};
+    struct conversation_table       *t[2] = {new_table(), new_table()};
+    struct flow_record               r = record_of(0);
+    struct policy_query              q = {.tuple = r.tuple, .sent = {true, true}, .direction_known = true};
+    struct judgement                 j = {.verdict = VERDICT_VIOLATION, .kind = FINDING_NO_ROW, .server_host = 1};
+
+    r.tcp_state = TCP_STATE_HALF_OPEN;
+    r.payload[0] = r.payload[1] = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        r.resent_syns = (uint8_t)(2 * i); /* the first without */
+        ck_assert_int_eq(conversation_outcome(&r, false), i == 0 ? OUTCOME_ONE_WAY : OUTCOME_UNANSWERED);
+        ck_assert_int_eq(conversation_fold(t[i == 2], &r, &q, &nothing, &j, OUTCOME_UNANSWERED, false), 0);
+    }
+    struct conversation *a = conversation_at(t[0], 0), *b = conversation_at(t[1], 0);
+    ck_assert_uint_eq(a->unfinished, 1);
+    ck_assert_uint_eq(a->undelivered, 1);
+    ck_assert_uint_eq(a->resent_syns, 2);
+    ck_assert_int_eq(conversation_disposition(a), DISPOSITION_REJECTED);
+    ck_assert_int_eq(conversation_absorb(&limits, a, b), 0);
+    ck_assert_uint_eq(a->undelivered, 2);
+    ck_assert_uint_eq(a->resent_syns, 6);
+    ck_assert_uint_eq(a->probes, 0);
+    conversation_table_free(t[0]);
+    conversation_table_free(t[1]);
+}
+END_TEST
+
 /* What a flow that is one-way tells of whether it got through, and the port that answered as an open one where its SYN is missing. */
 START_TEST(one_way_is_no_passage)
 {
@@ -454,6 +484,7 @@ Suite *suite_conversation(void)
 
     tcase_add_test(t, probes_and_bounds);
     tcase_add_test(t, odd_flows_are_counted);
+    tcase_add_test(t, answers_that_did_not_arrive_are_counted);
     tcase_add_test(t, flows_that_errors_quote);
     tcase_add_test(t, one_way_is_no_passage);
     tcase_add_test(t, foreign_resets_are_counted_and_found);

@@ -358,6 +358,72 @@ START_TEST(places_are_kept_in_order)
 }
 END_TEST
 
+/* SYNs that come when the server's SYN-ACK is out for some time. */
+static const struct {
+    struct {
+        int         ms; /* -1: a copy of the packet before, by way of a router */
+        const char *text;
+    } packets[8];
+    unsigned     resent;
+    enum outcome outcome;
+} undelivered[] = {
+    {{{0, C "S 1"}, {1, S "SA 9 2"}}, 0, OUTCOME_ONE_WAY},
+    {{{0, C "S 1"}, {1, S "SA 9 2"}, {1000, C "S 1"}}, 1, OUTCOME_UNANSWERED},
+    {{{0, C "S 1"}, {1, S "SA 9 2"}, {1000, C "S 1"}, {1, S "SA 9 2"}, {2000, C "S 1"}, {1, S "SA 9 2"}}, 2, OUTCOME_UNANSWERED},
+    {{{0, S "SA 9 2"}, {1000, C "S 1"}}, 1, OUTCOME_UNANSWERED}, /* the first was not captured */
+    /* a late answer, an answer that the SYN crossed, copies */
+    {{{0, C "S 1"}, {1000, C "S 1"}, {2000, C "S 1"}, {100, S "SA 9 2"}}, 0, OUTCOME_ONE_WAY},
+    {{{0, C "S 1"}, {950, S "SA 9 2"}, {100, C "S 1"}}, 0, OUTCOME_ONE_WAY},
+    {{{0, C "S 1"}, {1, S "SA 9 2"}, {1, C "S 1"}}, 0, OUTCOME_ONE_WAY},
+    {{{0, C "S 1"}, {1, S "SA 9 2"}, {1000, C "S 1"}, {-1, C "S 1"}}, 1, OUTCOME_UNANSWERED},
+    /* another SYN is another attempt; the answer arrived in the end; somebody goes on, or gives up */
+    {{{0, C "S 1"}, {1, S "SA 9 2"}, {1000, C "S 7"}}, 0, OUTCOME_ONE_WAY},
+    {{{0, C "S 1"}, {1, S "SA 9 2"}, {1000, C "S 1"}, {1, S "SA 9 2"}, {1, C "A 2 10"}}, 0, OUTCOME_ESTABLISHED},
+    {{{0, C "S 1"}, {1, S "SA 9 2"}, {1000, C "S 1"}, {1, S "A 10 2"}}, 0, OUTCOME_ONE_WAY},
+    {{{0, C "S 1"}, {1, S "SA 9 2"}, {1, S "A 10 2"}, {1000, C "S 1"}}, 0, OUTCOME_ONE_WAY},
+    {{{0, C "S 1"}, {1, S "SA 9 2"}, {1000, C "S 1"}, {1, S "SA 9 2"}, {1, C "R 2"}}, 1, OUTCOME_ESTABLISHED},
+    {{{0, C "S 1"}, {1, S "SA 9 2"}, {1000, C "S 1"}, {1, S "RA 10 2"}}, 1, OUTCOME_REFUSED},
+    {{{0, C "S 1"}, {1, S "RA 0 2"}, {500, C "S 1"}, {1, S "SA 9 2"}, {500, C "S 1"}}, 0, OUTCOME_REFUSED},
+    /* both open at once */
+    {{{0, C "S 1"}, {1, S "S 9"}, {1, S "SA 9 2"}, {1000, C "S 1"}}, 0, OUTCOME_ONE_WAY},
+};
+
+START_TEST(a_syn_again_tells_of_an_answer_that_did_not_arrive)
+{
+    struct packet p = {0};
+
+    for (size_t i = 0; i < 8 && undelivered[_i].packets[i].text != NULL; i++) {
+        uint16_t ip_id = p.ip_id;
+
+        bed.now_ns += undelivered[_i].packets[i].ms > 0 ? (undelivered[_i].packets[i].ms - 1) * MS : 0;
+        p = bed_packet(&bed, undelivered[_i].packets[i].text);
+        if (undelivered[_i].packets[i].ms < 0) {
+            p.ip_id = ip_id;
+            p.ttl--;
+        }
+        bed_put(&bed, &p);
+    }
+    flow_table_drain(bed.table, bed.now_ns);
+    ck_assert_uint_eq(bed.records[0].resent_syns, undelivered[_i].resent);
+    ck_assert_int_eq(flow_record_outcome(&bed.records[0], false), undelivered[_i].outcome);
+}
+END_TEST
+
+START_TEST(syns_that_come_again_are_counted_to_a_bound)
+{
+    bed_track(&bed, C "S 1");
+    bed_track(&bed, S "SA 9 2");
+    for (unsigned i = 0; i < 300; i++) {
+        bed.now_ns += 2 * SECOND;
+        bed_track(&bed, C "S 1");
+    }
+    bed_drain(&bed, 1);
+    ck_assert_uint_eq(bed.records[0].resent_syns, FLOW_RESENT_SYNS_MAX);
+    ck_assert_int_eq(bed.records[0].tcp_state, TCP_STATE_HALF_OPEN);
+    ck_assert(flow_record_is_undelivered(&bed.records[0]));
+}
+END_TEST
+
 Suite *suite_flow_tcp(void)
 {
     Suite *s = suite_create("flow_tcp");
@@ -375,6 +441,8 @@ Suite *suite_flow_tcp(void)
     tcase_add_loop_test(tc, a_reset_is_held_against_the_same_place, 0, (int)(sizeof(places) / sizeof(*places)));
     tcase_add_test(tc, places_are_kept_in_order);
     tcase_add_loop_test(tc, a_reset_is_held_against_all_else_of_its_side, 0, (int)(sizeof(resets) / sizeof(*resets)));
+    tcase_add_loop_test(tc, a_syn_again_tells_of_an_answer_that_did_not_arrive, 0, (int)(sizeof(undelivered) / sizeof(*undelivered)));
+    tcase_add_test(tc, syns_that_come_again_are_counted_to_a_bound);
     suite_add_tcase(s, tc);
     return s;
 }

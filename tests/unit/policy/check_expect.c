@@ -480,6 +480,33 @@ START_TEST(attempts_that_errors_tell_of)
 }
 END_TEST
 
+/* The server answered, and the client asked again. */
+START_TEST(answers_that_do_not_arrive)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "a1", "b1", "tcp/80", NULL), .packets = {3, 2}, .first_ns = 7 * SECOND, .outcome = OUTCOME_UNANSWERED, .flows = 1,
+                            .undelivered = 1, .resent_syns = 2};
+
+    alive(&s, "a1", 10, 10);
+    alive(&s, "b1", 10, 10);
+    expector_conversation(s.x, &f);
+    const struct expectation *e = result(&s, "web", "a1", NULL);
+    ck_assert_int_eq(e->outcome, EXPECT_UNANSWERED);
+    ck_assert_ptr_nonnull(strstr(e->reason, " 1 time: it was answered (SYN, ACK), but a1 sent its SYN again after that, 2 times, so that the answer did not reach it. The document"));
+    ck_assert_ptr_nonnull(strstr(e->reason, "Look at what drops answers on the way to a1, "));
+    close_scene(&s);
+
+    s = open_scene(SITE);
+    alive(&s, "a1", 10, 10);
+    alive(&s, "b1", 10, 10);
+    f.flows = 3;
+    expector_conversation(s.x, &f);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
+                                 " 3 times: no answer was seen but to 1 of them (SYN, ACK), and a1 sent its SYN again after that, 2 times, so that the answer did not reach it, though"));
+    close_scene(&s);
+}
+END_TEST
+
 /* Attempts that ended in several ways: each with its number, which add up, and with its first packet. */
 START_TEST(attempts_of_several_kinds)
 {
@@ -870,6 +897,7 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, a_connection_that_goes_on);
     tcase_add_test(t, the_packet_that_shows_a_connection);
     tcase_add_test(t, attempts_of_several_kinds);
+    tcase_add_test(t, answers_that_do_not_arrive);
     tcase_add_test(t, attempts_that_errors_tell_of);
     tcase_add_test(t, all_that_were_answered_are_named);
     tcase_add_test(t, a_connection_that_its_client_goes_on_with);

@@ -355,6 +355,15 @@ START_TEST(without_a_handshake)
         {true, {true, false}, {.outcome = OUTCOME_UNANSWERED, .flows = 2, .withdrawn = 2, .withdrawn_ns = INT64_C(21000000000)},
          "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 853 2 times; no answer was seen before unity1 (10.0.1.1) took it back with a RST, 21.0 s after its SYN at "
          "most. "},
+        {true, {true, true}, {.outcome = OUTCOME_UNANSWERED, .flows = 1, .undelivered = 1, .resent_syns = 3},
+         "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 853; it was answered (SYN, ACK), but unity1 (10.0.1.1) sent its SYN again after that, 3 times, so that "
+         "the answer did not reach it. "},
+        {true, {true, true}, {.outcome = OUTCOME_UNANSWERED, .flows = 2, .undelivered = 2, .resent_syns = 29},
+         "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 853 2 times; it was answered each time (SYN, ACK), but unity1 (10.0.1.1) sent its SYN again after that, at "
+         "least 29 times, so that the answer did not reach it. "},
+        {true, {true, true}, {.outcome = OUTCOME_UNANSWERED, .flows = 3, .undelivered = 2, .resent_syns = 5},
+         "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 853 3 times; no answer was seen but to 2 of them (SYN, ACK), and unity1 (10.0.1.1) sent its SYN again after "
+         "that, 5 times, so that the answer did not reach it. "},
         {true, {true, false}, {.outcome = OUTCOME_UNANSWERED, .flows = 2, .withdrawn = 1, .withdrawn_ns = 1000}, "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 853 2 times; no answer was seen. "},
     };
     struct policy_bed   bed = policy_bed_of_rules(UNITY_MATRIX, HOSTS);

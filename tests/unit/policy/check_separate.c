@@ -204,6 +204,26 @@ START_TEST(a_side_with_ttls_of_two_beginnings_passed_no_known_routers)
 }
 END_TEST
 
+/* The host lives: it answers, and the answer does not arrive.  A port whose answers did arrive at other times is open. */
+START_TEST(answers_that_do_not_arrive_are_medium)
+{
+    const struct separation *s;
+    struct separate_fact     f = fact("10.20.1.10", "tcp/389", OUTCOME_UNANSWERED, 5), open = fact("10.20.1.10", "tcp/389", OUTCOME_ESTABLISHED, 6);
+    struct coverage          lossy = whole;
+
+    f.undelivered = 1;
+    f.packets[1] = 3;
+    tell(&f);
+    ck_assert_uint_eq(finish(&whole, &s), 2);
+    ck_assert_int_eq(s[0].severity, SEVERITY_MEDIUM);
+    says(&s[0], "[medium] SYNs came again after the SYN, ACK of TCP 389 of dc1, so that these answers did not reach unity1 (which loss, or another way back, would show as well).");
+    lossy.lost = 1;
+    ck_assert_uint_eq(finish(&lossy, &s), 0);
+    tell(&open);
+    ck_assert_uint_eq(finish(&whole, &s), 0);
+}
+END_TEST
+
 START_TEST(silence_on_some_ports_is_medium)
 {
     const struct separation *s;
@@ -332,6 +352,7 @@ Suite *suite_policy_separate(void)
     tcase_add_test(t, a_reset_like_other_conversations_of_its_sender_is_its_own);
     tcase_add_test(t, a_side_with_ttls_of_two_beginnings_passed_no_known_routers);
     tcase_add_test(t, silence_on_some_ports_is_medium);
+    tcase_add_test(t, answers_that_do_not_arrive_are_medium);
     tcase_add_test(t, silence_proves_nothing_where_packets_are_lost);
     tcase_add_test(t, what_is_no_silence);
     tcase_add_test(t, a_router_alone_is_a_notice);
