@@ -73,7 +73,7 @@ static bool is_copy(struct flow_detail *d, uint8_t transport, unsigned side, con
     r->time[at] = time;
     r->ttl[at] = s->ttl;
     r->place[at] = place;
-    d->n_recent = (uint8_t)(d->n_recent + 1 < 2 * N_RECENT ? d->n_recent + 1 : N_RECENT);
+    d->n_recent = d->n_recent + 1 < 2 * N_RECENT ? d->n_recent + 1 : N_RECENT;
     return copy;
 }
 

@@ -63,7 +63,6 @@ enum {
     FLOW_LAST_SIDE = 1 << 25,       /* sent flow.last_ns: see flow_detail.other_last_ns */
     FLOW_ROUTED = 1 << 30,          /* see flow_record.routed */
 };
-#define TCP_RESENT_SHIFT 28 /* the bits from there on: how often a SYN came again though it was answered, up to FLOW_RESENT_SYNS_MAX */
 
 /* Sequence space of one direction.  A hole is what lies between segments and may still come (reordering). */
 struct tcp_space {
@@ -112,7 +111,8 @@ struct flow_detail {
     uint64_t         payload[2];
     uint32_t         saw; /* TCP_SAW_... */
     uint16_t         encap;
-    uint8_t          rst_ttl, n_recent;
+    uint8_t          rst_ttl;
+    uint8_t          n_recent : 4, resent_syns : 4; /* up to FLOW_RESENT_SYNS_MAX: SYNs that came again though they had been answered */
     struct ttl_at    ttl[2];  /* where each side was seen first: see flow_record.ttl */
     uint32_t         errors; /* index + 1 of its struct icmp_errors; 0: none came */
     uint32_t         ref; /* of its flow */

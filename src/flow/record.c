@@ -114,8 +114,6 @@ static void record_tcp(uint32_t saw, uint8_t rst_ttl, unsigned client, struct fl
     bool rst = (saw & (TCP_SAW_RST * 3)) != 0, fin = (saw & (TCP_SAW_FIN * 3)) != 0;
 
     r->tcp_state = flow_tcp_state(saw, client);
-    if (r->tcp_state == TCP_STATE_HALF_OPEN && (saw & ((TCP_SAW_MORE | TCP_SAW_BARE) * 3)) == 0)
-        r->resent_syns = (uint8_t)(saw >> TCP_RESENT_SHIFT);
     if (rst) {
         r->rst_ttl = rst_ttl;
         r->rst_from_server_side = ((saw & TCP_RST_SIDE) != 0) != client;
@@ -184,6 +182,8 @@ void flow_snapshot(const struct flow_table *t, const struct flow *f, struct flow
     }
     if (f->transport == IPPROTO_TCP)
         record_tcp(saw, d != NULL ? d->rst_ttl : f->first_ttl, client, ret);
+    if (ret->tcp_state == TCP_STATE_HALF_OPEN && d != NULL && (saw & ((TCP_SAW_MORE | TCP_SAW_BARE) * 3)) == 0)
+        ret->resent_syns = d->resent_syns;
 }
 
 #define SWAP(a, b)                                                                                                     \

@@ -151,8 +151,8 @@ static void note_resent_syn(struct flow_detail *d, unsigned side, const struct s
     uint32_t others = (TCP_SAW_MORE | TCP_SAW_BARE) * 3 | (TCP_SAW_SYN | TCP_SAW_FIN | TCP_SAW_RST) << other;
 
     if (saw(d, TCP_SAW_SYN_ACK, other) && (d->saw & others) == 0 && s->ts_ns >= ns_after(d->first_ns[other], RESEND_NS) &&
-        d->saw >> TCP_RESENT_SHIFT < FLOW_RESENT_SYNS_MAX)
-        d->saw += UINT32_C(1) << TCP_RESENT_SHIFT;
+        d->resent_syns < FLOW_RESENT_SYNS_MAX)
+        d->resent_syns++;
 }
 
 void flow_tcp_track(struct flow_detail *d, unsigned side, const struct sight *s, bool is_copy)
