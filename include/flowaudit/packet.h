@@ -140,7 +140,7 @@ struct packet {
     uint8_t        n_tunnels;   /* IP headers outside the innermost */
     uint16_t       tcp_window;
     uint32_t       content;     /* tells packets of other content apart: the checksum of TCP or UDP as sent; of UDP without one
-                                   a hash of some bytes of the payload; 0: cut off */
+                                   a hash of some bytes of the payload; of an ICMP error its checksum; 0: cut off */
     uint32_t       tcp_seq, tcp_ack;
     uint32_t       fragment_id; /* PACKET_FRAGMENT and PACKET_FIRST_FRAGMENT */
     uint16_t       fragment_offset; /* in bytes */

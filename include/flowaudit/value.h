@@ -137,7 +137,9 @@ struct flow_icmp {
     bool        about_client_packet; /* the quoted packet went client to server */
     bool        after_answer;  /* the quoted direction's far end had already sent packets in this flow (end of a call: no refusal) */
     bool        differ;        /* the flow had errors of another kind or sender too */
-    uint64_t    n_before;      /* packets that had gone in the quoted direction of the flow when it came, the quoted one among them */
+    uint64_t    n_repeated;    /* of n_errors: copies of another, as where a span port shows packets twice */
+    uint64_t    n_before;      /* packets that had gone in the quoted direction of the flow when it came, the quoted one among them; copies left out */
+    uint64_t    n_copies;      /* copies among the packets of the client's side; of a conversation: in its flows with errors */
     int64_t     ts_ns;
     uint64_t    packet_number;
     uint16_t    input;
@@ -170,7 +172,8 @@ struct flow_record {
     int64_t  first_ns, last_ns;
     int64_t  sent_first_ns[2], sent_last_ns[2]; /* of this direction's own packets; 0 where there are none */
     uint64_t packets[2], bytes[2], payload[2]; /* bytes: frame length on the wire; payload: transport payload on the wire */
-    uint64_t duplicates;      /* packets counted above that repeat an earlier one (same IP id, sequence and content, other TTL, MAC or VLAN): a routed span */
+    uint64_t duplicates;      /* packets counted above that repeat an earlier one (same IP id, sequence and content): a span port that shows packets twice */
+    uint64_t copies[2];       /* the same by direction */
     uint64_t retransmissions; /* TCP, data seen again with new IP id */
     uint64_t unseen_bytes[2]; /* TCP: acknowledged by the other side and never captured: loss at the span port */
     uint8_t  tcp_flags[2];    /* union of all flags */

@@ -111,7 +111,7 @@ static bool is_lone_reset(const struct flow_record *r)
     unsigned side = r->packets[0] == 0;
 
     return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && r->packets[!side] == 0 && r->payload[side] == 0 &&
-           (r->tcp_flags[side] & TCP_RST) != 0 && r->packets[side] <= 1 + r->duplicates;
+           (r->tcp_flags[side] & TCP_RST) != 0 && r->packets[side] == 1 + r->copies[side];
 }
 
 /*
@@ -296,12 +296,14 @@ static int add_icmp(struct conversation *c, const struct flow_icmp *icmp)
     if (first && (c->icmp = calloc(1, sizeof(*c->icmp))) == NULL)
         return -ENOMEM;
     c->errors_differ |= icmp->differ || (!first && (c->icmp->type != icmp->type || c->icmp->code != icmp->code || addr_compare(&c->icmp->sender, &icmp->sender) != 0));
-    uint64_t n = c->icmp->n_errors + icmp->n_errors;
+    uint64_t n = c->icmp->n_errors + icmp->n_errors, n_repeated = c->icmp->n_repeated + icmp->n_repeated, n_copies = c->icmp->n_copies + icmp->n_copies;
     uint32_t n_late = c->icmp->n_late + icmp->n_late;
     bool     prohibits = policy_icmp_prohibits(icmp), kept_prohibits = !first && policy_icmp_prohibits(c->icmp);
     if (first || (prohibits == kept_prohibits ? icmp_before(icmp, c->icmp) : prohibits))
         *c->icmp = *icmp;
     c->icmp->n_errors = n;
+    c->icmp->n_repeated = n_repeated;
+    c->icmp->n_copies = n_copies;
     c->icmp->n_late = n_late;
     return 0;
 }
@@ -310,6 +312,7 @@ static struct flow_icmp icmp_of(const struct flow_record *r)
 {
     struct flow_icmp icmp = r->icmp;
 
+    icmp.n_copies = r->copies[0];
     icmp.n_late = icmp.n_errors > 0 && icmp.n_before > 1 && icmp.about_client_packet && !icmp.after_answer;
     return icmp;
 }

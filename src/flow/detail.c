@@ -7,13 +7,19 @@
  * by it; where a host sends 0 (IPv6; IPv4 that may not be fragmented), TTL or place of capture (VLAN, input, interface) must differ.  Checksums are compared
  * too, and of UDP without one some of the payload: what has one identification for all packets sends other content each
  * time.
+ *
+ * A span port may also show each packet twice just as it is.  Where no identification tells, such a copy is one of the last two packets of the flow again
+ * within some two milliseconds.  That is no retransmission: a timer takes far longer (RFC 6298 a second, Linux 200 ms; RFC 8985 two round trips), and
+ * an acknowledgement that asks for one comes after a later segment (RFC 5681, 3.2), so that both lie between.  Acknowledgements without data and
+ * RSTs are left out: a host sends one for each segment that comes.
  */
 #include "flow-private.h"
 
 #include <netinet/in.h>
 #include <string.h>
 
-#define COPY_SOON 16   /* in units of 2^20 ns: about 17 ms */
+#define COPY_AT_ONCE 1 /* in units of 2^20 ns: no more than about 2 ms */
+#define COPY_SOON 16   /* about 17 ms */
 #define COPY_LATER 954 /* about one second: enough where TCP's sequence numbers vouch for it */
 
 static uint32_t mix(uint32_t hash, uint32_t word)
@@ -40,6 +46,12 @@ static bool same_signature(const struct recent *r, uint32_t sought)
     return any;
 }
 
+/* Would the host not send this again at once? */
+static bool tells_itself(const struct sight *s)
+{
+    return s->payload > 0 || (s->tcp_flags & (TCP_SYN | TCP_FIN)) != 0;
+}
+
 /* Sets FLOW_ROUTED where the copy came by the same place with another TTL. */
 static bool found_copy(struct flow_detail *d, uint8_t transport, uint32_t sought, uint16_t time, uint8_t place, const struct sight *s)
 {
@@ -48,10 +60,12 @@ static bool found_copy(struct flow_detail *d, uint8_t transport, uint32_t sought
     unsigned             n = d->n_recent < N_RECENT ? d->n_recent : N_RECENT;
 
     for (unsigned i = 0; i < n; i++) {
-        int age = (int16_t)(uint16_t)(time - r->time[i]);
+        int      age = (int16_t)(uint16_t)(time - r->time[i]);
+        unsigned before = (d->n_recent - i) % N_RECENT; /* 1: the last one */
+        bool     at_once = (before == 1 || before == 2) && age >= -COPY_AT_ONCE && age <= COPY_AT_ONCE && tells_itself(s);
 
         if (r->signature[i] == sought && age >= -COPY_SOON && age <= limit &&
-            (s->mark != 0 || r->ttl[i] != s->ttl || r->place[i] != place)) {
+            (s->mark != 0 || r->ttl[i] != s->ttl || r->place[i] != place || at_once)) {
             d->saw |= r->ttl[i] != s->ttl && r->place[i] == place ? FLOW_ROUTED : 0;
             return true;
         }
@@ -121,7 +135,7 @@ void flow_detail_add(struct flow_detail *d, uint8_t transport, unsigned side, bo
 {
     bool copy = is_copy(d, transport, side, s);
 
-    d->duplicates += copy;
+    d->duplicates[side] += copy;
     d->payload[side] += s->payload;
     d->encap |= s->encap;
     if (is_first_of_side)
@@ -225,7 +239,7 @@ void flow_detail_continue(struct flow_table *t, struct flow *f, const struct pac
         d->vlan[side] = 0;
         d->space[side].unseen = 0;
     }
-    d->duplicates = d->retransmissions = 0;
+    d->duplicates[0] = d->duplicates[1] = d->retransmissions = 0;
     d->encap = 0;
     d->rst_ttl = d->rst_other_ttl = 0;
     d->saw &= ~(uint32_t)FLOW_ROUTED;

@@ -85,8 +85,10 @@ struct recent {
 
 /* Errors that quote a flow's packets: few flows have any, so that these have a pool of their own. */
 struct icmp_errors {
-    uint64_t    n_errors, packet_number, n_before;
-    int64_t     ts_ns;
+    uint64_t    n_errors, n_repeated, packet_number, n_before;
+    int64_t     ts_ns, latest_ns[2]; /* of the kept one; of the latest two, which have these checksums: */
+    uint16_t    latest[2];
+    uint32_t    n_sent; /* when the last one came: packets of the quoted side */
     struct addr sender;
     uint32_t    ref; /* of its flow */
     uint16_t    input;
@@ -118,7 +120,7 @@ struct flow_detail {
     uint32_t         ref; /* of its flow */
     struct recent    recent;
     struct tcp_space space[2];
-    uint64_t         duplicates, retransmissions;
+    uint64_t         duplicates[2], retransmissions;
     uint32_t         first_number;    /* of the first packet; the flow has its highest bits */
     uint8_t          packets_high[2]; /* above the flow's 32 bits */
     uint8_t          rst_other_ttl;

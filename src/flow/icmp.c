@@ -6,6 +6,7 @@
 
 #include <netinet/in.h>
 
+#define REPEATED_NS UINT64_C(2000000)
 #define UNREACHABLE 3
 #define UNREACHABLE_TOO_BIG 4 /* "fragmentation needed": path MTU discovery, no refusal */
 #define UNREACHABLE6 1
@@ -52,6 +53,31 @@ static struct icmp_errors *errors_get(struct flow_table *t, const struct flow *f
     return e;
 }
 
+/* The same message again, in a moment, and no packet more that could have drawn it: 'n_sent' went that way. */
+static bool is_repeated(struct icmp_errors *e, const struct packet *p, uint64_t n_sent)
+{
+    bool again = false, drawn = e->n_errors == 0 || (uint32_t)n_sent != e->n_sent;
+
+    e->n_sent = (uint32_t)n_sent;
+
+    for (unsigned i = 0; i < 2 && i < e->n_errors; i++) {
+        uint64_t age = (uint64_t)p->ts_ns - (uint64_t)e->latest_ns[i];
+
+        again |= p->content != 0 && e->latest[i] == (uint16_t)p->content && (age <= REPEATED_NS || -age <= REPEATED_NS);
+    }
+    e->latest_ns[1] = e->latest_ns[0];
+    e->latest[1] = e->latest[0];
+    e->latest_ns[0] = p->ts_ns;
+    e->latest[0] = (uint16_t)p->content;
+    return again && !drawn;
+}
+
+/* What follows may be sent because of the error, and is no copy of what is there. */
+static void forget_recent(struct flow_detail *d)
+{
+    memset(d->recent.signature, 0, sizeof(d->recent.signature));
+}
+
 bool flow_table_icmp_error(struct flow_table *t, const struct packet *p)
 {
     const struct packet_quote *q = &p->quote;
@@ -68,13 +94,18 @@ bool flow_table_icmp_error(struct flow_table *t, const struct packet *p)
         return false;
 
     bool is_icmp6 = p->transport == IPPROTO_ICMPV6;
+    uint64_t n_sent = f->packets[side] + ((uint64_t)d->packets_high[side] << 32) - d->duplicates[side];
+    if (is_repeated(e, p, n_sent))
+        e->n_repeated++;
+    else if (q->transport == IPPROTO_UDP && is_icmp6) /* no identification tells them apart */
+        forget_recent(d);
     bool kept_says_more = e->n_errors > 0 && (flow_icmp_is_denial(e->is_icmp6, e->type, e->code) || !flow_icmp_is_denial(is_icmp6, q->type, q->code));
     e->differ |= e->n_errors > 0 && (e->is_icmp6 != is_icmp6 || e->type != q->type || e->code != q->code || addr_compare(&e->sender, &p->src) != 0);
     e->n_errors++;
     if (kept_says_more)
         return true;
     e->packet_number = p->number;
-    e->n_before = f->packets[side] + ((uint64_t)d->packets_high[side] << 32);
+    e->n_before = n_sent;
     e->ts_ns = p->ts_ns;
     e->sender = p->src;
     e->input = p->input;

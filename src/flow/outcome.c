@@ -64,10 +64,10 @@ static enum outcome rst_outcome(const struct flow_record *r)
     return flow_record_rst_is_apart(r, &own) ? OUTCOME_PROHIBITED : OUTCOME_REFUSED;
 }
 
-/* One end sent nothing but a single RST. */
+/* One end sent nothing but a single RST, copies of it aside. */
 static bool only_reset(const struct flow_record *r, unsigned direction)
 {
-    return r->packets[direction] == 1 && (r->tcp_flags[direction] & TCP_RST) != 0;
+    return r->packets[direction] == 1 + r->copies[direction] && (r->tcp_flags[direction] & TCP_RST) != 0;
 }
 
 static enum outcome one_direction(const struct flow_record *r, enum outcome silence)

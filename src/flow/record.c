@@ -99,7 +99,9 @@ static void record_counts(const struct flow_table *t, const struct flow *f, cons
         if (f->transport == IPPROTO_TCP)
             r->unseen_bytes[i] = flow_tcp_unseen(d, side);
     }
-    r->duplicates = d->duplicates;
+    r->duplicates = d->duplicates[0] + d->duplicates[1];
+    r->copies[0] = d->duplicates[client];
+    r->copies[1] = d->duplicates[!client];
     r->retransmissions = d->retransmissions;
     r->encap = d->encap;
     r->routed = (d->saw & FLOW_ROUTED) != 0;
@@ -130,6 +132,7 @@ static void record_errors(const struct icmp_errors *e, unsigned client, struct f
         return;
     r->icmp = (struct flow_icmp){
         .n_errors = e->n_errors,
+        .n_repeated = e->n_repeated,
         .sender = e->sender,
         .type = e->type,
         .code = e->code,
@@ -200,6 +203,7 @@ void flow_record_swap(struct flow_record *r)
     SWAP(r->packets[0], r->packets[1]);
     SWAP(r->sent_first_ns[0], r->sent_first_ns[1]);
     SWAP(r->sent_last_ns[0], r->sent_last_ns[1]);
+    SWAP(r->copies[0], r->copies[1]);
     SWAP(r->bytes[0], r->bytes[1]);
     SWAP(r->payload[0], r->payload[1]);
     SWAP(r->unseen_bytes[0], r->unseen_bytes[1]);

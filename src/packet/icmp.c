@@ -94,6 +94,7 @@ enum packet_result icmp_decode(struct cursor *c, struct packet *pkt)
     }
     if (!is_error(is_ipv6, h->type))
         return PACKET_ICMP;
+    pkt->content = get_be16(h->checksum);
     pkt->quote = (struct packet_quote){.type = h->type, .code = h->code};
     return is_ipv6 ? quote_ipv6(c, &pkt->quote) : quote_ipv4(c, &pkt->quote);
 }

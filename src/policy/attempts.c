@@ -129,7 +129,7 @@ int tally_note_denier(struct tally *t, const struct expect_fact *f)
 {
     struct denier d = {.sender = f->icmp.sender, .type = f->icmp.type, .code = f->icmp.code, .is_icmp6 = f->icmp.is_icmp6,
                        .prohibits = f->outcome == OUTCOME_PROHIBITED, .unanswered = f->outcome == OUTCOME_UNANSWERED, .differ = f->errors_differ, .attempts = f->flows,
-                       .late = f->icmp.n_late, .n_errors = f->icmp.n_errors, .n_before = f->icmp.n_before, .packets = f->packets[0]};
+                       .late = f->icmp.n_late, .n_errors = f->icmp.n_errors - f->icmp.n_repeated, .n_before = f->icmp.n_before, .packets = f->packets[0] - f->icmp.n_copies};
     size_t        at = t->n_deniers;
 
     if (t->deniers == NULL && (t->deniers = calloc(MOST_DENIERS, sizeof(d))) == NULL)

@@ -271,19 +271,20 @@ static void say_answered(struct text *t, const struct policy_query *q, const str
 static void say_denied_late(struct text *t, const struct policy_facts *f)
 {
     const struct flow_icmp *icmp = f->icmp;
+    unsigned long long      n = icmp->n_errors - icmp->n_repeated;
 
     if (icmp->n_before < 2 || !icmp->about_client_packet || icmp->after_answer)
         return;
     if (f->errors_differ)
-        say(t, " (one of %llu errors, in", (unsigned long long)icmp->n_errors);
+        say(t, " (one of %llu errors, in", n);
     else
-        say(t, " (%llu error%s, %sin", (unsigned long long)icmp->n_errors, icmp->n_errors == 1 ? "" : "s", icmp->n_errors == 1 ? "" : "the first ");
+        say(t, " (%llu error%s, %sin", n, n == 1 ? "" : "s", n == 1 ? "" : "the first ");
     say(t, " packet %llu", (unsigned long long)icmp->packet_number);
     if (f->icmp_input != NULL)
         say(t, " of %s", f->icmp_input);
     say(t, ", when %llu ", (unsigned long long)icmp->n_before);
     if (f->flows == 1)
-        say(t, "of the %llu packets had gone there, without an answer)", (unsigned long long)f->packets);
+        say(t, "of the %llu packets had gone there, without an answer)", (unsigned long long)(f->packets - icmp->n_copies));
     else
         say(t, "packets of its flow had gone there, without an answer)");
 }

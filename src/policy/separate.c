@@ -250,7 +250,7 @@ static void weigh_icmp(struct pair *x, enum weight w, fact_fn *fits)
 
         if (!fits(x, f))
             continue;
-        n += f->icmp.n_errors;
+        n += f->icmp.n_errors - f->icmp.n_repeated;
         differ |= f->errors_differ || f->icmp.type != first->icmp.type || f->icmp.code != first->icmp.code ||
                   addr_compare(&f->icmp.sender, &first->icmp.sender) != 0;
     }

@@ -132,6 +132,7 @@ static void compare(const struct flow_record *ours, const struct flow_record *tw
         r.resent_syns = twin->resent_syns;
     r.duplicates = r.retransmissions = r.unseen_bytes[0] = r.unseen_bytes[1] = 0;
     r.routed = false;
+    r.copies[0] = r.copies[1] = 0;
     ck_assert_msg(r.end == twin->end || (r.end == FLOW_END_IDLE && twin->end == FLOW_END_FORCED),
                   "seed %" PRIu64 ": end of the flow of packet %" PRIu64, seed, r.first_packet);
     r.end = twin->end;
