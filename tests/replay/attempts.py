@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'support'))
 import flowdb
 from traffic import capture, flows, wire
-from traffic.tcp import SERVER, Connection
+from traffic.tcp import ACK, CLIENT, SERVER, SYN, Connection
 
 UNITY, DC, EXCHANGE, FILTER, STATION = '10.20.1.10', '10.20.2.10', '10.20.3.10', '10.20.0.254', '10.20.9.9'
 SITE = f"""site: two hosts and a third
@@ -72,6 +72,22 @@ class Story:
         for _ in range(times):
             line.syn()
             line.now += 3 * wire.SECOND
+        return self
+
+    def undelivered(self, gaps, delivered=False, late=False):
+        """The server answers each SYN, but what it answers is lost behind the tap; SYNs come so many ms after each other."""
+        line = self.connect(389, 8)
+        for i, gap in enumerate((0, *gaps)):
+            line.now += gap * wire.MS
+            line.syn()
+            line.seq[CLIENT] = line.isn[CLIENT] + 1
+            if not late or i == len(gaps):
+                line.step()
+                line.segment(SERVER, SYN | ACK, seq=line.isn[SERVER])
+        if delivered:
+            line.seq[SERVER] = line.isn[SERVER] + 1
+            line.step()
+            line.segment(CLIENT, ACK)
         return self
 
     def prohibited(self, sender):
@@ -153,6 +169,11 @@ CASES = {  # name: (story, host that the tap does not hear packets for, LDAP's o
     'asked as the capture ends': (lambda: Story().begun().silent(29, 1), None, 'unanswered', 'not-covered', None),
     'the answer may be an error that was cut': (lambda: Story().begun().silent().cut_error(UNITY), None, 'unanswered', 'not-covered', None),
     'an error that was cut went to another': (lambda: Story().begun().silent().cut_error(EXCHANGE), None, 'unanswered', 'unanswered', None),
+    'answers that do not arrive': (lambda: Story().begun().undelivered((1000, 2000, 4000)), None, 'unanswered', 'unanswered', 'medium'),
+    'an answer that arrives in the end': (lambda: Story().begun().undelivered((1000, 2000), delivered=True), None, 'established', 'seen', None),
+    'an answer, and no more of the client': (lambda: Story().begun().undelivered(()), None, 'one-way', 'one-way', None),
+    'a late answer': (lambda: Story().begun().undelivered((1000, 2000), late=True), None, 'one-way', 'one-way', None),
+    'a SYN that crosses its answer': (lambda: Story().begun().undelivered((100,)), None, 'one-way', 'one-way', None),
     'a session cut by another stack': (lambda: Story().begun().cut_off(64), None, None, 'never-attempted', 'high'),
     'a session that the server resets': (lambda: Story().begun().cut_off(128), None, None, 'never-attempted', None),
     'refused, beside a connection that goes on': (lambda: Story().begun().goes_on().refused(128), None, 'one-way', 'one-way', None),
