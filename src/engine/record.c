@@ -259,7 +259,7 @@ int audit_record_counters(struct audit *a, struct store *store, struct err *rete
         {"tcp-sessions", a->coverage.sessions, "TCP sessions of hosts of the site that were more than tried"},
         {"one-sided-sessions", a->coverage.one_sided, "of these: with one direction only in the capture"},
         {"flows", t->n_flows, "flows tracked"},
-        {"duplicate-packets", t->n_duplicates, "packets that repeat one of the last few of their flow but for TTL, addresses below IP or tag, as where a capture point sees routed packets twice"},
+        {"duplicate-packets", t->n_duplicates, "packets that repeat one of the last few of their flow, as where a span port copies each twice, or a capture point sees it before and after a router"},
         {"retransmissions", t->n_retransmissions, "TCP segments with data seen again: sent anew, or copies that come later than those"},
         {"cut-flows", t->n_cut_flows, "flows with packets that are shorter in the capture than they say: cut by the snap length, or sent so"},
         {"evicted-flows", t->n_evicted, "flows ended early for want of memory"},
