@@ -115,8 +115,8 @@ static bool is_lone_reset(const struct flow_record *r)
 }
 
 /*
- * One-way, and it may have got through or not: a RST that ends or answers something else, and nothing that the other side would send, or go on with,
- * only on a connection.  What sends data or goes on by itself was answered.
+ * One-way, and it may have got through or not: an answer (SYN, ACK) to which nothing came, a RST that ends or answers something else, and nothing that the
+ * other side would send, or go on with, only on a connection.  What sends data or goes on by itself was answered.
  */
 static bool is_untold(const struct flow_record *r)
 {
@@ -124,6 +124,8 @@ static bool is_untold(const struct flow_record *r)
 
     if (r->tuple.transport != IPPROTO_TCP)
         return false;
+    if (is_unfinished(r) || (r->tcp_state == TCP_STATE_SYN_ACK_ONLY && !both && r->packets[1] == 1 + r->copies[1] && r->payload[1] == 0))
+        return true;
     return both ? r->tcp_state == TCP_STATE_MIDSTREAM || r->tcp_state == TCP_STATE_FLAGS_CUT
                 : r->tcp_state == TCP_STATE_MIDSTREAM && reset && r->payload[0] + r->payload[1] == 0;
 }

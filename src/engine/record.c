@@ -472,7 +472,7 @@ static const char *sum_outcome(const struct conversation *c)
 static const char *sum_deed(const struct conversation *c)
 {
     if (c->key.transport == IPPROTO_TCP && c->key.outcome == OUTCOME_ONE_WAY && c->unfinished == c->flows)
-        return "probed";
+        return "tried";
     if (c->key.transport != IPPROTO_TCP || c->key.outcome == OUTCOME_ONE_WAY)
         return "sent to";
     if (c->key.outcome != OUTCOME_ESTABLISHED)

@@ -91,7 +91,7 @@ static bool is_exchange(const struct policy_query *q)
 static void say_use(struct text *t, const struct policy *p, const struct policy_query *q, const struct judgement *j, const struct policy_facts *f)
 {
     char               service[16], server[HOST_TEXT_SIZE];
-    const char        *verb = got_through(f) || (q->sent[1] && !q->sent[0]) ? "uses" : is_probe(q, f) || f->outcome == OUTCOME_ESTABLISHED ? "probes" : f->outcome == OUTCOME_ONE_WAY ? "sends to" : "tries";
+    const char        *verb = got_through(f) || (q->sent[1] && !q->sent[0]) ? "uses" : f->outcome == OUTCOME_ESTABLISHED ? "probes" : f->outcome == OUTCOME_ONE_WAY && !is_probe(q, f) ? "sends to" : "tries";
     const struct addr *to = j->back ? &q->tuple.client : &q->tuple.server;
 
     if (f != NULL && f->lone_reset)

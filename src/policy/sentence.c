@@ -204,7 +204,7 @@ static void say_who(struct text *t, const struct policy *p, const struct policy_
     if (is_synless(q, f))
         say(t, "%s answered %s that its %s is open (SYN, ACK)", server, client, service);
     else if (is_probe(q, f))
-        say(t, "%s probed %s of %s", client, service, server);
+        say(t, "%s %s %s of %s", client, f->outcome == OUTCOME_ESTABLISHED ? "probed" : "tried", service, server);
     else if (q->sent[1] && !q->sent[0]) {
         say(t, "%s sent %s %s from %s", server, what_sent(f), client, service);
         say_client_ports(t, q, f);
@@ -330,7 +330,7 @@ static void say_probe(struct text *t, const struct policy *p, const struct polic
     }
     say(t, ": it answered%s that the port is open (SYN, ACK), and %s %s", f->flows > 1 ? " each time" : "",
         host_text(p, &q->tuple.client, client, sizeof(client)),
-        f->outcome == OUTCOME_ONE_WAY ? "was not seen to send more" : "reset the connection");
+        f->outcome == OUTCOME_ONE_WAY ? "was not seen to send more, so whether that reached it cannot be told" : "reset the connection");
     if (f->synless > 0)
         say(t, ", and of %llu of them the SYN is not in the capture", (unsigned long long)f->synless);
     say(t, "; no data was seen");
@@ -360,10 +360,14 @@ static void say_withdrawn(struct text *t, const struct policy *p, const struct p
 }
 
 /* An error that tells of no denial (time exceeded, a redirect) is no answer, and there all the same. */
-static void say_silence(struct text *t, const struct policy *p, const struct policy_facts *f)
+static void say_silence(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
 {
     char icmp[ICMP_TEXT_SIZE];
 
+    if (q->tuple.transport == IPPROTO_UDP && q->sent[0] && q->sent[1] && f->icmp != NULL && f->icmp->n_errors > 0) { /* else it would be answered */
+        say(t, "; packets came the other way too, and each side rejected those of the other (%s)", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
+        return;
+    }
     say(t, "; no answer was seen");
     if (f->n_cut > 0)
         say(t, ", though %llu packet%s of the capture %s cut before the ports and may be one", (unsigned long long)f->n_cut, f->n_cut == 1 ? "" : "s",
@@ -436,7 +440,7 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
         else if (f->undelivered > 0)
             say_undelivered(t, p, q, f);
         else
-            say_silence(t, p, f);
+            say_silence(t, p, q, f);
         break;
     case OUTCOME_ONE_WAY:
         if (is_probe(q, f))

@@ -285,7 +285,10 @@ START_TEST(one_way_is_no_passage)
         {TCP_STATE_MIDSTREAM, {16, 4}, 1, {1, 1}, {0, 0}, OUTCOME_ONE_WAY, "", 0},         /* and something that it answers */
         {TCP_STATE_MIDSTREAM, {24, 0}, 2, {3, 0}, {90, 0}, OUTCOME_ONE_WAY, "escaped", 0}, /* it goes on, so it was answered */
         {TCP_STATE_MIDSTREAM, {16, 0}, 2, {3, 0}, {0, 0}, OUTCOME_ONE_WAY, "escaped", 0},
-        {TCP_STATE_SYN_ACK_ONLY, {0, 18}, 2, {0, 1}, {0, 0}, OUTCOME_ONE_WAY, "escaped", 0},
+        {TCP_STATE_SYN_ACK_ONLY, {0, 18}, 2, {0, 1}, {0, 0}, OUTCOME_ONE_WAY, "", 0},      /* an answer, and whether it arrived? */
+        {TCP_STATE_HALF_OPEN, {2, 18}, 2, {1, 3}, {0, 0}, OUTCOME_ONE_WAY, "", 0},
+        {TCP_STATE_SYN_ACK_ONLY, {0, 18}, 2, {0, 2}, {0, 0}, OUTCOME_ONE_WAY, "escaped", 0}, /* the second acknowledges */
+        {TCP_STATE_SYN_ACK_ONLY, {0, 26}, 2, {0, 1}, {0, 40}, OUTCOME_ONE_WAY, "escaped", 0},
         {TCP_STATE_SYN_ACK_ONLY, {4, 18}, 0, {1, 1}, {0, 0}, OUTCOME_ESTABLISHED, "escaped", 1},
         {TCP_STATE_SYN_ACK_ONLY, {20, 18}, 0, {2, 2}, {0, 0}, OUTCOME_ESTABLISHED, "escaped", 1},
         {TCP_STATE_HALF_OPEN, {6, 18}, 0, {2, 1}, {0, 0}, OUTCOME_ESTABLISHED, "escaped", 0},

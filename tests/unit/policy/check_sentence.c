@@ -294,6 +294,10 @@ START_TEST(silence_and_resets)
     facts = (struct policy_facts){.outcome = OUTCOME_ESTABLISHED, .flows = 1, .packets = 3, .answer_first = true};
     policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
     ck_assert_msg(strstr(text, "; it was answered, and the first packet of it that was captured is an answer. ") != NULL, "%s", text);
+    facts = (struct policy_facts){.outcome = OUTCOME_UNANSWERED, .flows = 1, .packets = 2, .icmp = &icmp};
+    policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+    ck_assert_msg(strstr(text, "; packets came the other way too, and each side rejected those of the other (ICMP \"") != NULL, "%s", text);
+    facts = (struct policy_facts){.outcome = OUTCOME_ESTABLISHED, .flows = 1, .packets = 3, .answer_first = true};
     q.media = true;
     policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
     ck_assert_msg(strstr(text, "; packets came the other way too, the first of all among them. ") != NULL, "%s", text);
@@ -334,6 +338,9 @@ START_TEST(without_a_handshake)
         {true, {true, true}, {.outcome = OUTCOME_ESTABLISHED, .flows = 3, .probe = true, .synless = 2, .no_data = true},
          "unity1 (10.0.1.1) probed TCP 853 of dc1 (10.0.2.1) 3 times: it answered each time that the port is open (SYN, ACK), and unity1 (10.0.1.1) reset the connection, and "
          "of 2 of them the SYN is not in the capture; no data was seen. "},
+        {true, {true, true}, {.outcome = OUTCOME_ONE_WAY, .flows = 1, .unfinished = true, .no_data = true, .untold = 1},
+         "unity1 (10.0.1.1) tried TCP 853 of dc1 (10.0.2.1): it answered that the port is open (SYN, ACK), and unity1 (10.0.1.1) was not seen to send more, so whether that "
+         "reached it cannot be told; no data was seen. "},
         {false, {true, true}, {.outcome = OUTCOME_ONE_WAY, .flows = 1, .untold = 1, .client_ports = {50000, 50000}},
          "unity1 (10.0.1.1) and dc1 (10.0.2.1) exchanged packets between TCP 50000 of the former and TCP 853 of the latter; too little was seen to tell whether it got through (who "},
         {true, {true, true}, {.outcome = OUTCOME_ONE_WAY, .flows = 3, .untold = 1, .packets = 6},
