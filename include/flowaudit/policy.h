@@ -181,7 +181,7 @@ void policy_judge_at(const struct policy *, const struct policy_ends *, const st
 struct policy_memo;
 struct policy_answer {
     struct judgement judgement;
-    bool             one_way; /* the row is media's, or policy_one_way_at() in the direction that was judged */
+    bool             one_way; /* the row or the content is media's, or policy_one_way_at() in the direction that was judged */
 };
 int  policy_memo_new(const struct policy *, struct policy_memo **ret, struct err *reterr); /* 0 or -ENOMEM */
 void policy_memo_free(struct policy_memo *);

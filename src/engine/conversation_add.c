@@ -130,16 +130,19 @@ static bool is_untold(const struct flow_record *r)
                 : r->tcp_state == TCP_STATE_MIDSTREAM && reset && r->payload[0] + r->payload[1] == 0;
 }
 
-/* As is_running(), of the client's side. */
+/* As is_running(), of the client's side; one segment again and again is no going on: nobody may be there to take it. */
 static bool is_adrift(const struct flow_record *r)
 {
     return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && r->packets[1] == 0 && r->packets[0] > 0 &&
+           (r->packets[0] == 1 || r->packets[0] > 1 + r->retransmissions + r->copies[0]) &&
            (r->tcp_flags[0] & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
 }
 
+/* Before it sent its SYN a second time: then an answer was overdue. */
 static bool is_withdrawn(const struct flow_record *r)
 {
-    return r->tcp_state == TCP_STATE_SYN && r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side && r->packets[1] == 0 && r->icmp.n_errors == 0;
+    return r->tcp_state == TCP_STATE_SYN && r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side && r->packets[1] == 0 && r->icmp.n_errors == 0 &&
+           r->packets[0] <= 2 + r->copies[0];
 }
 
 static void join_sights(struct flow_sight *a, const struct flow_sight *b)

@@ -25,14 +25,24 @@ static bool satisfies(const struct policy *p, const struct app *app, unsigned pr
     return p->options.satisfies != NULL ? p->options.satisfies(app, name) : strcmp(app->name, name) == 0;
 }
 
-bool policy_satisfies(const struct policy *p, const struct app *app, const struct applied_row *a)
+static bool satisfies_any(const struct policy *p, const struct app *app, const struct set256 *protocols)
 {
     if (app->basis != APP_CONTENT)
         return false;
-    for (unsigned i = 0; (i = set_next(&a->protocols, i)) < SET_MAX; i++)
+    for (unsigned i = 0; (i = set_next(protocols, i)) < SET_MAX; i++)
         if (satisfies(p, app, i))
             return true;
     return false;
+}
+
+bool policy_satisfies(const struct policy *p, const struct app *app, const struct applied_row *a)
+{
+    return satisfies_any(p, app, &a->protocols);
+}
+
+bool policy_is_media(const struct policy *p, const struct app *app)
+{
+    return satisfies_any(p, app, &p->media);
 }
 
 bool content_contradicts(const struct policy *p, const struct app *app, const struct applied_row *a)

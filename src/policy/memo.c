@@ -152,7 +152,7 @@ static void judge(const struct policy *p, const struct policy_ends *ends, const 
     }
     uint32_t row = ret->judgement.row;
 
-    ret->one_way = (row != POLICY_NONE && p->rows[row].row->media) || policy_one_way_at(p, &e, &q.tuple);
+    ret->one_way = (row != POLICY_NONE && p->rows[row].row->media) || policy_is_media(p, app) || policy_one_way_at(p, &e, &q.tuple);
 }
 
 void policy_recall(struct policy_memo *m, const struct policy_ends *ends, const struct policy_query *q, const struct app *app,

@@ -217,6 +217,7 @@ struct policy {
     uint8_t                   *served[2];     /* by role: bits of TCP, UDP ports that some row gives it as a server */
     const char               **protocols;     /* distinct names of the matrix, sorted */
     size_t                     n_protocols;
+    struct set256              media;         /* those of the rows of media */
     struct expected_list      *expected;      /* sorted by set */
     size_t                     n_expected;
 };
@@ -318,6 +319,7 @@ struct way way_back(const struct way *, uint16_t client_port);
 /* The media row that packets this way are measured against and that does not have their port; or POLICY_NONE. */
 uint32_t media_broken(const struct policy *, const struct policy_query *, const struct way *);
 bool       policy_satisfies(const struct policy *, const struct app *, const struct applied_row *);
+bool       policy_is_media(const struct policy *, const struct app *); /* by its content */
 /* The content is known, and not what the row expects. */
 bool       content_contradicts(const struct policy *, const struct app *, const struct applied_row *);
 const struct port_range *row_port(const struct applied_row *, uint8_t transport, uint16_t port);

@@ -180,6 +180,8 @@ int policy_resolve_rows(struct policy *p, struct diag_list *diags)
         int rc = apply_row(p, &p->rows[i]);
         if (rc != 0)
             return rc;
+        if (p->rows[i].row->media)
+            set_join(&p->media, &p->rows[i].protocols);
     }
     return apply_expects(p, diags);
 }
