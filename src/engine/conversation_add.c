@@ -114,6 +114,13 @@ static bool is_lone_reset(const struct flow_record *r)
            (r->tcp_flags[side] & TCP_RST) != 0 && r->packets[side] == 1 + r->copies[side];
 }
 
+/* Segments without SYN, ACK and RST, which begin no connection and belong to none (RFC 9293, 3.10.7), and nothing else. */
+static bool is_bare(const struct flow_record *r)
+{
+    return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && (r->packets[0] == 0 || r->packets[1] == 0) &&
+           ((r->tcp_flags[0] | r->tcp_flags[1]) & (TCP_SYN | TCP_ACK | TCP_RST)) == 0;
+}
+
 /*
  * One-way, and it may have got through or not: an answer (SYN, ACK) to which nothing came, a RST that ends or answers something else, and nothing that the
  * other side would send, or go on with, only on a connection.  What sends data or goes on by itself was answered.
@@ -126,7 +133,9 @@ static bool is_untold(const struct flow_record *r)
         return false;
     if (is_unfinished(r) || (r->tcp_state == TCP_STATE_SYN_ACK_ONLY && !both && r->packets[1] == 1 + r->copies[1] && r->payload[1] == 0))
         return true;
-    return both ? r->tcp_state == TCP_STATE_MIDSTREAM || r->tcp_state == TCP_STATE_FLAGS_CUT
+    if (is_bare(r))
+        return true;
+    return both ? r->tcp_state == TCP_STATE_MIDSTREAM || r->tcp_state == TCP_STATE_FLAGS_CUT || r->tcp_state == TCP_STATE_NO_SYN_ACK
                 : r->tcp_state == TCP_STATE_MIDSTREAM && reset && r->payload[0] + r->payload[1] == 0;
 }
 
@@ -169,6 +178,7 @@ static void add_odd_flow(struct conversation *c, const struct flow_record *r)
     }
     c->strays += stray;
     c->lone_resets += is_lone_reset(r);
+    c->bare += is_bare(r);
     if (is_running(r))
         add_sight(&c->running, r);
     if (is_adrift(r))
@@ -191,6 +201,7 @@ static void join_odd_flows(struct conversation *a, const struct conversation *b)
         a->stray_flags = b->stray_flags;
     a->strays += b->strays;
     a->lone_resets += b->lone_resets;
+    a->bare += b->bare;
     join_sights(&a->running, &b->running);
     join_sights(&a->adrift, &b->adrift);
     a->withdrawn += b->withdrawn;

@@ -198,10 +198,11 @@ static int evidence_gather(struct audit *a, struct evidence *e, struct err *rete
         if (e->needed)
             add_sights(e, c);
         if (c->key.transport == IPPROTO_TCP && (c->one_sided || c->key.outcome == OUTCOME_ESTABLISHED)) {
-            uint64_t resets = c->one_sided ? c->lone_resets : 0; /* shows no session */
+            uint64_t resets = c->one_sided ? c->lone_resets : 0; /* shows no session ... */
+            uint64_t none = c->one_sided ? c->lone_resets + c->bare : 0; /* ... nor does what begins and answers nothing */
 
-            a->coverage.sessions += c->flows - resets;
-            a->coverage.one_sided += c->one_sided ? c->flows - resets : 0;
+            a->coverage.sessions += c->flows - none;
+            a->coverage.one_sided += c->one_sided ? c->flows - none : 0;
             a->coverage.resets += resets;
         }
     }

@@ -664,7 +664,7 @@ static void describe_promise(const struct audit *a, const struct finding *f, str
         snprintf(kept, sizeof(kept), " The same answer also named %s %u of %s, to which a flow was seen.", f->kept->transport == IPPROTO_TCP ? "TCP" : "UDP", f->kept->port,
                  audit_end_text(a, &f->kept->addr, at, sizeof(at)));
     audit_parent_text(a, p, parent, sizeof(parent));
-    snprintf(sentence, SENTENCE_SIZE, "A port outside the documented range was negotiated (%s), and no flow to it was seen.%s Row %s (%s, \"%s\") allows "
+    snprintf(sentence, SENTENCE_SIZE, "A port outside the documented range was announced (%s), and no flow to it was seen.%s Row %s (%s, \"%s\") allows "
              "%s only. Look at the range of ports that %s is set to use.", parent, kept, row->id.text, row->service, row->section,
              policy_row_ports(a->policy, f->judgement.row, ports, sizeof(ports)), policy_host_name(a->policy, f->judgement.server_host));
     s->row_id = row->id.text;

@@ -112,6 +112,12 @@ static enum outcome flags_cut(const struct flow_record *r)
     return data ? OUTCOME_ESTABLISHED : one_direction(r, OUTCOME_ONE_WAY);
 }
 
+/* Bare ACKs answered the SYN, and the client acknowledged nothing: they speak of another connection (RFC 5961, section 4; RFC 9293, 3.10.7.4). */
+static bool is_challenged(const struct flow_record *r)
+{
+    return (r->tcp_flags[0] & TCP_ACK) == 0 && r->payload[1] == 0 && (r->tcp_flags[1] & TCP_FIN) == 0;
+}
+
 static enum outcome tcp_outcome(const struct flow_record *r)
 {
     enum outcome o;
@@ -122,7 +128,7 @@ static enum outcome tcp_outcome(const struct flow_record *r)
     case TCP_STATE_ESTABLISHED:
         return OUTCOME_ESTABLISHED;
     case TCP_STATE_NO_SYN_ACK: /* the client went on, so it had its answer: by another way, or this capture missed it */
-        return r->packets[1] > 0 ? OUTCOME_ESTABLISHED : OUTCOME_ONE_WAY;
+        return r->packets[1] > 0 && !is_challenged(r) ? OUTCOME_ESTABLISHED : OUTCOME_ONE_WAY;
     case TCP_STATE_SYN_ACK_ONLY:
         return r->packets[0] > 0 && !only_reset(r, 0) ? OUTCOME_ESTABLISHED : OUTCOME_ONE_WAY;
     case TCP_STATE_REFUSED:

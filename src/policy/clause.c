@@ -164,7 +164,8 @@ static void say_filter(struct text *t, const struct policy *p, const struct poli
     if (f == NULL || f->outcome != OUTCOME_PROHIBITED)
         return;
     if (f->icmp != NULL && f->icmp->n_errors > 0)
-        say(t, " Should the port be right, look at what %s filters.", host_text(p, &f->icmp->sender, sender, sizeof(sender)));
+        say(t, policy_icmp_prohibits(f->icmp) ? " Should the port be right, look at what %s filters." : " Should the port be right, look at why %s reports so.",
+            host_text(p, &f->icmp->sender, sender, sizeof(sender)));
     else
         say(t, " Should the port be right, look for what answers in the server's name on the way.");
 }

@@ -12,7 +12,7 @@ INCIDENT = ("samples/incident.yaml", "samples/incident.pcapng")
 # (site and capture, pcap filter, column of the findings, text that one of them must have)
 CASES = [
     (INCIDENT, "not tcp port 49157", "reason",
-     "A port outside the documented range was negotiated (epm-map, packet 1184 of incident.pcapng: the endpoint mapper of exch1 (10.20.3.10) told unity2 "
+     "A port outside the documented range was announced (epm-map, packet 1184 of incident.pcapng: the endpoint mapper of exch1 (10.20.3.10) told unity2 "
      "(10.20.1.11) that RFR is on TCP 49157 of exch1 (10.20.3.10)), and no flow to it was seen. Row unity-exchange-dcom (DCOM RPC range after restriction, "
      '"Network Traffic from Cisco Unity to the Partner Exchange Server") allows TCP and UDP 5000-5020 only. Look at the range of ports that exch1 is set to use.'),
     (INCIDENT, None, "parent",

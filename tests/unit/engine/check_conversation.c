@@ -285,6 +285,8 @@ START_TEST(one_way_is_no_passage)
         {TCP_STATE_MIDSTREAM, {16, 4}, 1, {1, 1}, {0, 0}, OUTCOME_ONE_WAY, "", 0},         /* and something that it answers */
         {TCP_STATE_MIDSTREAM, {24, 0}, 2, {3, 0}, {90, 0}, OUTCOME_ONE_WAY, "escaped", 0}, /* it goes on, so it was answered */
         {TCP_STATE_MIDSTREAM, {16, 0}, 2, {3, 0}, {0, 0}, OUTCOME_ONE_WAY, "escaped", 0},
+        {TCP_STATE_MIDSTREAM, {41, 0}, 2, {1, 0}, {0, 0}, OUTCOME_ONE_WAY, "", 0},         /* of no connection */
+        {TCP_STATE_NO_SYN_ACK, {6, 16}, 0, {2, 1}, {0, 0}, OUTCOME_ONE_WAY, "", 0},        /* of another one */
         {TCP_STATE_SYN_ACK_ONLY, {0, 18}, 2, {0, 1}, {0, 0}, OUTCOME_ONE_WAY, "", 0},      /* an answer, and whether it arrived? */
         {TCP_STATE_HALF_OPEN, {2, 18}, 2, {1, 3}, {0, 0}, OUTCOME_ONE_WAY, "", 0},
         {TCP_STATE_SYN_ACK_ONLY, {0, 18}, 2, {0, 2}, {0, 0}, OUTCOME_ONE_WAY, "escaped", 0}, /* the second acknowledges */

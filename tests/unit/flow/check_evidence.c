@@ -119,6 +119,9 @@ static const struct {
     {{C "S 1", S "SA 9 2", S "R 10"}, .outcome = OUTCOME_REFUSED},
     {{C "S 1", S "RA 0 2"}, .outcome = OUTCOME_REFUSED},
     {{C "S 1", C "A 2 10"}, .outcome = OUTCOME_ONE_WAY},
+    {{C "S 1", S "A 50 7"}, .outcome = OUTCOME_ONE_WAY}, /* a challenge, of another connection */
+    {{C "S 1", S "A 50 7", C "R 7"}, .outcome = OUTCOME_ONE_WAY},
+    {{C "S 1", S "A 10 2 5"}, .outcome = OUTCOME_ESTABLISHED},
     {{C "S 1", C "A 2 10 1", S "A 10 3 1"}, .outcome = OUTCOME_ESTABLISHED},
     {{C "S 1", C "A 2 10 1", S "A 10 3"}, .outcome = OUTCOME_ESTABLISHED},
     {{S "SA 9 2"}, .outcome = OUTCOME_ONE_WAY},
