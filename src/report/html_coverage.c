@@ -16,19 +16,21 @@
 #define LABEL_WIDTH  210
 #define LABEL_HEIGHT 150
 
-/* Squares: a row (the number past all for none) and a pair, with what there is of it. */
+/* Squares: a row (the number past all for none) and a pair, with what there is of it.  What is expected speaks of the same attempts as the
+ * conversations do, where there are any. */
 #define CELLS                                                                                                          \
     "WITH r AS MATERIALIZED (SELECT row_id, position FROM \"rows\" WHERE run_id = ?1),"                                \
     " raw AS (SELECT coalesce(r.position, 1 << 30) AS position, coalesce(v.client_name, v.client, '(many)') AS c,"     \
     " coalesce(v.server_name, v.server, '(many)') AS s, v.disposition = 'permitted' AS p, v.disposition = 'escaped'"   \
-    " AS e, v.disposition = 'rejected' AS j, v.disposition = 'misdropped' AS d, 0 AS m, coalesce(v.disposition, '') = '' AS n FROM conversations v" \
+    " AS e, v.disposition = 'rejected' AS j, v.disposition = 'misdropped' AS d, 0 AS m, coalesce(v.disposition, '') = '' AS n, 0 AS xd, 0 AS xn" \
+    " FROM conversations v"                                                                                            \
     " LEFT JOIN r ON r.row_id = v.row_id WHERE v.run_id = ?1 AND (v.disposition <> '' OR v.verdict IN ('allowed', 'violation'))" \
     " UNION ALL SELECT r.position, coalesce(x.client_name, x.client, '(any)'), coalesce(x.server_name, x.server,"      \
-    " '(any)'), 0, 0, 0, x.outcome IN ('refused', 'prohibited', 'unanswered'), x.outcome = 'never-attempted',"         \
+    " '(any)'), 0, 0, 0, 0, x.outcome = 'never-attempted', 0, x.outcome IN ('refused', 'prohibited', 'unanswered'),"    \
     " x.outcome IN ('not-covered', 'one-way') FROM requirements x JOIN r ON r.row_id = x.row_id WHERE x.run_id = ?1"   \
     " AND x.outcome <> 'seen'),"                                                                                       \
-    " cell AS MATERIALIZED (SELECT position, c, s, total(p) AS p, total(e) AS e, total(j) AS j, total(d) AS d,"        \
-    " total(m) AS m, total(n) AS n FROM raw GROUP BY position, c, s),"                                                 \
+    " cell AS MATERIALIZED (SELECT position, c, s, total(p) AS p, total(e) AS e, total(j) AS j, max(total(d), total(xd)) AS d," \
+    " total(m) AS m, max(total(n), total(xn)) AS n FROM raw GROUP BY position, c, s),"                                 \
     " pair AS MATERIALIZED (SELECT c, s, total(e > 0 OR m > 0 OR d > 0) AS amiss, count(*) AS n FROM cell GROUP BY c," \
     " s),"                                                                                                             \
     " best AS MATERIALIZED (SELECT c, s, row_number() OVER (ORDER BY c, s) AS x FROM (SELECT c, s FROM pair ORDER BY " \

@@ -108,7 +108,8 @@ int html_separation(struct html *h, struct err *reterr)
                         "WHERE l.run_id = ?1"
                         " AND l.icmp_sender IS NOT NULL AND l.icmp_sender NOT IN (l.server, l.client) GROUP BY 1, 2, 3 "
                         "ORDER BY n DESC, 1, 2, 3",
-                        50, "senders", "No third host sent an ICMP error about a recorded flow.", reterr);
+                        50, "senders", "None in the flows that are listed one by one.", reterr);
+    html_par(h, "soft", "Of the flows that the record lists one by one: those of findings, and those of allowed conversations where they were asked for (check --flows all).");
     return rc;
 }
 
@@ -177,7 +178,7 @@ int html_row_use(struct html *h, struct err *reterr)
         h->job,
         "WITH u AS (SELECT row_id, count(DISTINCT transport || server_port) AS used, min(server_port) AS low, "
         "max(server_port) AS"
-        " high FROM conversations WHERE run_id = ?1 AND verdict = 'allowed' AND server_port IS NOT NULL GROUP BY "
+        " high FROM conversations WHERE run_id = ?1 AND disposition = 'permitted' AND server_port IS NOT NULL GROUP BY "
         "row_id)"
         " SELECT u.row_id, json_extract(j.value, '$.service'), json_extract(j.value, '$.ports'), u.used, u.low, u.high"
         " FROM runs, json_each(runs.options, '$.rows') j JOIN u ON u.row_id = json_extract(j.value, '$.id')"
@@ -194,7 +195,8 @@ int html_row_use(struct html *h, struct err *reterr)
                         " '$.rows') j ON json_extract(j.value, '$.id') = r.row_id WHERE r.run_id = ?1 AND r.enabled"
                         " AND json_extract(j.value, '$.applies') IS NOT 0 AND r.row_id NOT IN (SELECT row_id FROM "
                         "conversations WHERE run_id = ?1"
-                        " AND row_id IS NOT NULL AND verdict = 'allowed') ORDER BY r.position",
+                        " AND row_id IS NOT NULL AND verdict = 'allowed') AND r.row_id NOT IN (SELECT row_id FROM requirements WHERE run_id = ?1 AND outcome = 'seen')"
+                        " ORDER BY r.position",
                         300, "rows", "Every row in force was used.", reterr);
     html_par(h, "soft",
              "An unused row is no fault: many flows occur on demand. A longer observation, or the owner, tells whether "
