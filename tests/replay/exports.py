@@ -320,6 +320,7 @@ def check_html(bench, db, tables):
     ends = [(host(row['client_name'], row['client'], 'any client of the row', '{} ({})'), host(row['server_name'], row['server'], 'any server of the row', '{} ({})')) for row in expectations]
     want = [[n(row['expectation_id']), row['row_id'], *end, row['outcome'], when(row['first_seen']), n(row['attempts'])] for row, end in zip(expectations, ends)]
     bench.same('html expectations', stripped(want), page.rows('all-expectations', ['No.']))
+    bench.same('html unused rows that were seen', [], [row[0] for row in page.rows('rows', ['Row', 'Section']) if row[0] in {x['row_id'] for x in expectations if x['outcome'] == 'seen'}])
     order = sorted(((row['outcome'] in ('not-covered', 'one-way'), i) for i, row in enumerate(expectations) if row['outcome'] != 'seen'))
     want = [[expectations[i]['outcome'], expectations[i]['row_id'], ' → '.join(ends[i]), n(expectations[i]['attempts']), t(expectations[i]['reason'])] for _, i in order]
     bench.same('html missing', stripped(want), page.rows('missing', ['Outcome']))
