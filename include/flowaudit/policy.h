@@ -227,6 +227,7 @@ struct policy_facts {
     uint64_t n_cut;               /* packets of the run that were cut before their ports, ICMP errors among them, and may have gone to the client: an answer may be in one */
     const char *icmp_input;       /* the name of the input that 'icmp' is in, or NULL */
     struct ttl_range rst, own;    /* of RSTs in the server's name, and of the packets that are surely its own: held against each other; 0: not */
+    bool beside;                  /* of several places of capture the server was seen at, 'own' is of the one that the RSTs were seen at */
 };
 int policy_sentence(const struct policy *, const struct policy_query *, const struct judgement *, const struct policy_facts *,
                     char *buf, size_t size);
@@ -329,7 +330,8 @@ struct expect_fact {
     bool     after_syn_ack;     /* as in policy_facts */
     uint64_t first_packet;
     uint16_t input;
-    struct ttl_range rst, own;  /* as in policy_facts */
+    struct ttl_range rst, own;  /* as in policy_facts ... */
+    bool     beside;            /* ... and this too */
 };
 #define POLICY_ANSWER_WITHIN_NS (3 * INT64_C(1000000000)) /* of packet time: then a client tries again */
 struct expect_host {
@@ -421,6 +423,7 @@ struct separate_fact {
     struct ttl_range ttl[2];    /* of what the client, the server itself sent in flows that got through */
     struct ttl_range rst[2];    /* of RSTs in the client's, the server's name that are not like the rest of what it sent */
     struct ttl_seen places[2][N_TTL_PLACES]; /* the same by place of capture */
+    bool     beside;            /* as in policy_facts */
     uint64_t resets;            /* flows with such a RST ... */
     uint64_t reset_packet;      /* ... and the first packet of the earliest of them, in 'reset_input' */
     uint16_t reset_input;

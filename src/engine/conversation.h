@@ -83,6 +83,7 @@ struct conversation {
     bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */
     bool     no_parent;        /* on a dynamic port that nothing seen negotiated; set after merging, as 'parent' and 'bind' */
     bool     routed;           /* of some flow packets were seen again at the same place with another TTL */
+    bool     beside;           /* of several places 'own' is of the one that the RSTs were seen at */
     struct ttl_range own;      /* what the RSTs in the server's name were found to differ from (prohibited), or to be like (refused): see evidence.c */
     uint16_t first_input;
     uint16_t client_port_low, client_port_high;

@@ -434,8 +434,10 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     a->routed |= b->routed;
     a->one_sided &= b->one_sided;
     a->errors_differ |= b->errors_differ;
-    if (a->own.min == 0)
+    if (a->own.min == 0) {
         a->own = b->own;
+        a->beside = b->beside;
+    }
     for (unsigned i = 0; i < 2; i++) {
         ttl_seen_join(a->ttl[i], b->ttl[i]);
         a->packets[i] += b->packets[i];

@@ -288,6 +288,21 @@ static bool is_so(const struct evidence *e, const struct conversation *c, settle
     return n > 0;
 }
 
+/* Was the server seen at several places, and each RST in its name held against what it sent at the RST's own? */
+static bool is_beside(const struct evidence *e, const struct conversation *c)
+{
+    const struct sender *sender = find_sender(e, &c->key.server);
+    bool                 several = sender != NULL && (sender->ttl[1].own.min != 0 || sender->ttl[1].rst.min != 0);
+
+    for (unsigned i = 0; several && i < N_TTL_PLACES; i++) {
+        struct beside b;
+
+        beside_of(e, c, c->ttl[1][i].place, &b);
+        several = c->ttl[1][i].rst.min == 0 || ((c->ttl[1][i].place & TTL_PLACE_VAGUE) == 0 && (b.near.min != 0 || b.near_others.min != 0));
+    }
+    return several;
+}
+
 static void settle_resets(const struct evidence *e, struct conversation *c)
 {
     struct ttl_range own;
@@ -303,6 +318,7 @@ static void settle_resets(const struct evidence *e, struct conversation *c)
         for (unsigned i = 0; i < N_TTL_PLACES; i++)
             c->ttl[1][i].rst = (struct ttl_range){0, 0};
     }
+    c->beside = c->own.min != 0 && is_beside(e, c);
 }
 
 /* --- silence --------------------------------------------------------------------------------------------------- */

@@ -40,6 +40,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .input = c->first_input,
         .rst = ttl_seen_rst(c->ttl[1]),
         .own = c->own,
+        .beside = c->beside,
     };
     if (c->key.summed != SUM_NONE && ret->outcome == OUTCOME_UNANSWERED)
         ret->outcome = OUTCOME_ONE_WAY;
@@ -142,6 +143,22 @@ static void narrow_to_longest_stretch(struct audit *a)
             a->hosts[i].sent_first_ns = a->hosts[i].sent_last_ns = longest->first_ns;
 }
 
+/* RSTs that something else sent in a host's name are not what it sent: all that came of the server where no packet of the attempts is like its own. */
+static void leave_out_foreign(struct audit *a)
+{
+    for (size_t i = 0; i < a->n_conversations; i++) {
+        const struct conversation *c = a->conversations[i];
+        struct shard_host          key = {.addr = c->key.server}, *h;
+
+        if (c->key.outcome != OUTCOME_PROHIBITED || c->icmp != NULL || c->key.summed != SUM_NONE || ttl_seen_rst(c->ttl[1]).min == 0)
+            continue;
+        uint64_t n = ttl_seen_own(c->ttl[1]).min == 0 ? c->packets[1] : c->reset.flows;
+        h = bsearch(&key, a->hosts, a->n_hosts, sizeof(key), by_address);
+        if (h != NULL)
+            h->sent -= n < h->sent ? n : h->sent;
+    }
+}
+
 static int expect_all(struct audit *a, struct expector *x, struct err *reterr)
 {
     const struct expect_window whole = {.start_ns = a->coverage.first_ns, .end_ns = a->coverage.last_ns, .last = true};
@@ -154,6 +171,7 @@ static int expect_all(struct audit *a, struct expector *x, struct err *reterr)
     }
     if (a->n_stretches > 1)
         narrow_to_longest_stretch(a);
+    leave_out_foreign(a);
     for (size_t i = 0; i < a->n_hosts; i++) {
         const struct shard_host *h = &a->hosts[i];
         struct expect_host       host = {

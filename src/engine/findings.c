@@ -269,6 +269,7 @@ static int evaluate_separations(struct audit *a, struct err *reterr)
                   .errors_differ = c->errors_differ,
                   .ttl = {ttl_seen_beside_rst(c->ttl[0]), c->own.min != 0 ? c->own : ttl_seen_own(c->ttl[1])},
                   .rst = {ttl_seen_rst(c->ttl[0]), c->key.outcome == OUTCOME_REFUSED ? (struct ttl_range){0} : ttl_seen_rst(c->ttl[1])},
+                  .beside = c->beside,
                   .resets = c->reset.flows,
                   .reset_packet = c->reset.first.packet,
                   .reset_input = c->reset.first.input,

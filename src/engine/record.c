@@ -563,7 +563,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .icmp = c->icmp,
                .icmp_input = c->icmp != NULL ? inputs_name(a->inputs, c->icmp->input) : NULL,
                .rst = ttl_seen_rst(c->ttl[1]),
-               .own = c->own,
+               .own = c->own, .beside = c->beside,
     };
 
     struct policy_query        q;

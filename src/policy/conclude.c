@@ -291,15 +291,15 @@ const char *families_text(const struct expector *x, uint32_t server, uint8_t fam
 /* A RST has the server's address, whoever sent it: its TTL may tell. */
 static void say_reset(const struct denial *d, bool prohibited, char *what)
 {
-    char rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE];
+    char rst[LIKE_TEXT_SIZE], own[TTL_TEXT_SIZE];
 
     if (prohibited && d->own.min != 0)
-        add(what, WHAT_SIZE, "refused by a RST that is not like the server's packets (%s, the server's own have %s)", ttl_text(&d->rst, rst, sizeof(rst)),
+        add(what, WHAT_SIZE, "refused by a RST that is not like the server's packets%s (%s, the server's own have %s)", beside_text(d->beside), ttl_text(&d->rst, rst, sizeof(rst)),
             ttl_text(&d->own, own, sizeof(own)));
     else if (prohibited)
         add(what, WHAT_SIZE, "refused by a RST that is not like the server's packets");
     else if (d->own.min != 0)
-        add(what, WHAT_SIZE, "refused by a RST with %s, as other packets of the server have", ttl_text(&d->rst, rst, sizeof(rst)));
+        add(what, WHAT_SIZE, "refused by a RST with %s other packets of the server have%s", like_text(d->beside, &d->rst, rst), beside_text(d->beside));
     else
         add(what, WHAT_SIZE, "refused by a RST with the server's address");
     if (!prohibited && d->after_syn_ack)

@@ -11,6 +11,7 @@
 struct denial {
     struct flow_icmp icmp;     /* the first error; n_errors 0: none */
     struct ttl_range rst, own; /* of one that a RST ended and that has both */
+    bool             beside;   /* as in policy_facts */
     uint64_t         resets;   /* attempts that ended without an error */
     bool             after_syn_ack; /* of some of those the server's SYN-ACK came before its RST */
 };

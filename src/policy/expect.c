@@ -211,6 +211,7 @@ static void note_denial(struct denial *d, const struct expect_fact *f)
     if (f->own.min != 0 && d->own.min == 0) {
         d->rst = f->rst;
         d->own = f->own;
+        d->beside = f->beside;
     }
     if (f->icmp.n_errors == 0) {
         d->resets += f->flows;

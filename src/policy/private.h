@@ -352,6 +352,9 @@ const char *service_text(uint8_t transport, uint16_t port, char *buf, size_t siz
 const char *icmp_text(const struct policy *, const struct flow_icmp *, char *buf, size_t size);
 bool        host_is_block(const struct policy *, uint32_t host); /* clause.c: a network or a range: many machines under one name */
 const char *ttl_text(const struct ttl_range *, char *buf, size_t size); /* "TTL 64", "TTLs from 62 to 64" */
+#define LIKE_TEXT_SIZE (TTL_TEXT_SIZE + 4)
+const char *like_text(bool beside, const struct ttl_range *rst, char buf[static LIKE_TEXT_SIZE]); /* "TTL 64, as", "a TTL that" (other packets have) */
+const char *beside_text(bool beside); /* where TTLs were held against each other, as far as there is more than one place */
 
 /* passage.c: which ways between host entries the capture sees. */
 struct passage {

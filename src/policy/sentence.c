@@ -87,12 +87,27 @@ const char *icmp_text(const struct policy *p, const struct flow_icmp *icmp, char
     return buf;
 }
 
+const char *beside_text(bool beside)
+{
+    return beside ? " at the same point of capture" : "";
+}
+
 const char *ttl_text(const struct ttl_range *r, char *buf, size_t size)
 {
     if (r->min == r->max)
         snprintf(buf, size, "TTL %u", r->min);
     else
         snprintf(buf, size, "TTLs from %u to %u", r->min, r->max);
+    return buf;
+}
+
+/* The number is that of one place, and the packet that is named may be of another. */
+const char *like_text(bool beside, const struct ttl_range *rst, char buf[static LIKE_TEXT_SIZE])
+{
+    if (beside)
+        return "a TTL that";
+    ttl_text(rst, buf, TTL_TEXT_SIZE);
+    strcat(buf, ", as");
     return buf;
 }
 
@@ -292,13 +307,13 @@ static void say_denied_late(struct text *t, const struct policy_facts *f)
 /* Whoever sent a RST wrote the server's address into it: more than that only its TTL tells. */
 static void say_refused(struct text *t, const struct policy *p, const struct policy_facts *f)
 {
-    char icmp[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE];
+    char icmp[ICMP_TEXT_SIZE], rst[LIKE_TEXT_SIZE];
 
     if (f->icmp != NULL && f->icmp->n_errors > 0 && f->icmp->from_server) {
         say(t, "; it was refused by %s", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
         say_denied_late(t, f);
     } else if (f->own.min != 0)
-        say(t, "; it was refused by a RST with %s, as other packets of the server have", ttl_text(&f->rst, rst, sizeof(rst)));
+        say(t, "; it was refused by a RST with %s other packets of the server have%s", like_text(f->beside, &f->rst, rst), beside_text(f->beside));
     else
         say(t, "; it was refused by a RST with the server's address");
     if (f->after_syn_ack)
@@ -310,7 +325,7 @@ static void say_prohibited(struct text *t, const struct policy *p, const struct 
     char icmp[ICMP_TEXT_SIZE], rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE];
 
     if (f->own.min != 0)
-        say(t, "; it was refused by a RST that is not like the server's packets (%s, the server's own have %s)",
+        say(t, "; it was refused by a RST that is not like the server's packets%s (%s, the server's own have %s)", beside_text(f->beside),
             ttl_text(&f->rst, rst, sizeof(rst)), ttl_text(&f->own, own, sizeof(own)));
     else if (f->icmp != NULL && f->icmp->n_errors > 0) {
         say(t, "; it was answered by %s%s", f->errors_differ ? "several errors, among them " : "", icmp_text(p, f->icmp, icmp, sizeof(icmp)));

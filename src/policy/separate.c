@@ -331,7 +331,8 @@ static void weigh_resets(struct pair *x)
     say(x, n == 1 ? "a RST in the name of %s on " : "RSTs in the name of %s on ",
         policy_host_name(x->p, policy_host(x->p, side == 1 ? &first->tuple.server : &first->tuple.client)));
     say_services(x, first, was_reset);
-    say(x, n == 1 ? " has %s, its own packets %s" : " have %s, its own packets %s", ttl_text(&first->rst[side], rst, sizeof(rst)), ttl_text(&first->ttl[side], own, sizeof(own)));
+    say(x, n == 1 ? " has %s, its own packets%s %s" : " have %s, its own packets%s %s", ttl_text(&first->rst[side], rst, sizeof(rst)), beside_text(side == 1 && first->beside),
+        ttl_text(&first->ttl[side], own, sizeof(own)));
     count_all(x, was_reset);
 }
 

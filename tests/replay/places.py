@@ -197,7 +197,9 @@ def main():
                 told = []
                 for v6 in (False, True):
                     told += [f'{"IPv6" if v6 else "IPv4"} TCP {p}: {found.get((v6, p))}' for p, o in expected.items() if found.get((v6, p)) != o]
-                told += [] if any('TTL 64, its own packets TTL 63' in r and '(2 errors' in r for r in reasons) else ['separated: ' + ' / '.join(reasons)]
+                # Said where there are several, and where it is known which is which.
+                at = ' at the same point of capture' if name in ('two files', 'two interfaces', 'cooked, with indexes', 'mirrored too') else ''
+                told += [] if any(f'TTL 64, its own packets{at} TTL 63' in r and '(2 errors' in r for r in reasons) else ['separated: ' + ' / '.join(reasons)]
                 told += [] if counted[0] == counted[1] else [f'{counted[0]} packets told of {counted[1]}']
                 told += [] if late == 0 else ['a copy is told as a second packet']
                 wrong += len(told)

@@ -289,6 +289,15 @@ START_TEST(silence_and_resets)
     facts = (struct policy_facts){.outcome = OUTCOME_REFUSED, .flows = 1, .packets = 3, .after_syn_ack = true};
     policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
     ck_assert_msg(strstr(text, "; it was refused by a RST with the server's address, after a SYN, ACK. ") != NULL, "%s", text);
+    static const char *const resets[2][2] = {
+        {"; it was refused by a RST with TTL 63, as other packets of the server have. ", "; it was refused by a RST with a TTL that other packets of the server have at the same point of capture. "},
+        {"RST that is not like the server's packets (TTL 63, the server's own have TTL 60). ", "RST that is not like the server's packets at the same point of capture (TTL 63, the server's own have TTL 60). "}};
+    for (unsigned i = 0; i < 4; i++) {
+        uint8_t own = i < 2 ? 63 : 60;
+        facts = (struct policy_facts){.outcome = i < 2 ? OUTCOME_REFUSED : OUTCOME_PROHIBITED, .flows = 1, .packets = 2, .rst = {63, 63}, .own = {own, own}, .beside = i % 2 == 1};
+        policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
+        ck_assert_msg(strstr(text, resets[i / 2][i % 2]) != NULL, "%s", text);
+    }
     q = policy_bed_query("10.0.1.1", "10.0.2.1", "udp/853");
     q.direction_known = q.sent[0] = q.sent[1] = true;
     facts = (struct policy_facts){.outcome = OUTCOME_ESTABLISHED, .flows = 1, .packets = 3, .answer_first = true};
