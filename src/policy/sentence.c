@@ -104,10 +104,11 @@ const char *ttl_text(const struct ttl_range *r, char *buf, size_t size)
 /* The number is that of one place, and the packet that is named may be of another. */
 const char *like_text(bool beside, const struct ttl_range *rst, char buf[static LIKE_TEXT_SIZE])
 {
+    char ttl[TTL_TEXT_SIZE];
+
     if (beside)
         return "a TTL that";
-    ttl_text(rst, buf, TTL_TEXT_SIZE);
-    strcat(buf, ", as");
+    snprintf(buf, LIKE_TEXT_SIZE, "%s, as", ttl_text(rst, ttl, sizeof(ttl)));
     return buf;
 }
 
