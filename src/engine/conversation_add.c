@@ -114,6 +114,13 @@ static bool is_lone_reset(const struct flow_record *r)
            (r->tcp_flags[side] & TCP_RST) != 0 && r->packets[side] == 1 + r->copies[side];
 }
 
+/* One segment without SYN and RST, maybe again and again: nobody may be there to take it. */
+static bool is_one_segment(const struct flow_record *r)
+{
+    return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && r->packets[1] == 0 && (r->tcp_flags[0] & TCP_RST) == 0 &&
+           r->packets[0] <= 1 + r->retransmissions + r->copies[0];
+}
+
 /* Segments without SYN, ACK and RST, which begin no connection and belong to none (RFC 9293, 3.10.7), and nothing else. */
 static bool is_bare(const struct flow_record *r)
 {
@@ -133,17 +140,17 @@ static bool is_untold(const struct flow_record *r)
         return false;
     if (is_unfinished(r) || (r->tcp_state == TCP_STATE_SYN_ACK_ONLY && !both && r->packets[1] == 1 + r->copies[1] && r->payload[1] == 0))
         return true;
-    if (is_bare(r))
+    if (is_bare(r) || is_one_segment(r))
         return true;
     return both ? r->tcp_state == TCP_STATE_MIDSTREAM || r->tcp_state == TCP_STATE_FLAGS_CUT || r->tcp_state == TCP_STATE_NO_SYN_ACK
                 : r->tcp_state == TCP_STATE_MIDSTREAM && reset && r->payload[0] + r->payload[1] == 0;
 }
 
-/* As is_running(), of the client's side; one segment again and again is no going on: nobody may be there to take it. */
+/* As is_running(), of the client's side. */
 static bool is_adrift(const struct flow_record *r)
 {
     return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && r->packets[1] == 0 && r->packets[0] > 0 &&
-           (r->packets[0] == 1 || r->packets[0] > 1 + r->retransmissions + r->copies[0]) &&
+           !is_one_segment(r) &&
            (r->tcp_flags[0] & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
 }
 
@@ -178,7 +185,7 @@ static void add_odd_flow(struct conversation *c, const struct flow_record *r)
     }
     c->strays += stray;
     c->lone_resets += is_lone_reset(r);
-    c->bare += is_bare(r);
+    c->bare += is_bare(r) || is_one_segment(r);
     if (is_running(r))
         add_sight(&c->running, r);
     if (is_adrift(r))

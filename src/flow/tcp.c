@@ -119,7 +119,9 @@ static void track_sent(struct flow_detail *d, unsigned side, const struct sight 
     int32_t ahead = seq_diff(s->seq, space->next);
     if (ahead > MAX_JUMP || ahead < -MAX_JUMP)
         return;
-    if (ahead > (saw(d, TCP_FIRST_EMPTY, side) ? 1 : 0))
+    if (syn && ahead > 0) /* before it there is nothing of this connection: what came first was of an older one */
+        space->hole = 0;
+    else if (ahead > (saw(d, TCP_FIRST_EMPTY, side) ? 1 : 0))
         open_hole(space, s->seq);
     if (ahead > 0 || end != s->seq)
         d->saw &= ~(uint32_t)(TCP_FIRST_EMPTY << side);

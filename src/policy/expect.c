@@ -208,12 +208,14 @@ void expector_free(struct expector *x)
 
 static void note_denial(struct denial *d, const struct expect_fact *f)
 {
-    if (f->own.min != 0 && d->own.min == 0) {
-        d->rst = f->rst;
-        d->own = f->own;
-        d->beside = f->beside;
-    }
     if (f->icmp.n_errors == 0) {
+        bool all_held = f->own.min != 0 && (d->resets == 0 || d->own.min != 0);
+
+        ttl_range_join(&d->rst, &f->rst);
+        ttl_range_join(&d->own, &f->own);
+        if (!all_held)
+            d->rst = d->own = (struct ttl_range){0, 0};
+        d->beside |= f->beside;
         d->resets += f->flows;
         d->after_syn_ack |= f->after_syn_ack;
     } else if (d->icmp.n_errors == 0 || f->icmp.ts_ns < d->icmp.ts_ns)

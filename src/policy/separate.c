@@ -217,10 +217,10 @@ static bool is_end(const struct separate_fact *f, const struct addr *a)
     return addr_compare(&f->tuple.client, a) == 0 || addr_compare(&f->tuple.server, a) == 0;
 }
 
-/* An error about what the client sent, and before it had an answer: about an answer, or after one, it shows no filter between the two. */
+/* An error about what the client sent.  After an answer too: who filters may let a handshake pass and not what follows.  An error about an answer shows no filter between the two. */
 static bool denies(const struct separate_fact *f)
 {
-    return f->icmp.n_errors > 0 && policy_icmp_prohibits(&f->icmp) && f->icmp.about_client_packet && !f->icmp.after_answer;
+    return f->icmp.n_errors > 0 && policy_icmp_prohibits(&f->icmp) && f->icmp.about_client_packet;
 }
 
 static bool was_prohibited(const struct pair *x, const struct separate_fact *f)
@@ -319,9 +319,19 @@ static void weigh_resets(struct pair *x)
         snprintf(x->advice, sizeof(x->advice), "Look for what sends RSTs in a host's name on the way between the two.");
     unsigned side = is_foreign(x, first, 1);
     uint64_t n = 0;
+    struct ttl_range all = first->rst[side], others = first->ttl[side];
 
-    for (size_t i = 0; i < x->n; i++)
-        n += was_reset(x, &x->entries[i].fact) ? x->entries[i].fact.resets : 0;
+    for (size_t i = 0; i < x->n; i++) {
+        const struct separate_fact *f = &x->entries[i].fact;
+
+        if (!was_reset(x, f))
+            continue;
+        n += f->resets;
+        if (is_foreign(x, f, side) && addr_compare(&f->tuple.server, &first->tuple.server) == 0) {
+            ttl_range_join(&all, &f->rst[side]);
+            ttl_range_join(&others, &f->ttl[side]);
+        }
+    }
     bool is_first = x->best == WEIGHT_NONE;
     begin(x, WEIGHT_STRONG, first);
     if (is_first) {
@@ -331,8 +341,8 @@ static void weigh_resets(struct pair *x)
     say(x, n == 1 ? "a RST in the name of %s on " : "RSTs in the name of %s on ",
         policy_host_name(x->p, policy_host(x->p, side == 1 ? &first->tuple.server : &first->tuple.client)));
     say_services(x, first, was_reset);
-    say(x, n == 1 ? " has %s, its own packets%s %s" : " have %s, its own packets%s %s", ttl_text(&first->rst[side], rst, sizeof(rst)), beside_text(side == 1 && first->beside),
-        ttl_text(&first->ttl[side], own, sizeof(own)));
+    say(x, n == 1 ? " has %s, its own packets%s %s" : " have %s, its own packets%s %s", ttl_text(&all, rst, sizeof(rst)), beside_text(side == 1 && first->beside),
+        ttl_text(&others, own, sizeof(own)));
     count_all(x, was_reset);
 }
 

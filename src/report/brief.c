@@ -231,7 +231,7 @@ static void put_other_sections(struct text *t, const struct tally *tally)
     static const char *const words[SECTION_N_RESULTS] = {
         [SECTION_UNKNOWN] = "cannot be determined",
         [SECTION_CONFORMS] = "conform",
-        [SECTION_UNSEEN] = "without a flow seen",
+        [SECTION_UNSEEN] = "without a flow that got through",
         [SECTION_OFF] = "switched off",
     };
     char line[256] = "", count[32];

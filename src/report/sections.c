@@ -47,7 +47,7 @@ const char *section_result_words(enum section_result r)
 {
     static const char *const words[SECTION_N_RESULTS] = {
         [SECTION_FAILS] = "does not conform", [SECTION_UNKNOWN] = "cannot be determined",
-        [SECTION_CONFORMS] = "conforms",      [SECTION_UNSEEN] = "no flow of this section was seen",
+        [SECTION_CONFORMS] = "conforms",      [SECTION_UNSEEN] = "no flow of this section was seen to get through",
         [SECTION_OFF] = "switched off",
     };
 

@@ -207,7 +207,8 @@ START_TEST(odd_flows_are_counted)
     } table[] = {
         {TCP_STATE_REFUSED, DIRECTION_STRAY, {1, 20}, 1, {1, 1}, 1, 0, 0, 0},    {TCP_STATE_REFUSED, DIRECTION_SYN, {2, 20}, 1, {1, 1}, 0, 0, 0, 0},
         {TCP_STATE_MIDSTREAM, DIRECTION_UNKNOWN, {0, 20}, 1, {0, 1}, 0, 1, 0, 0}, {TCP_STATE_MIDSTREAM, DIRECTION_UNKNOWN, {4, 0}, 0, {1, 0}, 0, 1, 0, 0},
-        {TCP_STATE_MIDSTREAM, DIRECTION_UNKNOWN, {20, 0}, 0, {2, 0}, 0, 0, 0, 0}, {TCP_STATE_MIDSTREAM, DIRECTION_UNKNOWN, {16, 0}, 2, {1, 0}, 0, 0, 1, 0},
+        {TCP_STATE_MIDSTREAM, DIRECTION_UNKNOWN, {20, 0}, 0, {2, 0}, 0, 0, 0, 0}, {TCP_STATE_MIDSTREAM, DIRECTION_UNKNOWN, {16, 0}, 2, {1, 0}, 0, 0, 0, 0},
+        {TCP_STATE_MIDSTREAM, DIRECTION_UNKNOWN, {16, 0}, 2, {2, 0}, 0, 0, 1, 0},
         {TCP_STATE_MIDSTREAM, DIRECTION_UNKNOWN, {16, 16}, 2, {1, 1}, 0, 0, 0, 0}, {TCP_STATE_SYN, DIRECTION_SYN, {6, 0}, 0, {2, 0}, 0, 0, 0, 1},
         {TCP_STATE_SYN, DIRECTION_SYN, {2, 0}, 2, {1, 0}, 0, 0, 0, 0},
     };
@@ -286,6 +287,7 @@ START_TEST(one_way_is_no_passage)
         {TCP_STATE_MIDSTREAM, {24, 0}, 2, {3, 0}, {90, 0}, OUTCOME_ONE_WAY, "escaped", 0}, /* it goes on, so it was answered */
         {TCP_STATE_MIDSTREAM, {16, 0}, 2, {3, 0}, {0, 0}, OUTCOME_ONE_WAY, "escaped", 0},
         {TCP_STATE_MIDSTREAM, {41, 0}, 2, {1, 0}, {0, 0}, OUTCOME_ONE_WAY, "", 0},         /* of no connection */
+        {TCP_STATE_MIDSTREAM, {24, 0}, 2, {1, 0}, {30, 0}, OUTCOME_ONE_WAY, "", 0},        /* is the other end there? */
         {TCP_STATE_NO_SYN_ACK, {6, 16}, 0, {2, 1}, {0, 0}, OUTCOME_ONE_WAY, "", 0},        /* of another one */
         {TCP_STATE_SYN_ACK_ONLY, {0, 18}, 2, {0, 1}, {0, 0}, OUTCOME_ONE_WAY, "", 0},      /* an answer, and whether it arrived? */
         {TCP_STATE_HALF_OPEN, {2, 18}, 2, {1, 3}, {0, 0}, OUTCOME_ONE_WAY, "", 0},

@@ -152,6 +152,9 @@ static const struct {
     {{HANDSHAKE, C "PA 3 10 5", S "A 10 8"}, {1, 0}, 0},
     /* over the end of the sequence space */
     {{S "A 4294967000 2 100", C "A 2 4294967100", S "A 104 2 100", C "A 2 204"}, {0, 300}, 0},
+    /* an older connection is challenged, and a new one begins */
+    {{C "S 1", S "A 777 500", C "R 500", C "S 1", S "SA 5000000 2", C "A 2 5000001"}, {0, 0}, 0},
+    {{C "S 1", S "A 777 500", C "S 1", S "SA 5000000 2", C "A 2 5000001", S "A 5000101 2 10", C "A 2 5000111"}, {0, 100}, 0},
     /* nonsense is not loss */
     {{HANDSHAKE, S "A 10 2 100", C "A 2 2000000000"}, {0, 0}, 0},
     {{HANDSHAKE, S "A 10 2 100", C "RA 2 90000"}, {0, 0}, 0},

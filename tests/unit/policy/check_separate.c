@@ -92,6 +92,19 @@ START_TEST(a_filter_that_tells_of_itself_is_strong)
 }
 END_TEST
 
+START_TEST(a_filter_that_lets_a_handshake_pass_is_one)
+{
+    const struct separation *s;
+    struct separate_fact     f = fact("10.20.1.10", "tcp/389", OUTCOME_ESTABLISHED, 5);
+
+    prohibit(&f, "10.20.0.254", 13);
+    f.icmp.after_answer = true;
+    tell(&f);
+    ck_assert_uint_eq(finish(&whole, &s), 2);
+    says(&s[0], "[strong] ICMP \"communication administratively prohibited\" (type 3 code 13) from 10.20.0.254");
+}
+END_TEST
+
 START_TEST(a_filter_of_one_of_the_two_is_medium)
 {
     const struct separation *s;
@@ -345,6 +358,7 @@ Suite *suite_policy_separate(void)
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, a_filter_that_tells_of_itself_is_strong);
+    tcase_add_test(t, a_filter_that_lets_a_handshake_pass_is_one);
     tcase_add_test(t, a_filter_of_one_of_the_two_is_medium);
     tcase_add_test(t, other_errors_are_no_filter);
     tcase_add_test(t, only_pairs_that_the_document_names_count);
