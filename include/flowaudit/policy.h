@@ -324,6 +324,7 @@ struct expect_fact {
     struct packet_place goes_on; /* the first packet of the earliest of the running, or else of those adrift, as far as it is known */
     uint64_t undelivered, resent_syns; /* as in policy_facts */
     uint64_t withdrawn;         /* of the flows: TCP, the client took its SYN back with a RST before an answer was due */
+    uint64_t probes, synless;   /* of the flows: TCP, established, the server's SYN-ACK came and the client's RST, and nothing else; of those: without a SYN */
     uint64_t flows, unfinished; /* of them TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
     struct flow_icmp icmp;      /* of the first error, n_errors 0 where none */
     bool     errors_differ;     /* there are errors of other senders, or other kinds */
@@ -356,6 +357,7 @@ struct expectation {
     int64_t  seen_ns, seen_last_ns; /* first and last packet of what met it; 0 where nothing did */
     uint64_t seen_packet;       /* the first of it */
     uint16_t seen_input;
+    bool     seen_is_answer;    /* it is the server's SYN-ACK, of which the SYN is not in the capture */
     uint64_t attempts;
     bool     tried_others;      /* attempts were at more hosts than 'server_host' */
     int64_t  within_ns;

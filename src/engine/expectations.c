@@ -34,6 +34,8 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .errors_differ = c->errors_differ,
         .flows = c->flows,
         .unfinished = c->unfinished,
+        .probes = c->probes,
+        .synless = c->synless,
         .icmp = *conversation_icmp(c),
         .after_syn_ack = c->after_syn_ack,
         .first_packet = c->first_packet,
@@ -288,6 +290,8 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
             if (u->w->flows != u->c->flows) /* which of them went on for a while is not known */
                 fact.icmp.n_late = 0;
             fact.unfinished = in_window(u, fact.unfinished);
+            fact.probes = in_window(u, fact.probes);
+            fact.synless = in_window(u, fact.synless);
             fact.withdrawn = in_window(u, fact.withdrawn);
             fact.undelivered = in_window(u, fact.undelivered);
             fact.flows = u->c->quoted ? 1 : u->w->flows;

@@ -603,14 +603,13 @@ static void describe_conversation(const struct audit *a, const struct finding *f
 /* With the packet that shows it: of what met the row the first, or of what was tried. */
 static const char *expectation_text(const struct audit *a, const struct expectation *e, char buf[static SENTENCE_SIZE])
 {
-    bool seen = e->outcome == EXPECT_SEEN;
-
     if (e->goes_on.packet != 0)
         snprintf(buf, SENTENCE_SIZE, "%s First packet of that connection: packet %llu of %s.", e->reason, (unsigned long long)e->goes_on.packet, inputs_name(a->inputs, e->goes_on.input));
     else if (e->attempts == 0)
         return e->reason;
-    else if (seen)
-        snprintf(buf, SENTENCE_SIZE, "%s First: packet %llu of %s.", e->reason, (unsigned long long)e->seen_packet, inputs_name(a->inputs, e->seen_input));
+    else if (e->outcome == EXPECT_SEEN)
+        snprintf(buf, SENTENCE_SIZE, "%s First: packet %llu of %s%s.", e->reason, (unsigned long long)e->seen_packet, inputs_name(a->inputs, e->seen_input),
+                 e->seen_is_answer ? ", an answer (SYN, ACK) of which the SYN is not in the capture" : "");
     else
         snprintf(buf, SENTENCE_SIZE, "%s First %sattempt: packet %llu of %s.", e->reason, e->first_is_sign ? "sign of an " : "", (unsigned long long)e->first_packet,
                  inputs_name(a->inputs, e->first_input));

@@ -100,7 +100,9 @@ void tally_note(struct tally *t, const struct expect_fact *f, bool met, const st
         t->seen_packet = f->first_packet;
         t->seen_input = f->input;
         t->seen_server = p->server;
+        t->seen_is_answer = f->synless > 0 && f->synless == f->flows;
     }
+    t->connected |= f->probes < f->flows;
     if (f->last_ns > t->seen_last_ns)
         t->seen_last_ns = f->last_ns;
     t->seen = true;

@@ -7,8 +7,6 @@
 
 #define MOST_SERVERS_NAMED 4
 #define MOST_PORTS_NAMED 4
-#define CLIENT_TEXT_SIZE 512
-#define PORTS_TEXT_SIZE 128
 #define SERVICE_TEXT_SIZE 256
 
 #define SPAN_SIZE 32
@@ -192,7 +190,7 @@ static const char *service_of(const struct expector *x, const struct tally *t, c
 }
 
 /* "unity2 (10.0.1.2 and 10.0.1.3)": with those of its addresses that it used. */
-static const char *client_of(const struct expector *x, const struct tally *t, char *buf, size_t size)
+const char *client_of(const struct expector *x, const struct tally *t, char *buf, size_t size)
 {
     char   text[ADDR_TEXT_SIZE], addresses[ADDRESSES_SIZE];
     size_t len = (size_t)snprintf(buf, size, "%s (", policy_host_name(x->p, t->client));
@@ -710,61 +708,6 @@ static bool silence_unproven(const struct expector *x, const struct tally *t, co
              client_of(x, t, from, sizeof(from)), tried_of(x, t, service, sizeof(service)), servers, row->id.text, row->section,
              answered ? "sent its SYN again after the answer (SYN, ACK)" : "no answer was seen", why);
     return true;
-}
-
-/* "UDP 137, TCP 445 of dc1 (10.0.2.1); TCP 445 of dc2 (10.0.2.2)" */
-static void say_points(const struct expector *x, const struct tally *t, char *buf, size_t size)
-{
-    uint8_t families = 0;
-    char    service[16];
-
-    for (size_t i = 0; i < t->n_points; i++) {
-        const struct point *p = &t->points[i];
-        bool                last = i + 1 == t->n_points || t->points[i + 1].server != p->server;
-
-        families |= p->families;
-        add(buf, size, "%s", service_text(p->transport, p->port, service, sizeof(service)));
-        if (!last) {
-            add(buf, size, ", ");
-            continue;
-        }
-        add(buf, size, "%s of ", i + 1 == t->n_points && t->more_points ? " and others" : "");
-        add_host(x, p->server, buf, size);
-        add(buf, size, "%s%s", families_text(x, p->server, families), i + 1 < t->n_points ? "; " : "");
-        families = 0;
-    }
-}
-
-/* Which of its ports were used is said, for nobody has seen the others. */
-static void say_seen(const struct expector *x, const struct tally *t, char *buf, size_t size)
-{
-    const struct matrix_row *row = x->p->rows[t->row].row;
-    char                     ports[PORTS_TEXT_SIZE], from[CLIENT_TEXT_SIZE];
-
-    snprintf(buf, size, "Of the ports of row %s (%s, \"%s\"), %s, %s used ", row->id.text, row->service, row->section,
-             ports_text(&x->p->rows[t->row], ports, sizeof(ports)), client_of(x, t, from, sizeof(from)));
-    say_points(x, t, buf, size);
-    add(buf, size, ".");
-}
-
-/* A connection one side of which is not in the capture: it is there, so attempts that failed beside it prove no failure. */
-static void say_running(const struct expector *x, const struct tally *t, char *buf, size_t size)
-{
-    const struct matrix_row *row = x->p->rows[t->row].row;
-    uint64_t                 failed = t->n[OUTCOME_PROHIBITED] + t->n[OUTCOME_REFUSED] + t->n[OUTCOME_UNANSWERED];
-    const char              *client = policy_host_name(x->p, t->client);
-    char                     service[16], from[CLIENT_TEXT_SIZE];
-
-    snprintf(buf, size, "A connection of %s to %s of ", client_of(x, t, from, sizeof(from)),
-             service_text(t->running_at.transport, t->running_at.port, service, sizeof(service)));
-    add_host(x, t->running_at.server, buf, size);
-    if (t->by_client)
-        add(buf, size, " is there, for %s goes on with it, but nothing of the latter in it was captured", client);
-    else
-        add(buf, size, " is there, for the latter goes on with it, but nothing of %s in it was captured", client);
-    if (failed > 0)
-        add(buf, size, "; besides, %llu attempt%s not seen to get through", (unsigned long long)failed, failed == 1 ? " was" : "s were");
-    add(buf, size, ". The document requires this flow (row %s, \"%s\"). Look at where the capture was taken.", row->id.text, row->section);
 }
 
 enum expectation_outcome expect_conclude(const struct expector *x, const struct tally *t, char *buf, size_t size, size_t *ret_advice)

@@ -80,6 +80,9 @@ struct tally {
     int64_t          seen_ns, seen_last_ns; /* of what met it */
     uint64_t         seen_packet;
     uint16_t         seen_input;
+    bool             seen_is_answer; /* it is the server's SYN-ACK, without the SYN */
+    bool             connected;   /* by some flow that is not one of 'probed' */
+    uint64_t         probed;      /* as in expect_fact */
     int64_t          before_ns;   /* when it was met last in the windows before; 0: not known */
     struct elsewhere elsewhere;
 };
@@ -174,9 +177,16 @@ size_t find_served(const struct expector *, const struct tally *, struct served 
 void   say_served(const struct expector *, const struct served *, size_t n, char *what);
 void   advise_served(const struct expector *, const struct tally *, const struct served *, size_t n, bool refused, char *advice);
 
+/* seen.c: what met the row; a connection that goes on. */
+void say_seen(const struct expector *, const struct tally *, char *buf, size_t size);
+void say_running(const struct expector *, const struct tally *, char *buf, size_t size);
+
 /* conclude.c: a text in parts; "dc1 (192.0.2.1)"; ", over IPv6" of a host that is told with one address of several. */
 void        add(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void        add_host(const struct expector *, uint32_t host, char *buf, size_t size);
+const char *client_of(const struct expector *, const struct tally *, char *buf, size_t size); /* "unity2 (10.0.1.2 and 10.0.1.3)": with what it used */
+#define CLIENT_TEXT_SIZE 512
+#define PORTS_TEXT_SIZE 128
 const char *families_text(const struct expector *, uint32_t server, uint8_t families);
 
 /* conclude.c: the outcome, and the sentence for it; 'ret_advice' as expectation.advice_at. */

@@ -250,6 +250,7 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     t->n[f->outcome] += f->flows;
     t->families |= family_of(&f->query.tuple);
     t->attempts += f->flows;
+    t->probed += f->probes;
     t->unfinished += f->outcome == OUTCOME_ONE_WAY ? f->unfinished : 0;
     t->withdrawn += f->withdrawn;
     t->undelivered += f->undelivered;
@@ -474,6 +475,7 @@ static int conclude_tally(struct expector *x, const struct tally *t, const struc
         .seen_last_ns = t->seen_last_ns,
         .seen_packet = t->seen_packet,
         .seen_input = t->seen_input,
+        .seen_is_answer = t->seen_is_answer,
         .advice_at = advice_at,
         .window_start_ns = s->start_ns,
         .window_end_ns = s->length_ns > 0 ? ns_after(s->start_ns, s->length_ns) : w->end_ns,

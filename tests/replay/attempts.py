@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'support'))
 import flowdb
 from traffic import capture, flows, wire
-from traffic.tcp import ACK, CLIENT, SERVER, SYN, Connection
+from traffic.tcp import ACK, CLIENT, RST, SERVER, SYN, Connection
 
 UNITY, DC, EXCHANGE, FILTER, STATION = '10.20.1.10', '10.20.2.10', '10.20.3.10', '10.20.0.254', '10.20.9.9'
 SITE = f"""site: two hosts and a third
@@ -88,6 +88,18 @@ class Story:
             line.seq[SERVER] = line.isn[SERVER] + 1
             line.step()
             line.segment(CLIENT, ACK)
+        return self
+
+    def given_up(self, syns):
+        """The server's SYN,ACK is answered with a RST, after so many SYNs that are in the capture."""
+        line = self.connect(389, 8)
+        for _ in range(syns):
+            line.syn()
+            line.now += 3 * wire.SECOND
+        line.seq[CLIENT] = line.isn[CLIENT] + 1
+        line.segment(SERVER, SYN | ACK, seq=line.isn[SERVER])
+        line.step()
+        line.segment(CLIENT, RST)
         return self
 
     def prohibited(self, sender):
@@ -174,6 +186,8 @@ CASES = {  # name: (story, host that the tap does not hear packets for, LDAP's o
     'an answer, and no more of the client': (lambda: Story().begun().undelivered(()), None, 'one-way', 'one-way', None),
     'a late answer': (lambda: Story().begun().undelivered((1000, 2000), late=True), None, 'one-way', 'one-way', None),
     'a SYN that crosses its answer': (lambda: Story().begun().undelivered((100,)), None, 'one-way', 'one-way', None),
+    'an answer after the client gave up': (lambda: Story().begun().given_up(3), None, 'established', 'seen', None),
+    'an answer to nothing that was seen': (lambda: Story().begun().given_up(0), None, 'established', 'seen', None),
     'a session cut by another stack': (lambda: Story().begun().cut_off(64), None, None, 'never-attempted', 'high'),
     'a session that the server resets': (lambda: Story().begun().cut_off(128), None, None, 'never-attempted', None),
     'refused, beside a connection that goes on': (lambda: Story().begun().goes_on().refused(128), None, 'one-way', 'one-way', None),
@@ -187,6 +201,27 @@ LEASES = {  # renewals: findings of DHCP
     0: [],
     2: [(STATION, UNITY, 67)],
 }
+
+
+NOT_USED = 'that it is open (SYN, ACK), and unity1 reset the connection, so that no connection was used: TCP 389 of dc1'
+WORDS = {  # of some of the cases: what is said of the expected flow, and of the packet that shows it
+    'an answer after the client gave up': (NOT_USED, ' First: packet {} of made.pcap.'),
+    'an answer to nothing that was seen': (NOT_USED, ' First: packet {} of made.pcap, an answer (SYN, ACK) of which the SYN is not in the capture.'),
+    'an answer that arrives in the end': (f'unity1 ({UNITY}) used TCP 389 of dc1', ' First: packet {} of made.pcap.'),
+}
+
+
+def check_words(name, audit):
+    """The packet is the first of the flow that the record has."""
+    if name not in WORDS:
+        return True
+    reason = audit.rows("SELECT reason FROM expectations WHERE row_id = 'unity-dc-ldap'")[0]['reason']
+    packet = audit.rows("SELECT min(first_packet_number) AS n FROM conversations WHERE client = ? AND server = ? AND server_port = 389", UNITY, DC)[0]['n']
+    words, ending = WORDS[name]
+    good = words in reason and reason.endswith(ending.format(packet))
+    if not good:
+        print('   said:', reason, '\n   meant:', words, ending.format(packet))
+    return good
 
 
 def check_leases(program, site, path, directory):
@@ -253,9 +288,10 @@ def main():
             for workers in ('1', '3'):
                 audit = flowdb.Audit(program, site, [path], '-j', workers, '--flows', 'all', directory=directory)
                 said, reason = read(audit)
+                worded = check_words(name, audit)
                 audit.close()
                 dumps.append(dump(audit.path))
-            good = said == tuple(meant) and dumps[0] == dumps[1]
+            good = said == tuple(meant) and worded and dumps[0] == dumps[1]
             print(f"{'ok' if good else 'NOT OK'}  {name}: {said} {reason}")
             if said != tuple(meant):
                 print('   meant:', tuple(meant))

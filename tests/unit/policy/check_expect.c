@@ -507,6 +507,35 @@ START_TEST(answers_that_do_not_arrive)
 }
 END_TEST
 
+/* What answered that it is open, and was reset by the client, met the row, and was not used; beside real connections it is as they are. */
+START_TEST(connections_that_their_client_resets_at_once)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "a1", "b1", "tcp/80", NULL), .outcome = OUTCOME_ESTABLISHED, .packets = {1, 1}, .first_ns = 7 * SECOND,
+                            .first_packet = 15, .flows = 1, .probes = 1, .synless = 1};
+
+    alive(&s, "a1", 10, 10);
+    expector_conversation(s.x, &f);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "seen");
+    ck_assert(result(&s, "web", "a1", NULL)->seen_is_answer);
+    ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason,
+                     "Of the ports of row web (web, \"S\"), TCP and UDP 80, this one answered a1 (10.0.0.1) that it is open (SYN, ACK), and a1 reset the connection, so that no "
+                     "connection was used: TCP 80 of b1 (10.0.0.2).");
+    f = (struct expect_fact){.query = policy_query_of(&s.bed, "a1", "b2", "tcp/80", NULL), .outcome = OUTCOME_ESTABLISHED, .packets = {4, 2}, .first_ns = 6 * SECOND,
+                             .first_packet = 12, .flows = 2, .probes = 2};
+    expector_conversation(s.x, &f);
+    ck_assert(!result(&s, "web", "a1", NULL)->seen_is_answer);
+    ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason,
+                     "Of the ports of row web (web, \"S\"), TCP and UDP 80, these answered a1 (10.0.0.1) that they are open (SYN, ACK), and a1 reset each connection, so that no "
+                     "connection was used: TCP 80 of b1 (10.0.0.2); TCP 80 of b2 (10.0.0.3).");
+    f.flows = 3;
+    expector_conversation(s.x, &f);
+    ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason,
+                     "Of the ports of row web (web, \"S\"), TCP and UDP 80, a1 (10.0.0.1) used TCP 80 of b1 (10.0.0.2); TCP 80 of b2 (10.0.0.3).");
+    close_scene(&s);
+}
+END_TEST
+
 /* Attempts that ended in several ways: each with its number, which add up, and with its first packet. */
 START_TEST(attempts_of_several_kinds)
 {
@@ -897,6 +926,7 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, a_connection_that_goes_on);
     tcase_add_test(t, the_packet_that_shows_a_connection);
     tcase_add_test(t, attempts_of_several_kinds);
+    tcase_add_test(t, connections_that_their_client_resets_at_once);
     tcase_add_test(t, answers_that_do_not_arrive);
     tcase_add_test(t, attempts_that_errors_tell_of);
     tcase_add_test(t, all_that_were_answered_are_named);
