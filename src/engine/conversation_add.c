@@ -155,6 +155,13 @@ static bool is_adrift(const struct flow_record *r)
 }
 
 /* Before it sent its SYN a second time: then an answer was overdue. */
+/* Of a connection that began before: one side's RST answers the other, and nothing shows that it was there. */
+static bool is_ended(const struct flow_record *r)
+{
+    return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && r->packets[0] > 0 && r->packets[1] > 0 &&
+           ((r->tcp_flags[0] | r->tcp_flags[1]) & TCP_RST) != 0 && r->payload[0] + r->payload[1] == 0 && flow_record_outcome(r, false) == OUTCOME_ONE_WAY;
+}
+
 static bool is_withdrawn(const struct flow_record *r)
 {
     return r->tcp_state == TCP_STATE_SYN && r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side && r->packets[1] == 0 && r->icmp.n_errors == 0 &&
@@ -190,6 +197,10 @@ static void add_odd_flow(struct conversation *c, const struct flow_record *r)
         add_sight(&c->running, r);
     if (is_adrift(r))
         add_sight(&c->adrift, r);
+    if (is_ended(r)) {
+        c->ended++;
+        c->ended_by_server += (r->tcp_flags[1] & TCP_RST) != 0;
+    }
     if (flow_record_is_undelivered(r)) {
         c->undelivered++;
         c->resent_syns += r->resent_syns;
@@ -212,6 +223,8 @@ static void join_odd_flows(struct conversation *a, const struct conversation *b)
     join_sights(&a->running, &b->running);
     join_sights(&a->adrift, &b->adrift);
     a->withdrawn += b->withdrawn;
+    a->ended += b->ended;
+    a->ended_by_server += b->ended_by_server;
     a->synless += b->synless;
     a->undelivered += b->undelivered;
     a->resent_syns += b->resent_syns;

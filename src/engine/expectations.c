@@ -28,6 +28,8 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .goes_on = c->running.flows > 0 ? c->running.first : c->adrift.first,
         .undelivered = c->key.outcome == OUTCOME_UNANSWERED ? c->undelivered : 0,
         .resent_syns = c->resent_syns,
+        .ended = c->key.outcome == OUTCOME_ONE_WAY ? c->ended : 0,
+        .ended_by_server = c->ended_by_server,
         .withdrawn = c->key.outcome == OUTCOME_ONE_WAY ? c->withdrawn : 0,
         .first_ns = c->first_ns,
         .last_ns = c->last_ns,
@@ -292,6 +294,7 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
             fact.unfinished = in_window(u, fact.unfinished);
             fact.probes = in_window(u, fact.probes);
             fact.synless = in_window(u, fact.synless);
+            fact.ended = in_window(u, fact.ended);
             fact.withdrawn = in_window(u, fact.withdrawn);
             fact.undelivered = in_window(u, fact.undelivered);
             fact.flows = u->c->quoted ? 1 : u->w->flows;

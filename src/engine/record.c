@@ -604,7 +604,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
 static const char *expectation_text(const struct audit *a, const struct expectation *e, char buf[static SENTENCE_SIZE])
 {
     if (e->goes_on.packet != 0)
-        snprintf(buf, SENTENCE_SIZE, "%s First packet of that connection: packet %llu of %s.", e->reason, (unsigned long long)e->goes_on.packet, inputs_name(a->inputs, e->goes_on.input));
+        snprintf(buf, SENTENCE_SIZE, "%s %s: packet %llu of %s.", e->reason, e->ended ? "First seen of that" : "First packet of that connection", (unsigned long long)e->goes_on.packet, inputs_name(a->inputs, e->goes_on.input));
     else if (e->attempts == 0)
         return e->reason;
     else if (e->outcome == EXPECT_SEEN)

@@ -59,6 +59,19 @@ void tally_note_running(struct tally *t, const struct expect_fact *f, const stru
     t->running = true;
 }
 
+void tally_note_ended(struct tally *t, const struct expect_fact *f, const struct point *p, const struct addr *client)
+{
+    struct packet_place place = {f->first_ns, f->first_packet, f->input};
+
+    if (t->ended == 0 || packet_place_before(&place, &t->ended_first)) {
+        t->ended_first = place;
+        t->ended_at = *p;
+        t->ended_from = *client;
+    }
+    t->ended += f->ended;
+    t->ended_by_server += f->ended_by_server;
+}
+
 static bool is_first(const struct tally *t, const struct expect_fact *f)
 {
     if (!t->seen || f->first_ns != t->seen_ns)

@@ -725,6 +725,10 @@ enum expectation_outcome expect_conclude(const struct expector *x, const struct 
         say_running(x, t, buf, size);
         return EXPECT_ONE_WAY;
     }
+    if (expect_ended(t)) {
+        say_ended(x, t, buf, size);
+        return EXPECT_ONE_WAY;
+    }
     for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
         if (t->n[failures[i].outcome] > 0) {
             if (failures[i].outcome == OUTCOME_UNANSWERED && silence_unproven(x, t, c, buf, size))

@@ -62,6 +62,10 @@ struct tally {
     struct packet_place goes_on;  /* the earliest of that */
     bool             by_client;   /* of it the client goes on, not the server */
     uint64_t         attempts;
+    uint64_t         ended, ended_by_server; /* as in expect_fact: no attempts */
+    struct packet_place ended_first;
+    struct point     ended_at;    /* the server of that, and the addresses over which it was */
+    struct addr      ended_from;
     uint64_t         withdrawn, unfinished; /* of n[OUTCOME_ONE_WAY]: that the client took back; as in expect_fact */
     uint64_t         undelivered, resent_syns; /* of n[OUTCOME_UNANSWERED]: as in expect_fact */
     uint64_t         last_fact;    /* by its number: a row that fits in two ways is counted once */
@@ -148,11 +152,18 @@ static inline const struct span *expect_span(const struct expector *x, uint32_t 
     return &x->spans[x->row_spans[row]];
 }
 
+/* Nothing but the end of older connections was seen. */
+static inline bool expect_ended(const struct tally *t)
+{
+    return t->ended > 0 && t->attempts == 0 && !t->seen && !t->running;
+}
+
 /* attempts.c: what is kept of one fact. */
 uint8_t family_of(const struct tuple *);
 int  services_note(struct services *, const struct policy *, const struct expect_fact *); /* 0 or -ENOMEM */
 void services_unite(struct services *);
 void tally_note_running(struct tally *, const struct expect_fact *, const struct point *, bool by_client);
+void tally_note_ended(struct tally *, const struct expect_fact *, const struct point *, const struct addr *client);
 void tally_note(struct tally *, const struct expect_fact *, bool met, const struct point *, const struct addr *client);
 void say_no_answer(const struct expector *, const struct tally *, char *what); /* or one of which the client did not know: it asked again */
 int  tally_note_denier(struct tally *, const struct expect_fact *); /* 0 or -ENOMEM */
@@ -179,6 +190,7 @@ void   advise_served(const struct expector *, const struct tally *, const struct
 
 /* seen.c: what met the row; a connection that goes on. */
 void say_seen(const struct expector *, const struct tally *, char *buf, size_t size);
+void say_ended(const struct expector *, const struct tally *, char *buf, size_t size);
 void say_running(const struct expector *, const struct tally *, char *buf, size_t size);
 
 /* conclude.c: a text in parts; "dc1 (192.0.2.1)"; ", over IPv6" of a host that is told with one address of several. */

@@ -226,10 +226,17 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
 {
     uint32_t server = p->server;
 
-    tally_note(t, f, met, p, policy_host(x->p, &f->query.tuple.client) == t->client ? &f->query.tuple.client : &f->query.tuple.server);
-    if (t->last_fact == x->n_facts)
-        return;
+    const struct addr *client = policy_host(x->p, &f->query.tuple.client) == t->client ? &f->query.tuple.client : &f->query.tuple.server;
+    bool               ended = f->ended > 0 && f->ended == f->flows, again = t->last_fact == x->n_facts;
+
     t->last_fact = x->n_facts;
+    if (ended && !again && policy_host(x->p, &f->query.tuple.server) == server)
+        tally_note_ended(t, f, p, client);
+    if (ended) /* neither does it show an attempt */
+        return;
+    tally_note(t, f, met, p, client);
+    if (again)
+        return;
     /* Of two hosts that may both be the server: is it the one that goes on? */
     bool running = f->running > 0 && policy_host(x->p, &f->query.tuple.server) == server;
     bool adrift = f->adrift > 0 && policy_host(x->p, &f->query.tuple.server) == server;
@@ -465,12 +472,13 @@ static int conclude_tally(struct expector *x, const struct tally *t, const struc
     *ret = (struct expectation){
         .row = t->row, .client_host = t->client, .outcome = outcome, .first_ns = t->first.ns, .attempts = t->attempts,
         .within_ns = x->p->rows[t->row].within_ns, .icmp = d->icmp, .rst = d->rst, .own = d->own, .reason = strdup(reason),
-        .server_host = t->server != POLICY_NONE ? t->server : t->seen ? t->seen_server : t->running ? t->running_at.server : t->tried_server,
+        .server_host = t->server != POLICY_NONE ? t->server : t->seen ? t->seen_server : t->running ? t->running_at.server : expect_ended(t) ? t->ended_at.server : t->tried_server,
         .tried_others = t->tried_others,
         .first_packet = t->first.packet,
         .first_input = t->first.input,
         .first_is_sign = t->first_unseen,
-        .goes_on = t->running && !t->seen ? t->goes_on : (struct packet_place){0},
+        .ended = expect_ended(t),
+        .goes_on = expect_ended(t) ? t->ended_first : t->running && !t->seen ? t->goes_on : (struct packet_place){0},
         .seen_ns = t->seen_ns,
         .seen_last_ns = t->seen_last_ns,
         .seen_packet = t->seen_packet,

@@ -102,6 +102,14 @@ class Story:
         line.segment(CLIENT, RST)
         return self
 
+    def older(self, by):
+        """Of a connection that began before the capture: a segment of one side, and the RST of the other."""
+        line = self.connect(389, 8)
+        line.segment(1 - by, ACK)
+        line.step()
+        line.segment(by, RST)
+        return self
+
     def prohibited(self, sender):
         line = self.connect(389, 8)
         self.net.unreachable(line.now + wire.MS, sender, line.syn(), 13)
@@ -188,6 +196,8 @@ CASES = {  # name: (story, host that the tap does not hear packets for, LDAP's o
     'a SYN that crosses its answer': (lambda: Story().begun().undelivered((100,)), None, 'one-way', 'one-way', None),
     'an answer after the client gave up': (lambda: Story().begun().given_up(3), None, 'established', 'seen', None),
     'an answer to nothing that was seen': (lambda: Story().begun().given_up(0), None, 'established', 'seen', None),
+    'an older connection that the server resets': (lambda: Story().begun().older(SERVER), None, 'one-way', 'one-way', None),
+    'an older connection that the client resets': (lambda: Story().begun().older(CLIENT), None, 'one-way', 'one-way', None),
     'a session cut by another stack': (lambda: Story().begun().cut_off(64), None, None, 'never-attempted', 'high'),
     'a session that the server resets': (lambda: Story().begun().cut_off(128), None, None, 'never-attempted', None),
     'refused, beside a connection that goes on': (lambda: Story().begun().goes_on().refused(128), None, 'one-way', 'one-way', None),
@@ -207,6 +217,10 @@ NOT_USED = 'that it is open (SYN, ACK), and unity1 reset the connection, so that
 WORDS = {  # of some of the cases: what is said of the expected flow, and of the packet that shows it
     'an answer after the client gave up': (NOT_USED, ' First: packet {} of made.pcap.'),
     'an answer to nothing that was seen': (NOT_USED, ' First: packet {} of made.pcap, an answer (SYN, ACK) of which the SYN is not in the capture.'),
+    'an older connection that the server resets': (f'No attempt of unity1 ({UNITY}) at TCP 389 of dc1 ({DC}) was seen, only a segment of a connection that began '
+                                                   "before the capture, and dc1's RST to it, so whether it ever worked cannot be told. ",
+                                                   ' First seen of that: packet {} of made.pcap.'),
+    'an older connection that the client resets': ("and unity1's RST to it, so whether it ever worked cannot be told. ", ' First seen of that: packet {} of made.pcap.'),
     'an answer that arrives in the end': (f'unity1 ({UNITY}) used TCP 389 of dc1', ' First: packet {} of made.pcap.'),
 }
 

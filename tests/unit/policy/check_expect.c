@@ -536,6 +536,36 @@ START_TEST(connections_that_their_client_resets_at_once)
 }
 END_TEST
 
+/* The end of an older connection is no attempt, and counts as none beside attempts. */
+START_TEST(the_end_of_an_older_connection)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "a1", "b1", "tcp/80", NULL), .outcome = OUTCOME_ONE_WAY, .packets = {1, 1}, .first_ns = 7 * SECOND,
+                            .first_packet = 5, .flows = 1, .ended = 1, .ended_by_server = 1};
+
+    alive(&s, "a1", 10, 10);
+    alive(&s, "b1", 10, 10);
+    expector_conversation(s.x, &f);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "one-way");
+    ck_assert_uint_eq(result(&s, "web", "a1", NULL)->attempts, 0);
+    ck_assert_uint_eq(result(&s, "web", "a1", NULL)->goes_on.packet, 5);
+    ck_assert_str_eq(policy_host_name(s.bed.policy, result(&s, "web", "a1", NULL)->server_host), "b1");
+    ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason,
+                     "No attempt of a1 (10.0.0.1) at TCP 80 of b1 (10.0.0.2) was seen, only a segment of a connection that began before the capture, and b1's RST to it, so "
+                     "whether it ever worked cannot be told. The document requires this flow (row web, \"S\").");
+    f.ended_by_server = 0;
+    expector_conversation(s.x, &f);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, "segments of 2 connections that began before the capture, and a RST to each (1 of the server, 1 of the client), "
+                                                                       "so whether they ever worked"));
+    tried(&s, "a1", "b2", "tcp/80", NULL, OUTCOME_UNANSWERED);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "unanswered");
+    ck_assert_uint_eq(result(&s, "web", "a1", NULL)->attempts, 2);
+    ck_assert_uint_eq(result(&s, "web", "a1", NULL)->goes_on.packet, 0);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, "a1 (10.0.0.1) tried web on TCP 80 (of TCP and UDP 80) to b2 (10.0.0.3) 2 times: "));
+    close_scene(&s);
+}
+END_TEST
+
 /* Attempts that ended in several ways: each with its number, which add up, and with its first packet. */
 START_TEST(attempts_of_several_kinds)
 {
@@ -926,6 +956,7 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, a_connection_that_goes_on);
     tcase_add_test(t, the_packet_that_shows_a_connection);
     tcase_add_test(t, attempts_of_several_kinds);
+    tcase_add_test(t, the_end_of_an_older_connection);
     tcase_add_test(t, connections_that_their_client_resets_at_once);
     tcase_add_test(t, answers_that_do_not_arrive);
     tcase_add_test(t, attempts_that_errors_tell_of);
