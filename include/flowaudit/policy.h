@@ -324,6 +324,7 @@ struct expect_fact {
     struct packet_place goes_on; /* the first packet of the earliest of the running, or else of those adrift, as far as it is known */
     uint64_t undelivered, resent_syns; /* as in policy_facts */
     uint64_t ended, ended_by_server; /* of the flows: TCP, of a connection that began before, packets of both sides of which one's are its RST alone; how many the server's */
+    uint64_t ended_by_nobody;   /* of 'ended': one segment of the client, and no answer to it */
     uint64_t withdrawn;         /* of the flows: TCP, the client took its SYN back with a RST before an answer was due */
     uint64_t probes, synless;   /* of the flows: TCP, established, the server's SYN-ACK came and the client's RST, and nothing else; of those: without a SYN */
     uint64_t flows, unfinished; /* of them TCP of which the capture has the server's SYN-ACK, and nothing more of the client */

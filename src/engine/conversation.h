@@ -110,8 +110,9 @@ struct conversation {
     struct flow_sight running, adrift; /* the server, the client goes on with a connection, and nothing of the other is in the capture */
     uint32_t withdrawn;        /* the client's SYN and then its RST, without an answer */
     uint32_t undelivered, resent_syns; /* the server's SYN-ACK did not reach the client: how many SYNs that shows */
-    uint32_t ended;            /* without a beginning: packets of both sides, and of one nothing but its RST */
-    uint32_t ended_by_server;  /* of those: it is the server's */
+    uint32_t ended;            /* without a beginning: packets of both sides, and of one nothing but its RST; or one segment of the client alone */
+    uint32_t ended_by_server;  /* of those: the RST is the server's ... */
+    uint32_t ended_by_nobody;  /* ... there is none */
     uint32_t synless;          /* of 'probes': those whose SYN is not in the capture */
     uint8_t  stray_flags;
     bool     strays_differ;

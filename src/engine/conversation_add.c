@@ -197,9 +197,10 @@ static void add_odd_flow(struct conversation *c, const struct flow_record *r)
         add_sight(&c->running, r);
     if (is_adrift(r))
         add_sight(&c->adrift, r);
-    if (is_ended(r)) {
+    if (is_ended(r) || (is_one_segment(r) && !is_bare(r))) {
         c->ended++;
         c->ended_by_server += (r->tcp_flags[1] & TCP_RST) != 0;
+        c->ended_by_nobody += is_one_segment(r);
     }
     if (flow_record_is_undelivered(r)) {
         c->undelivered++;
@@ -225,6 +226,7 @@ static void join_odd_flows(struct conversation *a, const struct conversation *b)
     a->withdrawn += b->withdrawn;
     a->ended += b->ended;
     a->ended_by_server += b->ended_by_server;
+    a->ended_by_nobody += b->ended_by_nobody;
     a->synless += b->synless;
     a->undelivered += b->undelivered;
     a->resent_syns += b->resent_syns;

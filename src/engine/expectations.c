@@ -30,6 +30,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .resent_syns = c->resent_syns,
         .ended = c->key.outcome == OUTCOME_ONE_WAY ? c->ended : 0,
         .ended_by_server = c->ended_by_server,
+        .ended_by_nobody = c->ended_by_nobody,
         .withdrawn = c->key.outcome == OUTCOME_ONE_WAY ? c->withdrawn : 0,
         .first_ns = c->first_ns,
         .last_ns = c->last_ns,

@@ -70,6 +70,7 @@ void tally_note_ended(struct tally *t, const struct expect_fact *f, const struct
     }
     t->ended += f->ended;
     t->ended_by_server += f->ended_by_server;
+    t->ended_by_nobody += f->ended_by_nobody;
 }
 
 static bool is_first(const struct tally *t, const struct expect_fact *f)

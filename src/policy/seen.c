@@ -75,10 +75,17 @@ void say_ended(const struct expector *x, const struct tally *t, char *buf, size_
     snprintf(buf, size, "No attempt of %s (%s) at %s of ", client, addr_text(&t->ended_from, from), service_text(t->ended_at.transport, t->ended_at.port, service, sizeof(service)));
     add_host(x, t->ended_at.server, buf, size);
     add(buf, size, "%s was seen, only ", families_text(x, t->ended_at.server, t->ended_at.families));
-    if (one)
+    uint64_t by_client = t->ended - t->ended_by_server - t->ended_by_nobody;
+
+    if (one && t->ended_by_nobody > 0)
+        add(buf, size, "a segment of a connection that began before the capture, and nothing that answers it");
+    else if (one)
         add(buf, size, "a segment of a connection that began before the capture, and %s's RST to it", t->ended_by_server > 0 ? server : client);
+    else if (t->ended_by_nobody > 0)
+        add(buf, size, "segments of %llu connections that began before the capture, and a RST to %llu of them (%llu of the server, %llu of the client)", (unsigned long long)t->ended,
+            (unsigned long long)(t->ended - t->ended_by_nobody), (unsigned long long)t->ended_by_server, (unsigned long long)by_client);
     else
         add(buf, size, "segments of %llu connections that began before the capture, and a RST to each (%llu of the server, %llu of the client)",
-            (unsigned long long)t->ended, (unsigned long long)t->ended_by_server, (unsigned long long)(t->ended - t->ended_by_server));
+            (unsigned long long)t->ended, (unsigned long long)t->ended_by_server, (unsigned long long)by_client);
     add(buf, size, ", so whether %s ever worked cannot be told. The document requires this flow (row %s, \"%s\").", one ? "it" : "they", row->id.text, row->section);
 }

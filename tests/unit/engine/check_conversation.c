@@ -231,6 +231,7 @@ START_TEST(odd_flows_are_counted)
         ck_assert_uint_eq(c->strays, table[i].strays);
         ck_assert_uint_eq(c->lone_resets, table[i].lone);
         ck_assert_uint_eq(c->adrift.flows, table[i].adrift);
+        ck_assert_uint_eq(c->ended_by_nobody, i == 5); /* one segment, and no answer */
         ck_assert_uint_eq(c->adrift.first.packet, table[i].adrift != 0 ? r.first_packet : 0);
         ck_assert_uint_eq(c->withdrawn, table[i].withdrawn);
         ck_assert_int_eq(c->withdrawn_ns, table[i].withdrawn != 0 ? r.last_ns - r.first_ns : 0);

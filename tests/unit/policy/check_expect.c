@@ -557,6 +557,10 @@ START_TEST(the_end_of_an_older_connection)
     expector_conversation(s.x, &f);
     ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, "segments of 2 connections that began before the capture, and a RST to each (1 of the server, 1 of the client), "
                                                                        "so whether they ever worked"));
+    f.ended_by_nobody = 1;
+    expector_conversation(s.x, &f);
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, "segments of 3 connections that began before the capture, and a RST to 2 of them (1 of the server, 1 of the client), "
+                                                                       "so whether they ever worked"));
     tried(&s, "a1", "b2", "tcp/80", NULL, OUTCOME_UNANSWERED);
     ck_assert_str_eq(outcome(&s, "web", "a1"), "unanswered");
     ck_assert_uint_eq(result(&s, "web", "a1", NULL)->attempts, 2);
