@@ -106,7 +106,7 @@ struct conversation {
     /* Of the flows, TCP: */
     uint32_t strays;           /* segments without SYN and ACK that a RST answered, with 'stray_flags', or others too */
     uint32_t lone_resets;      /* a RST of one side, and nothing else */
-    uint32_t bare;             /* segments without SYN, ACK and RST of one side, or one segment of the client, and nothing else */
+    uint32_t bare;             /* segments without SYN, ACK and RST of one side, and nothing else */
     struct flow_sight running, adrift; /* the server, the client goes on with a connection, and nothing of the other is in the capture */
     uint32_t withdrawn;        /* the client's SYN and then its RST, without an answer */
     uint32_t undelivered, resent_syns; /* the server's SYN-ACK did not reach the client: how many SYNs that shows */

@@ -192,7 +192,7 @@ static void add_odd_flow(struct conversation *c, const struct flow_record *r)
     }
     c->strays += stray;
     c->lone_resets += is_lone_reset(r);
-    c->bare += is_bare(r) || is_one_segment(r);
+    c->bare += is_bare(r);
     if (is_running(r))
         add_sight(&c->running, r);
     if (is_adrift(r))
