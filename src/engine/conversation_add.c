@@ -154,7 +154,6 @@ static bool is_adrift(const struct flow_record *r)
            (r->tcp_flags[0] & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
 }
 
-/* Before it sent its SYN a second time: then an answer was overdue. */
 /* Of a connection that began before: one side's RST answers the other, and nothing shows that it was there. */
 static bool is_ended(const struct flow_record *r)
 {
@@ -162,6 +161,7 @@ static bool is_ended(const struct flow_record *r)
            ((r->tcp_flags[0] | r->tcp_flags[1]) & TCP_RST) != 0 && r->payload[0] + r->payload[1] == 0 && flow_record_outcome(r, false) == OUTCOME_ONE_WAY;
 }
 
+/* Before it sent its SYN a second time: then an answer was overdue. */
 static bool is_withdrawn(const struct flow_record *r)
 {
     return r->tcp_state == TCP_STATE_SYN && r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side && r->packets[1] == 0 && r->icmp.n_errors == 0 &&

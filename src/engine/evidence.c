@@ -198,12 +198,12 @@ static int evidence_gather(struct audit *a, struct evidence *e, struct err *rete
         if (e->needed)
             add_sights(e, c);
         if (c->key.transport == IPPROTO_TCP && (c->one_sided || c->key.outcome == OUTCOME_ESTABLISHED)) {
-            uint64_t resets = c->one_sided ? c->lone_resets : 0; /* shows no session ... */
-            uint64_t none = c->one_sided ? c->lone_resets + c->bare : 0; /* ... nor does what begins and answers nothing */
+            /* A RST alone shows no session, nor does what begins and answers nothing. */
+            uint64_t sessions = c->flows - (c->one_sided ? c->lone_resets + c->bare : 0);
 
-            a->coverage.sessions += c->flows - none;
-            a->coverage.one_sided += c->one_sided ? c->flows - none : 0;
-            a->coverage.resets += resets;
+            a->coverage.sessions += sessions;
+            a->coverage.one_sided += c->one_sided ? sessions : 0;
+            a->coverage.resets += c->one_sided ? c->lone_resets : 0;
         }
     }
     e->n_sights = unite(e->sights, e->n_sights);

@@ -148,9 +148,11 @@ static void narrow_to_longest_stretch(struct audit *a)
             a->hosts[i].sent_first_ns = a->hosts[i].sent_last_ns = longest->first_ns;
 }
 
-/* RSTs that something else sent in a host's name are not what it sent: all that came of the server where no packet of the attempts is like its own. */
-static void leave_out_foreign(struct audit *a)
+/* RSTs that something else sent in a host's name are no sign that it was there: all that came of the server where no packet of the attempts is like its own. */
+static void note_foreign(struct audit *a)
 {
+    for (size_t i = 0; i < a->n_hosts; i++)
+        a->hosts[i].foreign = 0;
     for (size_t i = 0; i < a->n_conversations; i++) {
         const struct conversation *c = a->conversations[i];
         struct shard_host          key = {.addr = c->key.server}, *h;
@@ -160,7 +162,7 @@ static void leave_out_foreign(struct audit *a)
         uint64_t n = ttl_seen_own(c->ttl[1]).min == 0 ? c->packets[1] : c->reset.flows;
         h = bsearch(&key, a->hosts, a->n_hosts, sizeof(key), by_address);
         if (h != NULL)
-            h->sent -= n < h->sent ? n : h->sent;
+            h->foreign += n < h->sent - h->foreign ? n : h->sent - h->foreign;
     }
 }
 
@@ -176,11 +178,11 @@ static int expect_all(struct audit *a, struct expector *x, struct err *reterr)
     }
     if (a->n_stretches > 1)
         narrow_to_longest_stretch(a);
-    leave_out_foreign(a);
+    note_foreign(a);
     for (size_t i = 0; i < a->n_hosts; i++) {
         const struct shard_host *h = &a->hosts[i];
         struct expect_host       host = {
-                  .addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = h->sent, .received = h->received,
+                  .addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = h->sent - h->foreign, .received = h->received,
                   .sent_to_groups = h->sent_to_groups, .cut = h->cut, .copies = h->copies};
 
         expector_host(x, &host);

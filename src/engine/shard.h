@@ -42,6 +42,7 @@ struct shard_host {
     int64_t     first_ns, last_ns;
     int64_t     sent_first_ns, sent_last_ns;  /* of what it sent itself; INT64_MAX, INT64_MIN: nothing */
     uint64_t    sent, received;
+    uint64_t    foreign;                      /* of those sent: RSTs that something else sent in its name: see expectations.c */
     uint64_t    sent_to_groups;               /* of those sent: to broadcast and multicast addresses */
     uint64_t    cut;                          /* that went to it, cut before the ports: without windows, as in struct coverage */
     bool        used;

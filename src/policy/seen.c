@@ -64,19 +64,18 @@ void say_running(const struct expector *x, const struct tally *t, char *buf, siz
     add(buf, size, ". The document requires this flow (row %s, \"%s\"). Look at where the capture was taken.", row->id.text, row->section);
 }
 
-/* Of connections that began before the capture one side's RST and what it answers: whether they ever worked is not in the capture. */
+/* Of connections that began before the capture one side's RST and what it answers, or a segment without an answer: whether they ever worked is not in the capture. */
 void say_ended(const struct expector *x, const struct tally *t, char *buf, size_t size)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
     const char              *client = policy_host_name(x->p, t->client), *server = policy_host_name(x->p, t->ended_at.server);
     bool                     one = t->ended == 1;
+    uint64_t                 by_client = t->ended - t->ended_by_server - t->ended_by_nobody;
     char                     service[16], from[ADDR_TEXT_SIZE];
 
     snprintf(buf, size, "No attempt of %s (%s) at %s of ", client, addr_text(&t->ended_from, from), service_text(t->ended_at.transport, t->ended_at.port, service, sizeof(service)));
     add_host(x, t->ended_at.server, buf, size);
     add(buf, size, "%s was seen, only ", families_text(x, t->ended_at.server, t->ended_at.families));
-    uint64_t by_client = t->ended - t->ended_by_server - t->ended_by_nobody;
-
     if (one && t->ended_by_nobody > 0)
         add(buf, size, "a segment of a connection that began before the capture, and nothing that answers it");
     else if (one)

@@ -179,6 +179,7 @@ def outcomes(where, site, files, workers):
     found = dict(((':' in c, port), outcome) for c, port, outcome in db.execute('SELECT client, server_port, outcome FROM conversations'))
     reasons = [r for r, in db.execute("SELECT reason FROM findings WHERE kind = 'separated' AND severity = 'high'")]
     counted = db.execute('SELECT sum(packets) + (SELECT sum(icmp_errors) FROM conversations), (SELECT sum(packets_decoded) FROM inputs) FROM conversations').fetchone()
+    counted += db.execute('SELECT (SELECT sum(packets) FROM hosts), 2 * (SELECT sum(packets) FROM conversations)').fetchone() # whoever sent them
     late = db.execute("SELECT count(*) FROM findings WHERE reason LIKE '%had gone there%'").fetchone()[0]
     db.close()
     return found, reasons, counted, late
@@ -201,6 +202,7 @@ def main():
                 at = ' at the same point of capture' if name in ('two files', 'two interfaces', 'cooked, with indexes', 'mirrored too') else ''
                 told += [] if any(f'TTL 64, its own packets{at} TTL 63' in r and '(2 errors' in r for r in reasons) else ['separated: ' + ' / '.join(reasons)]
                 told += [] if counted[0] == counted[1] else [f'{counted[0]} packets told of {counted[1]}']
+                told += [] if counted[2] == counted[3] else [f'hosts have {counted[2]} packets, the two ends of conversations {counted[3]}']
                 told += [] if late == 0 else ['a copy is told as a second packet']
                 wrong += len(told)
                 for t in told:
