@@ -199,6 +199,14 @@ void policy_judge_naive(const struct policy *, const struct policy_query *, stru
 /* The rows that allow this, in document order: the first 'n' of them into 'ret'; returns how many those are. */
 size_t policy_rows(const struct policy *, const struct policy_query *, uint32_t *ret, size_t n);
 
+/* Why the other way's silence tells nothing: packets that are not in the capture, though others acted on some. */
+enum unheard {
+    HEARD,
+    UNHEARD_SERVER, /* of the server to anyone */
+    UNHEARD_PAIR,   /* of the server to this client */
+    UNHEARD_CLIENT, /* of anyone to the client */
+};
+
 /* One sentence for people: hosts by name and address, service, what was wrong, which rule.  Returns as snprintf. */
 struct policy_facts {
     enum outcome outcome;
@@ -207,8 +215,7 @@ struct policy_facts {
     uint64_t synless;             /* TCP: of those, the flows whose SYN is not in the capture */
     uint64_t untold;              /* TCP, OUTCOME_ONE_WAY: of the flows, those of which nothing shows whether they got through */
     bool unfinished;              /* TCP, OUTCOME_ONE_WAY: the server's SYN-ACK came in each of them, and nothing more of the client */
-    bool unheard;                 /* OUTCOME_UNANSWERED: of the server nothing is in the capture, though others acknowledged packets of it */
-    bool unheard_by_client;       /* ... of the server's to this client, though others of it are, and the client acted on some */
+    enum unheard unheard;         /* OUTCOME_UNANSWERED or UDP's _ONE_WAY */
     bool many_clients, many_servers; /* said of a sum: there are others than the one that is named */
     bool answer_first;            /* the first packet of the earliest flow is one of the server's: it is the one that a reader is shown */
     bool no_data;                 /* TCP: established, and not a byte was carried */
@@ -224,7 +231,7 @@ struct policy_facts {
     bool after_syn_ack;           /* TCP, OUTCOME_REFUSED: the server's SYN-ACK came before its RST, in some of them at least */
     uint16_t client_ports[2];     /* the lowest and the highest of the client's; 0: not to be told */
     const struct flow_icmp *icmp; /* or NULL */
-    uint64_t n_cut;               /* packets of the run that were cut before their ports, ICMP errors among them, and may have gone to the client: an answer may be in one */
+    uint64_t n_cut;               /* packets of the run that were cut before their ports, ICMP errors among them, and may have gone to who sent what was seen: an answer may be in one */
     const char *icmp_input;       /* the name of the input that 'icmp' is in, or NULL */
     struct ttl_range rst, own;    /* of RSTs in the server's name, and of the packets that are surely its own: held against each other; 0: not */
     bool beside;                  /* of several places of capture the server was seen at, 'own' is of the one that the RSTs were seen at */

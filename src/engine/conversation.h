@@ -77,8 +77,7 @@ struct conversation {
     bool     after_syn_ack;    /* refused, of some flow the server's SYN-ACK came before its RST */
     bool     cut;              /* by the snap length: the content may be unknown for that alone */
     bool     is_reply;         /* the first payload was an answer: may answer a broadcast */
-    bool     unheard;          /* unanswered, no packet of the server is in the capture, and others acknowledged some */
-    bool     unheard_by_client; /* unheard, though packets of the server to others are in the capture */
+    uint8_t  unheard;          /* enum unheard, of what is unanswered, and of UDP that is one-way */
     bool     quoted;           /* known from ICMP errors alone: not a packet of it is in the capture, and it is one flow */
     bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */
     bool     no_parent;        /* on a dynamic port that nothing seen negotiated; set after merging, as 'parent' and 'bind' */

@@ -13,7 +13,7 @@
  *   - nothing shows that this direction is hidden (a TCP client that goes on as if it were answered shows it), and
  *     some hosts of both networks (/24, /64), or both hosts with anyone, are seen to speak both ways.
  * Otherwise it is 'one-way', as it is where the client itself took it back with a RST before an answer was due.  Violations keep 'unanswered',
- * and have no disposition where the silence tells nothing.
+ * and have no disposition where the silence tells nothing: no more has UDP one way, for what stopped it would not have been seen either.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -36,6 +36,7 @@ struct sender {
     struct ttl_seen  ttl[N_TTL_PLACES];
     bool             both_ways; /* some peer of it was seen to answer, or was answered */
     bool             seen, hidden; /* something of it is in the capture; a peer went on as if it had answered */
+    bool             heard, deaf;  /* something to it is; it went on as if others had answered */
 };
 
 struct evidence {
@@ -151,6 +152,15 @@ static void summarize(struct evidence *e)
             e->networks[e->n_networks++] = (struct sight){.from = network_of(&s->from), .to = network_of(&s->to)};
     }
     e->n_networks = unite(e->networks, e->n_networks);
+    for (size_t i = 0; i < e->n_sights; i++) {
+        struct sender key = {.addr = e->sights[i].to};
+        struct sender *to = bsearch(&key, e->senders, e->n_senders, sizeof(key), by_sender);
+
+        if (to == NULL)
+            continue;
+        to->heard |= e->sights[i].seen;
+        to->deaf |= e->sights[i].hidden;
+    }
 }
 
 static void evidence_free(struct evidence *e)
@@ -165,11 +175,19 @@ static bool is_allowed(const struct conversation *c)
     return c->key.verdict == VERDICT_ALLOWED || c->key.verdict == VERDICT_UNDOCUMENTED;
 }
 
+/* UDP to one host, of which nothing came back and nothing needs to. */
+static bool is_media_one_way(const struct conversation *c)
+{
+    return c->key.outcome == OUTCOME_ONE_WAY && c->key.transport == IPPROTO_UDP && c->packets[0] > 0 && c->packets[1] == 0 && !c->group;
+}
+
 /* Is it one that settle_resets() or settle_silence() looks for evidence for?  Of silence about what is forbidden, where something was hidden. */
 static bool needs_evidence(const struct conversation *c, bool hides)
 {
-    return c->key.summed == SUM_NONE &&
-           ((c->key.outcome == OUTCOME_REFUSED && ttl_seen_rst(c->ttl[1]).min != 0) || (c->key.outcome == OUTCOME_UNANSWERED && (hides || is_allowed(c))));
+    if (c->key.summed != SUM_NONE)
+        return false;
+    return (c->key.outcome == OUTCOME_REFUSED && ttl_seen_rst(c->ttl[1]).min != 0) || (c->key.outcome == OUTCOME_UNANSWERED && is_allowed(c)) ||
+           (hides && (c->key.outcome == OUTCOME_UNANSWERED || is_media_one_way(c)));
 }
 
 static int evidence_gather(struct audit *a, struct evidence *e, struct err *reterr)
@@ -323,6 +341,21 @@ static void settle_resets(const struct evidence *e, struct conversation *c)
 
 /* --- silence --------------------------------------------------------------------------------------------------- */
 
+/* Are packets from the server to the client, or more than those, known to be missing?  The least of it that is known. */
+static enum unheard unheard_of(const struct evidence *e, const struct addr *server, const struct addr *client)
+{
+    const struct sight  *s = find_sight(e, server, client);
+    const struct sender *a = find_sender(e, server), *b = find_sender(e, client);
+
+    if (s != NULL && s->seen)
+        return HEARD;
+    if (a != NULL && a->hidden && !a->seen)
+        return UNHEARD_SERVER;
+    if (s != NULL && s->hidden)
+        return UNHEARD_PAIR;
+    return b != NULL && b->deaf && !b->heard ? UNHEARD_CLIENT : HEARD;
+}
+
 /* Could a packet from the server to the client have been seen? */
 static bool could_be_seen(const struct evidence *e, const struct addr *server, const struct addr *client)
 {
@@ -332,10 +365,7 @@ static bool could_be_seen(const struct evidence *e, const struct addr *server, c
 
     if (s != NULL && s->seen)
         return true;
-    if (s != NULL && s->hidden)
-        return false;
-    /* Of a server that others had answers of none of which was seen, silence says nothing. */
-    if (a != NULL && a->hidden && !a->seen)
+    if (unheard_of(e, server, client) != HEARD)
         return false;
     if (a != NULL && a->both_ways && b != NULL && b->both_ways)
         return true;
@@ -352,17 +382,16 @@ static void settle_silence(const struct evidence *e, struct conversation *c)
 {
     bool allowed = is_allowed(c);
 
-    c->unheard = c->unheard_by_client = false;
+    c->unheard = HEARD;
+    if (is_media_one_way(c)) {
+        c->unheard = (uint8_t)unheard_of(e, &c->key.server, &c->key.client);
+        c->untold = c->unheard != HEARD ? c->flows : c->untold;
+    }
     if (c->key.outcome != OUTCOME_UNANSWERED)
         return;
-    if (!allowed) {
-        const struct sight  *back = find_sight(e, &c->key.server, &c->key.client);
-        const struct sender *server = find_sender(e, &c->key.server);
-        c->unheard_by_client = back != NULL && back->hidden && !back->seen;
-        c->unheard = (server != NULL && server->hidden && !server->seen) || c->unheard_by_client;
-        c->unheard_by_client &= server == NULL || server->seen;
-    }
-    if (!withdrew_soon(c) && (allowed ? could_be_seen(e, &c->key.server, &c->key.client) : !c->unheard))
+    if (!allowed)
+        c->unheard = (uint8_t)unheard_of(e, &c->key.server, &c->key.client);
+    if (!withdrew_soon(c) && (allowed ? could_be_seen(e, &c->key.server, &c->key.client) : c->unheard == HEARD))
         return;
     c->untold = c->flows;
     if (allowed)

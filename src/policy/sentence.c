@@ -375,6 +375,14 @@ static void say_withdrawn(struct text *t, const struct policy *p, const struct p
         say(t, ", so whether it would have been answered cannot be told");
 }
 
+/* What was not seen may be among what could not be told apart. */
+static void say_cut(struct text *t, const struct policy_facts *f)
+{
+    if (f->n_cut > 0)
+        say(t, ", though %llu packet%s of the capture %s cut before the ports and may be one", (unsigned long long)f->n_cut, f->n_cut == 1 ? "" : "s",
+            f->n_cut == 1 ? "is" : "are");
+}
+
 /* An error that tells of no denial (time exceeded, a redirect) is no answer, and there all the same. */
 static void say_silence(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
 {
@@ -385,9 +393,7 @@ static void say_silence(struct text *t, const struct policy *p, const struct pol
         return;
     }
     say(t, "; no answer was seen");
-    if (f->n_cut > 0)
-        say(t, ", though %llu packet%s of the capture %s cut before the ports and may be one", (unsigned long long)f->n_cut, f->n_cut == 1 ? "" : "s",
-            f->n_cut == 1 ? "is" : "are");
+    say_cut(t, f);
     if (f->icmp != NULL && f->icmp->n_errors > 0 && f->icmp->about_client_packet && !f->icmp->after_answer)
         say(t, ", but %s%s", f->errors_differ ? "errors, among them " : "", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
 }
@@ -411,14 +417,31 @@ static void say_undelivered(struct text *t, const struct policy *p, const struct
         say(t, "; it was answered%s (SYN, ACK), but %s sent its SYN again after that, %s, so that the answer did not reach it", f->flows > 1 ? " each time" : "", client, times);
 }
 
+/* Where the way back is not in the capture, that nothing came by it is no news. */
+static void say_unheard(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
+{
+    char server[HOST_TEXT_SIZE], client[HOST_TEXT_SIZE];
+
+    host_text(p, &q->tuple.server, server, sizeof(server));
+    host_text(p, &q->tuple.client, client, sizeof(client));
+    if (f->unheard == UNHEARD_PAIR)
+        say(t, "; no packet of %s to %s is in the capture, though the latter acted on some", server, client);
+    else if (f->unheard == UNHEARD_CLIENT)
+        say(t, "; no TCP or UDP packet to %s is in the capture, though it acted on some", client);
+    else
+        say(t, "; no packet of %s is in the capture, though others acknowledged some", server);
+    say(t, ", so whether it %s cannot be told", f->outcome == OUTCOME_UNANSWERED ? "was answered" : "got through");
+}
+
 /* What follows from it is said where nothing else of the sentence does. */
 static void say_one_way(struct text *t, const struct policy_query *q, const struct policy_facts *f)
 {
     const char *it = f->flows > 1 ? "they" : "it";
 
-    if (q->tuple.transport != IPPROTO_TCP || !q->sent[0] || !q->sent[1])
+    if (q->tuple.transport != IPPROTO_TCP || !q->sent[0] || !q->sent[1]) {
         say(t, "; no packet the other way was seen");
-    else if (f->untold == f->flows)
+        say_cut(t, f);
+    } else if (f->untold == f->flows)
         say(t, "; too little was seen to tell whether %s got through", it);
     else if (f->untold > 0)
         say(t, "; of %llu of them too little was seen to tell whether %s got through", (unsigned long long)f->untold, f->untold > 1 ? "they" : "it");
@@ -428,8 +451,6 @@ static void say_one_way(struct text *t, const struct policy_query *q, const stru
 
 static void say_outcome(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f, bool media)
 {
-    char server[HOST_TEXT_SIZE], client[HOST_TEXT_SIZE];
-
     switch (f->outcome) {
     case OUTCOME_ESTABLISHED:
         say_answered(t, q, f, media);
@@ -445,12 +466,8 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
         say_prohibited(t, p, f);
         break;
     case OUTCOME_UNANSWERED:
-        if (f->unheard_by_client)
-            say(t, "; no packet of %s to %s is in the capture, though the latter acted on some, so whether it was answered cannot be told",
-                host_text(p, &q->tuple.server, server, sizeof(server)), host_text(p, &q->tuple.client, client, sizeof(client)));
-        else if (f->unheard)
-            say(t, "; no packet of %s is in the capture, though others acknowledged some, so whether it was answered cannot be told",
-                host_text(p, &q->tuple.server, server, sizeof(server)));
+        if (f->unheard != HEARD)
+            say_unheard(t, p, q, f);
         else if (f->withdrawn > 0 && f->withdrawn == f->flows)
             say_withdrawn(t, p, q, f);
         else if (f->undelivered > 0)
@@ -459,7 +476,9 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
             say_silence(t, p, q, f);
         break;
     case OUTCOME_ONE_WAY:
-        if (is_probe(q, f))
+        if (f->unheard != HEARD)
+            say_unheard(t, p, q, f);
+        else if (is_probe(q, f))
             say_probe(t, p, q, f);
         else if (f->lone_reset)
             say(t, "; nothing else of %s was seen, so what %s cannot be told", f->flows == 1 ? "this connection, or attempt," : "these connections, or attempts,",

@@ -10,6 +10,7 @@ seems to begin where its client asked by broadcast.
 """
 import os
 import sqlite3
+import struct
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -250,28 +251,45 @@ def check_leases(program, site, path, directory):
     return failed
 
 
-UNHEARD = {  # the host that the tap does not hear packets for, to whom an error went that was cut: what became of a forbidden datagram from dc1, and what is said of that
-    (None, None): ('rejected', 'no answer was seen. '),
-    (None, DC): ('rejected', 'no answer was seen, though 1 packet of the capture is cut before the ports and may be one. '),
-    (None, EXCHANGE): ('rejected', 'no answer was seen. '),
-    (DC, None): (None, f'no packet of unity1 ({UNITY}) to dc1 ({DC}) is in the capture, though the latter acted on some'),
+# The host that the tap does not hear packets for, to whom an error went that was cut, and where a forbidden datagram of dc1 went: what became of it, and
+# what is said of that.
+UNHEARD = {
+    (None, None, UNITY): ('rejected', 'no answer was seen. '),
+    (None, DC, UNITY): ('rejected', 'no answer was seen, though 1 packet of the capture is cut before the ports and may be one. '),
+    (None, EXCHANGE, UNITY): ('rejected', 'no answer was seen. '),
+    (None, None, EXCHANGE): ('rejected', 'no answer was seen. '),
+    (DC, None, UNITY): (None, f'no packet of unity1 ({UNITY}) to dc1 ({DC}) is in the capture, though the latter acted on some'),
+    (DC, None, EXCHANGE): (None, f'no TCP or UDP packet to dc1 ({DC}) is in the capture, though it acted on some, so whether it was answered cannot be told. '),
 }
+MEDIA = {  # the same of media that goes one way, to a port that no row has
+    (None, None, UNITY): ('escaped', 'no packet the other way was seen. '),
+    (None, DC, UNITY): ('escaped', 'no packet the other way was seen, though 1 packet of the capture is cut before the ports and may be one. '),
+    (None, EXCHANGE, UNITY): ('escaped', 'no packet the other way was seen. '),
+    (DC, None, UNITY): (None, f'no packet of unity1 ({UNITY}) to dc1 ({DC}) is in the capture, though the latter acted on some, so whether it got through'),
+    (DC, None, EXCHANGE): (None, f'no TCP or UDP packet to dc1 ({DC}) is in the capture, though it acted on some, so whether it got through cannot be told. '),
+}
+
+
+def rtp(number):
+    return struct.pack('!BBHII', 0x80, 0, number, 160 * number, 0x1234) + bytes(160)
 
 
 def check_unheard(program, site, path, directory):
     failed = 0
-    for (without, cut_to), meant in UNHEARD.items():
+    for media, (key, meant) in [(False, case) for case in UNHEARD.items()] + [(True, case) for case in MEDIA.items()]:
+        without, cut_to, server = key
         story = Story().begun()
-        story.works('SMTP', EXCHANGE, 25, 3)  # unity1 itself is seen
+        story.works('SMTP', EXCHANGE, 25, 3)  # unity1 itself is seen, and exch1
         if cut_to is not None:
             story.cut_error(cut_to)
-        story.net.udp(story.at(20), DC, 1645, UNITY, 9, b'anyone there?')
+        for i in range(40 if media else 1):
+            story.net.udp(story.at(20) + 20 * i * wire.MS, DC, 1645, server, 10008 if media else 9, rtp(i) if media else b'anyone there?')
         story.write(path, without)
         audit = flowdb.Audit(program, site, [path], directory=directory)
-        said = [tuple(row.values()) for row in audit.rows('SELECT disposition, reason FROM findings WHERE client = ? AND server_port = 9', DC)]
+        said = [tuple(row.values()) for row in audit.rows('SELECT disposition, reason FROM findings WHERE client = ? AND server = ? AND server_port IN (9, 10008)', DC, server)]
         audit.close()
         good = len(said) == 1 and said[0][0] == meant[0] and meant[1] in said[0][1]
-        print(f"{'ok' if good else 'NOT OK'}  a forbidden datagram, answers to {without} not heard, an error to {cut_to} cut: {said}")
+        print(f"{'ok' if good else 'NOT OK'}  forbidden {'media' if media else 'datagram'} to {server}, packets to {without} not heard, an error to {cut_to} cut: {said}")
         failed += not good
     return failed
 

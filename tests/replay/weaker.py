@@ -118,6 +118,15 @@ def read(audit):
     return findings, expectations, confirmed
 
 
+def deaf(audit, address):
+    """Of a host to which nothing was captured, though its TCP goes on, nobody knows whether what else it sent got through."""
+    if not audit.rows("SELECT 1 FROM conversations WHERE client = ? AND transport = 'tcp' AND outcome = 'one-way' AND disposition IS NOT NULL LIMIT 1", address):
+        return []
+    told = audit.rows("SELECT * FROM conversations WHERE client = ? AND transport = 'udp' AND outcome IN ('unanswered', 'one-way') AND disposition IS NOT NULL"
+                      " AND scope = 'judged'", address)
+    return [f"conversation {conversation_key(c)}: {c['outcome']} and {c['disposition']}, and nothing to {address} was captured" for c in told]
+
+
 def compare(whole, part):
     wrong = []
     for key, severity in part[0].items():
@@ -148,6 +157,7 @@ def main():
                 write(path, left, snaplen)
                 audit = flowdb.Audit(program, os.path.join(samples, site), [path], directory=directory)
                 wrong = compare(whole, read(audit))
+                wrong += deaf(audit, title.rsplit(' ', 1)[1]) if title.startswith('nothing that goes to') else []
                 audit.close()
                 if audit.status not in (0, 1, 3) or not left:
                     wrong.append(f'status {audit.status} with {len(left)} packets: {audit.messages}')
