@@ -213,9 +213,11 @@ struct policy_facts {
     uint64_t flows, packets;
     bool probe;                   /* TCP: the server's SYN-ACK came in each of them, and the client's RST instead of the handshake's end */
     uint64_t synless;             /* TCP: of those, the flows whose SYN is not in the capture */
-    uint64_t untold;              /* TCP, OUTCOME_ONE_WAY: of the flows, those of which nothing shows whether they got through */
+    uint64_t untold;              /* TCP, OUTCOME_ONE_WAY, or UDP, OUTCOME_UNANSWERED: of the flows, those of which nothing shows whether they got through */
     bool unfinished;              /* TCP, OUTCOME_ONE_WAY: the server's SYN-ACK came in each of them, and nothing more of the client */
     enum unheard unheard;         /* OUTCOME_UNANSWERED or UDP's _ONE_WAY */
+    bool lossy;                   /* UDP, OUTCOME_UNANSWERED: packets passed that were not captured ... */
+    bool may_be_answer;           /* ... and the client's port is one that a row has: it may be the answer to one of them */
     bool many_clients, many_servers; /* said of a sum: there are others than the one that is named */
     bool answer_first;            /* the first packet of the earliest flow is one of the server's: it is the one that a reader is shown */
     bool no_data;                 /* TCP: established, and not a byte was carried */

@@ -78,6 +78,7 @@ struct conversation {
     bool     cut;              /* by the snap length: the content may be unknown for that alone */
     bool     is_reply;         /* the first payload was an answer: may answer a broadcast */
     uint8_t  unheard;          /* enum unheard, of what is unanswered, and of UDP that is one-way */
+    bool     may_be_answer;    /* UDP, unanswered: to something that is known to be lost, maybe */
     bool     quoted;           /* known from ICMP errors alone: not a packet of it is in the capture, and it is one flow */
     bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */
     bool     no_parent;        /* on a dynamic port that nothing seen negotiated; set after merging, as 'parent' and 'bind' */

@@ -14,6 +14,9 @@
  *     some hosts of both networks (/24, /64), or both hosts with anyone, are seen to speak both ways.
  * Otherwise it is 'one-way', as it is where the client itself took it back with a RST before an answer was due.  Violations keep 'unanswered',
  * and have no disposition where the silence tells nothing: no more has UDP one way, for what stopped it would not have been seen either.
+ *
+ * Nobody needs to answer a datagram (Syslog, a trap, NetFlow): one that is forbidden was rejected only if an error tells that it did not arrive, or if
+ * it asks again and again what its protocol has an answer for.  Where packets are known to be lost, the answer may be one of them.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -396,6 +399,49 @@ static void settle_silence(const struct evidence *e, struct conversation *c)
     c->untold = c->flows;
     if (allowed)
         c->key.outcome = OUTCOME_ONE_WAY;
+}
+
+/* An error after which the packet was not delivered: not a redirect or a source quench. */
+static bool is_stopped(const struct flow_icmp *icmp)
+{
+    return icmp->n_errors > 0 && icmp->about_client_packet && (icmp->is_icmp6 || (icmp->type != 4 && icmp->type != 5));
+}
+
+/* Requests by their content, more than one of them. */
+static bool answer_is_due(const struct conversation *c)
+{
+    static const char *const names[] = {"DNS", "NTP", "Kerberos", "LDAP", "SNMP", "Radius", "SIP"};
+    bool                     trap = strcmp(c->app->name, "SNMP") == 0 && c->key.server_port == 162;
+
+    if (c->key.summed != SUM_NONE || c->app->basis != APP_CONTENT || c->is_reply || trap || c->packets[0] < 2 + c->duplicates)
+        return false;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(c->app->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Where a query is lost its answer comes first, and looks like one: from a port that a row has to one that none has. */
+static bool may_be_answer(const struct audit *a, const struct conversation *c)
+{
+    return c->key.summed == SUM_NONE && c->basis == DIRECTION_FIRST && c->client_port_low == c->client_port_high && policy_port_vote(a->policy, &c->tuple) < 0;
+}
+
+void audit_settle_datagrams(struct audit *a)
+{
+    bool lossy = coverage_is_lossy(&a->coverage);
+
+    for (size_t i = 0; i < a->n_conversations; i++) {
+        struct conversation *c = a->conversations[i];
+
+        if (c->key.transport != IPPROTO_UDP || c->key.outcome != OUTCOME_UNANSWERED || is_stopped(conversation_icmp(c)) || c->packets[1] > 0)
+            continue;
+        if (lossy || (!is_allowed(c) && !answer_is_due(c)))
+            c->untold = c->flows;
+        c->may_be_answer = lossy && !is_allowed(c) && may_be_answer(a, c);
+        if (c->may_be_answer)
+            c->judgement.confidence = CONFIDENCE_INFERRED;
+    }
 }
 
 int audit_settle(struct audit *a, struct err *reterr)

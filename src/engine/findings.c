@@ -306,7 +306,9 @@ static void count_findings(struct audit *a)
 int audit_conclude(struct audit *a, struct err *reterr)
 {
     struct lint_aux lint = {a, 0};
-    int             rc = audit_expect(a, reterr);
+
+    audit_settle_datagrams(a);
+    int rc = audit_expect(a, reterr);
 
     if (rc == 0)
         rc = evaluate_separations(a, reterr);

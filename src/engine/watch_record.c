@@ -403,12 +403,12 @@ static int put_summary(struct recording *r, struct audit *a, bool all, struct er
 /* All that a row of it shows and that its key does not fix. */
 static uint64_t hash_conversation(const struct recording *r, const struct conversation *c)
 {
-    uint64_t words[16] = {
+    uint64_t words[17] = {
         c->flows, c->packets[0], c->packets[1], c->bytes[0], c->bytes[1], c->duplicates, c->n_summed, (uint64_t)c->first_ns, (uint64_t)c->last_ns,
         (uint64_t)c->client_port_low << 32 | (uint64_t)c->client_port_high << 16 | c->vlan,
         (uint64_t)c->n_kept << 32 | (uint64_t)c->basis << 16 | c->encap, conversation_icmp(c)->n_errors,
         c->parent != NULL ? (uint64_t)c->parent->ts_ns ^ c->parent->packet_number : c->no_parent, c->bind != NULL, c->first_packet,
-        (uint64_t)(uintptr_t)c->app,
+        (uint64_t)(uintptr_t)c->app, c->untold << 8 | (uint64_t)c->judgement.confidence,
     };
 
     return written_hash(r->written, words, sizeof(words));

@@ -386,7 +386,7 @@ static void say_cut(struct text *t, const struct policy_facts *f)
 /* An error that tells of no denial (time exceeded, a redirect) is no answer, and there all the same. */
 static void say_silence(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
 {
-    char icmp[ICMP_TEXT_SIZE];
+    char icmp[ICMP_TEXT_SIZE], host[HOST_TEXT_SIZE];
 
     if (q->tuple.transport == IPPROTO_UDP && q->sent[0] && q->sent[1] && f->icmp != NULL && f->icmp->n_errors > 0) { /* else it would be answered */
         say(t, "; packets came the other way too, and each side rejected those of the other (%s)", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
@@ -394,8 +394,14 @@ static void say_silence(struct text *t, const struct policy *p, const struct pol
     }
     say(t, "; no answer was seen");
     say_cut(t, f);
+    if (f->lossy)
+        say(t, "%s packets passed that were not captured", f->n_cut > 0 ? ", and" : ", though");
+    if (f->may_be_answer)
+        say(t, ", and this may be the answer to some, from UDP %u of %s", q->tuple.client_port, host_text(p, &q->tuple.client, host, sizeof(host)));
     if (f->icmp != NULL && f->icmp->n_errors > 0 && f->icmp->about_client_packet && !f->icmp->after_answer)
         say(t, ", but %s%s", f->errors_differ ? "errors, among them " : "", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
+    if (q->tuple.transport == IPPROTO_UDP && f->untold == f->flows)
+        say(t, ", so whether %s got through cannot be told", f->flows > 1 ? "they" : "it");
 }
 
 const char *resent_text(uint64_t syns, uint64_t flows, char buf[static TIMES_TEXT_SIZE])

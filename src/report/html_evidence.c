@@ -41,7 +41,7 @@ int html_sections(struct html *h, struct err *reterr)
     html_par(h, "soft",
              "Permitted: conversations that a row allows and that got through. Escaped, rejected: findings that got "
              "through, or did not. Misdropped, missing: required flows that were tried in vain, or not seen to be tried. Not "
-             "covered: required flows of which the capture cannot tell. One-way: required flows and findings of which it does not tell whether they got through.");
+             "covered: required flows of which the capture cannot tell. One-way, unanswered: required flows and findings of which it does not tell whether they got through.");
     return rc;
 }
 

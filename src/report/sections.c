@@ -17,13 +17,14 @@ const char section_sql[] =
     "  sum(x.outcome = 'not-covered') AS not_covered, sum(x.outcome = 'one-way') AS one_way FROM requirements x JOIN r ON r.row_id = x.row_id"
     "  WHERE x.run_id = ?1 GROUP BY r.section),"
     " f AS (SELECT coalesce(section, '') AS section, sum(kind <> 'site') AS findings, sum(kind = 'site') AS site, sum(disposition IS 'escaped') AS escaped,"
-    "  sum(disposition IS 'rejected') AS rejected, sum(outcome IS 'one-way' AND coalesce(disposition, '') = '') AS one_way FROM findings"
+    "  sum(disposition IS 'rejected') AS rejected, sum(outcome IS 'one-way' AND coalesce(disposition, '') = '') AS one_way,"
+    "  sum(outcome IS 'unanswered' AND coalesce(disposition, '') = '') AS unanswered FROM findings"
     "  WHERE run_id = ?1 AND waived_by IS NULL AND severity <> 'notice' GROUP BY 1),"
     " s AS (SELECT section, min(position) AS position, sum(enabled) AS enabled FROM r GROUP BY section"
     "  UNION ALL SELECT section, 1 << 40, 1 FROM f WHERE section NOT IN (SELECT section FROM r))"
     " SELECT s.section, s.enabled, coalesce(f.findings, 0), coalesce(c.permitted, 0), coalesce(f.escaped, 0),"
     " coalesce(f.rejected, 0), coalesce(e.misdropped, 0), coalesce(e.missing, 0), coalesce(e.not_covered, 0), coalesce(e.one_way, 0) + coalesce(f.one_way, 0), "
-    "coalesce(e.seen, 0), coalesce(f.site, 0), coalesce(c.untold, 0)"
+    "coalesce(e.seen, 0), coalesce(f.site, 0), coalesce(c.untold, 0), coalesce(f.unanswered, 0)"
     " FROM s LEFT JOIN c ON c.section = s.section LEFT JOIN e ON e.section = s.section"
     " LEFT JOIN f ON f.section = s.section ORDER BY s.position, s.section";
 
@@ -69,7 +70,7 @@ const char *section_counts(struct cursor *c, bool all, char buf[static 400])
     } counts[] = {
         {SECTION_PERMITTED, "permitted"},   {SECTION_ESCAPED, "escaped"}, {SECTION_REJECTED, "rejected"},
         {SECTION_MISDROPPED, "misdropped"}, {SECTION_MISSING, "missing"}, {SECTION_NOT_COVERED, "not covered"},
-        {SECTION_ONE_WAY, "one-way"},
+        {SECTION_ONE_WAY, "one-way"},       {SECTION_UNANSWERED, "unanswered"},
     };
     char count[32];
     size_t len = 0;

@@ -31,6 +31,7 @@ enum {
     SECTION_SEEN,
     SECTION_SITE,
     SECTION_UNTOLD, /* the same of conversations that a row allows */
+    SECTION_UNANSWERED, /* findings again: without an answer, and nobody can tell */
 };
 
 enum section_result section_result(const struct report_summary *, struct cursor *);

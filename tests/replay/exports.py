@@ -363,13 +363,13 @@ def check_html_sections(bench, page, tables):
     """The sections' names and counts, and no 'conforms' where anything speaks against it."""
     rows, conversations, findings = (as_page(tables[name]) for name in ('rows', 'conversations', 'findings'))
     section = {row['row_id']: row['section'] or '' for row in rows}
-    counted = ('permitted', 'escaped', 'rejected', 'misdropped', 'missing', 'not covered', 'one-way', 'findings')
+    counted = ('permitted', 'escaped', 'rejected', 'misdropped', 'missing', 'not covered', 'one-way', 'unanswered', 'findings')
     counts = {name: dict.fromkeys(counted, 0) for name in section.values()}
     untold = dict.fromkeys(counts, 0)
     for row in conversations:
         if row['row_id'] in section and row['disposition'] == 'permitted':
             counts[section[row['row_id']]]['permitted'] += 1
-        elif row['row_id'] in section and row['verdict'] == 'allowed' and row['disposition'] is None:
+        elif row['row_id'] in section and row['verdict'] == 'allowed' and row['outcome'] == 'one-way' and row['disposition'] is None:
             untold[section[row['row_id']]] += 1
     for row in findings:
         if row['waived_by'] is None and row['severity'] != 'notice':
@@ -377,8 +377,8 @@ def check_html_sections(bench, page, tables):
             count['findings'] += 1
             if row['disposition'] in ('escaped', 'rejected'):
                 count[row['disposition']] += 1
-            elif row['outcome'] == 'one-way':
-                count['one-way'] += 1
+            elif row['outcome'] in ('one-way', 'unanswered'):
+                count[row['outcome']] += 1
     words = {'never-attempted': 'missing', 'not-covered': 'not covered', 'one-way': 'one-way', 'refused': 'misdropped', 'prohibited': 'misdropped', 'unanswered': 'misdropped'}
     for row in as_page(tables['requirements']):
         if row['row_id'] in section and row['outcome'] in words:

@@ -115,7 +115,9 @@ def read(audit):
         findings[key] = max(findings[key], SEVERITIES.index(f['severity']))
     expectations = {(e['row_id'], e['client']): e for e in audit.rows('SELECT * FROM expectations')}
     confirmed = {conversation_key(c) for c in audit.rows("SELECT * FROM conversations WHERE confidence = 'confirmed' AND transport = 'tcp'")}
-    return findings, expectations, confirmed
+    failed = {(*conversation_key(c), c['disposition']) for c in audit.rows(
+        "SELECT * FROM conversations WHERE transport = 'udp' AND disposition IN ('misdropped', 'rejected')")}
+    return findings, expectations, confirmed, failed
 
 
 def deaf(audit, address):
@@ -139,6 +141,7 @@ def compare(whole, part):
         if e['outcome'] not in MAY_BECOME[was]:
             wrong.append(f"expectation {key}: {e['outcome']}, in the whole {was}: {e['reason']}")
     wrong += [f'conversation {key}: confirmed, and not in the whole' for key in sorted(part[2] - whole[2])]
+    wrong += [f'conversation {key}: not in the whole' for key in sorted(part[3] - whole[3])]
     return wrong
 
 

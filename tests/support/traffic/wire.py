@@ -101,8 +101,8 @@ class Wire:
         value = transport_checksum(src, dst, UDP, header + data) or 0xFFFF
         return self.emit(time, src, dst, UDP, header[:6] + struct.pack("!H", value) + data)
 
-    def unreachable(self, time, sender, original, code, code6=4):
-        """ICMP destination unreachable from 'sender' about 'original' (quoted: IP header and 8 bytes more, as
+    def unreachable(self, time, sender, original, code, code6=4, kind=3):
+        """ICMP destination unreachable (of IPv4 also others, by 'kind') from 'sender' about 'original' (quoted: IP header and 8 bytes more, as
         routers do)."""
         v6 = ":" in original.src
 
@@ -111,7 +111,7 @@ class Wire:
                 head, quoted = struct.pack("!BBHI", 1, code6, 0, 0), original.ip[:1232]
                 value = transport_checksum(sender, original.src, ICMP6, head + quoted)
             else:
-                head, quoted = struct.pack("!BBHI", 3, code, 0, 0), original.ip[:28]
+                head, quoted = struct.pack("!BBHI", kind, code, 0, 0), original.ip[:28]
                 value = checksum(head + quoted)
             return head[:2] + struct.pack("!H", value) + head[4:] + quoted
 
