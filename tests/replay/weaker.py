@@ -115,9 +115,9 @@ def read(audit):
         findings[key] = max(findings[key], SEVERITIES.index(f['severity']))
     expectations = {(e['row_id'], e['client']): e for e in audit.rows('SELECT * FROM expectations')}
     confirmed = {conversation_key(c) for c in audit.rows("SELECT * FROM conversations WHERE confidence = 'confirmed' AND transport = 'tcp'")}
-    failed = {(*conversation_key(c), c['disposition']) for c in audit.rows(
-        "SELECT * FROM conversations WHERE transport = 'udp' AND disposition IN ('misdropped', 'rejected')")}
-    return findings, expectations, confirmed, failed
+    unanswered = {(*conversation_key(c), c['disposition']) for c in audit.rows(
+        "SELECT * FROM conversations WHERE transport = 'udp' AND outcome = 'unanswered' AND disposition IS NOT NULL")}
+    return findings, expectations, confirmed, unanswered
 
 
 def deaf(audit, address):
