@@ -205,6 +205,7 @@ enum unheard {
     UNHEARD_SERVER, /* of the server to anyone */
     UNHEARD_PAIR,   /* of the server to this client */
     UNHEARD_CLIENT, /* of anyone to the client */
+    UNHEARD_WAY,    /* of more than a few TCP flows one direction, and nothing shows that it is otherwise between these two */
 };
 
 /* One sentence for people: hosts by name and address, service, what was wrong, which rule.  Returns as snprintf. */

@@ -13,7 +13,7 @@
  *   - nothing shows that this direction is hidden (a TCP client that goes on as if it were answered shows it), and
  *     some hosts of both networks (/24, /64), or both hosts with anyone, are seen to speak both ways.
  * Otherwise it is 'one-way', as it is where the client itself took it back with a RST before an answer was due.  Violations keep 'unanswered',
- * and have no disposition where the silence tells nothing: no more has UDP one way, for what stopped it would not have been seen either.
+ * and have no disposition where the silence tells nothing (of the same kind, or nothing shows the way back where the capture is one-sided): no more has UDP one way, for what stopped it would not have been seen either.
  *
  * Nobody needs to answer a datagram (Syslog, a trap, NetFlow): one that is forbidden was rejected only if an error tells that it did not arrive, or if
  * it asks again and again what its protocol has an answer for.  Where packets are known to be lost, the answer may be one of them.
@@ -381,19 +381,27 @@ static bool withdrew_soon(const struct conversation *c)
     return c->flows > 0 && c->withdrawn == c->flows && c->withdrawn_ns < POLICY_ANSWER_WITHIN_NS;
 }
 
-static void settle_silence(const struct evidence *e, struct conversation *c)
+/* The same where nothing is known of these two, and of others one direction is missing. */
+static enum unheard unheard_in(const struct evidence *e, const struct audit *a, const struct conversation *c)
+{
+    enum unheard u = unheard_of(e, &c->key.server, &c->key.client);
+
+    return u == HEARD && coverage_is_one_sided(&a->coverage) && !could_be_seen(e, &c->key.server, &c->key.client) ? UNHEARD_WAY : u;
+}
+
+static void settle_silence(const struct evidence *e, const struct audit *a, struct conversation *c)
 {
     bool allowed = is_allowed(c);
 
     c->unheard = HEARD;
     if (is_media_one_way(c)) {
-        c->unheard = (uint8_t)unheard_of(e, &c->key.server, &c->key.client);
+        c->unheard = (uint8_t)unheard_in(e, a, c);
         c->untold = c->unheard != HEARD ? c->flows : c->untold;
     }
     if (c->key.outcome != OUTCOME_UNANSWERED)
         return;
     if (!allowed)
-        c->unheard = (uint8_t)unheard_of(e, &c->key.server, &c->key.client);
+        c->unheard = (uint8_t)unheard_in(e, a, c);
     if (!withdrew_soon(c) && (allowed ? could_be_seen(e, &c->key.server, &c->key.client) : c->unheard == HEARD))
         return;
     c->untold = c->flows;
@@ -455,7 +463,7 @@ int audit_settle(struct audit *a, struct err *reterr)
         if (c->key.summed != SUM_NONE)
             continue;
         settle_resets(&e, c);
-        settle_silence(&e, c);
+        settle_silence(&e, a, c);
     }
     evidence_free(&e);
     return rc;

@@ -432,6 +432,8 @@ static void say_unheard(struct text *t, const struct policy *p, const struct pol
     host_text(p, &q->tuple.client, client, sizeof(client));
     if (f->unheard == UNHEARD_PAIR)
         say(t, "; no packet of %s to %s is in the capture, though the latter acted on some", server, client);
+    else if (f->unheard == UNHEARD_WAY)
+        say(t, "; no packet the other way was seen, but of some TCP flows the capture has one direction only");
     else if (f->unheard == UNHEARD_CLIENT)
         say(t, "; no TCP or UDP packet to %s is in the capture, though it acted on some", client);
     else
