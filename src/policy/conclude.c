@@ -417,6 +417,17 @@ static void advise_prohibited(const struct expector *x, const struct tally *t, c
         add(advice, ADVICE_SIZE, " Look for what answers in the server's name on the way.");
 }
 
+/* A service that sent a SYN-ACK runs; where only one of several attempts had it, of the others it may be asked. */
+static void advise_refused(const struct tally *t, char *advice)
+{
+    const struct denial *d = &t->denials[false];
+
+    if (d->after_syn_ack)
+        add(advice, ADVICE_SIZE, " Look at what resets connections after a SYN, ACK: a limit or an access list of the service itself, or a filter.");
+    if (!d->after_syn_ack || t->attempts > 1)
+        add(advice, ADVICE_SIZE, " Look at whether the service runs there.");
+}
+
 /* The service is there for others: then it is not the service that one has to look at. */
 static void say_refused(const struct expector *x, const struct tally *t, char *what, char *advice)
 {
@@ -425,7 +436,7 @@ static void say_refused(const struct expector *x, const struct tally *t, char *w
 
     say_errors(x, t, false, what);
     if (n == 0) {
-        add(advice, ADVICE_SIZE, " Look at whether the service runs there.");
+        advise_refused(t, advice);
         return;
     }
     say_served(x, all, n, what);

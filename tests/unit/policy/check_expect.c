@@ -367,9 +367,12 @@ START_TEST(denied_after_a_while)
                              .after_syn_ack = true};
     expector_conversation(s.x, &f);
     ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " 1 time: refused by a RST with the server's address, after a SYN, ACK. The document requires"));
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " Look at what resets connections after a SYN, ACK: a limit or an access list of the service itself, or a filter."));
+    ck_assert_ptr_null(strstr(result(&s, "web", "a1", NULL)->reason, "whether the service runs"));
     f.flows = 2;
     expector_conversation(s.x, &f);
     ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " with the server's address, after a SYN, ACK in one at least. The document requires"));
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " after a SYN, ACK: a limit or an access list of the service itself, or a filter. Look at whether the service runs there."));
     close_scene(&s);
 }
 END_TEST
