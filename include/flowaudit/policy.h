@@ -336,6 +336,8 @@ struct expect_fact {
     uint64_t ended;             /* of the flows: TCP, of a connection that began before, packets of both sides of which one's are its RST alone, or one segment ... */
     uint64_t ended_by_server, ended_by_nobody; /* ... how many of them by the server's RST; by none: a segment of the client, and no answer to it */
     uint64_t withdrawn;         /* of the flows: TCP, the client took its SYN back with a RST before an answer was due */
+    uint64_t repeated_answers;  /* of the flows: TCP, the server's SYN-ACK, again and again, and nothing else */
+    bool     answer_first;      /* the packet that is named the first is the server's */
     uint64_t probes, synless;   /* of the flows: TCP, established, the server's SYN-ACK came and the client's RST, and nothing else; of those: without a SYN */
     uint64_t flows, unfinished; /* of them TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
     struct flow_icmp icmp;      /* of the first error, n_errors 0 where none */
@@ -364,7 +366,7 @@ struct expectation {
     int64_t  first_ns;          /* first contact, 0 where none */
     uint64_t first_packet;      /* of it, as the facts say */
     uint16_t first_input;
-    bool     first_is_sign;     /* it is a packet of the server, or an ICMP error: of the first attempt nothing of the client is in the capture */
+    bool     first_is_sign;     /* it is a packet of the server, or an ICMP error: of the first attempt nothing of the client is in the capture, or only what came later */
     bool     ended;             /* goes_on is of an older connection that one side reset, or a segment of it that nobody answered, and nothing else was seen */
     struct packet_place goes_on; /* the first packet of a connection one side of which is not in the capture, where that is the result */
     int64_t  seen_ns, seen_last_ns; /* first and last packet of what met it; 0 where nothing did */

@@ -39,6 +39,7 @@ struct window_use {
     uint64_t flows;
     uint64_t first_packet; /* of the earliest of them, in 'input' */
     uint16_t input;
+    bool     answer_first; /* it is the server's */
 };
 struct window_uses {
     uint32_t          n, n_allocated;
@@ -72,6 +73,7 @@ struct conversation {
     uint64_t rank;             /* a hash of the key as it was at first, of sums too */
     struct tuple tuple;        /* of the earliest flow, as are first_packet, basis, vlan, is_reply and app */
     bool     first_probes;     /* the earliest flow is one of 'probes' */
+    bool     answer_first;     /* the first packet of the earliest flow is the server's */
     bool     direction_known, group, answers_group, media, negotiated, sent[2]; /* see struct policy_query */
     bool     errors_differ;    /* ICMP errors of more than one sender or kind */
     bool     after_syn_ack;    /* refused, of some flow the server's SYN-ACK came before its RST */
@@ -108,6 +110,7 @@ struct conversation {
     uint32_t lone_resets;      /* a RST of one side, and nothing else */
     uint32_t bare;             /* segments without SYN, ACK and RST of one side, and nothing else */
     struct flow_sight running, adrift; /* the server, the client goes on with a connection, and nothing of the other is in the capture */
+    uint32_t repeated_answers; /* the server's SYN-ACK, again and again, and nothing else */
     uint32_t withdrawn;        /* the client's SYN and then its RST, without an answer */
     uint32_t undelivered, resent_syns; /* the server's SYN-ACK did not reach the client: how many SYNs that shows */
     uint32_t ended;            /* without a beginning: packets of both sides, and of one nothing but its RST; or one segment of the client alone */

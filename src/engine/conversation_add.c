@@ -54,12 +54,17 @@ static int keep(const struct conversation_limits *limits, struct conversation *c
     return 0;
 }
 
+static bool answer_is_first(const struct flow_record *r)
+{
+    return r->packets[1] > 0 && (r->packets[0] == 0 || r->sent_first_ns[1] < r->sent_first_ns[0]);
+}
+
 static int note_windows(const struct conversation_limits *limits, struct conversation *c, const struct flow_record *r)
 {
     struct window_use use = {
         .first = window_of(r->first_ns, limits->window_ns), .last = window_of(r->last_ns, limits->window_ns), .first_ns = r->first_ns,
         .last_ns = r->last_ns,
-        .flows = 1, .first_packet = r->first_packet, .input = r->input};
+        .flows = 1, .first_packet = r->first_packet, .input = r->input, .answer_first = answer_is_first(r)};
 
     return limits->window_ns > 0 ? window_uses_add(c, &use) : 0;
 }
@@ -128,6 +133,17 @@ static bool is_bare(const struct flow_record *r)
            ((r->tcp_flags[0] | r->tcp_flags[1]) & (TCP_SYN | TCP_ACK | TCP_RST)) == 0;
 }
 
+/* The server's SYN-ACK alone: whoever had the third packet of the handshake would not send it again. */
+static bool is_only_answer(const struct flow_record *r)
+{
+    return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_SYN_ACK_ONLY && r->packets[0] == 0 && !r->server_went_on && r->payload[1] == 0;
+}
+
+static bool is_repeated_answer(const struct flow_record *r)
+{
+    return is_only_answer(r) && (r->tcp_flags[1] & TCP_RST) == 0 && r->packets[1] > 1 + r->copies[1];
+}
+
 /*
  * One-way, and it may have got through or not: an answer (SYN, ACK) to which nothing came, a RST that ends or answers something else, and nothing that the
  * other side would send, or go on with, only on a connection.  What sends data or goes on by itself was answered.
@@ -138,9 +154,7 @@ static bool is_untold(const struct flow_record *r)
 
     if (r->tuple.transport != IPPROTO_TCP)
         return false;
-    if (is_unfinished(r) || (r->tcp_state == TCP_STATE_SYN_ACK_ONLY && !both && r->packets[1] == 1 + r->copies[1] && r->payload[1] == 0))
-        return true;
-    if (is_bare(r) || is_one_segment(r))
+    if (is_unfinished(r) || is_only_answer(r) || is_bare(r) || is_one_segment(r))
         return true;
     return both ? r->tcp_state == TCP_STATE_MIDSTREAM || r->tcp_state == TCP_STATE_FLAGS_CUT || r->tcp_state == TCP_STATE_NO_SYN_ACK
                 : r->tcp_state == TCP_STATE_MIDSTREAM && reset && r->payload[0] + r->payload[1] == 0;
@@ -193,6 +207,7 @@ static void add_odd_flow(struct conversation *c, const struct flow_record *r)
     c->strays += stray;
     c->lone_resets += is_lone_reset(r);
     c->bare += is_bare(r);
+    c->repeated_answers += is_repeated_answer(r);
     if (is_running(r))
         add_sight(&c->running, r);
     if (is_adrift(r))
@@ -221,6 +236,7 @@ static void join_odd_flows(struct conversation *a, const struct conversation *b)
     a->strays += b->strays;
     a->lone_resets += b->lone_resets;
     a->bare += b->bare;
+    a->repeated_answers += b->repeated_answers;
     join_sights(&a->running, &b->running);
     join_sights(&a->adrift, &b->adrift);
     a->withdrawn += b->withdrawn;
@@ -251,6 +267,7 @@ static void describe(struct conversation *c, const struct flow_record *r, const 
     c->basis = r->direction;
     c->is_reply = is_reply;
     c->first_probes = is_probe(r);
+    c->answer_first = answer_is_first(r);
     c->app = &app->app;
     c->vlan = r->vlan[0] != 0 ? r->vlan[0] : r->vlan[1];
 }
@@ -421,6 +438,7 @@ static void take_description(struct conversation *a, const struct conversation *
     a->basis = b->basis;
     a->is_reply = b->is_reply;
     a->first_probes = b->first_probes;
+    a->answer_first = b->answer_first;
     a->app = b->app;
     a->vlan = b->vlan;
     a->parent = b->parent;

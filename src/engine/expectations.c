@@ -32,6 +32,8 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .ended_by_server = c->ended_by_server,
         .ended_by_nobody = c->ended_by_nobody,
         .withdrawn = c->key.outcome == OUTCOME_ONE_WAY ? c->withdrawn : 0,
+        .repeated_answers = c->key.outcome == OUTCOME_ONE_WAY ? c->repeated_answers : 0,
+        .answer_first = c->answer_first,
         .first_ns = c->first_ns,
         .last_ns = c->last_ns,
         .errors_differ = c->errors_differ,
@@ -299,11 +301,13 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
             fact.synless = in_window(u, fact.synless);
             fact.ended = in_window(u, fact.ended);
             fact.withdrawn = in_window(u, fact.withdrawn);
+            fact.repeated_answers = in_window(u, fact.repeated_answers);
             fact.undelivered = in_window(u, fact.undelivered);
             fact.flows = u->c->quoted ? 1 : u->w->flows;
             fact.first_ns = u->w->first_ns > start_ns ? u->w->first_ns : start_ns;
             fact.last_ns = u->w->last_ns < end_ns ? u->w->last_ns : end_ns - 1;
             fact.first_packet = u->w->first_packet;
+            fact.answer_first = u->w->answer_first;
             fact.input = u->w->input;
             if (fact.goes_on.ns < start_ns || fact.goes_on.ns >= end_ns) /* which of its flows is seen in this window is not kept */
                 fact.goes_on = (struct packet_place){0};

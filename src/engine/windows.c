@@ -30,6 +30,7 @@ static void join_use(struct window_use *a, const struct window_use *b)
         a->first_ns = b->first_ns;
         a->first_packet = b->first_packet;
         a->input = b->input;
+        a->answer_first = b->answer_first;
     }
     a->last_ns = b->last_ns > a->last_ns ? b->last_ns : a->last_ns;
     a->flows += b->flows;

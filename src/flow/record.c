@@ -116,6 +116,7 @@ static void record_tcp(uint32_t saw, uint8_t rst_ttl, unsigned client, struct fl
     bool rst = (saw & (TCP_SAW_RST * 3)) != 0, fin = (saw & (TCP_SAW_FIN * 3)) != 0;
 
     r->tcp_state = flow_tcp_state(saw, client);
+    r->server_went_on = r->tcp_state == TCP_STATE_SYN_ACK_ONLY && (saw & TCP_SAW_MORE << !client) != 0;
     if (rst) {
         r->rst_ttl = rst_ttl;
         r->rst_from_server_side = ((saw & TCP_RST_SIDE) != 0) != client;

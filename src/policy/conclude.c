@@ -505,7 +505,7 @@ static void say_number(const struct tally *t, uint64_t n, enum outcome outcome, 
 static void say_one_way(const struct expector *x, const struct tally *t, char *what, char *advice)
 {
     const char *client = policy_host_name(x->p, t->client);
-    uint64_t    n_all = t->n[OUTCOME_ONE_WAY], n_rest = n_all - t->unfinished - t->withdrawn;
+    uint64_t    n_all = t->n[OUTCOME_ONE_WAY], n_rest = n_all - t->unfinished - t->withdrawn - t->repeated_answers;
     unsigned    n = 0;
     const struct {
         uint64_t    n;
@@ -515,6 +515,8 @@ static void say_one_way(const struct expector *x, const struct tally *t, char *w
          " Look at what drops answers on the way to %s, and at whether all that it sends passes the point of capture."},
         {t->withdrawn, n_all == 1 ? "%s took it back with a RST before an answer was due, so whether " : "%s took each back with a RST before an answer was due, so whether ", "it works",
          "it works", " Look at what on %s tries it so shortly."},
+        {t->repeated_answers, "the server's answer (SYN, ACK) came more than once, as where the client's next packet is not sent or does not arrive, and nothing of %s is in the capture, so whether ", "it worked", "they worked",
+         " Look at where the capture was taken, and at what drops packets between %s and the server."},
         {n_rest, "only one direction was captured, so whether ", "it worked", "they worked", " Look at where the capture was taken."},
     };
 

@@ -66,11 +66,11 @@ struct tally {
     struct packet_place ended_first;
     struct point     ended_at;    /* the server of that, and the addresses over which it was */
     struct addr      ended_from;
-    uint64_t         withdrawn, unfinished; /* of n[OUTCOME_ONE_WAY]: that the client took back; as in expect_fact */
+    uint64_t         withdrawn, unfinished, repeated_answers; /* of n[OUTCOME_ONE_WAY]: that the client took back; as in expect_fact */
     uint64_t         undelivered, resent_syns; /* of n[OUTCOME_UNANSWERED]: as in expect_fact */
     uint64_t         last_fact;    /* by its number: a row that fits in two ways is counted once */
     struct packet_place first;    /* the first attempt */
-    bool             first_unseen; /* of it no packet of the client's is in the capture */
+    bool             first_unseen; /* that is no packet of the client's */
     struct packet_place first_of[OUTCOME_ONE_WAY + 1]; /* of the attempts with this outcome; there are n[] */
     int64_t          silent_ns;    /* of the first attempt without an answer */
     struct denial    denials[2];  /* refused, prohibited */

@@ -249,7 +249,7 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     bool                unseen = f->packets[0] == 0 && f->packets[1] > 0;
     if (t->attempts == 0 || packet_place_before(&place, &t->first)) {
         t->first = place;
-        t->first_unseen = unseen || f->quoted;
+        t->first_unseen = unseen || f->answer_first || f->quoted;
         t->tried_server = server;
     }
     if (t->n[f->outcome] == 0 || packet_place_before(&place, &t->first_of[f->outcome]))
@@ -260,6 +260,7 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     t->probed += f->probes;
     t->unfinished += f->outcome == OUTCOME_ONE_WAY ? f->unfinished : 0;
     t->withdrawn += f->withdrawn;
+    t->repeated_answers += f->repeated_answers;
     t->undelivered += f->undelivered;
     t->resent_syns += f->resent_syns;
     t->unseen += unseen ? f->flows : 0;

@@ -96,6 +96,18 @@ class Story:
             line.segment(CLIENT, ACK)
         return self
 
+    def repeated(self, answers, gives_up=False, goes_on=False, then_refused=False):
+        """Only the server's SYN,ACK is in the capture, so many times; then maybe its RST, or an ACK of it, or a SYN that it refuses."""
+        line = self.connect(389, 8)
+        line.seq[CLIENT] = line.isn[CLIENT] + 1
+        for _ in range(answers):
+            line.segment(SERVER, SYN | ACK, seq=line.isn[SERVER])
+            line.now += wire.SECOND
+        line.seq[SERVER] = line.isn[SERVER] + 1
+        if gives_up or goes_on:
+            line.segment(SERVER, RST | ACK if gives_up else ACK)
+        return self.refused(128, 14) if then_refused else self
+
     def given_up(self, syns):
         """The server's SYN,ACK is answered with a RST, after so many SYNs that are in the capture."""
         line = self.connect(389, 8)
@@ -204,6 +216,11 @@ CASES = {  # name: (story, host that the tap does not hear packets for, LDAP's o
     'a SYN that crosses its answer': (lambda: Story().begun().undelivered((100,)), None, 'one-way', 'one-way', None),
     'an answer after the client gave up': (lambda: Story().begun().given_up(3), None, 'established', 'seen', None),
     'an answer to nothing that was seen': (lambda: Story().begun().given_up(0), None, 'established', 'seen', None),
+    'an answer alone': (lambda: Story().begun().repeated(1), None, 'one-way', 'one-way', None),
+    'an answer again and again': (lambda: Story().begun().repeated(4), None, 'one-way', 'one-way', None),
+    'an answer again and again, then a RST': (lambda: Story().begun().repeated(4, gives_up=True), None, 'one-way', 'one-way', None),
+    'an answer, and another attempt that is refused': (lambda: Story().begun().repeated(2, then_refused=True), None, 'one-way', 'refused', None),
+    'an answer, and more of the server': (lambda: Story().begun().repeated(2, goes_on=True), None, 'one-way', 'one-way', None),
     'an older connection that the server resets': (lambda: Story().begun().older(SERVER), None, 'one-way', 'one-way', None),
     'an older connection that the client resets': (lambda: Story().begun().older(CLIENT), None, 'one-way', 'one-way', None),
     'a session cut by another stack': (lambda: Story().begun().cut_off(64), None, None, 'never-attempted', 'high'),
@@ -222,6 +239,8 @@ LEASES = {  # renewals: findings of DHCP
 
 
 NOT_USED = 'that it is open (SYN, ACK), and unity1 reset the connection, so that no connection was used: TCP 389 of dc1'
+REPEATED = ('(of it only the server\'s packets were captured): the server\'s answer (SYN, ACK) came more than once, as where the client\'s next packet is not sent or '
+            'does not arrive, and nothing of unity1 is in the capture, so whether it worked cannot be told. ')
 WORDS = {  # of some of the cases: what is said of the expected flow, and of the packet that shows it
     'an answer after the client gave up': (NOT_USED, ' First: packet {} of made.pcap.'),
     'an answer to nothing that was seen': (NOT_USED, ' First: packet {} of made.pcap, an answer (SYN, ACK) of which the SYN is not in the capture.'),
@@ -229,8 +248,22 @@ WORDS = {  # of some of the cases: what is said of the expected flow, and of the
                                                    "before the capture, and dc1's RST to it, so whether it ever worked cannot be told. ",
                                                    ' First seen of that: packet {} of made.pcap.'),
     'an older connection that the client resets': ("and unity1's RST to it, so whether it ever worked cannot be told. ", ' First seen of that: packet {} of made.pcap.'),
+    'an answer again and again': (REPEATED, ' First sign of an attempt: packet {} of made.pcap.'),
+    'an answer alone': ('only one direction was captured', ' First sign of an attempt: packet {} of made.pcap.'),
     'an answer that arrives in the end': (f'unity1 ({UNITY}) used TCP 389 of dc1', ' First: packet {} of made.pcap.'),
 }
+
+
+# Whether what was tried is said to have got through.
+DISPOSITIONS = {'an answer alone': None, 'an answer again and again': None, 'an answer again and again, then a RST': None, 'an answer, and more of the server': 'permitted'}
+
+
+def check_disposition(name, audit):
+    said = [row['disposition'] for row in audit.rows('SELECT disposition FROM conversations WHERE client = ? AND server = ? AND server_port = 389', UNITY, DC)]
+    good = name not in DISPOSITIONS or said == [DISPOSITIONS[name]]
+    if not good:
+        print('   said:', said, '\n   meant:', DISPOSITIONS[name])
+    return good
 
 
 def check_words(name, audit):
@@ -371,7 +404,7 @@ def main():
             for workers in ('1', '3'):
                 audit = flowdb.Audit(program, site, [path], '-j', workers, '--flows', 'all', directory=directory)
                 said, reason = read(audit)
-                worded = check_words(name, audit)
+                worded = check_words(name, audit) and check_disposition(name, audit)
                 audit.close()
                 dumps.append(dump(audit.path))
             good = said == tuple(meant) and worded and dumps[0] == dumps[1]

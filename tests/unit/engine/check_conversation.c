@@ -293,6 +293,7 @@ START_TEST(one_way_is_no_passage)
         {TCP_STATE_SYN_ACK_ONLY, {0, 18}, 2, {0, 1}, {0, 0}, OUTCOME_ONE_WAY, "", 0},      /* an answer, and whether it arrived? */
         {TCP_STATE_HALF_OPEN, {2, 18}, 2, {1, 3}, {0, 0}, OUTCOME_ONE_WAY, "", 0},
         {TCP_STATE_SYN_ACK_ONLY, {0, 18}, 2, {0, 2}, {0, 0}, OUTCOME_ONE_WAY, "escaped", 0}, /* the second acknowledges */
+        {TCP_STATE_SYN_ACK_ONLY, {0, 18}, 2, {0, 3}, {0, 0}, OUTCOME_ONE_WAY, "", 0},      /* the answer, again and again */
         {TCP_STATE_SYN_ACK_ONLY, {0, 26}, 2, {0, 1}, {0, 40}, OUTCOME_ONE_WAY, "escaped", 0},
         {TCP_STATE_SYN_ACK_ONLY, {4, 18}, 0, {1, 1}, {0, 0}, OUTCOME_ESTABLISHED, "escaped", 1},
         {TCP_STATE_SYN_ACK_ONLY, {20, 18}, 0, {2, 2}, {0, 0}, OUTCOME_ESTABLISHED, "escaped", 1},
@@ -315,6 +316,7 @@ START_TEST(one_way_is_no_passage)
             r.packets[side] = table[i].packets[side];
             r.payload[side] = table[i].payload[side];
         }
+        r.server_went_on = r.tcp_state == TCP_STATE_SYN_ACK_ONLY && r.packets[1] == 2 && r.packets[0] == 0;
         ck_assert_msg(conversation_outcome(&r, false) == table[i].outcome, "%u: %s", i, outcome_name(conversation_outcome(&r, false)));
         ck_assert_int_eq(conversation_fold(t, &r, &q, &nothing, &j, table[i].outcome, false), 0);
         const struct conversation *c = conversation_at(t, 0);
