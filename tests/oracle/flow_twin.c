@@ -273,6 +273,7 @@ void twin_record(const struct twin_flow *f, struct flow_record *r)
     }
     if (client.transport == IPPROTO_TCP)
         r->tcp_state = twin_state(f, &client);
+    r->server_went_on = r->tcp_state == TCP_STATE_SYN_ACK_ONLY && count_flag(f, &client, true, TCP_SYN | TCP_RST | TCP_ACK, TCP_ACK) > 0;
     if (r->tcp_state == TCP_STATE_HALF_OPEN)
         r->resent_syns = twin_resent_syns(f, &client);
 }

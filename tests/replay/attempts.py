@@ -98,7 +98,7 @@ class Story:
 
     def repeated(self, answers, gives_up=False, goes_on=False, then_refused=False):
         """Only the server's SYN,ACK is in the capture, so many times; then maybe its RST, or an ACK of it, or a SYN that it refuses."""
-        line = self.connect(389, 8)
+        line = self.connect(389, 7)
         line.seq[CLIENT] = line.isn[CLIENT] + 1
         for _ in range(answers):
             line.segment(SERVER, SYN | ACK, seq=line.isn[SERVER])
@@ -220,6 +220,7 @@ CASES = {  # name: (story, host that the tap does not hear packets for, LDAP's o
     'an answer again and again': (lambda: Story().begun().repeated(4), None, 'one-way', 'one-way', None),
     'an answer again and again, then a RST': (lambda: Story().begun().repeated(4, gives_up=True), None, 'one-way', 'one-way', None),
     'an answer, and another attempt that is refused': (lambda: Story().begun().repeated(2, then_refused=True), None, 'one-way', 'refused', None),
+    'an answer, and later a SYN that is answered': (lambda: Story().begun().repeated(1).undelivered(()), None, 'one-way', 'one-way', None),
     'an answer, and more of the server': (lambda: Story().begun().repeated(2, goes_on=True), None, 'one-way', 'one-way', None),
     'an older connection that the server resets': (lambda: Story().begun().older(SERVER), None, 'one-way', 'one-way', None),
     'an older connection that the client resets': (lambda: Story().begun().older(CLIENT), None, 'one-way', 'one-way', None),
@@ -249,6 +250,7 @@ WORDS = {  # of some of the cases: what is said of the expected flow, and of the
                                                    ' First seen of that: packet {} of made.pcap.'),
     'an older connection that the client resets': ("and unity1's RST to it, so whether it ever worked cannot be told. ", ' First seen of that: packet {} of made.pcap.'),
     'an answer again and again': (REPEATED, ' First sign of an attempt: packet {} of made.pcap.'),
+    'an answer, and later a SYN that is answered': ('tried LDAP on TCP 389', ' First sign of an attempt: packet {} of made.pcap.'),
     'an answer alone': ('only one direction was captured', ' First sign of an attempt: packet {} of made.pcap.'),
     'an answer that arrives in the end': (f'unity1 ({UNITY}) used TCP 389 of dc1', ' First: packet {} of made.pcap.'),
 }
