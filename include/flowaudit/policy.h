@@ -356,6 +356,7 @@ struct expect_host {
     uint64_t sent, received;      /* in the window */
     uint64_t sent_to_groups;      /* of those sent: to broadcast and multicast addresses */
     uint64_t cut;                 /* to it, of coverage.cut_told */
+    uint64_t quoted;              /* ICMP errors about packets from or to it, of flows of which nothing was captured */
     bool     copies;              /* flows in which it sent have packets that the capture has twice, and they are counted twice */
 };
 

@@ -185,7 +185,7 @@ static int expect_all(struct audit *a, struct expector *x, struct err *reterr)
         const struct shard_host *h = &a->hosts[i];
         struct expect_host       host = {
                   .addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = h->sent - h->foreign, .received = h->received,
-                  .sent_to_groups = h->sent_to_groups, .cut = h->cut, .copies = h->copies};
+                  .sent_to_groups = h->sent_to_groups, .cut = h->cut, .quoted = h->quoted, .copies = h->copies};
 
         expector_host(x, &host);
     }
@@ -260,7 +260,7 @@ static int gather_sightings(const struct audit *a, struct sweep *s)
     for (size_t i = 0; i < a->n_hosts; i++) {
         const struct shard_host *h = &a->hosts[i], *before = i > 0 ? h - 1 : NULL, *after = i + 1 < a->n_hosts ? h + 1 : NULL;
         struct expect_host       host = {.addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = h->sent,
-                                         .received = h->received, .sent_to_groups = h->sent_to_groups, .copies = h->copies};
+                                         .received = h->received, .sent_to_groups = h->sent_to_groups, .quoted = h->quoted, .copies = h->copies};
 
         if (h->sent_last_ns != INT64_MIN && host.sent == 0)
             host.sent = 1; /* the last packets of a flow that began before */

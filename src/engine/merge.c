@@ -372,6 +372,7 @@ static void absorb_host(struct shard_host *a, const struct shard_host *b)
     a->sent += b->sent;
     a->received += b->received;
     a->sent_to_groups += b->sent_to_groups;
+    a->quoted += b->quoted;
     a->cut += b->cut;
     a->copies |= b->copies;
 }

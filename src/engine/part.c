@@ -41,7 +41,7 @@ static int grow_hosts(struct part *s)
 /* A host in one window: from 'first_ns' to 'last_ns' a flow of it was seen there. */
 struct host_sight {
     int64_t  window, first_ns, last_ns;
-    uint64_t sent, received, sent_to_groups, cut;
+    uint64_t sent, received, sent_to_groups, cut, quoted;
     bool     copies;
 };
 
@@ -68,6 +68,7 @@ static struct shard_host *note_sight(struct part *s, const struct addr *a, const
     h->received += w->received;
     h->sent_to_groups += w->sent_to_groups;
     h->cut += w->cut;
+    h->quoted += w->quoted;
     h->copies |= w->copies;
     return h;
 }
@@ -92,6 +93,12 @@ static void note_sent_at(struct part *s, const struct addr *a, int64_t ns, int64
 bool part_note_cut(struct part *s, const struct addr *to)
 {
     return note_sight(s, to, &(struct host_sight){.first_ns = INT64_MAX, .last_ns = INT64_MIN, .cut = 1}) != NULL;
+}
+
+/* As little is that: an error about what it sent, or was sent, and nothing of the flow itself. */
+void part_note_quoted(struct part *s, const struct addr *a, int64_t ns, int64_t window_ns)
+{
+    note_sight(s, a, &(struct host_sight){.window = window_of(ns, window_ns), .first_ns = INT64_MAX, .last_ns = INT64_MIN, .quoted = 1});
 }
 
 void part_note_host(struct part *s, const struct addr *a, const struct flow_record *r, unsigned side, int64_t window_ns)
@@ -212,7 +219,7 @@ void part_free(struct part *p)
 static void absorb_host(struct part *p, const struct shard_host *from)
 {
     struct host_sight w = {.window = from->window, .first_ns = from->first_ns, .last_ns = from->last_ns, .sent_to_groups = from->sent_to_groups, .sent = from->sent,
-                           .received = from->received, .cut = from->cut, .copies = from->copies};
+                           .received = from->received, .cut = from->cut, .quoted = from->quoted, .copies = from->copies};
 
     struct shard_host *h = note_sight(p, &from->addr, &w);
     if (h != NULL)

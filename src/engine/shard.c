@@ -241,6 +241,10 @@ static void fold_quoted(struct shard *s, const struct packet *p)
     if (s->options.survey || stats.n_evicted > 0 || (ends.client == POLICY_NONE && ends.server == POLICY_NONE))
         return;
     s->ended->totals.n_unseen_errors++;
+    if (ends.client != POLICY_NONE)
+        part_note_quoted(s->ended, &tuple.client, p->ts_ns, s->options.window_ns);
+    if (ends.server != POLICY_NONE)
+        part_note_quoted(s->ended, &tuple.server, p->ts_ns, s->options.window_ns);
     if (ends.client == POLICY_NONE || ends.server == POLICY_NONE)
         return;
     /* Judged as the packet would have been, had it been captured. */

@@ -135,6 +135,9 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
     else if (hidden != POLICY_NONE)
         snprintf(buf, size, "packets of %s to %s were captured and none the other way, though %s acted on some",
                  policy_host_name(x->p, hidden), client, policy_host_name(x->p, hidden));
+    else if (l->quoted > 0)
+        snprintf(buf, size, "%llu ICMP error%s from or to %s of %s of which nothing was captured", (unsigned long long)l->quoted,
+                 l->quoted == 1 ? " quotes a packet" : "s quote packets", client, l->quoted == 1 ? "a flow" : "flows");
     else if (coverage_is_one_sided(c))
         say_one_sided(c, "", buf, size);
     else if (observed(c) < within)

@@ -367,6 +367,7 @@ static void note_life(struct life *l, const struct expect_host *h)
     l->received += h->received;
     l->sent_to_groups += h->sent_to_groups;
     l->cut += h->cut;
+    l->quoted += h->quoted;
     l->copies |= h->copies;
 }
 

@@ -13,10 +13,10 @@ bool coverage_is_lossy(const struct coverage *c)
     return c->lost > 0 || c->unseen_bytes > c->bytes / UNSEEN_SHARE;
 }
 
-/* One session in ten: more than the capture's beginning cuts off.  A RST alone may be the answer to what was hidden: in doubt it is. */
+/* One session in twenty: more than the capture's beginning cuts off.  A RST alone may be the answer to what was hidden: in doubt it is. */
 bool coverage_is_one_sided(const struct coverage *c)
 {
-    return c->one_sided + c->resets > (c->sessions + c->resets) / 10;
+    return c->one_sided + c->resets > (c->sessions + c->resets) / 20;
 }
 
 bool coverage_ends_before_answer(const struct coverage *c, int64_t attempt_ns)

@@ -213,8 +213,8 @@ static uint8_t twin_resent_syns(const struct twin_flow *f, const struct packet *
         if ((flags & (TCP_SYN | TCP_RST)) == 0)
             return 0;
         if (!back)
-            n += (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && answered && !other && p->ts_ns - from >= SECOND / 5;
-        else if ((flags & (TCP_SYN | TCP_ACK | TCP_FIN)) == (TCP_SYN | TCP_ACK))
+            n += (flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && answered && !other && p->ts_ns - from >= SECOND / 5;
+        else if ((flags & (TCP_SYN | TCP_ACK | TCP_FIN | TCP_RST)) == (TCP_SYN | TCP_ACK))
             answered = true;
         else
             other = true;

@@ -5,7 +5,7 @@
 usage: weaker.py FLOWAUDIT SOURCE_ROOT
 
 Each sample is audited whole, and again after something was taken away: one direction of all traffic, the first half, all but 60 bytes of each packet,
-every tenth packet.  No finding from absence or failure, and none from content, may appear that the whole sample does not have; an expected
+every tenth packet, all but the ICMP errors between hosts of which there is one.  No finding from absence or failure, and none from content, may appear that the whole sample does not have; an expected
 flow may only turn from what was found to 'not-covered' or 'one-way', or from a failure to one that says less; confidence may only fall.
 UDP that was answered, or of which nobody can tell, does not become a failure for want of an answer.
 """
@@ -87,12 +87,31 @@ def hears_only(packets, address):
     return [p for p in packets if ends(p[1])[1] != raw]
 
 
+def quoted_ends(frame):
+    """Between whom the packet went that an ICMP error about IPv4 quotes."""
+    at = 12
+    while frame[at:at + 2] == b'\x81\x00':
+        at += 4
+    ip = frame[at + 2:]
+    if frame[at:at + 2] != b'\x08\x00' or ip[9] != 1:
+        return None
+    icmp = ip[4 * (ip[0] & 15):]
+    return frozenset((icmp[20:24], icmp[24:28])) if icmp[0] in (3, 11) else None
+
+
+def errors_alone(packets):
+    """Of the pairs that ICMP errors tell of nothing but those errors."""
+    pairs = {quoted_ends(p[1]) for p in packets} - {None}
+    return [p for p in packets if quoted_ends(p[1]) is not None or frozenset(ends(p[1])) not in pairs]
+
+
 def variants(packets):
     middle = (packets[0][0] + packets[-1][0]) // 2
     yield 'from lower to higher addresses', one_direction(packets, True), 262144
     yield 'from higher to lower addresses', one_direction(packets, False), 262144
     yield 'second half', [p for p in packets if p[0] >= middle], 262144
     yield '60 bytes of each packet', packets, 60
+    yield 'of the pairs that errors quote, the errors alone', errors_alone(packets), 262144
     for first in (0, 3, 7):
         yield f'every tenth packet gone, from {first}', [p for i, p in enumerate(packets) if i % 10 != first], 262144
     for sender in sorted({ends(p[1])[0] for p in packets if len(ends(p[1])[0]) == 4}):

@@ -227,9 +227,9 @@ static const struct {
      "presence, though it sent 10 TCP and UDP packets and no loss is known but that 1 ICMP error quotes a packet of a flow of which nothing was captured. The document requires this flow (row web, \"S\"). "
      "Look at whether a1 is set up to use it, and, as no TCP or UDP packet between these hosts is in the capture in that "
      "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
-    {10, 10, {0, 61 * SECOND, 9, 100000, 0, 0, 3, false, 0, false, 0, 10, 1, 0, false, false, 0, 0, 0, 0}, "never-attempted",
+    {10, 10, {0, 61 * SECOND, 9, 100000, 0, 0, 3, false, 0, false, 0, 20, 1, 0, false, false, 0, 0, 0, 0}, "never-attempted",
      "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in the 61 s of its "
-     "presence, though it sent 10 TCP and UDP packets and no loss is known but that 1 of 10 TCP sessions of hosts of the site has one direction only in the capture, and 3 bytes of TCP "
+     "presence, though it sent 10 TCP and UDP packets and no loss is known but that 1 of 20 TCP sessions of hosts of the site has one direction only in the capture, and 3 bytes of TCP "
      "data, an end of a connection counted as one, were acknowledged and not captured. "
      "The document requires this flow (row web, \"S\"). "
      "Look at whether a1 is set up to use it, and, as no TCP or UDP packet between these hosts is in the capture in that "
@@ -261,19 +261,19 @@ static const struct {
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, true, 0, false, 0, 0, 0, 0, false, false, 0, 0, 0, 0}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: an input could not be read to its end."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 10, 2, 0, false, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 39, 2, 0, false, false, 0, 0, 0, 0}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
-     "nothing: 2 of 10 TCP sessions of hosts of the site have one direction only in the capture."},
+     "nothing: 2 of 39 TCP sessions of hosts of the site have one direction only in the capture."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 9, 1, 0, false, false, 0, 1, 0, 0}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: 1 of 9 TCP sessions of hosts of the site has one direction only in the capture, and 1 TCP flow of hosts of the site has nothing but a RST in it."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false, 0, 2, 0, 0}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: 2 TCP flows of hosts of the site have nothing but a RST in the capture."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 2, false, 0, 10, 1, 0, false, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 2, false, 0, 20, 1, 0, false, false, 0, 0, 0, 0}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: 2 packets could not be judged."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, true, 30 * SECOND, 10, 1, 0, false, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, true, 30 * SECOND, 20, 1, 0, false, false, 0, 0, 0, 0}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: the observation lasts 30 s without a hole, and the flow has 60 s to happen."},
 };
@@ -789,7 +789,7 @@ END_TEST
 static void there(struct scene *s, const char *host, int64_t first_ns, int64_t last_ns, int64_t before_ns, int64_t after_ns)
 {
     struct policy_query q = policy_query_of(&s->bed, host, host, "tcp/1", NULL);
-    struct expect_host  h = {q.tuple.client, first_ns, last_ns, before_ns, after_ns, 7, 7, 0, 0, false};
+    struct expect_host  h = {q.tuple.client, first_ns, last_ns, before_ns, after_ns, 7, 7, 0, 0, 0, false};
 
     expector_host(s->x, &h);
 }

@@ -31,7 +31,7 @@ struct seen {
     bool         both;
 };
 
-enum { DEAD = 1, DEAF = 2, SHORT = 4, LOST = 8, DAMAGED = 16, UNSEEN = 32, FILTERED = 64, UNSEEN_FEW = 128, JUST_SHORT = 256, GROUPS = 512, BRIEF = 1024, CUT = 2048, CUT_TO_OTHERS = 4096 };
+enum { DEAD = 1, DEAF = 2, SHORT = 4, LOST = 8, DAMAGED = 16, UNSEEN = 32, FILTERED = 64, UNSEEN_FEW = 128, JUST_SHORT = 256, GROUPS = 512, BRIEF = 1024, CUT = 2048, CUT_TO_OTHERS = 4096, QUOTED = 8192 };
 
 struct scenario {
     const char              *name;
@@ -173,6 +173,9 @@ static const struct scenario scenarios[] = {
     {"bytes that passed unseen", {{0}}, UNSEEN, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
      "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
      "unity-dc-ldap, " SECTION "), which proves nothing: acknowledgements show that 1001 bytes of TCP data (an end of a connection counted as one) passed which were not captured."},
+    {"errors about what was not captured", {{0}}, QUOTED, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
+     "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
+     "unity-dc-ldap, " SECTION "), which proves nothing: 15 ICMP errors quote packets from or to unity1 of flows of which nothing was captured."},
     {"few bytes that passed unseen", {{0}}, UNSEEN_FEW, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
     /* What the site says. */
     {"within for the site", {{0}}, 0, "within: 3h\n", LDAP, EXPECT_NOT_COVERED, 0, "", NULL},
@@ -214,7 +217,8 @@ static void add_lives(struct expector *x, unsigned ground)
     static const char *const alive[] = {U, "10.0.3.1", "10.0.30.3", "10.0.9.7"};
 
     for (size_t i = 0; i < sizeof(alive) / sizeof(alive[0]); i++) {
-        struct expect_host h = {.first_ns = START, .last_ns = START + 2 * HOUR, .sent = 500, .received = 400, .cut = i == 0 && (ground & CUT) != 0 ? 1 : 0};
+        struct expect_host h = {.first_ns = START, .last_ns = START + 2 * HOUR, .sent = 500, .received = 400, .cut = i == 0 && (ground & CUT) != 0 ? 1 : 0,
+                                .quoted = i == 0 && (ground & QUOTED) != 0 ? 15 : 0};
 
         ck_assert_int_eq(addr_parse(alive[i], &h.addr), 0);
         if ((ground & DEAF) != 0)
