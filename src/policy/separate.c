@@ -475,10 +475,30 @@ static const struct separation *told_before(const struct separator *s, uint32_t 
     return NULL;
 }
 
+#define SIDE_TEXT_SIZE (HOST_TEXT_SIZE + 32)
+
+/* "exch1 (10.0.1.10)"; where it spoke from other addresses too, what is told may be of those. */
+static const char *side_text(const struct pair *x, const struct addr *a, char *buf, size_t size)
+{
+    uint32_t host = policy_host(x->p, a);
+    bool     others = false;
+    char     address[ADDR_TEXT_SIZE];
+
+    for (size_t i = 0; i < x->n && !others; i++) {
+        const struct tuple *t = &x->entries[i].fact.tuple;
+        const struct addr  *own = policy_host(x->p, &t->client) == host ? &t->client : &t->server;
+        others = addr_compare(own, a) != 0;
+    }
+    if (!others)
+        return host_text(x->p, a, buf, size);
+    snprintf(buf, size, "%s (%s and others of its addresses)", policy_host_name(x->p, host), addr_text(a, address));
+    return buf;
+}
+
 static void weigh(struct pair *x, const char *caution, const char *told_in)
 {
     struct separation *r = x->result;
-    char               a[HOST_TEXT_SIZE], b[HOST_TEXT_SIZE];
+    char               a[SIDE_TEXT_SIZE], b[SIDE_TEXT_SIZE];
     size_t             at = x->len;
 
     weigh_icmp(x, WEIGHT_STRONG, was_prohibited);
@@ -499,7 +519,7 @@ static void weigh(struct pair *x, const char *caution, const char *told_in)
     memcpy(evidence, r->sentence + at, sizeof(evidence) - at);
     x->len = at;
     say(x, "The capture shows signs that something %s %s and %s %s: %s%s%s%s. The document (\"%s\") says: %s %s", x->best == WEIGHT_STRONG || x->best == WEIGHT_WEAK ? "between" : "at or between",
-        host_text(x->p, &r->addr[0], a, sizeof(a)), host_text(x->p, &r->addr[1], b, sizeof(b)),
+        side_text(x, &r->addr[0], a, sizeof(a)), side_text(x, &r->addr[1], b, sizeof(b)),
         x->best == WEIGHT_WEAK ? "routes, which by itself is no filter" : "filters", evidence, told_in != NULL ? "; all this is what is told under \"" : "",
         told_in != NULL ? told_in : "", told_in != NULL ? "\" too" : "", r->section, caution, x->advice);
 }

@@ -7,9 +7,21 @@
 
 #include "text.h"
 
+/*
+ * Media that goes both ways is one conversation, told under the row of its first direction: where the document has the same row the other way in another
+ * section, it counts there too, and a finding of it leaves open which of its ways is amiss.
+ */
 const char section_sql[] =
     "WITH r AS MATERIALIZED (SELECT row_id, coalesce(section, '') AS section, position, enabled FROM \"rows\" WHERE "
     "run_id = ?1),"
+    " m AS (SELECT a.row_id, b.section FROM \"rows\" a JOIN \"rows\" b ON b.run_id = a.run_id AND b.from_roles = a.to_roles AND b.to_roles = a.from_roles"
+    "  AND b.ports = a.ports AND b.service = a.service AND b.protocols = a.protocols AND b.section <> a.section"
+    "  WHERE a.run_id = ?1 AND b.enabled AND a.protocols LIKE '%RTP%'),"
+    " b AS (SELECT section, sum(amiss) AS amiss, sum(NOT amiss) AS permitted FROM ("
+    "  SELECT m.section, 1 AS amiss FROM m JOIN findings g ON g.row_id = m.row_id AND g.run_id = ?1 JOIN conversations v ON v.run_id = ?1 AND v.conversation_id = g.conversation_id"
+    "   WHERE g.waived_by IS NULL AND g.severity <> 'notice' AND v.transport = 'udp' AND v.outcome = 'established'"
+    "  UNION ALL SELECT m.section, 0 FROM m JOIN conversations v ON v.row_id = m.row_id AND v.run_id = ?1"
+    "   WHERE v.verdict = 'allowed' AND v.transport = 'udp' AND v.outcome = 'established' AND v.disposition IS 'permitted') GROUP BY section),"
     " c AS (SELECT r.section, sum(v.disposition IS 'permitted') AS permitted, sum(v.outcome = 'one-way' AND coalesce(v.disposition, '') = '') AS untold"
     "  FROM conversations v JOIN r ON r.row_id = v.row_id WHERE v.run_id = ?1 AND v.verdict = 'allowed' GROUP BY r.section),"
     " e AS (SELECT r.section, sum(x.outcome = 'seen') AS seen, sum(x.outcome = 'never-attempted') AS missing,"
@@ -22,11 +34,11 @@ const char section_sql[] =
     "  WHERE run_id = ?1 AND waived_by IS NULL AND severity <> 'notice' GROUP BY 1),"
     " s AS (SELECT section, min(position) AS position, sum(enabled) AS enabled FROM r GROUP BY section"
     "  UNION ALL SELECT section, 1 << 40, 1 FROM f WHERE section NOT IN (SELECT section FROM r))"
-    " SELECT s.section, s.enabled, coalesce(f.findings, 0), coalesce(c.permitted, 0), coalesce(f.escaped, 0),"
+    " SELECT s.section, s.enabled, coalesce(f.findings, 0), coalesce(c.permitted, 0) + coalesce(b.permitted, 0), coalesce(f.escaped, 0),"
     " coalesce(f.rejected, 0), coalesce(e.misdropped, 0), coalesce(e.missing, 0), coalesce(e.not_covered, 0), coalesce(e.one_way, 0) + coalesce(f.one_way, 0), "
-    "coalesce(e.seen, 0), coalesce(f.site, 0), coalesce(c.untold, 0), coalesce(f.unanswered, 0)"
+    "coalesce(e.seen, 0), coalesce(f.site, 0), coalesce(c.untold, 0), coalesce(f.unanswered, 0), coalesce(b.amiss, 0)"
     " FROM s LEFT JOIN c ON c.section = s.section LEFT JOIN e ON e.section = s.section"
-    " LEFT JOIN f ON f.section = s.section ORDER BY s.position, s.section";
+    " LEFT JOIN f ON f.section = s.section LEFT JOIN b ON b.section = s.section ORDER BY s.position, s.section";
 
 /* 'Conforms' claims that nothing else happened, so it needs whole evidence, and a site file that names the hosts. */
 enum section_result section_result(const struct report_summary *summary, struct cursor *c)
@@ -37,7 +49,7 @@ enum section_result section_result(const struct report_summary *summary, struct 
         return SECTION_FAILS;
     if (cursor_integer(c, SECTION_ENABLED) == 0)
         return SECTION_OFF;
-    if (report_incomplete(summary) || cursor_integer(c, SECTION_NOT_COVERED) + cursor_integer(c, SECTION_ONE_WAY) + cursor_integer(c, SECTION_SITE) > 0)
+    if (report_incomplete(summary) || cursor_integer(c, SECTION_NOT_COVERED) + cursor_integer(c, SECTION_ONE_WAY) + cursor_integer(c, SECTION_SITE) + cursor_integer(c, SECTION_OTHER_WAY) > 0)
         return SECTION_UNKNOWN;
     if (cursor_integer(c, SECTION_PERMITTED) == 0 && cursor_integer(c, SECTION_SEEN) == 0)
         return cursor_integer(c, SECTION_UNTOLD) > 0 ? SECTION_UNKNOWN : SECTION_UNSEEN;
@@ -70,7 +82,7 @@ const char *section_counts(struct cursor *c, bool all, char buf[static 400])
     } counts[] = {
         {SECTION_PERMITTED, "permitted"},   {SECTION_ESCAPED, "escaped"}, {SECTION_REJECTED, "rejected"},
         {SECTION_MISDROPPED, "misdropped"}, {SECTION_MISSING, "missing"}, {SECTION_NOT_COVERED, "not covered"},
-        {SECTION_ONE_WAY, "one-way"},       {SECTION_UNANSWERED, "unanswered"},
+        {SECTION_ONE_WAY, "one-way"},       {SECTION_UNANSWERED, "unanswered"}, {SECTION_OTHER_WAY, "told under the section of the other way"},
     };
     char count[32];
     size_t len = 0;

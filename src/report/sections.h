@@ -32,6 +32,7 @@ enum {
     SECTION_SITE,
     SECTION_UNTOLD, /* the same of conversations that a row allows */
     SECTION_UNANSWERED, /* findings again: without an answer, and nobody can tell */
+    SECTION_OTHER_WAY,  /* findings of media both ways, told under the section of its other way */
 };
 
 enum section_result section_result(const struct report_summary *, struct cursor *);

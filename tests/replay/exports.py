@@ -359,22 +359,39 @@ def options_of(tables):
     return options if isinstance(options, dict) else {}
 
 
+OTHER_WAY = 'told under the section of the other way'
+
+
+def other_ways(rows):
+    """Of each media row the sections in which the document has it the other way."""
+    def way(row, a, b):
+        return (row[a], row[b], row['ports'], row['service'], row['protocols'])
+
+    return {row['row_id']: [other['section'] or '' for other in rows if way(other, 'from_roles', 'to_roles') == way(row, 'to_roles', 'from_roles')
+                            and other['section'] != row['section'] and other['enabled'] not in (0, '0')]
+            for row in rows if 'RTP' in (row['protocols'] or '')}
+
+
 def check_html_sections(bench, page, tables):
     """The sections' names and counts, and no 'conforms' where anything speaks against it."""
     rows, conversations, findings = (as_page(tables[name]) for name in ('rows', 'conversations', 'findings'))
     section = {row['row_id']: row['section'] or '' for row in rows}
-    counted = ('permitted', 'escaped', 'rejected', 'misdropped', 'missing', 'not covered', 'one-way', 'unanswered', 'findings')
+    counted = ('permitted', 'escaped', 'rejected', 'misdropped', 'missing', 'not covered', 'one-way', 'unanswered', OTHER_WAY, 'findings')
+    others, two_way = other_ways(rows), {c['conversation_id'] for c in conversations if c['transport'] == 'udp' and c['outcome'] == 'established'}
     counts = {name: dict.fromkeys(counted, 0) for name in section.values()}
     untold = dict.fromkeys(counts, 0)
     for row in conversations:
         if row['row_id'] in section and row['disposition'] == 'permitted':
-            counts[section[row['row_id']]]['permitted'] += 1
+            for name in [section[row['row_id']], *(others.get(row['row_id'], []) if row['conversation_id'] in two_way else [])]:
+                counts[name]['permitted'] += 1
         elif row['row_id'] in section and row['verdict'] == 'allowed' and row['outcome'] == 'one-way' and row['disposition'] is None:
             untold[section[row['row_id']]] += 1
     for row in findings:
         if row['waived_by'] is None and row['severity'] != 'notice':
             count = counts.setdefault(row['section'] or '', dict.fromkeys(counted, 0))
             count['findings'] += 1
+            for name in others.get(row['row_id'], []) if row['conversation_id'] in two_way else []:
+                counts[name][OTHER_WAY] += 1
             if row['disposition'] in ('escaped', 'rejected'):
                 count[row['disposition']] += 1
             elif row['outcome'] in ('one-way', 'unanswered'):
@@ -390,7 +407,7 @@ def check_html_sections(bench, page, tables):
     want = sorted([(name or 'No section of the document speaks of these').strip(), ', '.join(f'{value:,} {word}' for word, value in count.items() if value > 0 and word != 'findings')]
                   for name, count in counts.items())
     bench.same('html sections', want, sorted([row[0], row[2]] for row in have))
-    sound = {(name or 'No section of the document speaks of these').strip() for name, count in counts.items() if not any(count[word] for word in ('findings', 'misdropped', 'missing', 'not covered', 'one-way'))}
+    sound = {(name or 'No section of the document speaks of these').strip() for name, count in counts.items() if not any(count[word] for word in ('findings', 'misdropped', 'missing', 'not covered', 'one-way', OTHER_WAY))}
     for name, result, _ in have:
         if result == 'conforms' and name not in sound:
             bench.wrong.append(f'html: section {name!r} conforms in spite of its counts')

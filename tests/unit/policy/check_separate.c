@@ -11,7 +11,7 @@
 static const char *const site_text = "site: three\n"
                                      "matrix: cisco-unity-5x-exchange\n"
                                      "hosts:\n"
-                                     "  unity1: {addresses: [10.20.1.10], roles: [unity-primary]}\n"
+                                     "  unity1: {addresses: [10.20.1.10, 10.20.1.12], roles: [unity-primary]}\n"
                                      "  unity2: {addresses: [10.20.1.11], roles: [unity-secondary]}\n"
                                      "  dc1: {addresses: [10.20.2.10], roles: [dc-monitored, gc-monitored, gc-mapi]}\n";
 
@@ -89,6 +89,20 @@ START_TEST(a_filter_that_tells_of_itself_is_strong)
     says(&s[0], "TCP 389 of dc1 (2 errors)");
     says(&s[0], "The document (\"Network Traffic from Cisco Unity to a Domain Controller\") says: Do not separate");
     says(&s[0], "Look at what 10.20.0.254 filters.");
+}
+END_TEST
+
+START_TEST(a_host_that_spoke_from_two_addresses_is_told_with_both)
+{
+    const struct separation *s;
+    struct separate_fact     f = fact("10.20.1.10", "tcp/389", OUTCOME_PROHIBITED, 5), g = fact("10.20.1.12", "tcp/389", OUTCOME_PROHIBITED, 6);
+
+    prohibit(&f, "10.20.0.254", 13);
+    prohibit(&g, "10.20.0.254", 13);
+    tell(&f);
+    tell(&g);
+    ck_assert_uint_eq(finish(&whole, &s), 2);
+    says(&s[0], "between unity1 (10.20.1.10 and others of its addresses) and dc1 (10.20.2.10) filters");
 }
 END_TEST
 
@@ -358,6 +372,7 @@ Suite *suite_policy_separate(void)
 
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, a_filter_that_tells_of_itself_is_strong);
+    tcase_add_test(t, a_host_that_spoke_from_two_addresses_is_told_with_both);
     tcase_add_test(t, a_filter_that_lets_a_handshake_pass_is_one);
     tcase_add_test(t, a_filter_of_one_of_the_two_is_medium);
     tcase_add_test(t, other_errors_are_no_filter);
