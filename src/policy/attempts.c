@@ -170,18 +170,19 @@ int tally_note_denier(struct tally *t, const struct expect_fact *f)
 
 /* --- the same on another port ----------------------------------------------------------------------------- */
 
-void tally_note_elsewhere(struct tally *t, const struct expect_fact *f, const char *protocol)
+void tally_note_elsewhere(struct tally *t, const struct expect_fact *f, const char *protocol, bool other)
 {
     struct elsewhere *e = &t->elsewhere;
-    bool              first = e->protocol == NULL || f->first_ns < e->first_ns ||
+    bool              first = e->protocol[0] == '\0' || f->first_ns < e->first_ns ||
                  (f->first_ns == e->first_ns && (f->input < e->input || (f->input == e->input && f->first_packet < e->packet)));
 
     if (!first)
         return;
     *e = (struct elsewhere){
-        .protocol = protocol, .server = f->query.tuple.server, .transport = f->query.tuple.transport, .port = f->query.tuple.server_port,
+        .other = other, .server = f->query.tuple.server, .transport = f->query.tuple.transport, .port = f->query.tuple.server_port,
         .input = f->input, .packet = f->first_packet, .first_ns = f->first_ns,
     };
+    snprintf(e->protocol, sizeof(e->protocol), "%s", protocol);
 }
 
 /* --- whom servers answer ------------------------------------------------------------------------------------ */

@@ -659,9 +659,13 @@ static void advise_silent(const struct expector *x, const struct tally *t, char 
     const char             *client = policy_host_name(x->p, t->client);
     char                    server[HOST_TEXT_SIZE], service[16], within[32];
 
-    if (e->protocol != NULL) {
+    if (e->protocol[0] != '\0') {
         host_text(x->p, &e->server, server, sizeof(server));
         service_text(e->transport, e->port, service, sizeof(service));
+    }
+    if (e->other) {
+        add(buf, size, " What it had with %s on %s is %s by its content, which is a finding of its own (wrong-protocol). Look at what uses that port", server, service, e->protocol);
+    } else if (e->protocol[0] != '\0') {
         add(buf, size, " It used %s of %s on %s instead, which is a finding of its own (wrong-port). Look at the ports, TCP or UDP, that %s is set to use", e->protocol,
             server, service, policy_host_name(x->p, policy_host(x->p, &e->server)));
     } else if (t->before_ns != 0) {
@@ -672,7 +676,7 @@ static void advise_silent(const struct expector *x, const struct tally *t, char 
     }
     if (only_groups(&expect_span(x, t->row)->lives[t->client]))
         add(buf, size, ", and at whether what it sends to single hosts passes the point of capture, for broadcasts are heard where that is not");
-    else if (!pair_was_seen(x, t))
+    else if (!e->other && !pair_was_seen(x, t))
         add(buf, size, ", and, as no TCP or UDP packet between these hosts is in the capture in that time, at whether such packets pass the point of capture");
     add(buf, size, "; where it need not be seen, say so in the site file.");
 }
@@ -697,7 +701,7 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
              span(presence(&expect_span(x, t->row)->lives[t->client], c, x->p->rows[t->row].within_ns), lived), sent_text(x, t, sent, sizeof(sent)), sided);
     say_before(x, t, buf, size);
     add(buf, size, ". The document requires this flow (row %s, \"%s\").", row->id.text, row->section);
-    if (t->elsewhere.protocol == NULL && t->before_ns == 0)
+    if (t->elsewhere.protocol[0] == '\0' && t->before_ns == 0)
         *ret_advice = strlen(buf);
     advise_silent(x, t, buf, size);
     return EXPECT_NEVER_ATTEMPTED;

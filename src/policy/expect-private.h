@@ -38,9 +38,10 @@ struct point {
 #define MOST_POINTS 16 /* kept: the first by their order */
 #define MOST_FROM 4    /* likewise */
 
-/* What the row speaks of, seen on a port that it does not have: the earliest. */
+/* What the row speaks of, seen on a port that it does not have, or something else on a port of the row: the earliest. */
 struct elsewhere {
-    const char *protocol; /* the matrix's name; NULL: nothing */
+    char        protocol[APP_NAME_SIZE]; /* "": nothing */
+    bool        other; /* it is not what the row speaks of */
     struct addr server;
     uint8_t     transport;
     uint16_t    port, input;
@@ -167,7 +168,7 @@ void tally_note_ended(struct tally *, const struct expect_fact *, const struct p
 void tally_note(struct tally *, const struct expect_fact *, bool met, const struct point *, const struct addr *client);
 void say_no_answer(const struct expector *, const struct tally *, char *what); /* or one of which the client did not know: it asked again */
 int  tally_note_denier(struct tally *, const struct expect_fact *); /* 0 or -ENOMEM */
-void tally_note_elsewhere(struct tally *, const struct expect_fact *, const char *protocol);
+void tally_note_elsewhere(struct tally *, const struct expect_fact *, const char *protocol, bool other);
 
 /* expect_sum.c: "2026-03-02 10:00"; with 'near' on the same day, the time alone */
 const char *expect_time_text(int64_t ns, int64_t near, char *buf, size_t size);

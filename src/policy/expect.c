@@ -316,23 +316,24 @@ static const char *satisfied_protocol(const struct policy *p, const struct app *
     return NULL;
 }
 
-/* The content of a row that is expected of this client, on a port that no row has. */
+/* The content of a row that is expected of this client, on a port that no row has, or other content on its own. */
 static void note_elsewhere(struct expector *x, const struct expect_fact *fact, const struct judgement *j)
 {
     struct way w = way_there(x->p, &fact->query.tuple);
 
-    if (j->verdict != VERDICT_VIOLATION || j->kind != FINDING_WRONG_PORT || fact->query.app.basis != APP_CONTENT)
+    if (j->verdict != VERDICT_VIOLATION || fact->query.app.basis != APP_CONTENT || (j->kind != FINDING_WRONG_PORT && j->kind != FINDING_WRONG_PROTOCOL))
         return;
     for (uint32_t r = 0; r < x->p->matrix->n_rows; r++) {
         const struct applied_row *a = &x->p->rows[r];
-        const char               *protocol = x->row_starts[r] < x->row_starts[r + 1] && !a->row->media && sets_meet(w.to, &a->to)
-                                                 ? satisfied_protocol(x->p, &fact->query.app, a) : NULL;
+        bool                      expected = x->row_starts[r] < x->row_starts[r + 1] && !a->row->media && sets_meet(w.to, &a->to);
+        bool                      other = j->kind == FINDING_WRONG_PROTOCOL;
+        const char               *protocol = !expected ? NULL : !other ? satisfied_protocol(x->p, &fact->query.app, a) : r == j->row ? fact->query.app.name : NULL;
 
         if (protocol == NULL)
             continue;
         for (size_t k = find_client(x, r, w.client); k < x->row_starts[r + 1] && x->tallies[k].client == w.client; k++)
             if (x->tallies[k].server == POLICY_NONE || x->tallies[k].server == w.server)
-                tally_note_elsewhere(&x->tallies[k], fact, protocol);
+                tally_note_elsewhere(&x->tallies[k], fact, protocol, other);
     }
 }
 

@@ -84,7 +84,10 @@ static const struct scenario scenarios[] = {
      EXPECT_SEEN, 1, "dc1", NULL},
     {"another server does", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 3, 1), SEEN(U, D2, "tcp/389", OUTCOME_ESTABLISHED, 1, 5)}, 0, NULL, LDAP, EXPECT_SEEN,
      4, "dc2", NULL},
-    {"content contradicts: no attempt", {FACT(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 5, "SSH", 0, false)}, 0, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
+    {"content contradicts: no attempt", {FACT(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 5, "SSH", 0, false)}, 0, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "",
+     "unity1 (10.0.1.1) was not seen to try LDAP (TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) in the 7200 s of its presence, though it sent 500 TCP and UDP packets "
+     "and no loss is known. " REQUIRED " What it had with dc1 (10.0.2.1) on TCP 389 is SSH by its content, which is a finding of its own (wrong-protocol). Look at what uses "
+     "that port; where it need not be seen, say so in the site file."},
     {"the other direction is no attempt", {SEEN(D1, U, "tcp/389", OUTCOME_ESTABLISHED, 1, 5)}, 0, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
     {"refused", {SEEN(U, D1, "tcp/389", OUTCOME_REFUSED, 1, 1)}, 0, NULL, LDAP, EXPECT_REFUSED, 1, "dc1",
      "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) 1 time: refused by a RST with the server's address. " REQUIRED " Look at whether the service runs there."},
