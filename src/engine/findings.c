@@ -118,7 +118,7 @@ static void add_first(const struct audit *a, const struct conversation *c, char 
     if (c->direction_known)
         snprintf(buf + len, size - len, "from %s to %s on %s %u", client, server, transport, c->tuple.server_port);
     else
-        snprintf(buf + len, size - len, "between %s %u of %s and %s %u of %s", transport, c->client_port_low, client, transport, c->tuple.server_port, server);
+        snprintf(buf + len, size - len, "between %s %u of %s and %s %u of %s", transport, c->tuple.client_port, client, transport, c->tuple.server_port, server);
     len = strlen(buf);
     snprintf(buf + len, size - len, " (packet %llu of %s)", (unsigned long long)c->first_packet, inputs_name(a->inputs, c->first_input));
 }

@@ -182,6 +182,29 @@ static void name_servers(const struct expector *x, const struct tally *t, char *
     }
 }
 
+/* Those of them that were tried, where all are known. */
+static void name_tried(const struct expector *x, const struct tally *t, char *buf, size_t size)
+{
+    uint32_t last = POLICY_NONE;
+    char     addresses[ADDRESSES_SIZE];
+
+    if (t->more_points || t->n_points == 0) {
+        name_servers(x, t, buf, size);
+        return;
+    }
+    buf[0] = '\0';
+    for (size_t i = 0, n = 0; i < t->n_points; i++) { /* sorted by server */
+        if (t->points[i].server == last)
+            continue;
+        last = t->points[i].server;
+        if (n++ == MOST_SERVERS_NAMED) {
+            add(buf, size, " or others");
+            return;
+        }
+        add(buf, size, "%s%s (%s)", n > 1 ? " or " : "", policy_host_name(x->p, last), addresses_of(x->p, last, addresses));
+    }
+}
+
 /* "LDAP (TCP and UDP 389)": what is looked for in the capture. */
 static const char *service_of(const struct expector *x, const struct tally *t, char *buf, size_t size)
 {
@@ -581,7 +604,7 @@ static void say_failed(const struct expector *x, const struct tally *t, enum out
     char from[CLIENT_TEXT_SIZE], servers[SERVERS_SIZE], addresses[ADDRESSES_SIZE], service[SERVICE_TEXT_SIZE], some[WHAT_SIZE] = ": ", unseen[200] = "", what[WHAT_SIZE] = "", advice[ADVICE_SIZE] = "";
 
     if (t->tried_others)
-        name_servers(x, t, servers, sizeof(servers));
+        name_tried(x, t, servers, sizeof(servers));
     else
         snprintf(servers, sizeof(servers), "%s (%s)", policy_host_name(x->p, t->tried_server), addresses_of(x->p, t->tried_server, addresses));
     if (outcome == OUTCOME_PROHIBITED) {
@@ -723,7 +746,7 @@ static bool silence_unproven(const struct expector *x, const struct tally *t, co
     else if (cut > 0 && !answered)
         snprintf(why, sizeof(why), "%llu packet%s cut before the ports (of an ICMP error: those that it quotes), which may have been an answer", (unsigned long long)cut,
                  cut == 1 ? " was" : "s were");
-    name_servers(x, t, servers, sizeof(servers));
+    name_tried(x, t, servers, sizeof(servers));
     snprintf(buf, size, "%s tried %s to %s (row %s, \"%s\"), and %s, which proves nothing: %s.",
              client_of(x, t, from, sizeof(from)), tried_of(x, t, service, sizeof(service)), servers, row->id.text, row->section,
              answered ? "sent its SYN again after the answer (SYN, ACK)" : "no answer was seen", why);

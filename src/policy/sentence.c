@@ -431,13 +431,13 @@ static void say_unheard(struct text *t, const struct policy *p, const struct pol
     host_text(p, &q->tuple.server, server, sizeof(server));
     host_text(p, &q->tuple.client, client, sizeof(client));
     if (f->unheard == UNHEARD_PAIR)
-        say(t, "; no packet of %s to %s is in the capture, though the latter acted on some", server, client);
+        say(t, "; no TCP or UDP packet of %s to %s is in the capture, though the latter acted on some", server, client);
     else if (f->unheard == UNHEARD_WAY)
-        say(t, "; no packet the other way was seen, but of some TCP flows the capture has one direction only");
+        say(t, "; no TCP or UDP packet the other way was seen, but of some TCP flows the capture has one direction only");
     else if (f->unheard == UNHEARD_CLIENT)
         say(t, "; no TCP or UDP packet to %s is in the capture, though it acted on some", client);
     else
-        say(t, "; no packet of %s is in the capture, though others acknowledged some", server);
+        say(t, "; no TCP or UDP packet of %s is in the capture, though others acknowledged some", server);
     say(t, ", so whether it %s cannot be told", f->outcome == OUTCOME_UNANSWERED ? "was answered" : "got through");
 }
 

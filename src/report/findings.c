@@ -18,8 +18,8 @@
     " sum(packets) OVER w AS like_packets, sum(bytes) OVER w AS like_bytes, min(first_seen) OVER w AS like_first,"     \
     " max(last_seen) OVER w AS like_last, max(finding_id) OVER w AS last_id,"       \
     " min(server_port) OVER w AS low_port, max(server_port) OVER w AS high_port,"                                      \
-    " min(outcome) OVER w IS NOT max(outcome) OVER w AS outcomes,"                                                      \
-    " min(disposition) OVER w IS NOT max(disposition) OVER w AS dispositions"                                           \
+    " min(coalesce(outcome, '')) OVER w IS NOT max(coalesce(outcome, '')) OVER w AS outcomes,"                                                      \
+    " min(coalesce(disposition, '')) OVER w IS NOT max(coalesce(disposition, '')) OVER w AS dispositions"                                           \
     " FROM findings WHERE run_id = ?1 AND "
 #define FINDINGS_TAIL                                                                                                  \
     " WINDOW w AS (PARTITION BY severity, kind, client, client_name, server, server_name, waived_by, transport,"         \

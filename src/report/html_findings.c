@@ -18,7 +18,7 @@
     "WITH g AS (SELECT severity, kind, client, client_name, server, server_name, min(finding_id) AS first,"             \
     " max(finding_id) AS last, count(*) AS n, sum(flows) AS flows, sum(packets) AS packets, sum(bytes) AS bytes, min(first_seen) AS first_seen,"         \
     " max(last_seen) AS last_seen, min(server_port) AS low_port, max(server_port) AS high_port,"                        \
-    " min(outcome) IS NOT max(outcome) AS outcomes, min(disposition) IS NOT max(disposition) AS dispositions FROM findings" \
+    " min(coalesce(outcome, '')) IS NOT max(coalesce(outcome, '')) AS outcomes, min(coalesce(disposition, '')) IS NOT max(coalesce(disposition, '')) AS dispositions FROM findings" \
     " WHERE run_id = ?1 AND waived_by IS NULL AND severity <> 'notice' AND kind NOT IN ('missing', 'misdropped')"      \
     " GROUP BY severity, kind, client, client_name, server, server_name, transport, protocol, CASE WHEN kind ="        \
     " 'separated' THEN finding_id END)"

@@ -111,7 +111,7 @@ static const struct scenario scenarios[] = {
      "unity-dc-ldap", "two", NULL, EXPECT_SEEN, 2, "dc1",
      "Of the ports of row unity-dc-ldap (LDAP, " SECTION "), TCP and UDP 389, two (10.0.5.2) used UDP 389 of dc1 (10.0.2.1)."},
     {"an answer may be in what was cut", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 2, 5)}, CUT, NULL, LDAP, EXPECT_NOT_COVERED, 2, "dc1",
-     "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) (row unity-dc-ldap, " SECTION "), and no answer was seen, which proves nothing: 3 packets were cut "
+     "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) (row unity-dc-ldap, " SECTION "), and no answer was seen, which proves nothing: 3 packets were cut "
      "before the ports (of an ICMP error: those that it quotes), which may have been an answer."},
     {"what was cut went to others", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 2, 5)}, CUT_TO_OTHERS, NULL, LDAP, EXPECT_UNANSWERED, 2, "dc1", NULL},
     {"what was cut takes no failure away", {SEEN(U, D1, "tcp/389", OUTCOME_REFUSED, 1, 1)}, CUT, NULL, LDAP, EXPECT_REFUSED, 1, "dc1", NULL},
