@@ -220,6 +220,8 @@ static int exit_status(const struct request *r, const struct engine_result *resu
         complain("%s; what was read before is recorded", result->fault);
     if (result->stopped)
         complain("stopped by a signal; what was read before is recorded");
+    if (result->n_unrecorded > 0)
+        complain("%llu flow%s could not be recorded for want of memory; the run is not complete", (unsigned long long)result->n_unrecorded, result->n_unrecorded == 1 ? "" : "s");
     if (result->packets == 0)
         return complain("not one packet could be read");
     if (result->n_linktype == result->packets)

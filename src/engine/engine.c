@@ -183,7 +183,8 @@ static int sum_up(struct audit *a, struct err *reterr)
     a->coverage.has_holes = a->n_stretches > 1;
     a->coverage.longest_ns = a->coverage.has_holes ? longest_stretch(a) : 0;
     a->coverage.unjudged += a->totals.n_evicted + a->totals.n_flow_memory_lost;
-    if (a->totals.n_flow_memory_lost > 0)
+    r->n_unrecorded = a->totals.n_flow_memory_lost;
+    if (r->n_unrecorded > 0)
         r->complete = false;
     if (a->coverage.first_ns > a->coverage.last_ns)
         a->coverage.first_ns = a->coverage.last_ns = 0;
