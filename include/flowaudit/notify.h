@@ -178,6 +178,8 @@ void notify_finding(struct notifier *, struct notify_time, const struct notify_f
 enum notify_level { NOTIFY_ERROR = 3, NOTIFY_WARNING = 4, NOTIFY_NOTICE = 5, NOTIFY_INFO = 6 }; /* syslog's numbers */
 /* At the end of the run, after the last of them: what still waits and is grave is told whatever the limit, the rest by number. */
 void notify_end(struct notifier *, struct notify_time);
+/* Last before notify_counts() and notify_free(): what a reader does not take now is lost, and counted. */
+void notify_finish(struct notifier *, struct notify_time);
 /* Something about the run itself: an interface is down, packets are dropped, a site file has errors.  One sentence. */
 void notify_message(struct notifier *, struct notify_time, enum notify_level, const char *sentence);
 

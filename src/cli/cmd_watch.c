@@ -610,6 +610,8 @@ static void last_words(const struct live_run *l, const struct watch_result *resu
             (unsigned long long)result->n_findings);
     if (alerts->held_back > 0)
         fprintf(stderr, " (%llu alerts were held back by the limit)", (unsigned long long)alerts->held_back);
+    if (alerts->lost > 0)
+        fprintf(stderr, " (%llu alerts or messages did not reach a reader)", (unsigned long long)alerts->lost);
     fprintf(stderr, "; the report: flowaudit report %s\n", record_files_path(l->files));
 }
 
@@ -713,6 +715,7 @@ static int open_and_watch(struct live_run *l)
         store_abandon(l->store);
     else
         store_close(l->store);
+    notify_finish(l->notifier, time_now()); /* here: while the record was closed the readers went on */
     struct notify_counts alerts = notify_counts(l->notifier);
     end_outputs(l);
     if (rc == 0 && !r->quiet)

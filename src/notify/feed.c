@@ -220,3 +220,16 @@ size_t feed_flush(struct feed *f, int64_t now)
     f->n -= at;
     return lost;
 }
+
+size_t feed_end(struct feed *f, int64_t now)
+{
+    size_t   lost = feed_flush(f, now);
+    uint32_t len;
+
+    for (size_t at = 0; at < f->n; at += sizeof(len) + len) {
+        memcpy(&len, f->bytes + at, sizeof(len));
+        lost++;
+    }
+    f->n = f->done = 0;
+    return lost;
+}

@@ -37,6 +37,9 @@ bool   feed_put(struct feed *, const char *bytes, size_t n);
 /* Sends what the reader takes now.  The number of records that it will never take (too large for its socket). */
 size_t feed_flush(struct feed *, int64_t steady_ns);
 
+/* The last flush: what is not taken then is given up.  The number of records lost. */
+size_t feed_end(struct feed *, int64_t steady_ns);
+
 /* An address of a Unix socket; its length, or -ENAMETOOLONG. */
 struct sockaddr_un;
 int unix_address(const char *path, struct sockaddr_un *ret, struct err *reterr);

@@ -87,6 +87,11 @@ static void add_counts(const struct sink *sink, struct hook_counts *sum)
     sum->timed_out += c->timed_out;
 }
 
+static void end(struct sink *sink, struct notify_time now)
+{
+    sink->lost += feed_end(&((struct hook *)sink)->feed, now.steady_ns);
+}
+
 static void drop(struct sink *sink)
 {
     struct hook *s = (struct hook *)sink;
@@ -97,7 +102,7 @@ static void drop(struct sink *sink)
     free(s);
 }
 
-static const struct sink_ops ops = {.name = "hook", .alert = tell_alert, .tick = tick, .hook = add_counts, .free = drop};
+static const struct sink_ops ops = {.name = "hook", .alert = tell_alert, .tick = tick, .end = end, .hook = add_counts, .free = drop};
 
 /* The helper becomes init's child at once: nobody needs to wait for it. */
 static int fork_helper(int fd, const struct notify_hook *hook, struct err *reterr)

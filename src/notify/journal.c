@@ -95,6 +95,11 @@ static void tick(struct sink *sink, struct notify_time now, const struct notify_
     sink->lost += feed_flush(&s->feed, now.steady_ns);
 }
 
+static void end(struct sink *sink, struct notify_time now)
+{
+    sink->lost += feed_end(&((struct to_journal *)sink)->feed, now.steady_ns);
+}
+
 static void drop(struct sink *sink)
 {
     struct to_journal *s = (struct to_journal *)sink;
@@ -105,7 +110,7 @@ static void drop(struct sink *sink)
     free(s);
 }
 
-static const struct sink_ops ops = {.name = "journal", .alert = tell_alert, .message = tell_message, .tick = tick, .free = drop};
+static const struct sink_ops ops = {.name = "journal", .alert = tell_alert, .message = tell_message, .tick = tick, .end = end, .free = drop};
 
 int notify_add_journal(struct notifier *n, const char *path, struct err *reterr)
 {

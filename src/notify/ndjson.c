@@ -48,6 +48,11 @@ static void tick(struct sink *sink, struct notify_time now, const struct notify_
     sink->lost += feed_flush(&s->feed, now.steady_ns);
 }
 
+static void end(struct sink *sink, struct notify_time now)
+{
+    sink->lost += feed_end(&((struct ndjson *)sink)->feed, now.steady_ns);
+}
+
 static void drop(struct sink *sink)
 {
     struct ndjson *s = (struct ndjson *)sink;
@@ -57,7 +62,7 @@ static void drop(struct sink *sink)
     free(s);
 }
 
-static const struct sink_ops ops = {.name = "ndjson", .alert = tell_alert, .message = tell_message, .tick = tick, .free = drop};
+static const struct sink_ops ops = {.name = "ndjson", .alert = tell_alert, .message = tell_message, .tick = tick, .end = end, .free = drop};
 
 int notify_add_ndjson(struct notifier *n, const char *target, struct err *reterr)
 {

@@ -206,6 +206,13 @@ void notify_tick(struct notifier *n, struct notify_time now, const struct notify
             s->ops->tick(s, now, vitals);
 }
 
+void notify_finish(struct notifier *n, struct notify_time now)
+{
+    for (struct sink *s = n->sinks; s != NULL; s = s->next)
+        if (s->ops->end != NULL)
+            s->ops->end(s, now);
+}
+
 int notify_fd(const struct notifier *n)
 {
     return n->epoll;

@@ -41,6 +41,7 @@ struct sink_ops {
     void (*message)(struct sink *, const struct message *);
     void (*state)(struct sink *, struct notify_time, enum notify_state, const char *sentence);
     void (*tick)(struct sink *, struct notify_time, const struct notify_vitals *); /* vitals may be NULL */
+    void (*end)(struct sink *, struct notify_time);    /* what waits for a reader goes now, or is lost and counted */
     void (*hook)(const struct sink *, struct hook_counts *sum); /* adds what became of the commands run */
     int (*fd)(const struct sink *);                    /* to be watched for reading; -1: none */
     void (*wants)(const struct sink *, struct notify_wish *);

@@ -106,6 +106,11 @@ static void tick(struct sink *sink, struct notify_time now, const struct notify_
     sink->lost += feed_flush(&s->feed, now.steady_ns);
 }
 
+static void end(struct sink *sink, struct notify_time now)
+{
+    sink->lost += feed_end(&((struct to_stderr *)sink)->feed, now.steady_ns);
+}
+
 static void drop(struct sink *sink)
 {
     struct to_stderr *s = (struct to_stderr *)sink;
@@ -118,7 +123,7 @@ static void drop(struct sink *sink)
     free(s);
 }
 
-static const struct sink_ops ops = {.name = "stderr", .alert = tell_alert, .message = tell_message, .tick = tick, .free = drop};
+static const struct sink_ops ops = {.name = "stderr", .alert = tell_alert, .message = tell_message, .tick = tick, .end = end, .free = drop};
 
 int notify_add_stderr(struct notifier *n, const struct notify_stderr *o, struct err *reterr)
 {

@@ -113,6 +113,11 @@ static void tell_message(struct sink *sink, const struct message *m)
     send_out(s, m->now);
 }
 
+static void end(struct sink *sink, struct notify_time now)
+{
+    sink->lost += feed_end(&((struct to_syslog *)sink)->feed, now.steady_ns);
+}
+
 static void tick(struct sink *sink, struct notify_time now, const struct notify_vitals *vitals)
 {
     struct to_syslog *s = (struct to_syslog *)sink;
@@ -130,7 +135,7 @@ static void drop(struct sink *sink)
     free(s);
 }
 
-static const struct sink_ops ops = {.name = "syslog", .alert = tell_alert, .message = tell_message, .tick = tick, .free = drop};
+static const struct sink_ops ops = {.name = "syslog", .alert = tell_alert, .message = tell_message, .tick = tick, .end = end, .free = drop};
 
 static enum notify_header header_for(const char *path)
 {
