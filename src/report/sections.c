@@ -20,8 +20,8 @@ const char section_sql[] =
     " b AS (SELECT section, sum(amiss) AS amiss, sum(NOT amiss) AS permitted FROM ("
     "  SELECT m.section, 1 AS amiss FROM m JOIN findings g ON g.row_id = m.row_id AND g.run_id = ?1 JOIN conversations v ON v.run_id = ?1 AND v.conversation_id = g.conversation_id"
     "   WHERE g.waived_by IS NULL AND g.severity <> 'notice' AND v.transport = 'udp' AND v.outcome = 'established'"
-    "  UNION ALL SELECT m.section, 0 FROM m JOIN conversations v ON v.row_id = m.row_id AND v.run_id = ?1"
-    "   WHERE v.verdict = 'allowed' AND v.transport = 'udp' AND v.outcome = 'established' AND v.disposition IS 'permitted') GROUP BY section),"
+    "  UNION ALL SELECT m.section, 0 FROM conversations v CROSS JOIN m ON v.row_id = m.row_id" /* in this order: the conversations are many */
+    "   WHERE v.run_id = ?1 AND v.verdict = 'allowed' AND v.transport = 'udp' AND v.outcome = 'established' AND v.disposition IS 'permitted') GROUP BY section),"
     " c AS (SELECT r.section, sum(v.disposition IS 'permitted') AS permitted, sum(v.outcome = 'one-way' AND coalesce(v.disposition, '') = '') AS untold"
     "  FROM conversations v JOIN r ON r.row_id = v.row_id WHERE v.run_id = ?1 AND v.verdict = 'allowed' GROUP BY r.section),"
     " e AS (SELECT r.section, sum(x.outcome = 'seen') AS seen, sum(x.outcome = 'never-attempted') AS missing,"
