@@ -39,9 +39,10 @@ int html_sections(struct html *h, struct err *reterr)
     int rc = report_each(h->job, section_sql, put_section, h, reterr);
     html_put(h, "</tbody></table></div>\n");
     html_par(h, "soft",
-             "Permitted: conversations that a row allows and that got through. Escaped, rejected: findings that got "
+             "Permitted: conversations that a row allows and that got through; media both ways in the sections of both. Escaped, rejected: findings that got "
              "through, or did not. Misdropped, missing: required flows that were tried in vain, or not seen to be tried. Not "
-             "covered: required flows of which the capture cannot tell. One-way, unanswered: required flows and findings of which it does not tell whether they got through.");
+             "covered: required flows of which the capture cannot tell. One-way, unanswered: required flows and findings of which it does not tell whether they got through. "
+             "Told under the section of the other way: findings of media both ways, of which either way may be amiss.");
     return rc;
 }
 
