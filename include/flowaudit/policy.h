@@ -445,6 +445,7 @@ struct separate_fact {
     uint64_t resets;            /* flows with such a RST ... */
     uint64_t reset_packet;      /* ... and the first packet of the earliest of them, in 'reset_input' */
     uint16_t reset_input;
+    int64_t  reset_ns;
     uint64_t conversation;      /* the caller's number for it */
     uint64_t first_packet;
     uint16_t input;
@@ -458,7 +459,7 @@ struct separation {
     enum severity severity;     /* HIGH: strong evidence, MEDIUM: medium, NOTICE: weak alone */
     int64_t       first_ns, last_ns; /* of the conversations that are evidence */
     uint64_t      flows, packets, bytes;
-    uint64_t      conversation; /* the first of them by weight, then time ... */
+    uint64_t      conversation; /* the first of them by weight, then the time of what it shows ... */
     uint64_t      packet;       /* ... and its packet: the ICMP error ('packet_shows'), or the first of the flow */
     bool          packet_shows;
     uint16_t      input;

@@ -273,6 +273,7 @@ static int evaluate_separations(struct audit *a, struct err *reterr)
                   .resets = c->reset.flows,
                   .reset_packet = c->reset.first.packet,
                   .reset_input = c->reset.first.input,
+                  .reset_ns = c->reset.first.ns,
                   .conversation = c->id,
                   .first_packet = c->first_packet,
                   .input = c->first_input,

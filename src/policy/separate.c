@@ -118,7 +118,8 @@ struct pair {
     size_t                 n;
     struct separation     *result;
     enum weight            best;
-    size_t                 len; /* of the sentence */
+    struct packet_place    first; /* of the evidence of that weight */
+    size_t                 len;   /* of the sentence */
     char                   advice[HOST_TEXT_SIZE + 128]; /* what to look at, by the best evidence */
 };
 
@@ -134,22 +135,43 @@ static void __attribute__((format(printf, 2, 3))) say(struct pair *x, const char
     x->len += n > 0 ? (size_t)n : 0;
 }
 
-/* Begins a piece of evidence: what follows it in the sentence is said by the caller. */
-static void begin(struct pair *x, enum weight w, const struct separate_fact *first)
+/* Where a fact shows what it is evidence of. */
+typedef struct packet_place place_fn(const struct separate_fact *);
+
+static struct packet_place of_flow(const struct separate_fact *f)
+{
+    return (struct packet_place){f->first_ns, f->first_packet, f->input};
+}
+
+static struct packet_place of_error(const struct separate_fact *f)
+{
+    return (struct packet_place){f->icmp.ts_ns, f->icmp.packet_number, f->icmp.input};
+}
+
+static struct packet_place of_reset(const struct separate_fact *f)
+{
+    return (struct packet_place){f->reset_ns, f->reset_packet, f->reset_input};
+}
+
+/* Begins a piece of evidence: what follows it in the sentence is said by the caller.  The best is told first, and of that the earliest is what a reader is shown. */
+static void begin(struct pair *x, enum weight w, const struct separate_fact *first, place_fn *where)
 {
     static const char *const names[] = {"", "weak", "medium", "strong"};
-    bool                     from_error = w != WEIGHT_WEAK && first->icmp.n_errors > 0 && policy_icmp_prohibits(&first->icmp);
+    struct packet_place      place = where(first);
 
     say(x, "%s[%s] ", x->best == WEIGHT_NONE ? "" : "; ", names[w]);
-    if (x->best != WEIGHT_NONE)
+    if (x->best == WEIGHT_NONE) {
+        x->best = w; /* evidence comes in order of weight */
+        x->result->addr[0] = first->tuple.client;
+        x->result->addr[1] = first->tuple.server;
+    } else if (w != x->best || !packet_place_before(&place, &x->first)) {
         return;
-    x->best = w; /* evidence comes in order of weight */
+    }
+    x->first = place;
     x->result->conversation = first->conversation;
-    x->result->addr[0] = first->tuple.client;
-    x->result->addr[1] = first->tuple.server;
-    x->result->packet_shows = from_error;
-    x->result->packet = from_error ? first->icmp.packet_number : first->first_packet;
-    x->result->input = from_error ? first->icmp.input : first->input;
+    x->result->packet_shows = where == of_error;
+    x->result->packet = place.packet;
+    x->result->input = place.input;
 }
 
 static void count(struct pair *x, const struct separate_fact *f)
@@ -195,12 +217,22 @@ static void say_services(struct pair *x, const struct separate_fact *like, fact_
     say(x, " of %s", policy_host_name(x->p, policy_host(x->p, &like->tuple.server)));
 }
 
-static const struct separate_fact *first_that(const struct pair *x, fact_fn *fits)
+/* The one that is seen first: another than that whose flow began first, where the errors came later. */
+static const struct separate_fact *first_that(const struct pair *x, fact_fn *fits, place_fn *where)
 {
-    for (size_t i = 0; i < x->n; i++)
-        if (fits(x, &x->entries[i].fact))
-            return &x->entries[i].fact;
-    return NULL;
+    const struct separate_fact *first = NULL;
+    struct packet_place         at = {0};
+
+    for (size_t i = 0; i < x->n; i++) {
+        const struct separate_fact *f = &x->entries[i].fact;
+        struct packet_place         place = where(f);
+
+        if ((first != NULL && !packet_place_before(&place, &at)) || !fits(x, f))
+            continue;
+        first = f;
+        at = place;
+    }
+    return first;
 }
 
 static void count_all(struct pair *x, fact_fn *fits)
@@ -237,7 +269,7 @@ static bool prohibits_itself(const struct pair *x, const struct separate_fact *f
 
 static void weigh_icmp(struct pair *x, enum weight w, fact_fn *fits)
 {
-    const struct separate_fact *first = first_that(x, fits);
+    const struct separate_fact *first = first_that(x, fits, of_error);
     char                        icmp[ICMP_TEXT_SIZE], sender[HOST_TEXT_SIZE];
     uint64_t                    n = 0;
     bool                        differ = false;
@@ -254,7 +286,7 @@ static void weigh_icmp(struct pair *x, enum weight w, fact_fn *fits)
         differ |= f->errors_differ || f->icmp.type != first->icmp.type || f->icmp.code != first->icmp.code ||
                   addr_compare(&f->icmp.sender, &first->icmp.sender) != 0;
     }
-    begin(x, w, first);
+    begin(x, w, first, of_error);
     say(x, "%s answered packets to ", icmp_text(x->p, &first->icmp, icmp, sizeof(icmp)));
     say_services(x, first, fits);
     say(x, " (%llu error%s%s)", (unsigned long long)n, n == 1 ? "" : "s", differ ? ", some of other kinds or senders" : "");
@@ -310,7 +342,7 @@ static bool was_reset(const struct pair *x, const struct separate_fact *f)
 
 static void weigh_resets(struct pair *x)
 {
-    const struct separate_fact *first = first_that(x, was_reset);
+    const struct separate_fact *first = first_that(x, was_reset, of_reset);
     char                        rst[TTL_TEXT_SIZE], own[TTL_TEXT_SIZE];
 
     if (first == NULL)
@@ -332,12 +364,7 @@ static void weigh_resets(struct pair *x)
             ttl_range_join(&others, &f->ttl[side]);
         }
     }
-    bool is_first = x->best == WEIGHT_NONE;
-    begin(x, WEIGHT_STRONG, first);
-    if (is_first) {
-        x->result->packet = first->reset_packet;
-        x->result->input = first->reset_input;
-    }
+    begin(x, WEIGHT_STRONG, first, of_reset);
     say(x, n == 1 ? "a RST in the name of %s on " : "RSTs in the name of %s on ",
         policy_host_name(x->p, policy_host(x->p, side == 1 ? &first->tuple.server : &first->tuple.client)));
     say_services(x, first, was_reset);
@@ -394,13 +421,13 @@ static bool was_undelivered(const struct pair *x, const struct separate_fact *f)
 
 static void weigh_undelivered(struct pair *x)
 {
-    const struct separate_fact *first = coverage_is_lossy(x->coverage) ? NULL : first_that(x, was_undelivered);
+    const struct separate_fact *first = coverage_is_lossy(x->coverage) ? NULL : first_that(x, was_undelivered, of_flow);
 
     if (first == NULL)
         return;
     if (x->best == WEIGHT_NONE)
         snprintf(x->advice, sizeof(x->advice), "Look at what drops answers from these ports: on the way back, or on the client.");
-    begin(x, WEIGHT_MEDIUM, first);
+    begin(x, WEIGHT_MEDIUM, first, of_flow);
     say(x, "SYNs came again after the SYN, ACK of ");
     say_services(x, first, was_undelivered);
     say(x, ", so that these answers did not reach %s (which loss, or another way back, would show as well)", policy_host_name(x->p, policy_host(x->p, &first->tuple.client)));
@@ -409,13 +436,13 @@ static void weigh_undelivered(struct pair *x)
 
 static void weigh_silence(struct pair *x)
 {
-    const struct separate_fact *first = coverage_is_lossy(x->coverage) || x->coverage->cut > 0 ? NULL : first_that(x, was_silent);
+    const struct separate_fact *first = coverage_is_lossy(x->coverage) || x->coverage->cut > 0 ? NULL : first_that(x, was_silent, of_flow);
 
     if (first == NULL)
         return;
     if (x->best == WEIGHT_NONE)
         snprintf(x->advice, sizeof(x->advice), "Look at what drops packets to these ports: on the way between the two, or on the server.");
-    begin(x, WEIGHT_MEDIUM, first);
+    begin(x, WEIGHT_MEDIUM, first, of_flow);
     say(x, "no answer to SYNs on ");
     say_services(x, first, was_silent);
     say(x, ", while answers came from ");
@@ -445,7 +472,7 @@ static bool passed_router(const struct pair *x, const struct separate_fact *f)
 
 static void weigh_hops(struct pair *x)
 {
-    const struct separate_fact *first = first_that(x, passed_router);
+    const struct separate_fact *first = first_that(x, passed_router, of_flow);
 
     if (first == NULL)
         return;
@@ -454,7 +481,7 @@ static void weigh_hops(struct pair *x)
     if (x->best == WEIGHT_NONE)
         snprintf(x->advice, sizeof(x->advice), "Look at whether a router between the two filters.");
     const struct addr *from = side == 0 ? &first->tuple.client : &first->tuple.server;
-    begin(x, WEIGHT_WEAK, first);
+    begin(x, WEIGHT_WEAK, first, of_flow);
     say(x, "packets of %s were seen with TTL %u, as if they had passed %u router%s", policy_host_name(x->p, policy_host(x->p, from)), ttl,
         hops(ttl), hops(ttl) == 1 ? "" : "s");
     if (x->best == WEIGHT_WEAK)

@@ -5,9 +5,9 @@
 usage: weaker.py FLOWAUDIT SOURCE_ROOT
 
 Each sample is audited whole, and again after something was taken away: one direction of all traffic, the first half, all but 60 bytes of each packet,
-every tenth packet, all but the ICMP errors between hosts of which there is one.  No finding from absence or failure, and none from content, may appear that the whole sample does not have; an expected
+every tenth or third packet, all but the ICMP errors between hosts of which there is one.  No finding from absence or failure, and none from content, may appear that the whole sample does not have; an expected
 flow may only turn from what was found to 'not-covered' or 'one-way', or from a failure to one that says less; confidence may only fall.
-UDP that was answered, or of which nobody can tell, does not become a failure for want of an answer.
+The first evidence of a separation is the first of the ICMP errors that it counts.  UDP that was answered, or of which nobody can tell, does not become a failure for want of an answer.
 """
 import collections
 import ipaddress
@@ -114,6 +114,7 @@ def variants(packets):
     yield 'of the pairs that errors quote, the errors alone', errors_alone(packets), 262144
     for first in (0, 3, 7):
         yield f'every tenth packet gone, from {first}', [p for i, p in enumerate(packets) if i % 10 != first], 262144
+    yield 'every third packet gone', [p for i, p in enumerate(packets) if i % 3 != 0], 262144
     for sender in sorted({ends(p[1])[0] for p in packets if len(ends(p[1])[0]) == 4}):
         if sender[3] == 10:
             name = str(ipaddress.ip_address(sender))
@@ -149,6 +150,17 @@ def deaf(audit, address):
     return [f"conversation {conversation_key(c)}: {c['outcome']} and {c['disposition']}, and nothing to {address} was captured" for c in told]
 
 
+def late(audit, packets):
+    """The evidence that is shown is the first of the errors that are counted."""
+    wrong = []
+    for f in audit.rows("SELECT * FROM findings WHERE kind = 'separated' AND reason LIKE '%[strong] ICMP%'"):
+        pair = frozenset(ipaddress.ip_address(f[end]).packed for end in ('client', 'server'))
+        first = next(i for i, p in enumerate(packets, 1) if quoted_ends(p[1]) == pair)
+        if f' First evidence: packet {first} of ' not in f['reason']:
+            wrong.append(f"the first error is packet {first}: {f['reason']}")
+    return wrong
+
+
 def compare(whole, part):
     wrong = []
     for key, severity in part[0].items():
@@ -180,7 +192,7 @@ def main():
                 path = os.path.join(directory, 'variant.pcap')
                 write(path, left, snaplen)
                 audit = flowdb.Audit(program, os.path.join(samples, site), [path], directory=directory)
-                wrong = compare(whole, read(audit))
+                wrong = compare(whole, read(audit)) + late(audit, left)
                 wrong += deaf(audit, title.rsplit(' ', 1)[1]) if title.startswith('nothing that goes to') else []
                 audit.close()
                 if audit.status not in (0, 1, 3) or not left:

@@ -106,6 +106,41 @@ START_TEST(a_host_that_spoke_from_two_addresses_is_told_with_both)
 }
 END_TEST
 
+/* Of flows the one that began later may have its error first, and a RST may have come before any error. */
+START_TEST(the_first_evidence_is_the_earliest_of_what_is_counted)
+{
+    const struct separation *s;
+    struct separate_fact     f = fact("10.20.1.10", "tcp/389", OUTCOME_PROHIBITED, 5), g = fact("10.20.1.10", "udp/389", OUTCOME_PROHIBITED, 6);
+    struct separate_fact     resets[2] = {fact("10.20.1.10", "tcp/88", OUTCOME_PROHIBITED, 2), fact("10.20.1.10", "tcp/445", OUTCOME_PROHIBITED, 3)};
+
+    prohibit(&f, "10.20.0.254", 13);
+    prohibit(&g, "10.20.0.254", 13);
+    f.icmp.packet_number = 219;
+    f.icmp.ts_ns = 9 * SECOND;
+    g.icmp.packet_number = 218;
+    g.icmp.ts_ns = 8 * SECOND;
+    tell(&f);
+    tell(&g);
+    ck_assert_uint_eq(finish(&whole, &s), 2);
+    says(&s[0], "(4 errors)");
+    ck_assert_uint_eq(s[0].packet, 218);
+    ck_assert_uint_eq(s[0].conversation, 6);
+    for (unsigned i = 0; i < 2; i++) {
+        resets[i].rst[1] = (struct ttl_range){64, 64};
+        resets[i].ttl[1] = (struct ttl_range){128, 128};
+        resets[i].resets = 1;
+        resets[i].reset_packet = 215 - i;
+        resets[i].reset_ns = (5 - i) * SECOND;
+        tell(&resets[i]);
+    }
+    ck_assert_uint_eq(finish(&whole, &s), 2);
+    says(&s[0], "; [strong] RSTs in the name of dc1");
+    ck_assert_uint_eq(s[0].packet, 214);
+    ck_assert_uint_eq(s[0].conversation, 3);
+    ck_assert(!s[0].packet_shows);
+}
+END_TEST
+
 START_TEST(a_filter_that_lets_a_handshake_pass_is_one)
 {
     const struct separation *s;
@@ -373,6 +408,7 @@ Suite *suite_policy_separate(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, a_filter_that_tells_of_itself_is_strong);
     tcase_add_test(t, a_host_that_spoke_from_two_addresses_is_told_with_both);
+    tcase_add_test(t, the_first_evidence_is_the_earliest_of_what_is_counted);
     tcase_add_test(t, a_filter_that_lets_a_handshake_pass_is_one);
     tcase_add_test(t, a_filter_of_one_of_the_two_is_medium);
     tcase_add_test(t, other_errors_are_no_filter);
