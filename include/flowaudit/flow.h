@@ -176,6 +176,9 @@ bool flow_record_rst_is_apart(const struct flow_record *, struct ttl_range *ret_
  */
 bool flow_record_is_undelivered(const struct flow_record *);
 
+/* UDP one way: did an error that is no prohibition come when many packets had gone, and none to those?  It may be the end of what got through. */
+bool flow_record_is_stopped_late(const struct flow_record *);
+
 /* The outcome word for a record.  'one_way_expected': the matrix says that this service sends in one direction only. */
 enum outcome flow_record_outcome(const struct flow_record *, bool one_way_expected);
 

@@ -214,7 +214,8 @@ struct policy_facts {
     uint64_t flows, packets;
     bool probe;                   /* TCP: the server's SYN-ACK came in each of them, and the client's RST instead of the handshake's end */
     uint64_t synless;             /* TCP: of those, the flows whose SYN is not in the capture */
-    uint64_t untold;              /* TCP, OUTCOME_ONE_WAY, or UDP, OUTCOME_UNANSWERED: of the flows, those of which nothing shows whether they got through */
+    uint64_t stopped_late;        /* UDP, OUTCOME_ONE_WAY: of the flows, those to which an ICMP error came when many packets had gone */
+    uint64_t untold;              /* OUTCOME_ONE_WAY, or UDP, OUTCOME_UNANSWERED: of the flows, those of which nothing shows whether they got through */
     bool unfinished;              /* TCP, OUTCOME_ONE_WAY: the server's SYN-ACK came in each of them, and nothing more of the client */
     enum unheard unheard;         /* OUTCOME_UNANSWERED or UDP's _ONE_WAY */
     bool lossy;                   /* UDP, OUTCOME_UNANSWERED: packets passed that were not captured ... */
@@ -338,6 +339,8 @@ struct expect_fact {
     uint64_t withdrawn;         /* of the flows: TCP, the client took its SYN back with a RST before an answer was due */
     uint64_t repeated_answers;  /* of the flows: TCP, the server's SYN-ACK, again and again, and nothing else */
     bool     answer_first;      /* the packet that is named the first is the server's */
+    uint64_t stopped_late;      /* of the flows: as in policy_facts ... */
+    bool     may_be_stopped;    /* ... and all of those in hand may be such */
     uint64_t probes, synless;   /* of the flows: TCP, established, the server's SYN-ACK came and the client's RST, and nothing else; of those: without a SYN */
     uint64_t flows, unfinished; /* of them TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
     struct flow_icmp icmp;      /* of the first error, n_errors 0 where none */

@@ -146,14 +146,14 @@ static bool is_repeated_answer(const struct flow_record *r)
 
 /*
  * One-way, and it may have got through or not: an answer (SYN, ACK) to which nothing came, a RST that ends or answers something else, and nothing that the
- * other side would send, or go on with, only on a connection.  What sends data or goes on by itself was answered.
+ * other side would send, or go on with, only on a connection.  What sends data or goes on by itself was answered.  Or datagrams which an error met late.
  */
 static bool is_untold(const struct flow_record *r)
 {
     bool both = r->packets[0] > 0 && r->packets[1] > 0, reset = ((r->tcp_flags[0] | r->tcp_flags[1]) & TCP_RST) != 0;
 
     if (r->tuple.transport != IPPROTO_TCP)
-        return false;
+        return flow_record_is_stopped_late(r);
     if (is_unfinished(r) || is_only_answer(r) || is_bare(r) || is_one_segment(r))
         return true;
     return both ? r->tcp_state == TCP_STATE_MIDSTREAM || r->tcp_state == TCP_STATE_FLAGS_CUT || r->tcp_state == TCP_STATE_NO_SYN_ACK
@@ -244,6 +244,7 @@ static void join_odd_flows(struct conversation *a, const struct conversation *b)
     a->ended_by_server += b->ended_by_server;
     a->ended_by_nobody += b->ended_by_nobody;
     a->synless += b->synless;
+    a->stopped_late += b->stopped_late;
     a->undelivered += b->undelivered;
     a->resent_syns += b->resent_syns;
     if (b->withdrawn_ns > a->withdrawn_ns)
@@ -413,6 +414,7 @@ int conversation_add(const struct conversation_limits *limits, struct conversati
         describe(c, r, f->query, f->app, f->judgement, f->is_reply);
     add_counts(c, r);
     c->untold += f->outcome == OUTCOME_ONE_WAY && is_untold(r);
+    c->stopped_late += f->outcome == OUTCOME_ONE_WAY && flow_record_is_stopped_late(r);
     add_ttls(c, r, f->outcome, 0);
     add_ttls(c, r, f->outcome, 1);
     c->n_summed += f->is_summed;

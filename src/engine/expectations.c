@@ -33,6 +33,8 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .ended_by_nobody = c->ended_by_nobody,
         .withdrawn = c->key.outcome == OUTCOME_ONE_WAY ? c->withdrawn : 0,
         .repeated_answers = c->key.outcome == OUTCOME_ONE_WAY ? c->repeated_answers : 0,
+        .stopped_late = c->stopped_late,
+        .may_be_stopped = c->stopped_late == c->flows,
         .answer_first = c->answer_first,
         .first_ns = c->first_ns,
         .last_ns = c->last_ns,
@@ -302,6 +304,8 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
             fact.ended = in_window(u, fact.ended);
             fact.withdrawn = in_window(u, fact.withdrawn);
             fact.repeated_answers = in_window(u, fact.repeated_answers);
+            fact.may_be_stopped = fact.stopped_late >= u->w->flows;
+            fact.stopped_late = in_window(u, fact.stopped_late);
             fact.undelivered = in_window(u, fact.undelivered);
             fact.flows = u->c->quoted ? 1 : u->w->flows;
             fact.first_ns = u->w->first_ns > start_ns ? u->w->first_ns : start_ns;

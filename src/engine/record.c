@@ -543,6 +543,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .probe = c->probes == c->flows,
                .synless = c->synless,
                .untold = c->untold,
+               .stopped_late = c->stopped_late,
                .unfinished = c->unfinished == c->flows && c->payload == 0,
                .unheard = is_turned(c) ? HEARD : (enum unheard)c->unheard,
                .lossy = c->key.transport == IPPROTO_UDP && coverage_is_lossy(&a->coverage),

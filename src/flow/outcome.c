@@ -10,6 +10,9 @@
 
 #include <netinet/in.h>
 
+#define MANY_BEFORE 50                  /* datagrams of media, one second of it: an error to one of them is none to a call that is set up */
+#define SOME_BEFORE 10                  /* so many where they are nearly all, ... */
+#define LONG_BEFORE INT64_C(1000000000) /* ... sent for so long */
 #define BARE_FRAME 100 /* bytes: no frame with IP and TCP headers alone is longer, options included, tunnels aside */
 
 /* The error tells that the client's packet was not delivered. Sets what that means. */
@@ -146,6 +149,18 @@ static enum outcome tcp_outcome(const struct flow_record *r)
     return one_direction(r, OUTCOME_UNANSWERED);
 }
 
+/* What is refused is refused at the first packets; a receiver that hangs up, or goes down, refuses the last ones. */
+bool flow_record_is_stopped_late(const struct flow_record *r)
+{
+    const struct flow_icmp *i = &r->icmp;
+    uint64_t                sent = r->packets[0] - r->copies[0];
+
+    if (r->tuple.transport != IPPROTO_UDP || r->packets[1] > 0 || i->n_errors == 0 || !i->about_client_packet || !flow_icmp_is_denial(i->is_icmp6, i->type, i->code) ||
+        flow_icmp_is_prohibition(i->is_icmp6, i->type, i->code))
+        return false;
+    return i->n_before >= MANY_BEFORE || (i->n_before >= SOME_BEFORE && i->n_before >= sent - sent / 10 && i->ts_ns - r->first_ns >= LONG_BEFORE);
+}
+
 enum outcome flow_record_outcome(const struct flow_record *r, bool one_way_expected)
 {
     if (r->tuple.transport == IPPROTO_TCP)
@@ -154,5 +169,7 @@ enum outcome flow_record_outcome(const struct flow_record *r, bool one_way_expec
         return OUTCOME_ONE_WAY;
     if (r->packets[1] > 0 && !all_rejected(r))
         return OUTCOME_ESTABLISHED;
+    if (one_way_expected && flow_record_is_stopped_late(r))
+        return OUTCOME_ONE_WAY;
     return one_direction(r, one_way_expected ? OUTCOME_ONE_WAY : OUTCOME_UNANSWERED);
 }

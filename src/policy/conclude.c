@@ -531,7 +531,7 @@ static void say_number(const struct tally *t, uint64_t n, enum outcome outcome, 
 static void say_one_way(const struct expector *x, const struct tally *t, char *what, char *advice)
 {
     const char *client = policy_host_name(x->p, t->client);
-    uint64_t    n_all = t->n[OUTCOME_ONE_WAY], n_rest = n_all - t->unfinished - t->withdrawn - t->repeated_answers;
+    uint64_t    n_all = t->n[OUTCOME_ONE_WAY], n_rest = n_all - t->unfinished - t->withdrawn - t->repeated_answers - t->stopped_late;
     unsigned    n = 0;
     const struct {
         uint64_t    n;
@@ -543,6 +543,8 @@ static void say_one_way(const struct expector *x, const struct tally *t, char *w
          "it works", " Look at what on %s tries it so shortly."},
         {t->repeated_answers, "the server's answer (SYN, ACK) came more than once, as where the client's next packet is not sent or does not arrive, and nothing of %s is in the capture, so whether ", "it worked", "they worked",
          " Look at where the capture was taken, and at what drops packets between %s and the server."},
+        {t->stopped_late, n_all == 1 ? "an ICMP error came when many packets of %s had gone there, which may be the end of it, so whether " : "an ICMP error came to each when many packets of %s had gone there, which may be the end of it, so whether ", "it worked",
+         "they worked", " Look at whether the service ran there at that time."},
         {n_rest, "only one direction was captured, so whether ", "it worked", "they worked", " Look at where the capture was taken."},
     };
 

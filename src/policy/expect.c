@@ -261,6 +261,7 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     t->unfinished += f->outcome == OUTCOME_ONE_WAY ? f->unfinished : 0;
     t->withdrawn += f->withdrawn;
     t->repeated_answers += f->repeated_answers;
+    t->stopped_late += f->stopped_late;
     t->undelivered += f->undelivered;
     t->resent_syns += f->resent_syns;
     t->unseen += unseen ? f->flows : 0;
@@ -301,7 +302,7 @@ static void count_row(void *aux, uint32_t row, const struct way *w)
     struct expector         *x = f->x;
     const struct port_range *port = row_port(&x->p->rows[row], w->transport, w->port);
     enum outcome             outcome = f->fact->outcome;
-    bool met = outcome == OUTCOME_ESTABLISHED || (outcome == OUTCOME_ONE_WAY && port != NULL && port->one_way);
+    bool met = outcome == OUTCOME_ESTABLISHED || (outcome == OUTCOME_ONE_WAY && port != NULL && port->one_way && !f->fact->may_be_stopped);
 
     for (size_t k = find_client(x, row, w->client); k < x->row_starts[row + 1] && x->tallies[k].client == w->client; k++)
         if (x->tallies[k].server == POLICY_NONE || x->tallies[k].server == w->server)

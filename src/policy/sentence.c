@@ -441,14 +441,31 @@ static void say_unheard(struct text *t, const struct policy *p, const struct pol
     say(t, ", so whether it %s cannot be told", f->outcome == OUTCOME_UNANSWERED ? "was answered" : "got through");
 }
 
+/* An error that came when many packets had gone there, and none had come for those: a receiver hung up, or never was there and its errors are not in the capture. */
+static void say_stopped_late(struct text *t, const struct policy *p, const struct policy_facts *f, bool media)
+{
+    char        icmp[ICMP_TEXT_SIZE];
+    const char *end = media ? "the end of the call" : "the end of it";
+
+    if (f->stopped_late < f->flows) {
+        say(t, ", and to %llu of them ICMP errors came when many packets had gone there, which may be %s", (unsigned long long)f->stopped_late, end);
+        return;
+    }
+    say(t, ", but %s%s came", f->errors_differ ? "errors, among them " : "", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
+    say_denied_late(t, f);
+    say(t, ", which may be %s, so whether %s got through before cannot be told", end, f->flows > 1 ? "they" : "it");
+}
+
 /* What follows from it is said where nothing else of the sentence does. */
-static void say_one_way(struct text *t, const struct policy_query *q, const struct policy_facts *f)
+static void say_one_way(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f, bool media)
 {
     const char *it = f->flows > 1 ? "they" : "it";
 
     if (q->tuple.transport != IPPROTO_TCP || !q->sent[0] || !q->sent[1]) {
         say(t, "; no packet the other way was seen");
         say_cut(t, f);
+        if (f->stopped_late > 0)
+            say_stopped_late(t, p, f, media || policy_is_media(p, &q->app));
     } else if (f->untold == f->flows)
         say(t, "; too little was seen to tell whether %s got through", it);
     else if (f->untold > 0)
@@ -492,7 +509,7 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
             say(t, "; nothing else of %s was seen, so what %s cannot be told", f->flows == 1 ? "this connection, or attempt," : "these connections, or attempts,",
                 f->flows == 1 ? "the RST ends or answers" : "the RSTs end or answer");
         else
-            say_one_way(t, q, f);
+            say_one_way(t, p, q, f, media);
         break;
     }
 }

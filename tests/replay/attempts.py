@@ -339,6 +339,38 @@ def check_unheard(program, site, path, directory):
     return failed
 
 
+FILTERED = (FILTER, 13)
+LATE = '; no packet the other way was seen, but ICMP "port unreachable" (type 3 code 3) from unity1 (10.20.1.10) came (1 error, in packet '
+ENDS = {  # media one way, to a port that no row has: ((packets, ms between them, how many had gone when an error came, whose, of what kind, is it media), what became of it, what is said)
+    'media to a receiver that hung up': ((133, 20, 133, (UNITY, 3), True), ('one-way', None, LATE + '{} of made.pcap, when 133 of the 133 packets had gone there, without an answer), which '
+                                                                            'may be the end of the call, so whether it got through before cannot be told. ')),
+    'one that hung up before the sender did': ((133, 20, 60, (UNITY, 3), True), ('one-way', None, LATE + '{} of made.pcap, when 60 of the 133 packets had gone there, ')),
+    'a receiver that never was': ((133, 20, 1, (UNITY, 3), True), ('refused', 'rejected', 'it was refused by ICMP "port unreachable"')),
+    'a filter that comes late': ((133, 20, 133, FILTERED, True), ('prohibited', 'rejected', 'it was answered by ICMP')),
+    'datagrams that are no media': ((133, 20, 133, (UNITY, 3), False), ('refused', 'rejected', 'it was refused by ICMP "port unreachable"')),
+}
+
+
+def check_ends(program, site, path, directory):
+    failed = 0
+    for name, ((packets, gap, before, (sender, code), media), meant) in ENDS.items():
+        story = Story().begun()
+        for i in range(packets):
+            sent = story.net.udp(story.at(20) + gap * i * wire.MS, DC, 1645, UNITY, 10008, rtp(i) if media else b'anyone there?')
+            if i + 1 == before:
+                story.net.unreachable(story.at(20) + gap * i * wire.MS + wire.MS, sender, sent, code)
+        story.write(path)
+        audit = flowdb.Audit(program, site, [path], '--flows', 'all', directory=directory)
+        said = [tuple(row.values()) for row in audit.rows(
+            'SELECT f.outcome, f.disposition, f.reason, l.icmp_packet_number FROM findings f JOIN flows l USING (run_id, conversation_id)'
+            ' WHERE f.client = ? AND f.server = ? AND f.server_port = 10008', DC, UNITY)]
+        audit.close()
+        good = len(said) == 1 and said[0][:2] == meant[:2] and meant[2].format(said[0][3]) in said[0][2]
+        print(f"{'ok' if good else 'NOT OK'}  {name}: {said}")
+        failed += not good
+    return failed
+
+
 QUERY = b'\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03com\x00\x00\x01\x00\x01'
 LOG, TRAP = b'<34>Mar  2 09:00:00 dc1 su: failed', bytes.fromhex('302602010104067075626c6963a71902010102010002010030 0e300c06082b060102010101000500'.replace(' ', ''))
 UNTOLD, MISSED = ', so whether it got through cannot be told. ', ', though packets passed that were not captured'
@@ -418,6 +450,7 @@ def main():
             failed += not good
         failed += check_leases(program, site, path, directory)
         failed += check_unheard(program, site, path, directory)
+        failed += check_ends(program, site, path, directory)
         failed += check_datagrams(program, site, path, directory)
     return 1 if failed else 0
 

@@ -181,6 +181,47 @@ START_TEST(the_outcome_follows_from_the_evidence)
 }
 END_TEST
 
+/* Datagrams before the error and after it, the time between them, and whose error it is. */
+static const struct {
+    unsigned     before, after;
+    int64_t      gap_ns;
+    const char  *sender;
+    uint8_t      code;
+    bool         expected, answered, late;
+    enum outcome outcome;
+} ends[] = {
+    {133, 0, 20000000, "10.0.0.2", 3, .expected = true, .late = true, .outcome = OUTCOME_ONE_WAY},
+    {50, 90, 20000000, "10.0.0.2", 3, .expected = true, .late = true, .outcome = OUTCOME_ONE_WAY},
+    {133, 0, 20000000, "10.0.0.1", 1, .expected = true, .late = true, .outcome = OUTCOME_ONE_WAY},
+    {133, 0, 20000000, "10.0.0.1", 13, .expected = true, .outcome = OUTCOME_PROHIBITED},
+    {133, 0, 20000000, "10.0.0.2", 3, .late = true, .outcome = OUTCOME_REFUSED},
+    {133, 0, 20000000, "10.0.0.2", 3, .expected = true, .answered = true, .outcome = OUTCOME_ESTABLISHED},
+    {3, 130, 20000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
+    {20, 113, 20000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
+    {12, 1, 500000000, "10.0.0.2", 3, .expected = true, .late = true, .outcome = OUTCOME_ONE_WAY},
+    {12, 3, 500000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
+    {12, 1, 20000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
+    {3, 0, 5000000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
+};
+
+START_TEST(what_comes_late_may_be_the_end_of_what_got_through)
+{
+    for (unsigned i = 0; i < ends[_i].before + ends[_i].after; i++) {
+        if (i == ends[_i].before)
+            ck_assert(send_error(ends[_i].sender, IPPROTO_ICMP, 3, ends[_i].code, U));
+        bed.now_ns += ends[_i].gap_ns;
+        bed_track(&bed, U);
+    }
+    if (ends[_i].after == 0)
+        ck_assert(send_error(ends[_i].sender, IPPROTO_ICMP, 3, ends[_i].code, U));
+    if (ends[_i].answered)
+        bed_track(&bed, V);
+    bed_drain(&bed, 1);
+    ck_assert(flow_record_is_stopped_late(&bed.records[0]) == ends[_i].late);
+    ck_assert_str_eq(outcome_name(flow_record_outcome(&bed.records[0], ends[_i].expected)), outcome_name(ends[_i].outcome));
+}
+END_TEST
+
 static const struct {
     const char  *sender;
     uint8_t      type, code;
@@ -372,6 +413,7 @@ Suite *suite_flow_evidence(void)
     tcase_add_test(tc, an_error_about_a_flow_that_is_over_is_not_joined);
     tcase_add_test(tc, the_client_of_an_error_turns_with_the_record);
     tcase_add_loop_test(tc, the_outcome_follows_from_the_evidence, 0, (int)(sizeof(outcomes) / sizeof(*outcomes)));
+    tcase_add_loop_test(tc, what_comes_late_may_be_the_end_of_what_got_through, 0, (int)(sizeof(ends) / sizeof(*ends)));
     tcase_add_loop_test(tc, the_outcome_follows_from_icmpv6_too, 0, (int)(sizeof(outcomes6) / sizeof(*outcomes6)));
     tcase_add_test(tc, a_reset_with_another_ttl_than_the_server_is_not_the_servers);
     tcase_add_test(tc, every_word_is_its_own);

@@ -175,6 +175,25 @@ START_TEST(one_way_is_enough_where_nothing_answers)
 }
 END_TEST
 
+/* An error that came late may be the end of it: neither is it seen, nor refused. */
+START_TEST(one_way_that_an_error_met_late_is_not_enough)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "b1", "a1", "udp/5", NULL), .outcome = OUTCOME_ONE_WAY, .first_ns = 9 * SECOND, .flows = 1, .packets = {133, 0},
+                            .stopped_late = 1, .may_be_stopped = true};
+
+    expector_conversation(s.x, &f);
+    const struct expectation *e = result(&s, "notify", "b1", NULL);
+    ck_assert_int_eq(e->outcome, EXPECT_ONE_WAY);
+    ck_assert_msg(strstr(e->reason, ": an ICMP error came when many packets of b1 had gone there, which may be the end of it, so whether it worked cannot be told. ") != NULL, "%s", e->reason);
+    f.flows = 2;
+    f.may_be_stopped = false;
+    expector_conversation(s.x, &f);
+    ck_assert_str_eq(outcome(&s, "notify", "b1"), "seen");
+    close_scene(&s);
+}
+END_TEST
+
 START_TEST(what_does_not_count)
 {
     struct scene s = open_scene(SITE);
@@ -955,6 +974,7 @@ Suite *suite_policy_expect(void)
     tcase_add_loop_test(t, an_attempt, 0, sizeof(attempts) / sizeof(attempts[0]));
     tcase_add_test(t, one_server_is_enough);
     tcase_add_test(t, one_way_is_enough_where_nothing_answers);
+    tcase_add_test(t, one_way_that_an_error_met_late_is_not_enough);
     tcase_add_test(t, what_does_not_count);
     tcase_add_test(t, an_unknown_direction_is_turned);
     tcase_add_loop_test(t, silence, 0, sizeof(silences) / sizeof(silences[0]));
