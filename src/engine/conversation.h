@@ -15,6 +15,7 @@
 #include "flowaudit/pinhole.h"
 #include "flowaudit/policy.h"
 #include "flowaudit/value.h"
+#include "kept.h"
 
 /* What flows of one conversation share.  Compared as bytes: every byte is set, padding is named.  One cache line. */
 struct conversation_key {
@@ -124,7 +125,7 @@ struct conversation {
     struct flow_icmp *icmp;    /* first error of its flows, n_errors the sum; a prohibition rather than another.  NULL: none */
     const struct pinhole *parent;  /* the message that negotiated its port, or NULL */
     const struct pinhole *bind;    /* the RPC interface that its server's port was bound to, or NULL */
-    struct flow_record *kept;  /* evidence: the earliest flows, sorted at the end */
+    struct kept_flow *kept;    /* evidence: the earliest flows, sorted at the end */
     uint32_t n_kept, n_kept_allocated;
     uint32_t latest_kept;      /* which of them is the last to go, where there is no room for more */
     struct window_uses *windows; /* sorted; NULL where the run has no windows */

@@ -8,50 +8,57 @@
 #include "conversation.h"
 #include "flowaudit/flow.h"
 
-static int compare_start(const struct flow_record *a, const struct flow_record *b)
-{
-    if (a->first_ns != b->first_ns)
-        return a->first_ns < b->first_ns ? -1 : 1;
-    if (a->input != b->input)
-        return a->input < b->input ? -1 : 1;
-    return a->first_packet < b->first_packet ? -1 : a->first_packet > b->first_packet;
-}
-
 static void find_latest(struct conversation *c)
 {
     c->latest_kept = 0;
     for (uint32_t i = 1; i < c->n_kept; i++)
-        if (compare_start(&c->kept[i], &c->kept[c->latest_kept]) > 0)
+        if (kept_flow_compare(&c->kept[i], &c->kept[c->latest_kept]) > 0)
             c->latest_kept = i;
 }
 
-/* Keeps the flow as evidence: all of them, or the earliest few. */
-static int keep(const struct conversation_limits *limits, struct conversation *c, const struct flow_record *r)
+static size_t kept_limit(const struct conversation_limits *limits, const struct conversation *c)
 {
-    size_t limit = limits->flows_all ? UINT32_MAX : c->key.verdict == VERDICT_VIOLATION ? limits->flows_kept : 0;
+    return limits->flows_all ? UINT32_MAX : c->key.verdict == VERDICT_VIOLATION ? limits->flows_kept : 0;
+}
+
+/* Keeps the flow as evidence: all of them, or the earliest few. */
+static int keep(const struct conversation_limits *limits, struct conversation *c, const struct kept_flow *k)
+{
+    size_t limit = kept_limit(limits, c);
 
     if (c->n_kept >= limit) {
-        if (c->n_kept > 0 && compare_start(r, &c->kept[c->latest_kept]) < 0) {
-            c->kept[c->latest_kept] = *r;
+        if (c->n_kept > 0 && kept_flow_compare(k, &c->kept[c->latest_kept]) < 0) {
+            c->kept[c->latest_kept] = *k;
             find_latest(c);
         }
         return 0;
     }
     if (c->n_kept == c->n_kept_allocated) {
-        size_t              more = c->n_kept_allocated + c->n_kept_allocated / 2 + (size_t)1;
-        uint32_t            n = (uint32_t)(more < limit ? more : limit); /* never more than may be kept */
-        struct flow_record *kept = realloc(c->kept, n * sizeof(*kept));
+        size_t            more = c->n_kept_allocated + c->n_kept_allocated / 2 + (size_t)1;
+        uint32_t          n = (uint32_t)(more < limit ? more : limit); /* never more than may be kept */
+        struct kept_flow *kept = realloc(c->kept, n * sizeof(*kept));
 
         if (kept == NULL)
             return -ENOMEM;
         c->kept = kept;
         c->n_kept_allocated = n;
     }
-    c->kept[c->n_kept] = *r;
-    if (compare_start(r, &c->kept[c->latest_kept]) > 0)
+    c->kept[c->n_kept] = *k;
+    if (kept_flow_compare(k, &c->kept[c->latest_kept]) > 0)
         c->latest_kept = c->n_kept;
     c->n_kept++;
     return 0;
+}
+
+static int keep_record(const struct conversation_limits *limits, struct conversation *c, const struct flow_record *r, const struct app *app)
+{
+    struct kept_flow k;
+    size_t           limit = kept_limit(limits, c);
+
+    if (limit == 0 || (c->n_kept >= limit && r->first_ns > c->kept[c->latest_kept].first_ns) || flow_is_quoted(r))
+        return 0;
+    kept_flow_make(r, app, &k);
+    return keep(limits, c, &k);
 }
 
 static bool answer_is_first(const struct flow_record *r)
@@ -422,7 +429,7 @@ int conversation_add(const struct conversation_limits *limits, struct conversati
     int              rc = add_icmp(c, &icmp);
     if (rc == 0)
         rc = note_windows(limits, c, r);
-    return rc == 0 && !flow_is_quoted(r) ? keep(limits, c, r) : rc;
+    return rc == 0 ? keep_record(limits, c, r, &f->app->app) : rc;
 }
 
 static void take_description(struct conversation *a, const struct conversation *b)

@@ -26,13 +26,7 @@ static int by_start(const void *pa, const void *pb)
 
 static int by_flow_start(const void *pa, const void *pb)
 {
-    const struct flow_record *a = pa, *b = pb;
-
-    if (a->first_ns != b->first_ns)
-        return a->first_ns < b->first_ns ? -1 : 1;
-    if (a->input != b->input)
-        return a->input < b->input ? -1 : 1;
-    return a->first_packet < b->first_packet ? -1 : a->first_packet > b->first_packet;
+    return kept_flow_compare(pa, pb);
 }
 
 static int gather(struct audit *a, struct err *reterr)
@@ -275,7 +269,7 @@ static void swap_ends(struct conversation *c)
     swap_counts(c->packets);
     swap_counts(c->bytes);
     for (size_t i = 0; i < c->n_kept; i++)
-        flow_record_swap(&c->kept[i]);
+        kept_flow_swap(&c->kept[i]);
 }
 
 static void judge_again(const struct policy *policy, struct conversation *c)
@@ -289,8 +283,6 @@ static void judge_again(const struct policy *policy, struct conversation *c)
     c->key.kind = (uint8_t)c->judgement.kind;
     c->key.row = c->judgement.row;
     c->key.outcome = OUTCOME_ONE_WAY;
-    for (size_t i = 0; i < c->n_kept; i++)
-        c->kept[i].answers_group = true;
 }
 
 /* Services that are asked by broadcast or multicast, whatever the site: DHCP (RFC 2131, 4.1; RFC 8415, 7.1), NetBIOS names and datagrams (RFC 1002, 4.2 and 4.4), SQL browser

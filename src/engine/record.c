@@ -398,16 +398,18 @@ int audit_record_flows(struct store *store, const struct conversation *c, uint64
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < c->n_kept; i++) {
-        const struct flow_record *r = &c->kept[i];
-        char                      id[COMMUNITY_ID_SIZE];
-        struct store_flow         f = {
-                    .flow_id = (*next_id)++,
-                    .conversation_id = c->id,
-                    .record = r,
-                    .input_id = (uint32_t)r->input + 1,
-                    .community_id = community_id(&r->tuple, id) == 0 ? id : NULL,
+        const struct kept_flow *k = &c->kept[i];
+        struct flow_record      r;
+        char                    id[COMMUNITY_ID_SIZE];
+        struct store_flow       f = {
+                  .flow_id = (*next_id)++,
+                  .conversation_id = c->id,
+                  .record = &r,
+                  .input_id = (uint32_t)k->input + 1,
+                  .community_id = community_id(&k->tuple, id) == 0 ? id : NULL,
         };
 
+        kept_flow_record(k, &r);
         rc = store_put_flow(store, &f, reterr);
     }
     return rc;
@@ -527,10 +529,7 @@ static bool is_turned(const struct conversation *c)
 /* Was the first packet of the earliest flow, which is shown as evidence, sent by the end that the sentence calls the server? */
 static bool answer_is_first(const struct conversation *c)
 {
-    const struct flow_record *r = c->kept;
-    unsigned                  client = is_turned(c);
-
-    return c->n_kept > 0 && r->first_packet == c->first_packet && r->packets[0] > 0 && r->packets[1] > 0 && r->sent_first_ns[!client] < r->sent_first_ns[client];
+    return c->n_kept > 0 && c->kept->first_packet == c->first_packet && c->kept->earlier_side == !is_turned(c);
 }
 
 static void describe_conversation(const struct audit *a, const struct finding *f, struct store_finding *s, char *sentence)

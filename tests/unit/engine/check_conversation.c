@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../../../src/engine/conversation.h"
+#include "flowaudit/flow.h"
 
 #define N_KEYS 3000
 #define N_FLOWS (2 * N_KEYS)
@@ -92,7 +93,7 @@ static void merge(struct conversation_table *const *tables, size_t n_tables, str
 
 static int by_start(const void *pa, const void *pb)
 {
-    const struct flow_record *a = pa, *b = pb;
+    const struct kept_flow *a = pa, *b = pb;
 
     return a->first_ns < b->first_ns ? -1 : a->first_ns > b->first_ns;
 }
@@ -363,6 +364,44 @@ START_TEST(flows_that_errors_quote)
 }
 END_TEST
 
+/* What is kept of a flow is what the record on disk has of it, either way round, and less than half of what the flow table tells. */
+START_TEST(kept_flows_have_what_is_recorded)
+{
+    static const struct app app = {.basis = APP_CONTENT, .name = "SIP", .detail = "x"};
+    struct flow_record      r = record_of(7), back;
+    struct kept_flow        k;
+
+    r.sent_first_ns[0] = 5;
+    r.sent_first_ns[1] = 4;
+    r.payload[1] = 9;
+    r.unseen_bytes[0] = 3;
+    r.tcp_flags[0] = TCP_SYN;
+    r.vlan[1] = 12;
+    r.tcp_state = TCP_STATE_REFUSED;
+    r.closed = FLOW_CLOSED_RST;
+    r.end = FLOW_END_FORCED;
+    r.icmp = (struct flow_icmp){.n_errors = 2, .type = 3, .code = 13, .packet_number = 8, .sender = r.tuple.server};
+    kept_flow_make(&r, &app, &k);
+    ck_assert_int_eq(k.earlier_side, 1);
+    kept_flow_swap(&k);
+    ck_assert_int_eq(k.earlier_side, 0);
+    kept_flow_record(&k, &back);
+    flow_record_swap(&r);
+    ck_assert_int_eq(addr_compare(&back.tuple.client, &r.tuple.client), 0);
+    ck_assert_uint_eq(back.tuple.client_port, r.tuple.client_port);
+    ck_assert(back.first_ns == r.first_ns && back.last_ns == r.last_ns && back.first_packet == r.first_packet);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert(back.packets[i] == r.packets[i] && back.bytes[i] == r.bytes[i] && back.payload[i] == r.payload[i] && back.unseen_bytes[i] == r.unseen_bytes[i] &&
+                  back.tcp_flags[i] == r.tcp_flags[i] && back.vlan[i] == r.vlan[i]);
+    ck_assert(back.tcp_state == r.tcp_state && back.closed == r.closed && back.end == r.end && back.icmp.n_errors == 2 && back.icmp.packet_number == 8);
+    ck_assert_str_eq(back.app.name, "SIP");
+    r.sent_first_ns[0] = r.sent_first_ns[1];
+    kept_flow_make(&r, &app, &k);
+    ck_assert_int_eq(k.earlier_side, -1);
+    ck_assert_uint_le(2 * sizeof(k), sizeof(r));
+}
+END_TEST
+
 START_TEST(bound_depends_on_neither_order_nor_sharding)
 {
     static struct merged       forward, backward, sharded;
@@ -499,6 +538,7 @@ Suite *suite_conversation(void)
     tcase_add_test(t, flows_that_errors_quote);
     tcase_add_test(t, one_way_is_no_passage);
     tcase_add_test(t, foreign_resets_are_counted_and_found);
+    tcase_add_test(t, kept_flows_have_what_is_recorded);
     tcase_add_test(t, bound_depends_on_neither_order_nor_sharding);
     tcase_add_test(t, beyond_the_bound_nothing_is_lost);
     tcase_add_test(t, what_a_row_allows_has_room);
