@@ -33,6 +33,7 @@ struct flow_options {
     int64_t tcp_idle_ns;   /* default 3600 s */
     int64_t udp_idle_ns;   /* default 900 s */
     int64_t active_ns;     /* a longer flow is recorded in parts; 0 = never (check's default) */
+    int64_t window_ns;     /* a flow known from ICMP errors alone ends where another of these windows (of time since the epoch) begins; 0 = never */
     size_t  memory_limit;  /* bytes for flows, details and their slots; 0 = unlimited; default 512 MiB; the first
                               step of each pool (64 KiB, or 16 entries) is granted whatever the limit */
     size_t  max_fragments; /* fragment trains remembered at once; default 4096, at least 1 */
@@ -103,7 +104,7 @@ struct flow_table;
  * A flow ended.  'record' has everything but 'app', 'answers_group' and what the shard may know better of the
  * direction; 'ext' is the shard's state, or NULL where the flow never had a detail.  The table reuses both when this
  * returns, but for FLOW_END_ACTIVE: then the flow goes on and 'ext' stays with it.  Comes from within
- * flow_table_track(), _sweep(), _drain(), _icmp_error() and flow_ext() (they may have to evict another flow), and
+ * flow_table_track(), _sweep(), _drain(), _icmp_error(), _quoted() and flow_ext() (they may have to evict another flow), and
  * must not call the table.
  */
 typedef void flow_end_fn(void *aux, struct flow_record *record, void *ext);
@@ -148,6 +149,12 @@ void flow_table_held(const struct flow_table *, uint16_t input, struct flow_held
 
 /* For PACKET_ICMP_ERROR packets: joins it to the newest flow with the quoted ends.  False: no such flow. */
 bool flow_table_icmp_error(struct flow_table *, const struct packet *);
+/*
+ * Where there is no such flow: begins it with the error.  Packets that come within its idle timeout are of that flow, and the error came before
+ * them (n_before is 0); a SYN with another sequence number than the quoted packet's begins another.  If none comes, its record has no packet, and the
+ * times of the errors.  Of so many that some 30 MB are full one ends at once.  False: the bound leaves no room.
+ */
+bool flow_table_quoted(struct flow_table *, const struct packet *);
 
 /* The shard's own bytes for this flow.  NULL only where the memory bound does not allow a detail. */
 void *flow_ext(struct flow_table *, struct flow *);

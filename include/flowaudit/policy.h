@@ -309,7 +309,7 @@ struct coverage {
     bool     shared;    /* of a window: the counts are those of the whole run, for nobody knows which window they belong to */
     uint64_t cut;       /* of 'unjudged': cut before the ports, or before those that an ICMP error quotes */
     uint64_t resets;    /* not of 'sessions': TCP flows of which a RST of one side is all that was captured */
-    uint64_t unseen_errors; /* ICMP errors about packets of hosts of the site, of flows of which nothing was captured */
+    uint64_t unseen_errors; /* ICMP errors about packets of hosts of the site that were not captured */
     uint64_t cut_told;  /* of 'cut': it is known to which host they went, and that host knows their number */
 };
 
@@ -359,7 +359,7 @@ struct expect_host {
     uint64_t sent, received;      /* in the window */
     uint64_t sent_to_groups;      /* of those sent: to broadcast and multicast addresses */
     uint64_t cut;                 /* to it, of coverage.cut_told */
-    uint64_t quoted;              /* ICMP errors about packets from or to it, of flows of which nothing was captured */
+    uint64_t quoted;              /* ICMP errors about packets from or to it that were not captured */
     bool     copies;              /* flows in which it sent have packets that the capture has twice, and they are counted twice */
 };
 

@@ -48,7 +48,7 @@ struct report_summary {
     uint64_t by_severity[SEVERITY_NOTICE + 1];
     uint64_t n_notices, n_waived;
     uint64_t n_sessions, n_one_sided; /* TCP sessions of hosts of the site, and those with one direction only */
-    uint64_t n_unseen_errors; /* ICMP errors about packets of hosts of the site, of flows of which nothing was captured */
+    uint64_t n_unseen_errors; /* ICMP errors about packets of hosts of the site that were not captured */
     uint64_t n_clock_steps;  /* packets more than a second earlier than the one before them in their input */
     uint64_t n_undetermined; /* expected flows of which nothing can be concluded */
 };

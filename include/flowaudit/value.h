@@ -140,6 +140,7 @@ struct flow_icmp {
     uint64_t    n_repeated;    /* of n_errors: copies of another, as where a span port shows packets twice */
     uint64_t    n_before;      /* packets that had gone in the quoted direction of the flow when it came, the quoted one among them; copies left out */
     uint64_t    n_copies;      /* copies among the packets of the client's side; of a conversation: in its flows with errors */
+    uint64_t    n_early;       /* those that came before any packet of the flow, and not by the disorder of a capture: what they quote was not captured */
     int64_t     ts_ns;
     uint64_t    packet_number;
     uint16_t    input;

@@ -95,10 +95,10 @@ bool part_note_cut(struct part *s, const struct addr *to)
     return note_sight(s, to, &(struct host_sight){.first_ns = INT64_MAX, .last_ns = INT64_MIN, .cut = 1}) != NULL;
 }
 
-/* As little is that: an error about what it sent, or was sent, and nothing of the flow itself. */
-void part_note_quoted(struct part *s, const struct addr *a, int64_t ns, int64_t window_ns)
+/* As little is that: errors about what it sent, or was sent, in one window, and was not captured. */
+void part_note_quoted(struct part *s, const struct addr *a, const struct flow_icmp *i, uint64_t n, int64_t window_ns)
 {
-    note_sight(s, a, &(struct host_sight){.window = window_of(ns, window_ns), .first_ns = INT64_MAX, .last_ns = INT64_MIN, .quoted = 1});
+    note_sight(s, a, &(struct host_sight){.window = window_of(i->ts_ns, window_ns), .first_ns = INT64_MAX, .last_ns = INT64_MIN, .quoted = n});
 }
 
 void part_note_host(struct part *s, const struct addr *a, const struct flow_record *r, unsigned side, int64_t window_ns)

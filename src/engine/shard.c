@@ -183,6 +183,18 @@ static void add_totals(const struct shard *s, struct part *part, const struct fl
         part_note_host(part, &r->tuple.server, r, 1, s->options.window_ns);
 }
 
+/* ICMP errors quote packets that are not in the capture. */
+static void note_unseen(const struct shard *s, struct part *part, const struct flow_record *r, const struct policy_ends *ends, uint64_t n)
+{
+    if (n == 0 || (ends->client == POLICY_NONE && ends->server == POLICY_NONE))
+        return;
+    part->totals.n_unseen_errors += n;
+    if (ends->client != POLICY_NONE)
+        part_note_quoted(part, &r->tuple.client, &r->icmp, n, s->options.window_ns);
+    if (ends->server != POLICY_NONE)
+        part_note_quoted(part, &r->tuple.server, &r->icmp, n, s->options.window_ns);
+}
+
 /* A record of a flow, judged, into a part. */
 static void fold(struct shard *s, struct part *part, struct flow_record *r, struct flow_state *state, const struct app_entry *app)
 {
@@ -192,6 +204,7 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, stru
     policy_locate(s->policy, &r->tuple, &ends);
     settle_direction(s, r, &ends);
     add_totals(s, part, r, &ends);
+    note_unseen(s, part, r, &ends, r->icmp.n_early);
 
     struct policy_query q = {
         .tuple = r->tuple,
@@ -224,47 +237,50 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, stru
 }
 
 /*
- * An error about a packet whose flow is not in the capture tells of an attempt all the same: of what a row allows, and what was denied.  One
+ * Errors about packets of which none is in the capture tell of an attempt all the same: of what a row allows, and what was denied.  One
  * conversation for each flow, so that errors about its later packets are no further attempts.  Of a table that had to forget flows it is not
- * known whether the packet was there.
+ * known whether a packet was there.
  */
-static void fold_quoted(struct shard *s, const struct packet *p)
+static void fold_quoted(struct shard *s, struct part *part, struct flow_record *r)
+{
+    struct flow_table_stats stats;
+    struct policy_ends      ends;
+    struct policy_answer    answer;
+
+    flow_table_stats(s->flows, &stats);
+    if (stats.n_evicted > 0)
+        return;
+    policy_locate(s->policy, &r->tuple, &ends);
+    note_unseen(s, part, r, &ends, r->icmp.n_errors);
+    if (ends.client == POLICY_NONE || ends.server == POLICY_NONE)
+        return;
+    /* Judged as the packet would have been, had it been captured. */
+    r->packets[0] = 1;
+    r->tcp_state = TCP_STATE_NONE;
+    settle_direction(s, r, &ends);
+    struct policy_query q = {.tuple = r->tuple, .direction_known = direction_is_known(r), .sent = {true, false}};
+    enum outcome        outcome = flow_record_outcome(r, false);
+    policy_recall(s->memo, &ends, &q, &s->apps[0]->app, &answer);
+    const struct judgement *j = &answer.judgement;
+    if (j->verdict != VERDICT_ALLOWED || j->reversed || j->back || (outcome != OUTCOME_REFUSED && outcome != OUTCOME_PROHIBITED))
+        return;
+    r->packets[0] = 0; /* flow_is_quoted() */
+    if (conversation_fold(part->conversations, r, &q, s->apps[0], j, outcome, false) != 0)
+        part->totals.n_flow_memory_lost++;
+}
+
+/* An error about a packet whose flow is not in the capture: not yet, or not at all. */
+static void note_quoted(struct shard *s, const struct packet *p)
 {
     const struct packet_quote *quote = &p->quote;
     const struct tuple         tuple = {quote->src, quote->dst, quote->sport, quote->dport, quote->transport};
     struct flow_table_stats    stats;
     struct policy_ends         ends;
-    struct policy_answer       answer;
 
     flow_table_stats(s->flows, &stats);
     policy_locate(s->policy, &tuple, &ends);
-    if (s->options.survey || stats.n_evicted > 0 || (ends.client == POLICY_NONE && ends.server == POLICY_NONE))
-        return;
-    s->ended->totals.n_unseen_errors++;
-    if (ends.client != POLICY_NONE)
-        part_note_quoted(s->ended, &tuple.client, p->ts_ns, s->options.window_ns);
-    if (ends.server != POLICY_NONE)
-        part_note_quoted(s->ended, &tuple.server, p->ts_ns, s->options.window_ns);
-    if (ends.client == POLICY_NONE || ends.server == POLICY_NONE)
-        return;
-    /* Judged as the packet would have been, had it been captured. */
-    struct flow_record r = {
-        .tuple = tuple, .direction = quote->transport == IPPROTO_TCP ? DIRECTION_UNKNOWN : DIRECTION_FIRST,
-        .packets = {1, 0}, .first_ns = p->ts_ns, .last_ns = p->ts_ns, .input = p->input, .first_packet = p->number, .app = s->apps[0]->app,
-        .icmp = {.n_errors = 1, .sender = p->src, .type = quote->type, .code = quote->code, .is_icmp6 = p->transport == IPPROTO_ICMPV6,
-                 .from_server = addr_compare(&p->src, &quote->dst) == 0, .about_client_packet = true, .ts_ns = p->ts_ns, .packet_number = p->number,
-                 .input = p->input},
-    };
-    settle_direction(s, &r, &ends);
-    struct policy_query q = {.tuple = r.tuple, .direction_known = direction_is_known(&r), .sent = {true, false}};
-    enum outcome        outcome = flow_record_outcome(&r, false);
-    policy_recall(s->memo, &ends, &q, &s->apps[0]->app, &answer);
-    const struct judgement *j = &answer.judgement;
-    if (j->verdict != VERDICT_ALLOWED || j->reversed || j->back || (outcome != OUTCOME_REFUSED && outcome != OUTCOME_PROHIBITED))
-        return;
-    r.packets[0] = 0; /* flow_is_quoted() */
-    if (conversation_fold(s->ended->conversations, &r, &q, s->apps[0], j, outcome, false) != 0)
-        s->ended->totals.n_flow_memory_lost++;
+    if (!s->options.survey && stats.n_evicted == 0 && (ends.client != POLICY_NONE || ends.server != POLICY_NONE))
+        flow_table_quoted(s->flows, p);
 }
 
 /* A flow that the pass under way has told as open is told as ended by the next. */
@@ -275,7 +291,10 @@ static void on_flow_end(void *aux, struct flow_record *r, void *ext)
     const struct app_entry *app = end_classification(s, ext, r);
     struct part            *part = s->open != NULL && flow_walk_passed(&s->walk, r->entry) ? s->later : s->ended;
 
-    fold(s, part, r, ext, app);
+    if (flow_is_quoted(r))
+        fold_quoted(s, part, r);
+    else
+        fold(s, part, r, ext, app);
     stopwatch_turn(&s->watch, stage);
 }
 
@@ -294,7 +313,10 @@ static void on_open_flow(void *aux, struct flow_record *r, void *ext)
     if (is_too_young(s, r, ext))
         return;
     r->end = FLOW_END_ACTIVE;
-    fold(s, s->open, r, ext, end_classification(s, ext, r));
+    if (flow_is_quoted(r))
+        fold_quoted(s, s->open, r);
+    else
+        fold(s, s->open, r, ext, end_classification(s, ext, r));
 }
 
 /* --- the path of a packet --------------------------------------------------------------------------- */
@@ -501,7 +523,7 @@ static void handle_packet(struct shard *s, enum packet_result result, uint64_t h
     if (result == PACKET_ICMP_ERROR && flow_table_icmp_error(s->flows, p))
         result = PACKET_OK;
     else if (result == PACKET_ICMP_ERROR)
-        fold_quoted(s, p);
+        note_quoted(s, p);
     else if (result == PACKET_CUT_HEADER)
         note_cut(s, p);
     else if (result == PACKET_FRAGMENT)
@@ -685,6 +707,7 @@ int shard_new(const struct shard_options *options, const struct policy *policy, 
     s->latest_ns = INT64_MIN;
     stopwatch_start(&s->watch, options->clock, ENGINE_WAIT);
     s->options.flow.ext_size = sizeof(struct flow_state);
+    s->options.flow.window_ns = options->window_ns;
 
     size_t             n_names;
     const char *const *names = policy_protocols(policy, &n_names);

@@ -45,7 +45,7 @@ struct shard_host {
     uint64_t    foreign;                      /* of those sent: RSTs that something else sent in its name: see expectations.c */
     uint64_t    sent_to_groups;               /* of those sent: to broadcast and multicast addresses */
     uint64_t    cut;                          /* that went to it, cut before the ports: without windows, as in struct coverage */
-    uint64_t    quoted;                       /* ICMP errors about packets from or to it, of flows of which nothing was captured */
+    uint64_t    quoted;                       /* ICMP errors about packets from or to it that were not captured */
     bool        used;
     bool        copies;                       /* of flows in which it sent, some packets were seen twice: they count among those sent */
 };
@@ -90,7 +90,7 @@ void part_free(struct part *);
 /* Notes that a flow of 'r' was seen at this host, which is that side of it (0: the client). */
 void part_note_host(struct part *, const struct addr *, const struct flow_record *r, unsigned side, int64_t window_ns);
 bool part_note_cut(struct part *, const struct addr *to); /* false: there is no room */
-void part_note_quoted(struct part *, const struct addr *, int64_t ns, int64_t window_ns);
+void part_note_quoted(struct part *, const struct addr *, const struct flow_icmp *, uint64_t n, int64_t window_ns); /* 'n' of the errors */
 void part_note_query(struct part *, const struct shard_group_query *);
 /* All of 'from' goes into 'to', but for its queries; 'from' is to be freed.  -ENOMEM: a part of it, the rest is lost. */
 int  part_absorb(struct part *to, struct part *from);

@@ -26,6 +26,7 @@ enum {
     FLOW_SECOND_EARLIER = 1 << 11, /* it is older than the first */
     FLOW_SECOND_IN_US = 1 << 12,   /* the time between them is in microseconds */
     FLOW_SECOND_TURNED = 1 << 13,  /* it has POINT_OUT where the first has not, or the other way round */
+    FLOW_QUOTED = 1 << 14, /* no packet yet: known from ICMP errors alone, with a detail */
     FLOW_FEW = FLOW_ONE | FLOW_TWO,
 };
 
@@ -85,7 +86,7 @@ struct recent {
 
 /* Errors that quote a flow's packets: few flows have any, so that these have a pool of their own. */
 struct icmp_errors {
-    uint64_t    n_errors, n_repeated, packet_number, n_before;
+    uint64_t    n_errors, n_repeated, n_early, packet_number, n_before;
     int64_t     ts_ns, latest_ns[2]; /* of the kept one; of the latest two, which have these checksums: */
     uint16_t    latest[2];
     uint32_t    n_sent; /* when the last one came: packets of the quoted side */
@@ -165,6 +166,7 @@ struct flow_table {
     flow_end_fn            *end_fn;
     void                   *aux;
     uint64_t                sweep_at; /* entry, IPv4 first */
+    size_t                  n_quoted; /* flows of FLOW_QUOTED */
     struct flow_table_stats stats;
 };
 
@@ -246,6 +248,10 @@ uint64_t     flow_first_packet(const struct flow_table *, const struct flow *);
 void         flow_table_end(struct flow_table *, struct flow *, enum flow_end);
 void         flow_table_finish(struct flow_table *, struct flow *, enum flow_end); /* leaves the index as it is */
 void         flow_table_note_peak(struct flow_table *);
+/* Puts a flow of this packet into the table; NULL where the bound leaves no room. */
+struct flow *flow_begin(struct flow_table *, uint32_t tag, const struct flow_key *, unsigned side, const struct packet *);
+void         flow_fill(struct flow *, const struct flow_key *, unsigned side, const struct packet *); /* all of it */
+void         flow_take_back(struct flow_table *, struct flow *); /* out of the table again, untold */
 
 /* memory.c: entries under the bound */
 bool flow_take(struct flow_table *, bool is_ipv6, uint32_t *ret_index);
@@ -253,6 +259,9 @@ bool flow_second_take(struct flow_table *, uint32_t *ret_index); /* evicts no fl
 bool flow_detail_take(struct flow_table *, const struct flow *keep, uint32_t *ret_index);
 bool flow_errors_take(struct flow_table *, const struct flow *keep, uint32_t *ret_index);
 size_t flow_table_memory(const struct flow_table *);
+
+/* icmp.c */
+void flow_quoted_arrive(struct flow_table *, struct flow *, const struct flow_key *, unsigned side, const struct packet *); /* its first packet */
 
 /* pair.c */
 /* Remembers the second packet of a flow of one.  False: it takes a detail. */

@@ -6,6 +6,7 @@
 
 #include <netinet/in.h>
 
+#define MAX_QUOTED 65536 /* flows known from errors alone that wait for a packet: some 30 MB */
 #define REPEATED_NS UINT64_C(2000000)
 #define UNREACHABLE 3
 #define UNREACHABLE_TOO_BIG 4 /* "fragmentation needed": path MTU discovery, no refusal */
@@ -78,6 +79,19 @@ static void forget_recent(struct flow_detail *d)
     memset(d->recent.signature, 0, sizeof(d->recent.signature));
 }
 
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+/* Errors alone tell of one window. */
+static bool is_of_window(const struct flow_table *t, const struct flow *f, int64_t ts_ns)
+{
+    int64_t w = t->options.window_ns;
+
+    return w == 0 || floor_div(flow_first_ns(t, f), w) == floor_div(ts_ns, w);
+}
+
 bool flow_table_icmp_error(struct flow_table *t, const struct packet *p)
 {
     const struct packet_quote *q = &p->quote;
@@ -86,7 +100,7 @@ bool flow_table_icmp_error(struct flow_table *t, const struct packet *p)
 
     flow_key_make(&q->src, q->sport, &q->dst, q->dport, q->transport, &key, &side);
     struct flow *f = flow_table_find(t, index_tag(flow_key_hash(&key, &t->key)), &key);
-    if (f == NULL || flow_is_idle(t, f, p->ts_ns))
+    if (f == NULL || flow_is_idle(t, f, p->ts_ns) || ((f->state & FLOW_QUOTED) != 0 && !is_of_window(t, f, p->ts_ns)))
         return false;
     struct flow_detail *d = flow_detail_get(t, f);
     struct icmp_errors *e = d != NULL ? errors_get(t, f, d) : NULL;
@@ -94,6 +108,8 @@ bool flow_table_icmp_error(struct flow_table *t, const struct packet *p)
         return false;
 
     bool is_icmp6 = p->transport == IPPROTO_ICMPV6;
+    if ((f->state & FLOW_QUOTED) != 0 && p->ts_ns > f->last_ns)
+        f->last_ns = p->ts_ns;
     uint64_t n_sent = f->packets[side] + ((uint64_t)d->packets_high[side] << 32) - d->duplicates[side];
     if (is_repeated(e, p, n_sent))
         e->n_repeated++;
@@ -115,4 +131,72 @@ bool flow_table_icmp_error(struct flow_table *t, const struct packet *p)
     e->is_icmp6 = is_icmp6;
     e->after_answer = f->packets[!side] != 0 || d->packets_high[!side] != 0;
     return true;
+}
+
+/* A flow of no packet, that the sender of the quoted one began. */
+static bool make_quoted(struct flow_table *t, struct flow *f, unsigned side, const struct packet_quote *q)
+{
+    struct flow_detail *d = flow_detail_get(t, f);
+
+    if (d == NULL)
+        return false;
+    int64_t  first_ns = d->first_ns[side];
+    uint32_t number = d->first_number;
+    memset(d, 0, sizeof(*d));
+    d->first_ns[side] = first_ns;
+    d->first_ns[!side] = INT64_MAX;
+    d->other_last_ns = INT64_MIN;
+    d->first_number = number;
+    d->ref = flow_ref(t, f);
+    if (q->transport == IPPROTO_TCP && q->has_seq) { /* a SYN of another number is not of this flow */
+        d->space[side].base = q->tcp_seq;
+        d->saw |= TCP_HAS_BASE << side;
+    }
+    memset(f->many.bytes, 0, sizeof(f->many.bytes));
+    f->packets[side] = 0;
+    f->state |= FLOW_QUOTED;
+    t->n_quoted++;
+    return true;
+}
+
+bool flow_table_quoted(struct flow_table *t, const struct packet *p)
+{
+    const struct packet_quote *q = &p->quote;
+    struct packet              sent = {.ts_ns = p->ts_ns, .number = p->number, .input = p->input, .transport = q->transport};
+    struct flow_key            key;
+    unsigned                   side;
+
+    flow_key_make(&q->src, q->sport, &q->dst, q->dport, q->transport, &key, &side);
+    uint32_t     tag = index_tag(flow_key_hash(&key, &t->key));
+    struct flow *f = flow_table_find(t, tag, &key);
+
+    if (f != NULL && !flow_is_idle(t, f, p->ts_ns) && ((f->state & FLOW_QUOTED) == 0 || is_of_window(t, f, p->ts_ns)))
+        return false; /* there is no more room for an error of it */
+    if (f != NULL)
+        flow_table_end(t, f, FLOW_END_IDLE);
+    f = flow_begin(t, tag, &key, side, &sent);
+    if (f == NULL)
+        return false;
+    if (!make_quoted(t, f, side, q) || !flow_table_icmp_error(t, p)) {
+        flow_take_back(t, f);
+        return false;
+    }
+    if (t->n_quoted > MAX_QUOTED)
+        flow_table_end(t, f, FLOW_END_EVICTED);
+    return true;
+}
+
+void flow_quoted_arrive(struct flow_table *t, struct flow *f, const struct flow_key *key, unsigned side, const struct packet *p)
+{
+    uint32_t errors = flow_detail_at(t, f)->errors;
+    bool     disorder = p->ts_ns < f->last_ns || (uint64_t)p->ts_ns - (uint64_t)f->last_ns <= REPEATED_NS;
+
+    pool_give_back(&t->details, f->many.detail);
+    t->n_quoted--;
+    flow_fill(f, key, side, p);
+    struct flow_detail *d = flow_detail_get(t, f); /* there is room: that which was just given back */
+    struct icmp_errors *e = pool_at(&t->errors, errors - 1);
+    d->errors = errors;
+    if (!disorder)
+        e->n_early = e->n_errors;
 }

@@ -143,6 +143,7 @@ static void record_errors(const struct icmp_errors *e, unsigned client, struct f
         .after_answer = e->after_answer,
         .differ = e->differ,
         .n_before = e->n_before,
+        .n_early = e->n_early,
         .ts_ns = e->ts_ns,
         .packet_number = e->packet_number,
         .input = e->input,

@@ -212,6 +212,21 @@ uint64_t flow_first_packet(const struct flow_table *t, const struct flow *f)
     return (uint64_t)f->number_high << 32 | (d == NULL ? f->few.number : d->first_number);
 }
 
+static void give_back(struct flow_table *t, struct flow *f)
+{
+    struct flow_detail *d = flow_detail_at(t, f);
+
+    if (d != NULL) {
+        flow_errors_drop(t, d);
+        pool_give_back(&t->details, f->many.detail);
+    } else if ((f->state & FLOW_TWO) != 0) {
+        pool_give_back(&t->seconds, f->few.two.second);
+    }
+    t->n_quoted -= (f->state & FLOW_QUOTED) != 0;
+    pool_give_back(flow_pool(t, f), flow_index(t, f));
+    t->stats.n_flows--;
+}
+
 void flow_table_finish(struct flow_table *t, struct flow *f, enum flow_end end)
 {
     struct flow_detail *d = flow_detail_at(t, f);
@@ -220,23 +235,28 @@ void flow_table_finish(struct flow_table *t, struct flow *f, enum flow_end end)
     flow_snapshot(t, f, &record);
     record.end = end;
     t->end_fn(t->aux, &record, d == NULL ? NULL : d->ext);
-    if (d != NULL) {
-        flow_errors_drop(t, d);
-        pool_give_back(&t->details, f->many.detail);
-    } else if ((f->state & FLOW_TWO) != 0) {
-        pool_give_back(&t->seconds, f->few.two.second);
-    }
-    pool_give_back(flow_pool(t, f), flow_index(t, f));
-    t->stats.n_flows--;
+    give_back(t, f);
 }
 
-void flow_table_end(struct flow_table *t, struct flow *f, enum flow_end end)
+static void unlink_flow(struct flow_table *t, const struct flow *f)
 {
     struct flow_key key;
 
     flow_key_of(f, &key);
     index_remove(&t->index, index_tag(flow_key_hash(&key, &t->key)), flow_ref(t, f));
+}
+
+void flow_table_end(struct flow_table *t, struct flow *f, enum flow_end end)
+{
+    unlink_flow(t, f);
     flow_table_finish(t, f, end);
+}
+
+void flow_take_back(struct flow_table *t, struct flow *f)
+{
+    unlink_flow(t, f);
+    give_back(t, f);
+    t->stats.n_created--;
 }
 
 static uint16_t state_of_packet(const struct packet *p)
@@ -284,7 +304,7 @@ static struct sight sight_of_packet(const struct packet *p)
     };
 }
 
-static void fill(struct flow *f, const struct flow_key *key, unsigned side, const struct packet *p)
+void flow_fill(struct flow *f, const struct flow_key *key, unsigned side, const struct packet *p)
 {
     struct sight s = sight_of_packet(p);
     unsigned     state = state_of_packet(p) | FLOW_ONE;
@@ -318,8 +338,7 @@ static void fill(struct flow *f, const struct flow_key *key, unsigned side, cons
     memcpy(addresses + size, key->addr[1], size);
 }
 
-static struct flow *begin(struct flow_table *t, uint32_t tag, const struct flow_key *key, unsigned side,
-                          const struct packet *p)
+struct flow *flow_begin(struct flow_table *t, uint32_t tag, const struct flow_key *key, unsigned side, const struct packet *p)
 {
     struct pool *pool = &t->flows[key->is_ipv6];
     uint32_t     index;
@@ -328,7 +347,7 @@ static struct flow *begin(struct flow_table *t, uint32_t tag, const struct flow_
         return NULL;
 
     struct flow *f = pool_at(pool, index);
-    fill(f, key, side, p);
+    flow_fill(f, key, side, p);
     if (!index_insert(&t->index, tag, flow_ref(t, f))) {
         pool_give_back(pool, index);
         return NULL;
@@ -396,7 +415,9 @@ void flow_table_track(struct flow_table *t, uint64_t hash, const struct packet *
 
     *ret = (struct flow_step){.side = side, .is_new = f == NULL, .result = PACKET_OK};
     if (f == NULL)
-        f = begin(t, index_tag(hash), &key, side, p);
+        f = flow_begin(t, index_tag(hash), &key, side, p);
+    else if ((f->state & FLOW_QUOTED) != 0)
+        flow_quoted_arrive(t, f, &key, side, p);
     else if (!more(t, f, side, p))
         f = NULL;
     ret->flow = f;

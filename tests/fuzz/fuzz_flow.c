@@ -208,7 +208,7 @@ static void see(void *aux, struct flow_record *record, void *ext)
     struct flow_walk past = {{UINT32_MAX, UINT32_MAX}};
 
     (void)ext;
-    fuzz_must(record->packets[0] + record->packets[1] > 0 && flow_walk_passed(&past, record->entry));
+    fuzz_must(record->packets[0] + record->packets[1] + record->icmp.n_errors > 0 && flow_walk_passed(&past, record->entry));
     account->n_seen++;
 }
 
@@ -276,7 +276,8 @@ static void do_op(struct flow_table *table, struct op *op, struct account *accou
     if (op->kind == 7) {
         p->quote = (struct packet_quote){p->src, p->dst, p->sport, p->dport, p->transport, 3, p->ip_id, p->tcp_flags & 1, p->tcp_seq};
         p->transport = IPPROTO_ICMP;
-        flow_table_icmp_error(table, p);
+        if (!flow_table_icmp_error(table, p) && p->payload_wire_len % 2 == 1)
+            flow_table_quoted(table, p);
         return;
     }
     if (op->kind == 5) {
@@ -309,6 +310,7 @@ static struct list bounded(struct fuzz in, const struct hash_key *key, uint8_t m
     o.max_fragments = 4;
     o.hash_key = key;
     o.active_ns = mode & 2 ? 40 * SECOND : 0;
+    o.window_ns = mode & 8 ? 600 * SECOND : 0;
     fuzz_must(flow_table_new(&o, keep, &list, &table, NULL) == 0);
     for (uint64_t number = 1; in.size >= 4 && number < MAX_PACKETS; number++) {
         struct op op = next_op(&in, number, &now);

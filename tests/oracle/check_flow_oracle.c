@@ -293,7 +293,8 @@ static void feed_evidence(struct flow_table *table, uint64_t *state, struct pack
     if (pick(state, 2) == 0) {
         p->quote = (struct packet_quote){p->src, p->dst, p->sport, p->dport, p->transport, 3, 3, false, 0};
         p->transport = IPPROTO_ICMP;
-        flow_table_icmp_error(table, p);
+        if (!flow_table_icmp_error(table, p))
+            flow_table_quoted(table, p);
         return;
     }
     p->fragment_id = pick(state, 50);

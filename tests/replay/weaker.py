@@ -5,7 +5,8 @@
 usage: weaker.py FLOWAUDIT SOURCE_ROOT
 
 Each sample is audited whole, and again after something was taken away: one direction of all traffic, the first half, all but 60 bytes of each packet,
-every tenth or third packet, all but the ICMP errors between hosts of which there is one.  No finding from absence or failure, and none from content, may appear that the whole sample does not have; an expected
+every tenth or third packet, all but the ICMP errors between hosts of which there is one, what came of a flow before the first error
+that quotes it.  No finding from absence or failure, and none from content, may appear that the whole sample does not have; an expected
 flow may only turn from what was found to 'not-covered' or 'one-way', or from a failure to one that says less; confidence may only fall.
 The first evidence of a separation is the first of the ICMP errors that it counts.  UDP that was answered, or of which nobody can tell, does not become a failure for want of an answer.
 """
@@ -105,6 +106,31 @@ def errors_alone(packets):
     return [p for p in packets if quoted_ends(p[1]) is not None or frozenset(ends(p[1])) not in pairs]
 
 
+def network_part(frame):
+    at = 12
+    while frame[at:at + 2] == b'\x81\x00':
+        at += 4
+    return frame[at + 2:] if frame[at:at + 2] == b'\x08\x00' else b''
+
+
+def flow_of(ip):
+    """Of a packet of IPv4, or of the beginning of one: its transport and both ends."""
+    if len(ip) < 24 or ip[9] not in (6, 17):
+        return None
+    at = 4 * (ip[0] & 15)
+    return ip[9], frozenset(((ip[12:16], ip[at:at + 2]), (ip[16:20], ip[at + 2:at + 4])))
+
+
+def late(packets):
+    """Of the flows that ICMP errors quote nothing that came before the first of them, nor in a moment after it."""
+    first = {}
+    for time_ns, frame in packets:
+        if quoted_ends(frame) is not None:
+            ip = network_part(frame)
+            first.setdefault(flow_of(ip[4 * (ip[0] & 15) + 8:]), time_ns)
+    return [p for p in packets if p[0] > first.get(flow_of(network_part(p[1])), -NS) + NS // 100]
+
+
 def variants(packets):
     middle = (packets[0][0] + packets[-1][0]) // 2
     yield 'from lower to higher addresses', one_direction(packets, True), 262144
@@ -112,6 +138,7 @@ def variants(packets):
     yield 'second half', [p for p in packets if p[0] >= middle], 262144
     yield '60 bytes of each packet', packets, 60
     yield 'of the pairs that errors quote, the errors alone', errors_alone(packets), 262144
+    yield 'of the flows that errors quote, nothing before the first', late(packets), 262144
     for first in (0, 3, 7):
         yield f'every tenth packet gone, from {first}', [p for i, p in enumerate(packets) if i % 10 != first], 262144
     yield 'every third packet gone', [p for i, p in enumerate(packets) if i % 3 != 0], 262144
@@ -172,6 +199,8 @@ def compare(whole, part):
         was = whole[1][key]['outcome']
         if e['outcome'] not in MAY_BECOME[was]:
             wrong.append(f"expectation {key}: {e['outcome']}, in the whole {was}: {e['reason']}")
+        if e['attempts'] > whole[1][key]['attempts']:
+            wrong.append(f"expectation {key}: {e['attempts']} attempts, in the whole {whole[1][key]['attempts']}")
     wrong += [f'conversation {key}: confirmed, and not in the whole' for key in sorted(part[2] - whole[2])]
     failed = {key[:-1] for key in whole[3]}  # in whatever way: errors are evidence of their own
     wrong += [f'conversation {key}: not in the whole' for key in sorted(part[3]) if key[-1] == 'unanswered' and key[:-1] not in failed]

@@ -24,16 +24,146 @@ static void close_bed(void)
 }
 
 /* An error from 'sender' that quotes the packet which 'quoted' describes. */
-static bool send_error(const char *sender, uint8_t transport, uint8_t type, uint8_t code, const char *quoted)
+static struct packet error_packet(const char *sender, uint8_t transport, uint8_t type, uint8_t code, const char *quoted)
 {
     struct packet q = bed_packet(&bed, quoted), p = q;
 
     ck_assert_int_eq(addr_parse(sender, &p.src), 0);
     p.dst = q.src;
     p.transport = transport;
-    p.quote = (struct packet_quote){q.src, q.dst, q.sport, q.dport, q.transport, type, code, false, 0};
+    p.quote = (struct packet_quote){q.src, q.dst, q.sport, q.dport, q.transport, type, code, q.transport == IPPROTO_TCP, q.tcp_seq};
+    return p;
+}
+
+static bool send_error(const char *sender, uint8_t transport, uint8_t type, uint8_t code, const char *quoted)
+{
+    struct packet p = error_packet(sender, transport, type, code, quoted);
+
     return flow_table_icmp_error(bed.table, &p);
 }
+
+/* The packet that it quotes is not in the capture. */
+static void send_first(const char *quoted)
+{
+    struct packet p = error_packet("10.0.0.1", IPPROTO_ICMP, 3, 13, quoted);
+
+    if (!flow_table_icmp_error(bed.table, &p))
+        ck_assert(flow_table_quoted(bed.table, &p));
+}
+
+START_TEST(an_error_before_the_first_packet_is_of_that_flow)
+{
+    static const char *packets[] = {U, C "S 1", C "A 5 6 10"};
+
+    send_first(packets[_i]);
+    bed.now_ns += 3 * MS;
+    send_first(packets[_i]);
+    bed.now_ns += 3 * MS;
+    bed_track(&bed, packets[_i]);
+    ck_assert(send_error("10.0.0.1", IPPROTO_ICMP, 3, 13, packets[_i]));
+    bed_drain(&bed, 1);
+    const struct flow_record *r = bed.records;
+    ck_assert_uint_eq(r->packets[0], 1);
+    ck_assert_uint_eq(r->packets[1], 0);
+    ck_assert_uint_eq(r->first_packet, 3);
+    ck_assert_int_eq(r->first_ns, r->last_ns);
+    ck_assert_uint_eq(r->icmp.n_errors, 3);
+    ck_assert_uint_eq(r->icmp.n_early, 2);
+    ck_assert_uint_eq(r->icmp.n_before, 0);
+    ck_assert_uint_eq(r->icmp.packet_number, 1);
+    ck_assert(r->icmp.about_client_packet && !r->icmp.after_answer);
+    ck_assert_int_eq(flow_record_outcome(r, false), OUTCOME_PROHIBITED);
+}
+END_TEST
+
+START_TEST(an_error_just_before_its_packet_is_the_disorder_of_the_capture)
+{
+    send_first(U);
+    bed_track(&bed, U);
+    bed_drain(&bed, 1);
+    ck_assert_uint_eq(bed.records[0].icmp.n_errors, 1);
+    ck_assert_uint_eq(bed.records[0].icmp.n_early, 0);
+}
+END_TEST
+
+START_TEST(an_answer_after_an_early_error_is_an_answer)
+{
+    send_first(U);
+    bed.now_ns += SECOND;
+    bed_track(&bed, U);
+    bed_track(&bed, V);
+    bed_drain(&bed, 1);
+    ck_assert_int_eq(flow_record_outcome(&bed.records[0], false), OUTCOME_ESTABLISHED);
+    ck_assert_uint_eq(bed.records[0].sent_first_ns[1], bed.records[0].sent_last_ns[1]);
+}
+END_TEST
+
+/* What is quoted, what comes a time after it, and that it is another flow. */
+static const struct {
+    const char *quoted, *then;
+    int64_t     later_ns;
+} others[] = {
+    {U, U, 901 * SECOND},
+    {C "S 1", C "S 2", SECOND},
+    {C "S 1", C "S 1", 3601 * SECOND},
+};
+
+START_TEST(an_error_of_which_no_packet_comes_is_a_flow_without_packets)
+{
+    send_first(others[_i].quoted);
+    bed.now_ns += others[_i].later_ns;
+    bed_track(&bed, others[_i].then);
+    bed_drain(&bed, 2);
+    const struct flow_record *r = &bed.records[0];
+    ck_assert_uint_eq(r->packets[0] + r->packets[1] + r->bytes[0] + r->payload[0], 0);
+    ck_assert_uint_eq(r->icmp.n_errors, 1);
+    ck_assert_uint_eq(r->first_packet, 1);
+    ck_assert_int_eq(r->first_ns, r->icmp.ts_ns);
+    ck_assert_uint_eq(bed.records[1].icmp.n_errors, 0);
+    ck_assert_uint_eq(bed.records[1].packets[0], 1);
+}
+END_TEST
+
+START_TEST(errors_alone_tell_of_one_window)
+{
+    struct flow_options o;
+
+    bed_close(&bed);
+    flow_options_default(&o);
+    o.window_ns = 60 * SECOND;
+    bed_open(&bed, &o);
+    bed.now_ns = 10 * o.window_ns + SECOND;
+    send_first(U);
+    bed.now_ns += 50 * SECOND;
+    send_first(U);
+    bed.now_ns += 10 * SECOND;
+    send_first(U);
+    bed_drain(&bed, 2);
+    ck_assert_uint_eq(bed.records[0].icmp.n_errors, 2);
+    ck_assert_int_eq(bed.records[0].last_ns - bed.records[0].first_ns, 50 * SECOND + MS);
+    ck_assert_uint_eq(bed.records[1].icmp.n_errors, 1);
+}
+END_TEST
+
+START_TEST(errors_alone_have_a_bound_of_their_own)
+{
+    const unsigned          n = 70000;
+    struct flow_table_stats stats;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct packet p = error_packet("10.0.0.1", IPPROTO_ICMP, 3, 13, U);
+
+        p.quote.sport = (uint16_t)i;
+        p.quote.dport = (uint16_t)(53 + i / 65536);
+        ck_assert(flow_table_quoted(bed.table, &p));
+    }
+    flow_table_stats(bed.table, &stats);
+    ck_assert_uint_eq(stats.n_flows, 65536);
+    ck_assert_uint_lt(stats.memory, 64 << 20);
+    ck_assert_uint_eq(stats.n_evicted, 0);
+    bed_drain(&bed, n);
+}
+END_TEST
 
 START_TEST(an_error_is_joined_to_the_flow_that_it_quotes)
 {
@@ -407,6 +537,12 @@ Suite *suite_flow_evidence(void)
     TCase *tc = tcase_create("evidence");
 
     tcase_add_checked_fixture(tc, open_bed, close_bed);
+    tcase_add_loop_test(tc, an_error_before_the_first_packet_is_of_that_flow, 0, 3);
+    tcase_add_test(tc, an_error_just_before_its_packet_is_the_disorder_of_the_capture);
+    tcase_add_test(tc, an_answer_after_an_early_error_is_an_answer);
+    tcase_add_loop_test(tc, an_error_of_which_no_packet_comes_is_a_flow_without_packets, 0, sizeof(others) / sizeof(others[0]));
+    tcase_add_test(tc, errors_alone_tell_of_one_window);
+    tcase_add_test(tc, errors_alone_have_a_bound_of_their_own);
     tcase_add_test(tc, an_error_is_joined_to_the_flow_that_it_quotes);
     tcase_add_test(tc, an_error_knows_how_far_the_flow_had_gone);
     tcase_add_test(tc, a_denial_is_kept_before_an_error_that_denies_nothing);
