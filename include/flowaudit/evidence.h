@@ -52,13 +52,15 @@ struct evidence_selector {
 
 /*
  * A packet is picked where its innermost header matches one of 'wanted' and none of 'others'.  With it go the ICMP errors that quote it
- * and the later fragments of a first one that is picked: both until EVIDENCE_SLACK_NS after the last packet.
+ * and the later fragments of a first one that is picked: both until EVIDENCE_SLACK_NS after the last packet, errors from EVIDENCE_EARLY_NS before the
+ * first one on, whose own quoted packets are not in the capture.
  */
 struct evidence_pick {
     const struct evidence_selector *wanted, *others;
     size_t n_wanted, n_others;
 };
 #define EVIDENCE_SLACK_NS INT64_C(60000000000) /* as long as the audit waits for the fragments of a packet */
+#define EVIDENCE_EARLY_NS INT64_C(3600000000000) /* as long as a TCP flow may be silent */
 
 struct evidence_input {
     const char *name;   /* in the record: the last part of a path */

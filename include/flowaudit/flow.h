@@ -147,14 +147,14 @@ struct flow_held {
 };
 void flow_table_held(const struct flow_table *, uint16_t input, struct flow_held *ret);
 
-/* For PACKET_ICMP_ERROR packets: joins it to the newest flow with the quoted ends.  False: no such flow. */
+/* For PACKET_ICMP_ERROR packets: joins it to the newest flow with the quoted ends.  False: no such flow, or no packet of it yet. */
 bool flow_table_icmp_error(struct flow_table *, const struct packet *);
 /*
- * Where there is no such flow: begins it with the error.  Packets that come within its idle timeout are of that flow, and the error came before
+ * Where that is false: the error begins such a flow, if it was not joined to one.  Packets that come within its idle timeout are of that flow, and the error came before
  * them (n_before is 0); a SYN with another sequence number than the quoted packet's begins another.  If none comes, its record has no packet, and the
- * times of the errors.  Of so many that some 30 MB are full one ends at once.  False: the bound leaves no room.
+ * times of the errors.  Of so many that some 30 MB are full one ends at once.
  */
-bool flow_table_quoted(struct flow_table *, const struct packet *);
+void flow_table_quoted(struct flow_table *, const struct packet *);
 
 /* The shard's own bytes for this flow.  NULL only where the memory bound does not allow a detail. */
 void *flow_ext(struct flow_table *, struct flow *);

@@ -291,6 +291,8 @@ static int read_inputs(struct reader *r, struct selection *s, struct err *reterr
         args[1] = w->first_ns < args[1] ? w->first_ns : args[1];
         args[2] = w->last_ns > args[2] ? w->last_ns : args[2];
     }
+    if (args[1] > INT64_MIN + EVIDENCE_EARLY_NS)
+        args[1] -= EVIDENCE_EARLY_NS;
     if (args[2] < INT64_MAX - EVIDENCE_SLACK_NS)
         args[2] += EVIDENCE_SLACK_NS;
     int rc = read_input_rows(r, s,

@@ -17,7 +17,8 @@ struct ends {
     const struct addr *src, *dst;
     uint16_t sport, dport;
     uint8_t transport;
-    int64_t ts_ns, slack_ns;
+    int64_t ts_ns, slack_ns; /* how long after the last packet it may be; an error may be as long before the first as its flow may be silent: */
+    int64_t early_ns;
 };
 
 /* Unlike addr_range_contains(), of both families: a sum may be over all addresses there are. */
@@ -35,7 +36,7 @@ static bool one_way(const struct evidence_selector *s, const struct addr *client
 
 static bool matches(const struct evidence_selector *s, const struct ends *e)
 {
-    return (s->transport == 0 || s->transport == e->transport) && e->ts_ns >= s->first_ns &&
+    return (s->transport == 0 || s->transport == e->transport) && (e->ts_ns >= s->first_ns || (uint64_t)s->first_ns - (uint64_t)e->ts_ns <= (uint64_t)e->early_ns) &&
            (e->ts_ns <= s->last_ns || e->ts_ns - s->last_ns <= e->slack_ns) &&
            (one_way(s, e->src, e->sport, e->dst, e->dport) || one_way(s, e->dst, e->dport, e->src, e->sport));
 }
@@ -50,12 +51,15 @@ static bool matches_any(const struct evidence_selector *list, size_t n, const st
 
 static bool is_picked(const struct evidence_pick *pick, const struct ends *e)
 {
-    return matches_any(pick->wanted, pick->n_wanted, e) && !matches_any(pick->others, pick->n_others, e);
+    struct ends in_time = *e;
+
+    in_time.early_ns = 0;
+    return matches_any(pick->wanted, pick->n_wanted, e) && !matches_any(pick->others, pick->n_others, &in_time);
 }
 
 static struct ends ends_of(const struct packet *p)
 {
-    return (struct ends){&p->src, &p->dst, p->sport, p->dport, p->transport, p->ts_ns, 0};
+    return (struct ends){&p->src, &p->dst, p->sport, p->dport, p->transport, p->ts_ns, 0, 0};
 }
 
 static int compare_trains(const void *pa, const void *pb)
@@ -130,7 +134,7 @@ enum pick_kind picker_look(const struct picker *k, const struct frame *f)
     case PACKET_FRAGMENT:
         return k->n_trains > 0 && is_of_a_train(k, &p) ? PICK_FRAGMENT : PICK_NOTHING;
     case PACKET_ICMP_ERROR:
-        e = (struct ends){&p.quote.src, &p.quote.dst, p.quote.sport, p.quote.dport, p.quote.transport, p.ts_ns, EVIDENCE_SLACK_NS};
+        e = (struct ends){&p.quote.src, &p.quote.dst, p.quote.sport, p.quote.dport, p.quote.transport, p.ts_ns, EVIDENCE_SLACK_NS, EVIDENCE_EARLY_NS};
         return is_picked(k->pick, &e) ? PICK_ERROR : PICK_NOTHING;
     default:
         return PICK_NOTHING;

@@ -108,7 +108,8 @@ bool flow_table_icmp_error(struct flow_table *t, const struct packet *p)
         return false;
 
     bool is_icmp6 = p->transport == IPPROTO_ICMPV6;
-    if ((f->state & FLOW_QUOTED) != 0 && p->ts_ns > f->last_ns)
+    bool is_captured = (f->state & FLOW_QUOTED) == 0;
+    if (!is_captured && p->ts_ns > f->last_ns)
         f->last_ns = p->ts_ns;
     uint64_t n_sent = f->packets[side] + ((uint64_t)d->packets_high[side] << 32) - d->duplicates[side];
     if (is_repeated(e, p, n_sent))
@@ -119,7 +120,7 @@ bool flow_table_icmp_error(struct flow_table *t, const struct packet *p)
     e->differ |= e->n_errors > 0 && (e->is_icmp6 != is_icmp6 || e->type != q->type || e->code != q->code || addr_compare(&e->sender, &p->src) != 0);
     e->n_errors++;
     if (kept_says_more)
-        return true;
+        return is_captured;
     e->packet_number = p->number;
     e->n_before = n_sent;
     e->ts_ns = p->ts_ns;
@@ -130,7 +131,7 @@ bool flow_table_icmp_error(struct flow_table *t, const struct packet *p)
     e->quoted_side = (uint8_t)side;
     e->is_icmp6 = is_icmp6;
     e->after_answer = f->packets[!side] != 0 || d->packets_high[!side] != 0;
-    return true;
+    return is_captured;
 }
 
 /* A flow of no packet, that the sender of the quoted one began. */
@@ -159,7 +160,7 @@ static bool make_quoted(struct flow_table *t, struct flow *f, unsigned side, con
     return true;
 }
 
-bool flow_table_quoted(struct flow_table *t, const struct packet *p)
+void flow_table_quoted(struct flow_table *t, const struct packet *p)
 {
     const struct packet_quote *q = &p->quote;
     struct packet              sent = {.ts_ns = p->ts_ns, .number = p->number, .input = p->input, .transport = q->transport};
@@ -171,19 +172,19 @@ bool flow_table_quoted(struct flow_table *t, const struct packet *p)
     struct flow *f = flow_table_find(t, tag, &key);
 
     if (f != NULL && !flow_is_idle(t, f, p->ts_ns) && ((f->state & FLOW_QUOTED) == 0 || is_of_window(t, f, p->ts_ns)))
-        return false; /* there is no more room for an error of it */
+        return; /* the error was joined to it, or there is no more room for one */
     if (f != NULL)
         flow_table_end(t, f, FLOW_END_IDLE);
     f = flow_begin(t, tag, &key, side, &sent);
     if (f == NULL)
-        return false;
-    if (!make_quoted(t, f, side, q) || !flow_table_icmp_error(t, p)) {
+        return;
+    bool is_quoted = make_quoted(t, f, side, q);
+    if (is_quoted)
+        flow_table_icmp_error(t, p);
+    if (!is_quoted || flow_detail_at(t, f)->errors == 0)
         flow_take_back(t, f);
-        return false;
-    }
-    if (t->n_quoted > MAX_QUOTED)
+    else if (t->n_quoted > MAX_QUOTED)
         flow_table_end(t, f, FLOW_END_EVICTED);
-    return true;
 }
 
 void flow_quoted_arrive(struct flow_table *t, struct flow *f, const struct flow_key *key, unsigned side, const struct packet *p)

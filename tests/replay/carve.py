@@ -15,7 +15,10 @@ import subprocess
 import sys
 import tempfile
 
-KEY = "kind, coalesce(client, ''), coalesce(server, ''), coalesce(transport, ''), coalesce(server_port, '')"
+sys.path.insert(0, os.path.dirname(__file__))
+import weaker
+
+KEY = "kind, coalesce(client, ''), coalesce(server, ''), coalesce(transport, ''), coalesce(server_port, ''), coalesce(outcome, '')"
 EACH_KIND = 3  # findings of a kind and capture that are tried
 WITHOUT_PACKETS = ('missing', 'site')
 
@@ -150,6 +153,24 @@ class Bench:
         if len(sums) != 2:
             self.fail('sums', sums)
 
+    def try_late(self, site, capture):
+        """An error that came before the first packet of its flow is there goes with it."""
+        late = os.path.join(self.folder, 'late.pcap')
+        packets = weaker.late(weaker.packets_of(capture))
+        weaker.write(late, packets, 262144)
+        self.try_capture(site, late)
+        with sqlite3.connect(self.db) as c:
+            found = c.execute("SELECT finding_id, client, server FROM findings WHERE kind = 'misdropped' AND outcome = 'prohibited'").fetchall()
+        for number, *ends in found:
+            run(self.flowaudit, 'carve', self.db, str(number), '--out', self.out)
+            pair = frozenset(socket.inet_aton(end) for end in ends)
+            there, carved = (sum(weaker.quoted_ends(frame) == pair for frame in frames) for frames in (
+                [frame for _, frame in packets], [frame for frame, _ in read_pcapng(self.out)[1]]))
+            if carved != there or there == 0:
+                self.fail('late', number, carved, 'errors of', there)
+        if not found:
+            self.fail('late: nothing prohibited')
+
     def refusals(self, site, capture):
         """A capture that moved, one that was changed, and what is named wrongly."""
         moved = os.path.join(self.folder, 'moved')
@@ -217,6 +238,7 @@ def main():
         bench.try_capture(os.path.join(samples, 'incident.yaml'), incident)
         bench.try_capture(os.path.join(samples, 'incident.yaml'), os.path.join(samples, 'healthy.pcapng'), incident)
         bench.try_capture(os.path.join(samples, 'web-shop.yaml'), os.path.join(samples, 'web-shop.pcap'))
+        bench.try_late(os.path.join(samples, 'incident.yaml'), incident)
         bench.try_sums(os.path.join(samples, 'incident.yaml'))
         bench.refusals(os.path.join(samples, 'incident.yaml'), incident)
         for name in ('missing', 'violating'):

@@ -47,8 +47,8 @@ static void send_first(const char *quoted)
 {
     struct packet p = error_packet("10.0.0.1", IPPROTO_ICMP, 3, 13, quoted);
 
-    if (!flow_table_icmp_error(bed.table, &p))
-        ck_assert(flow_table_quoted(bed.table, &p));
+    ck_assert(!flow_table_icmp_error(bed.table, &p));
+    flow_table_quoted(bed.table, &p);
 }
 
 START_TEST(an_error_before_the_first_packet_is_of_that_flow)
@@ -155,7 +155,7 @@ START_TEST(errors_alone_have_a_bound_of_their_own)
 
         p.quote.sport = (uint16_t)i;
         p.quote.dport = (uint16_t)(53 + i / 65536);
-        ck_assert(flow_table_quoted(bed.table, &p));
+        flow_table_quoted(bed.table, &p);
     }
     flow_table_stats(bed.table, &stats);
     ck_assert_uint_eq(stats.n_flows, 65536);
