@@ -156,7 +156,7 @@ class Bench:
     def try_late(self, site, capture):
         """An error that came before the first packet of its flow is there goes with it."""
         late = os.path.join(self.folder, 'late.pcap')
-        packets = weaker.late(weaker.packets_of(capture))
+        packets = weaker.without_beginnings(weaker.packets_of(capture))
         weaker.write(late, packets, 262144)
         self.try_capture(site, late)
         with sqlite3.connect(self.db) as c:

@@ -121,7 +121,7 @@ def flow_of(ip):
     return ip[9], frozenset(((ip[12:16], ip[at:at + 2]), (ip[16:20], ip[at + 2:at + 4])))
 
 
-def late(packets):
+def without_beginnings(packets):
     """Of the flows that ICMP errors quote nothing that came before the first of them, nor in a moment after it."""
     first = {}
     for time_ns, frame in packets:
@@ -138,7 +138,7 @@ def variants(packets):
     yield 'second half', [p for p in packets if p[0] >= middle], 262144
     yield '60 bytes of each packet', packets, 60
     yield 'of the pairs that errors quote, the errors alone', errors_alone(packets), 262144
-    yield 'of the flows that errors quote, nothing before the first', late(packets), 262144
+    yield 'of the flows that errors quote, nothing before the first', without_beginnings(packets), 262144
     for first in (0, 3, 7):
         yield f'every tenth packet gone, from {first}', [p for i, p in enumerate(packets) if i % 10 != first], 262144
     yield 'every third packet gone', [p for i, p in enumerate(packets) if i % 3 != 0], 262144
