@@ -215,11 +215,11 @@ struct policy_facts {
     bool probe;                   /* TCP: the server's SYN-ACK came in each of them, and the client's RST instead of the handshake's end */
     uint64_t synless;             /* TCP: of those, the flows whose SYN is not in the capture */
     uint64_t stopped_late;        /* UDP, OUTCOME_ONE_WAY: of the flows, those to which an ICMP error came when many packets had gone */
-    uint64_t untold;              /* OUTCOME_ONE_WAY, or UDP, OUTCOME_UNANSWERED: of the flows, those of which nothing shows whether they got through */
+    uint64_t untold;              /* OUTCOME_ONE_WAY or _UNANSWERED: of the flows, those of which nothing shows whether they got through */
     bool unfinished;              /* TCP, OUTCOME_ONE_WAY: the server's SYN-ACK came in each of them, and nothing more of the client */
     enum unheard unheard;         /* OUTCOME_UNANSWERED or UDP's _ONE_WAY */
-    bool lossy;                   /* UDP, OUTCOME_UNANSWERED: packets passed that were not captured ... */
-    bool may_be_answer;           /* ... and the client's port is one that a row has: it may be the answer to one of them */
+    bool lossy;                   /* OUTCOME_UNANSWERED, or UDP's _ONE_WAY: packets passed that were not captured ... */
+    bool may_be_answer;           /* UDP: ... and the client's port is one that a row has: it may be the answer to one of them */
     bool many_clients, many_servers; /* said of a sum: there are others than the one that is named */
     bool answer_first;            /* the first packet of the earliest flow is one of the server's: it is the one that a reader is shown */
     bool no_data;                 /* TCP: established, and not a byte was carried */
@@ -422,6 +422,8 @@ void expectations_free(struct expectation *, size_t n); /* with their reasons */
 void expector_free(struct expector *);
 /* Does loss, as far as it is known, forbid conclusions from silence? */
 bool coverage_is_lossy(const struct coverage *);
+/* May what would have come back for each of 'n' packets, sent at a second's distance or more, be among what is known to be lost? */
+bool coverage_may_hide(const struct coverage *, uint32_t n);
 /* Does it hear one direction only of more sessions than its beginning cuts off? */
 bool coverage_is_one_sided(const struct coverage *);
 /* Was an attempt made so late that its answer may lie beyond the end of the capture? */

@@ -8,6 +8,8 @@
 #include "conversation.h"
 #include "flowaudit/flow.h"
 
+#define ASKED_AGAIN_NS 1000000000u
+
 static void find_latest(struct conversation *c)
 {
     c->latest_kept = 0;
@@ -203,6 +205,16 @@ static void add_sight(struct flow_sight *to, const struct flow_record *r)
     join_sights(to, &(struct flow_sight){{r->first_ns, r->first_packet, r->input}, 1});
 }
 
+/* How often something would have come back, had anyone been there and let it: what is sent within a second may be lost at once. */
+static uint32_t times_asked(const struct flow_record *r)
+{
+    bool     took_back = r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side;
+    uint64_t sent = r->packets[0] - r->copies[0], seconds = (uint64_t)(r->sent_last_ns[0] - r->sent_first_ns[0]) / ASKED_AGAIN_NS;
+
+    sent -= took_back && sent > 0;
+    return (uint32_t)(sent < seconds + 1 ? sent : seconds < UINT32_MAX ? seconds + 1 : UINT32_MAX);
+}
+
 static void add_odd_flow(struct conversation *c, const struct flow_record *r)
 {
     bool stray = r->tcp_state == TCP_STATE_REFUSED && r->direction == DIRECTION_STRAY;
@@ -252,6 +264,7 @@ static void join_odd_flows(struct conversation *a, const struct conversation *b)
     a->ended_by_nobody += b->ended_by_nobody;
     a->synless += b->synless;
     a->stopped_late += b->stopped_late;
+    a->asked = b->asked > a->asked ? b->asked : a->asked;
     a->undelivered += b->undelivered;
     a->resent_syns += b->resent_syns;
     if (b->withdrawn_ns > a->withdrawn_ns)
@@ -421,6 +434,8 @@ int conversation_add(const struct conversation_limits *limits, struct conversati
         describe(c, r, f->query, f->app, f->judgement, f->is_reply);
     add_counts(c, r);
     c->untold += f->outcome == OUTCOME_ONE_WAY && is_untold(r);
+    uint32_t asked = times_asked(r);
+    c->asked = asked > c->asked ? asked : c->asked;
     c->stopped_late += f->outcome == OUTCOME_ONE_WAY && flow_record_is_stopped_late(r);
     add_ttls(c, r, f->outcome, 0);
     add_ttls(c, r, f->outcome, 1);

@@ -16,7 +16,8 @@
  * and have no disposition where the silence tells nothing (of the same kind, or nothing shows the way back where the capture is one-sided): no more has UDP one way, for what stopped it would not have been seen either.
  *
  * Nobody needs to answer a datagram (Syslog, a trap, NetFlow): one that is forbidden was rejected only if an error tells that it did not arrive, or if
- * it asks again and again what its protocol has an answer for.  Where packets are known to be lost, the answer may be one of them.
+ * it asks again and again what its protocol has an answer for.  Where packets are known to be lost, the answer may be one of them: of a datagram in any case, of a SYN
+ * unless it came so often, over seconds, that not all of its answers are likely to be.  So may the error be that media one way would have drawn.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -435,14 +436,23 @@ static bool may_be_answer(const struct audit *a, const struct conversation *c)
     return c->key.summed == SUM_NONE && c->basis == DIRECTION_FIRST && c->client_port_low == c->client_port_high && policy_port_vote(a->policy, &c->tuple) < 0;
 }
 
-void audit_settle_datagrams(struct audit *a)
+/* What would have come back may be lost: of a sum nobody knows how often each was tried. */
+static bool may_be_lost(const struct audit *a, const struct conversation *c)
+{
+    return coverage_may_hide(&a->coverage, c->key.summed == SUM_NONE ? c->asked : 1);
+}
+
+void audit_settle_unanswered(struct audit *a)
 {
     bool lossy = coverage_is_lossy(&a->coverage);
 
     for (size_t i = 0; i < a->n_conversations; i++) {
         struct conversation *c = a->conversations[i];
+        bool                 unanswered = c->key.outcome == OUTCOME_UNANSWERED && !is_stopped(conversation_icmp(c));
 
-        if (c->key.transport != IPPROTO_UDP || c->key.outcome != OUTCOME_UNANSWERED || is_stopped(conversation_icmp(c)) || c->packets[1] > 0)
+        if (((unanswered && c->key.transport == IPPROTO_TCP) || is_media_one_way(c)) && may_be_lost(a, c))
+            c->untold = c->flows;
+        if (c->key.transport != IPPROTO_UDP || !unanswered || c->packets[1] > 0)
             continue;
         if (lossy || (!is_allowed(c) && !answer_is_due(c)))
             c->untold = c->flows;

@@ -308,7 +308,7 @@ int audit_conclude(struct audit *a, struct err *reterr)
 {
     struct lint_aux lint = {a, 0};
 
-    audit_settle_datagrams(a);
+    audit_settle_unanswered(a);
     int rc = audit_expect(a, reterr);
 
     if (rc == 0)

@@ -545,7 +545,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .stopped_late = c->stopped_late,
                .unfinished = c->unfinished == c->flows && c->payload == 0,
                .unheard = is_turned(c) ? HEARD : (enum unheard)c->unheard,
-               .lossy = c->key.transport == IPPROTO_UDP && coverage_is_lossy(&a->coverage),
+               .lossy = coverage_is_lossy(&a->coverage),
                .may_be_answer = c->may_be_answer,
                .no_data = c->key.transport == IPPROTO_TCP && c->payload == 0,
                .answer_first = answer_is_first(c),

@@ -7,10 +7,26 @@
 
 /* Of all bytes, what acknowledgements may show to be missing before silence proves nothing: one in a thousand. */
 #define UNSEEN_SHARE 1000
+#define HIDDEN_CHANCE 1000 /* to one: then answers to all of several packets are not taken for lost */
 
 bool coverage_is_lossy(const struct coverage *c)
 {
     return c->lost > 0 || c->unseen_bytes > c->bytes / UNSEEN_SHARE;
+}
+
+bool coverage_may_hide(const struct coverage *c, uint32_t n)
+{
+    double rate = 0, all = 1;
+
+    if (!coverage_is_lossy(c))
+        return false;
+    if (c->lost > 0)
+        rate += (double)c->lost / (double)(c->packets + c->lost);
+    if (c->unseen_bytes > 0)
+        rate += (double)c->unseen_bytes / (double)(c->bytes + c->unseen_bytes);
+    for (uint32_t i = 0; i < n && all * HIDDEN_CHANCE >= 1; i++)
+        all *= rate;
+    return n < 2 || all * HIDDEN_CHANCE >= 1; /* of one nothing is known: what is lost may be lost at once */
 }
 
 /* One session in twenty: more than the capture's beginning cuts off.  A RST alone may be the answer to what was hidden: in doubt it is. */

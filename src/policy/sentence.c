@@ -383,6 +383,13 @@ static void say_cut(struct text *t, const struct policy_facts *f)
             f->n_cut == 1 ? "is" : "are");
 }
 
+/* The same of what was not captured at all; 'other': beside that. */
+static void say_lossy(struct text *t, const struct policy_facts *f, bool other)
+{
+    if (f->lossy)
+        say(t, "%s packets passed that were not captured", other ? ", and" : ", though");
+}
+
 /* An error that tells of no denial (time exceeded, a redirect) is no answer, and there all the same. */
 static void say_silence(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
 {
@@ -394,13 +401,12 @@ static void say_silence(struct text *t, const struct policy *p, const struct pol
     }
     say(t, "; no answer was seen");
     say_cut(t, f);
-    if (f->lossy)
-        say(t, "%s packets passed that were not captured", f->n_cut > 0 ? ", and" : ", though");
+    say_lossy(t, f, f->n_cut > 0);
     if (f->may_be_answer)
         say(t, ", and this may be the answer to some, from UDP %u of %s", q->tuple.client_port, host_text(p, &q->tuple.client, host, sizeof(host)));
     if (f->icmp != NULL && f->icmp->n_errors > 0 && f->icmp->about_client_packet && !f->icmp->after_answer)
         say(t, ", but %s%s", f->errors_differ ? "errors, among them " : "", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
-    if (q->tuple.transport == IPPROTO_UDP && f->untold == f->flows)
+    if (f->untold == f->flows)
         say(t, ", so whether %s got through cannot be told", f->flows > 1 ? "they" : "it");
 }
 
@@ -421,6 +427,9 @@ static void say_undelivered(struct text *t, const struct policy *p, const struct
         say(t, "; no answer was seen but to %llu of them (SYN, ACK), and %s sent its SYN again after that, %s, so that the answer did not reach it", (unsigned long long)f->undelivered, client, times);
     else
         say(t, "; it was answered%s (SYN, ACK), but %s sent its SYN again after that, %s, so that the answer did not reach it", f->flows > 1 ? " each time" : "", client, times);
+    say_lossy(t, f, false);
+    if (f->untold == f->flows)
+        say(t, ", so whether %s got through in the end cannot be told", f->flows > 1 ? "they" : "it");
 }
 
 /* Where the way back is not in the capture, that nothing came by it is no news. */
@@ -464,6 +473,10 @@ static void say_one_way(struct text *t, const struct policy *p, const struct pol
     if (q->tuple.transport != IPPROTO_TCP || !q->sent[0] || !q->sent[1]) {
         say(t, "; no packet the other way was seen");
         say_cut(t, f);
+        if (q->tuple.transport == IPPROTO_UDP && f->untold == f->flows && f->stopped_late < f->flows) {
+            say_lossy(t, f, f->n_cut > 0);
+            say(t, ", so whether %s got through cannot be told", it);
+        }
         if (f->stopped_late > 0)
             say_stopped_late(t, p, f, media || policy_is_media(p, &q->app));
     } else if (f->untold == f->flows)

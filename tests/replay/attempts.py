@@ -371,6 +371,63 @@ def check_ends(program, site, path, directory):
     return failed
 
 
+SEEN, MISSING = '; no answer was seen. ', '; no answer was seen, though packets passed that were not captured'
+LOST = {  # name: ((from, to, TCP port, seconds between its SYNs, is a segment of another connection lost), (disposition, what is said of it))
+    'one SYN': ((DC, EXCHANGE, 9, (), False), ('rejected', SEEN)),
+    'one SYN, with loss': ((DC, EXCHANGE, 9, (), True), (None, MISSING + ', so whether it got through cannot be told. ')),
+    'two SYNs at once, with loss': ((DC, EXCHANGE, 9, (0,), True), (None, MISSING + ', so whether it got through cannot be told. ')),
+    'SYNs again and again, with loss': ((DC, EXCHANGE, 9, (1, 2, 2), True), ('rejected', MISSING + '. ')),
+    'an allowed SYN': ((UNITY, DC, 389, (), False), ('misdropped', '')),
+    'an allowed SYN, with loss': ((UNITY, DC, 389, (), True), (None, '')),
+    'allowed SYNs again and again, with loss': ((UNITY, DC, 389, (1, 2, 2), True), ('misdropped', '')),
+}
+SENDER_REPORT = struct.pack('!BBHIQIII', 0x80, 200, 6, 0x1234, 1 << 60, 160, 1, 160)
+SILENT = {  # the same of media one way that no row has: ((packets, ms between them, what is sent, with loss), ...
+    'RTCP alone': ((1, 0, SENDER_REPORT, False), ('escaped', '; no packet the other way was seen. ')),
+    'RTCP alone, with loss': ((1, 0, SENDER_REPORT, True), (None, '; no packet the other way was seen, though packets passed that were not captured, so whether it got through cannot be told. ')),
+    'RTP for a moment, with loss': ((20, 20, None, True), (None, '; no packet the other way was seen, though packets passed that were not captured, so whether it got through cannot be told. ')),
+    'RTP for seconds, with loss': ((250, 20, None, True), ('escaped', '; no packet the other way was seen. ')),
+}
+
+
+def with_loss(lossy):
+    """A capture in which one segment of another connection is missing, or none."""
+    story = Story().begun()
+    story.works('SMTP', EXCHANGE, 25, 3)
+    if lossy:
+        story.net.packets.remove([p for p in story.net.packets if p.src == EXCHANGE][5])
+    return story
+
+
+def check_lost(program, site, path, directory):
+    failed = 0
+    cases = [(name, case, True) for name, case in LOST.items()] + [(name, case, False) for name, case in SILENT.items()]
+    for name, (key, meant), tcp in cases:
+        if tcp:
+            client, server, dport, gaps, lossy = key
+            story = with_loss(lossy)
+            story.port += 1
+            line = Connection(story.net, story.at(12), client, story.port, server, dport)
+            for gap in (0, *gaps):
+                line.now += gap * wire.SECOND + 10 * wire.MS
+                line.syn()
+        else:
+            (packets, gap, data, lossy), (client, server, dport) = key, (DC, EXCHANGE, 10009)
+            story = with_loss(lossy)
+            for i in range(packets):
+                story.net.udp(story.at(12) + gap * i * wire.MS, client, 1645, server, dport, data or rtp(i))
+        story.write(path)
+        audit = flowdb.Audit(program, site, [path], directory=directory)
+        said = [(row['disposition'], row['reason'] or '') for row in audit.rows(
+            'SELECT c.disposition, f.reason FROM conversations c LEFT JOIN findings f ON f.conversation_id = c.conversation_id AND f.run_id = c.run_id'
+            ' WHERE c.client = ? AND c.server = ? AND c.server_port = ?', client, server, dport)]
+        audit.close()
+        good = len(said) == 1 and said[0][0] == meant[0] and meant[1] in said[0][1]
+        print(f"{'ok' if good else 'NOT OK'}  {name}: {said}")
+        failed += not good
+    return failed
+
+
 QUERY = b'\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03com\x00\x00\x01\x00\x01'
 LOG, TRAP = b'<34>Mar  2 09:00:00 dc1 su: failed', bytes.fromhex('302602010104067075626c6963a71902010102010002010030 0e300c06082b060102010101000500'.replace(' ', ''))
 UNTOLD, MISSED = ', so whether it got through cannot be told. ', ', though packets passed that were not captured'
@@ -392,10 +449,7 @@ DATAGRAMS = {  # name: ((from, its port, to, port, what is sent, how often, was 
 def check_datagrams(program, site, path, directory):
     failed = 0
     for name, ((client, sport, server, dport, data, times, lossy, kind), meant) in DATAGRAMS.items():
-        story = Story().begun()
-        story.works('SMTP', EXCHANGE, 25, 3)
-        if lossy:
-            story.net.packets.remove([p for p in story.net.packets if p.src == EXCHANGE][5])
+        story = with_loss(lossy)
         for i in range(times):
             sent = story.net.udp(story.at(20 + i), client, sport, server, dport, data)
         if kind is not None:
@@ -451,6 +505,7 @@ def main():
         failed += check_leases(program, site, path, directory)
         failed += check_unheard(program, site, path, directory)
         failed += check_ends(program, site, path, directory)
+        failed += check_lost(program, site, path, directory)
         failed += check_datagrams(program, site, path, directory)
     return 1 if failed else 0
 

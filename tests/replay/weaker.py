@@ -8,7 +8,7 @@ Each sample is audited whole, and again after something was taken away: one dire
 every tenth or third packet, all but the ICMP errors between hosts of which there is one, what came of a flow before the first error
 that quotes it.  No finding from absence or failure, and none from content, may appear that the whole sample does not have; an expected
 flow may only turn from what was found to 'not-covered' or 'one-way', or from a failure to one that says less; confidence may only fall.
-The first evidence of a separation is the first of the ICMP errors that it counts.  UDP that was answered, or of which nobody can tell, does not become a failure for want of an answer.
+The first evidence of a separation is the first of the ICMP errors that it counts.  What was answered, or of which nobody can tell, does not become a failure for want of an answer.
 """
 import collections
 import ipaddress
@@ -164,7 +164,7 @@ def read(audit):
     expectations = {(e['row_id'], e['client']): e for e in audit.rows('SELECT * FROM expectations')}
     confirmed = {conversation_key(c) for c in audit.rows("SELECT * FROM conversations WHERE confidence = 'confirmed' AND transport = 'tcp'")}
     datagrams = {(*conversation_key(c), c['disposition'], c['outcome']) for c in audit.rows(
-        "SELECT * FROM conversations WHERE transport = 'udp' AND disposition IN ('misdropped', 'rejected')")}
+        "SELECT * FROM conversations WHERE disposition IN ('misdropped', 'rejected')")}
     return findings, expectations, confirmed, datagrams
 
 

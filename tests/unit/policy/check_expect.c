@@ -152,6 +152,24 @@ START_TEST(an_attempt)
 }
 END_TEST
 
+/* Packets lost of a thousand, bytes that are missing of a million, packets that would have been answered, a second apart: may all answers be lost? */
+static const struct {
+    uint64_t lost, unseen;
+    uint32_t n;
+    bool     hidden;
+} losses[] = {
+    {0, 0, 1, false}, {0, 1000, 1, false}, {0, 1100, 1, true}, {1, 0, 1, true}, {1, 0, 0, true}, {1, 0, 2, false}, {50, 0, 2, true}, {50, 0, 3, false},
+    {0, 200000, 3, true}, {0, 200000, 4, false}, {100000, 0, 100, true},
+};
+
+START_TEST(loss_hides_few_answers)
+{
+    struct coverage c = {.packets = 1000, .bytes = 1000000, .lost = losses[_i].lost, .unseen_bytes = losses[_i].unseen};
+
+    ck_assert(coverage_may_hide(&c, losses[_i].n) == losses[_i].hidden);
+}
+END_TEST
+
 START_TEST(one_server_is_enough)
 {
     struct scene s = open_scene(SITE);
@@ -972,6 +990,7 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, what_is_expected);
     tcase_add_test(t, the_site_decides_otherwise);
     tcase_add_loop_test(t, an_attempt, 0, sizeof(attempts) / sizeof(attempts[0]));
+    tcase_add_loop_test(t, loss_hides_few_answers, 0, sizeof(losses) / sizeof(losses[0]));
     tcase_add_test(t, one_server_is_enough);
     tcase_add_test(t, one_way_is_enough_where_nothing_answers);
     tcase_add_test(t, one_way_that_an_error_met_late_is_not_enough);
