@@ -83,6 +83,7 @@ struct engine_options {
      * rights.  Negative ends the run with its error.  NULL: not called. */
     int              (*ready)(void *aux, struct err *reterr);
     void              *ready_aux;
+    bool               is_last;     /* the process ends soon after: what was worked with is left to its end, for libndpi takes long to give it back */
 };
 void engine_options_default(struct engine_options *ret);
 

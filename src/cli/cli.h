@@ -48,6 +48,8 @@ struct policy_options cli_policy_options(void);
 /* Ends the process in order where libndpi runs out of memory or does not return from a packet.  Before engine_check(). */
 struct engine_options;
 void guard_engine(struct engine_options *);
+/* May what was worked with be left to the end of the process? */
+bool leaves_memory(void);
 
 /* Has engine_check() give up rights before it looks at a packet: 'db' (NULL: none) names the one folder in which files may be made.
  * 'confined' has to last as long as the engine's options. */

@@ -341,6 +341,7 @@ static int run(struct request *r)
     times.loaded = stats_clock();
     catch_signals();
     guard_engine(&r->engine);
+    r->engine.is_last = leaves_memory();
     r->engine.stop = &stop_requested;
     r->engine.now = run_time_ns;
     r->engine.clock = r->stats ? stats_clock : NULL;

@@ -48,3 +48,17 @@ void guard_engine(struct engine_options *options)
     classify_set_allocator(allocate_or_end, free);
     options->stuck = end_stuck;
 }
+
+/* Those who look for leaks look at all that is there at the end. */
+bool leaves_memory(void)
+{
+#ifdef __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(leak_sanitizer)
+    return false;
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+    return false;
+#endif
+    return true;
+}

@@ -195,6 +195,10 @@ static void release(struct audit *a)
 {
     watchdog_free(a->watchdog);
     digester_free(a->digester); /* what it digests is the inputs' */
+    if (a->options->is_last) {
+        inputs_free(a->inputs);
+        return;
+    }
     audit_free_findings(a);
     for (size_t i = 0; i < a->n_shards; i++)
         shard_free(a->shards[i]);

@@ -201,15 +201,32 @@ static const char *const step_2[] = {
 /* steps[n] brings version n to n + 1. */
 static const char *const *const steps[STORE_SCHEMA_VERSION] = {step_1, step_2};
 
-static int run_step(sqlite3 *db, int version, struct err *reterr)
+static bool begins(const char *sql, const char *words)
+{
+    return strncmp(sql, words, strlen(words)) == 0;
+}
+
+static bool is_of_table(const char *sql)
+{
+    return begins(sql, "CREATE TABLE") || begins(sql, "ALTER TABLE");
+}
+
+static int run_steps(sqlite3 *db, int from, int to, bool (*wanted)(const char *sql, int version))
+{
+    int rc = SQLITE_OK;
+
+    for (int v = from; v < to; v++)
+        for (const char *const *sql = steps[v]; rc == SQLITE_OK && *sql != NULL; sql++)
+            if (wanted(*sql, v))
+                rc = sqlite3_exec(db, *sql, NULL, NULL, NULL);
+    return rc;
+}
+
+static int end_steps(sqlite3 *db, int rc, int version, struct err *reterr)
 {
     char stamp[96];
 
-    snprintf(stamp, sizeof(stamp), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", STORE_APPLICATION_ID,
-             version + 1);
-    int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    for (const char *const *sql = steps[version]; rc == SQLITE_OK && *sql != NULL; sql++)
-        rc = sqlite3_exec(db, *sql, NULL, NULL, NULL);
+    snprintf(stamp, sizeof(stamp), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", STORE_APPLICATION_ID, version);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(db, stamp, NULL, NULL, NULL);
     if (rc != SQLITE_OK) {
@@ -222,10 +239,61 @@ static int run_step(sqlite3 *db, int version, struct err *reterr)
     return 0;
 }
 
+static bool is_any(const char *sql, int version)
+{
+    (void)sql, (void)version;
+    return true;
+}
+
+static int run_step(sqlite3 *db, int version, struct err *reterr)
+{
+    int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = run_steps(db, version, version + 1, is_any);
+    return end_steps(db, rc, version + 1, reterr);
+}
+
+static bool is_table_step(const char *sql, int version)
+{
+    (void)version;
+    return is_of_table(sql);
+}
+
+/* All else: the views, but those that a later version drops, for in an empty file they need not be made. */
+static bool is_view_that_stays(const char *sql, int version)
+{
+    static const char create[] = "CREATE VIEW ", drop[] = "DROP VIEW ";
+    const char *name = sql + sizeof(create) - 1;
+
+    if (is_of_table(sql) || begins(sql, drop))
+        return false;
+    for (int v = version + 1; begins(sql, create) && v < STORE_SCHEMA_VERSION; v++)
+        for (const char *const *later = steps[v]; *later != NULL; later++)
+            if (begins(*later, drop) && strncmp(*later + sizeof(drop) - 1, name, strcspn(name, " ")) == 0 &&
+                (*later)[sizeof(drop) - 1 + strcspn(name, " ")] == ';')
+                return false;
+    return true;
+}
+
+/* What the steps one after the other make, at once: SQLite reads all views anew for each column that a table is given. */
+static int make_all(sqlite3 *db, struct err *reterr)
+{
+    int rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = run_steps(db, 0, STORE_SCHEMA_VERSION, is_table_step);
+    if (rc == SQLITE_OK)
+        rc = run_steps(db, 0, STORE_SCHEMA_VERSION, is_view_that_stays);
+    return end_steps(db, rc, STORE_SCHEMA_VERSION, reterr);
+}
+
 int schema_migrate(sqlite3 *db, int version, struct err *reterr)
 {
     int rc = 0;
 
+    if (version == 0)
+        return make_all(db, reterr);
     while (rc == 0 && version < STORE_SCHEMA_VERSION)
         rc = run_step(db, version++, reterr);
     return rc;
@@ -264,15 +332,34 @@ static int compare_objects(sqlite3 *db, sqlite3 *reference, struct err *reterr)
     return code;
 }
 
+static int open_reference(sqlite3 **ret, struct err *reterr)
+{
+    if (sqlite3_open_v2(":memory:", ret, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK)
+        return 0;
+    return store_sql_error(*ret, "cannot make the schema to compare with", reterr);
+}
+
 int schema_reference(int version, sqlite3 **ret, struct err *reterr)
 {
     sqlite3 *reference = NULL;
-    int rc = sqlite3_open_v2(":memory:", &reference, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    int rc = open_reference(&reference, reterr);
 
-    if (rc != SQLITE_OK)
-        rc = store_sql_error(reference, "cannot make the schema to compare with", reterr);
     for (int v = 0; rc == 0 && v < version; v++)
         rc = run_step(reference, v, reterr);
+    if (rc != 0)
+        sqlite3_close(reference);
+    else
+        *ret = reference;
+    return rc;
+}
+
+int schema_tables(sqlite3 **ret, struct err *reterr)
+{
+    sqlite3 *reference = NULL;
+    int rc = open_reference(&reference, reterr);
+
+    if (rc == 0 && run_steps(reference, 0, STORE_SCHEMA_VERSION, is_table_step) != SQLITE_OK)
+        rc = store_sql_error(reference, "cannot make the schema to compare with", reterr);
     if (rc != 0)
         sqlite3_close(reference);
     else

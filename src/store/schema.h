@@ -7,7 +7,7 @@
 
 #include "flowaudit/err.h"
 
-/* Brings a database from 'version' (0 = empty) to STORE_SCHEMA_VERSION, one transaction for each step. */
+/* Brings a database from 'version' (0 = empty) to STORE_SCHEMA_VERSION, one transaction for each step; an empty one at once. */
 int schema_migrate(sqlite3 *, int version, struct err *reterr);
 
 /* Are the tables and views in this database the ones that 'version' makes, to the letter?  0, or -EINVAL with the name
@@ -20,5 +20,7 @@ int schema_overlay(sqlite3 *, int version, struct err *reterr);
 
 /* An empty database in memory with the tables and views of 'version'; to be closed. */
 int schema_reference(int version, sqlite3 **ret, struct err *reterr);
+/* The same of this version without views, which takes less: to be asked for tables and their columns. */
+int schema_tables(sqlite3 **ret, struct err *reterr);
 
 #endif

@@ -88,7 +88,7 @@ int shapes_read(sqlite3 *reference, struct shapes *ret, struct err *reterr)
 int shapes_present(struct shapes *ret, struct err *reterr)
 {
     sqlite3 *reference;
-    int rc = schema_reference(STORE_SCHEMA_VERSION, &reference, reterr);
+    int rc = schema_tables(&reference, reterr);
 
     if (rc != 0)
         return rc;

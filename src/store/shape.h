@@ -25,7 +25,7 @@ struct shapes {
     size_t n;
 };
 
-/* Of a database that schema_reference() made, never of a file.  0 or -ENOMEM. */
+/* Of a database that schema_reference() or schema_tables() made, never of a file.  0 or -ENOMEM. */
 int shapes_read(sqlite3 *reference, struct shapes *ret, struct err *reterr);
 void shapes_clear(struct shapes *);
 /* The tables of this version. */

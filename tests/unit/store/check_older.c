@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "../../../src/store/schema.h"
+#include "../../../src/store/shape.h"
 #include "flowaudit/seal.h"
 #include "flowaudit/store.h"
 #include "unit/store/scratch.h"
@@ -53,6 +54,51 @@ static void hear(void *aux, enum seal_word word, int64_t run_id, const char *sen
     (void)run_id, (void)sentence;
     n[word]++;
 }
+
+static int objects(sqlite3 *db)
+{
+    sqlite3_stmt *stmt = NULL;
+    int n = -1;
+
+    ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT count(*) FROM sqlite_schema", -1, &stmt, NULL), SQLITE_OK);
+    if (sqlite3_step(stmt) == SQLITE_ROW)
+        n = sqlite3_column_int(stmt, 0);
+    sqlite3_finalize(stmt);
+    return n;
+}
+
+/* A new file is made at once, and what is asked of its tables is asked of tables alone: both are as the steps make them. */
+START_TEST(a_new_file_is_as_the_steps_make_it)
+{
+    sqlite3 *by_steps = NULL, *at_once = NULL, *tables = NULL;
+    struct err e = {0};
+    struct shapes a = {0}, b = {0};
+
+    ck_assert_msg(schema_reference(STORE_SCHEMA_VERSION, &by_steps, &e) == 0, "%s", e.msg);
+    ck_assert_int_eq(sqlite3_open(":memory:", &at_once), SQLITE_OK);
+    ck_assert_msg(schema_migrate(at_once, 0, &e) == 0, "%s", e.msg);
+    ck_assert_msg(schema_verify(at_once, STORE_SCHEMA_VERSION, &e) == 0, "%s", e.msg);
+    ck_assert_int_eq(objects(at_once), objects(by_steps));
+    ck_assert_msg(schema_tables(&tables, &e) == 0, "%s", e.msg);
+    ck_assert_int_eq(shapes_read(by_steps, &a, &e), 0);
+    ck_assert_int_eq(shapes_read(tables, &b, &e), 0);
+    ck_assert_uint_eq(a.n, b.n);
+    for (size_t i = 0; i < a.n; i++) {
+        ck_assert_str_eq(a.items[i].name, b.items[i].name);
+        ck_assert_str_eq(a.items[i].order, b.items[i].order);
+        ck_assert_uint_eq(a.items[i].n_columns, b.items[i].n_columns);
+        for (size_t k = 0; k < a.items[i].n_columns; k++) {
+            ck_assert_str_eq(a.items[i].columns[k].name, b.items[i].columns[k].name);
+            ck_assert_str_eq(a.items[i].columns[k].initial, b.items[i].columns[k].initial);
+        }
+    }
+    shapes_clear(&a);
+    shapes_clear(&b);
+    sqlite3_close(by_steps);
+    sqlite3_close(at_once);
+    sqlite3_close(tables);
+}
+END_TEST
 
 START_TEST(version_1_is_read_as_it_is)
 {
@@ -120,6 +166,7 @@ Suite *suite_older(void)
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, a_new_file_is_as_the_steps_make_it);
     tcase_add_test(tc, version_1_is_read_as_it_is);
     tcase_add_test(tc, a_run_added_to_version_1_is_sealed_over_what_was_there);
     tcase_add_test(tc, an_altered_version_1_is_refused);
