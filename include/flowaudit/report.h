@@ -42,6 +42,8 @@ struct report_summary {
     uint64_t packets, decoded;    /* in all inputs */
     uint64_t n_losses;            /* facts about loss ... */
     uint64_t lost;                /* ... and the packets that they know of */
+    uint64_t n_estimated;         /* of those facts: of TCP data that was acknowledged and not captured ... */
+    uint64_t n_unseen_bytes, n_flow_bytes; /* ... so much, of what was tracked so much; 0: not known */
     /* Findings that no exception waives and that are more than notices. */
     uint64_t n_findings;
     uint64_t by_kind[FINDING_N_KINDS];

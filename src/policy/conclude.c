@@ -493,7 +493,12 @@ static void say_unanswered(const struct expector *x, const struct tally *t, char
     const struct life    *l = &expect_span(x, t->row)->lives[t->tried_server];
     const char           *server = policy_host_name(x->p, t->tried_server);
 
+    uint64_t              unseen = expect_span(x, t->row)->coverage.unseen_bytes;
+
     say_no_answer(x, t, what);
+    if (unseen > 0) /* too little to explain it */
+        add(what, WHAT_SIZE, " (%llu byte%s of TCP data, an end of a connection counted as one, %s acknowledged and not captured)", (unsigned long long)unseen,
+            unseen == 1 ? "" : "s", unseen == 1 ? "was" : "were");
     say_notices(x, t, what, advice);
     if (t->undelivered > 0 && t->undelivered == t->n[OUTCOME_UNANSWERED]) {
         add(advice, ADVICE_SIZE, " Look at what drops answers on the way to %s, a filter or a link, and at whether they take the way that they should.", policy_host_name(x->p, t->client));

@@ -173,7 +173,7 @@ static int put_evidence(struct text *t, struct err *reterr)
                        add_text, reterr);
     if (rc == 0)
         rc = put_words(t, STYLE_WARN, "Packets lost before the tool saw them: ",
-                       "SELECT sum(packets) AS n, CASE WHEN sum(packets) IS NULL THEN 'of them (' || reason || ')' ELSE reason END"
+                       "SELECT sum(packets) AS n, CASE WHEN sum(packets) IS NULL THEN 'of them (' || reason || CASE count(*) WHEN 1 THEN coalesce(': ' || detail, '') ELSE '' END || ')' ELSE reason END"
                        " FROM losses WHERE run_id = ?1 GROUP BY reason"
                        " ORDER BY n DESC, reason",
                        add_count, reterr);

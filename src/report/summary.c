@@ -73,6 +73,8 @@ static int find_run(struct reader *r, int64_t wanted, int64_t *ret, struct err *
     return rc;
 }
 
+#define FEW_UNSEEN 1000u /* as the policy has it */
+
 /* Of a record of several sensors each has its own. */
 #define COUNTER(name) "(SELECT total(value) FROM counters WHERE run_id = ?1 AND (name = '" name "' OR name GLOB '" name "@*'))"
 
@@ -85,7 +87,8 @@ static int count_evidence(struct reader *r, struct report_summary *s, struct err
         " (SELECT total(packets) FROM losses WHERE run_id = ?1),"
         " (SELECT count(*) FROM requirements WHERE run_id = ?1 AND outcome IN ('not-covered', 'one-way')),"
         " (SELECT total(packets_decoded) FROM inputs WHERE run_id = ?1), (SELECT ended IS NULL FROM runs WHERE run_id = ?1),"
-        " " COUNTER("tcp-sessions") ", " COUNTER("one-sided-sessions") ", " COUNTER("clock-steps") ", " COUNTER("unseen-flow-errors");
+        " " COUNTER("tcp-sessions") ", " COUNTER("one-sided-sessions") ", " COUNTER("clock-steps") ", " COUNTER("unseen-flow-errors") ","
+        " (SELECT count(*) FROM losses WHERE run_id = ?1 AND reason = 'estimated-unseen'), " COUNTER("unseen-bytes") ", " COUNTER("flow-bytes");
     struct cursor *c;
     int rc = reader_query(r, sql, &s->run_id, 1, &c, reterr);
 
@@ -106,6 +109,9 @@ static int count_evidence(struct reader *r, struct report_summary *s, struct err
         s->n_one_sided = (uint64_t)cursor_integer(c, 10);
         s->n_clock_steps = (uint64_t)cursor_integer(c, 11);
         s->n_unseen_errors = (uint64_t)cursor_integer(c, 12);
+        s->n_estimated = (uint64_t)cursor_integer(c, 13);
+        s->n_unseen_bytes = (uint64_t)cursor_integer(c, 14);
+        s->n_flow_bytes = (uint64_t)cursor_integer(c, 15);
     }
     cursor_free(c);
     return rc < 0 ? rc : 0;
@@ -172,6 +178,17 @@ static void add_incomplete(const struct report_summary *s, char *buf, size_t siz
         add(buf, size, "%sthe run did not come to its end", separator);
 }
 
+/* So little that conclusions from silence stand beside it is told as that. */
+static void add_unseen(const struct report_summary *s, char *buf, size_t size)
+{
+    add(buf, size, "; ");
+    add_count(buf, size, s->n_unseen_bytes, "byte", "bytes");
+    add(buf, size, " of TCP data, an end of a connection counted as one, %s acknowledged and %s not in the capture", s->n_unseen_bytes == 1 ? "was" : "were",
+        s->n_unseen_bytes == 1 ? "is" : "are");
+    if (s->n_unseen_bytes <= s->n_flow_bytes / FEW_UNSEEN)
+        add(buf, size, ", no more than one for each %u that are", FEW_UNSEEN);
+}
+
 /* What weakens a result without making the evidence incomplete. */
 static void add_limits(const struct report_summary *s, char *buf, size_t size)
 {
@@ -184,6 +201,8 @@ static void add_limits(const struct report_summary *s, char *buf, size_t size)
         add(buf, size, "; ");
         add_count(buf, size, s->lost, "packet was", "packets were");
         add(buf, size, " lost before the tool saw %s", s->lost == 1 ? "it" : "them");
+    } else if (s->n_unseen_bytes > 0 && s->n_estimated == s->n_losses) {
+        add_unseen(s, buf, size);
     } else if (s->n_losses > 0) {
         add(buf, size, "; an unknown number of packets was lost before the tool saw them");
     }

@@ -12,6 +12,7 @@ import ipaddress
 import os
 import sqlite3
 import struct
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -399,6 +400,21 @@ def with_loss(lossy):
     return story
 
 
+def check_headline(program, site, path, directory):
+    """How much is missing is said where it is known."""
+    story = with_loss(True)
+    story.write(path)
+    audit = flowdb.Audit(program, site, [path], directory=directory)
+    missing = audit.rows("SELECT value FROM counters WHERE name = 'unseen-bytes'")[0]['value']
+    audit.close()
+    said = ' '.join(subprocess.run([program, 'report', audit.path], capture_output=True, text=True, check=False).stdout.split())
+    meant = f'; {missing} bytes of TCP data, an end of a connection counted as one, were acknowledged and are not in the capture WHAT'
+    print(f"{'ok' if meant in said else 'NOT OK'}  the headline tells of {missing} bytes")
+    if meant not in said:
+        print('   said:', said[:600])
+    return meant not in said
+
+
 def check_lost(program, site, path, directory):
     failed = 0
     cases = [(name, case, True) for name, case in LOST.items()] + [(name, case, False) for name, case in SILENT.items()]
@@ -505,6 +521,7 @@ def main():
         failed += check_leases(program, site, path, directory)
         failed += check_unheard(program, site, path, directory)
         failed += check_ends(program, site, path, directory)
+        failed += check_headline(program, site, path, directory)
         failed += check_lost(program, site, path, directory)
         failed += check_datagrams(program, site, path, directory)
     return 1 if failed else 0

@@ -162,6 +162,25 @@ static const struct {
     {0, 200000, 3, true}, {0, 200000, 4, false}, {100000, 0, 100, true},
 };
 
+/* So little is missing that the silence counts, and that is said. */
+START_TEST(what_little_is_missing_is_told_beside_a_silence)
+{
+    struct scene s = open_scene(SITE);
+
+    s.coverage.bytes = 1000000;
+    s.coverage.unseen_bytes = 1000;
+    s.coverage.last_ns = 8000 * SECOND;
+    alive(&s, "b2", 5, 5);
+    tried(&s, "a1", "b2", "udp/80", NULL, OUTCOME_UNANSWERED);
+    const struct expectation *e = result(&s, "web", "a1", "b2");
+    ck_assert_int_eq(e->outcome, EXPECT_UNANSWERED);
+    ck_assert_msg(strstr(e->reason, ": no answer was seen (1000 bytes of TCP data, an end of a connection counted as one, were acknowledged and not captured), though b2 sent 5 ") != NULL, "%s", e->reason);
+    s.coverage.unseen_bytes = 1001;
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "not-covered");
+    close_scene(&s);
+}
+END_TEST
+
 START_TEST(loss_hides_few_answers)
 {
     struct coverage c = {.packets = 1000, .bytes = 1000000, .lost = losses[_i].lost, .unseen_bytes = losses[_i].unseen};
@@ -990,6 +1009,7 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, what_is_expected);
     tcase_add_test(t, the_site_decides_otherwise);
     tcase_add_loop_test(t, an_attempt, 0, sizeof(attempts) / sizeof(attempts[0]));
+    tcase_add_test(t, what_little_is_missing_is_told_beside_a_silence);
     tcase_add_loop_test(t, loss_hides_few_answers, 0, sizeof(losses) / sizeof(losses[0]));
     tcase_add_test(t, one_server_is_enough);
     tcase_add_test(t, one_way_is_enough_where_nothing_answers);
