@@ -15,6 +15,10 @@
  * Otherwise it is 'one-way', as it is where the client itself took it back with a RST before an answer was due.  Violations keep 'unanswered',
  * and have no disposition where the silence tells nothing (of the same kind, or nothing shows the way back where the capture is one-sided): no more has UDP one way, for what stopped it would not have been seen either.
  *
+ * UDP that is forbidden tells nothing by silence either where no packet to the client was captured at all, from anyone: the tap may not hear that way.  And where
+ * more of the same client's flows to the same port were answered than were not, the few answers may have passed uncaptured, though no loss is known.
+ * Nor is an answer due yet at the end of the capture.
+ *
  * Nobody needs to answer a datagram (Syslog, a trap, NetFlow): one that is forbidden was rejected only if an error tells that it did not arrive, or if
  * it asks again and again what its protocol has an answer for.  Where packets are known to be lost, the answer may be one of them: of a datagram in any case, of a SYN
  * unless it came so often, over seconds, that not all of its answers are likely to be.  So may the error be that media one way would have drawn.
@@ -43,11 +47,20 @@ struct sender {
     bool             heard, deaf;  /* something to it is; it went on as if others had answered */
 };
 
+/* UDP flows of a client to a port that were answered. */
+struct answered {
+    struct addr client, server;
+    uint16_t    port;
+    uint64_t    flows;
+};
+
 struct evidence {
     struct sight  *sights;   /* sorted by (from, to) */
     struct sender *senders;  /* sorted */
     struct sight  *networks; /* between whose hosts both directions are seen: sorted by (from, to) */
     size_t         n_sights, n_senders, n_networks;
+    struct answered *answered; /* sorted */
+    size_t         n_answered;
     bool           needed;   /* some attempt failed in a way that others' packets explain; else nothing is gathered */
     bool           routed;   /* some place shows packets twice, with a router between */
     bool           vague;    /* what is taken for one place may be several */
@@ -96,6 +109,50 @@ static const struct sender *find_sender(const struct evidence *e, const struct a
     struct sender key = {.addr = *a};
 
     return bsearch(&key, e->senders, e->n_senders, sizeof(key), by_sender);
+}
+
+static int by_client_and_port(const void *pa, const void *pb)
+{
+    const struct answered *a = pa, *b = pb;
+    int                    c = addr_compare(&a->client, &b->client);
+
+    if (c == 0)
+        c = addr_compare(&a->server, &b->server);
+    return c != 0 ? c : a->port - b->port;
+}
+
+static struct answered answered_key(const struct conversation *c)
+{
+    return (struct answered){.client = c->key.client, .server = c->key.server, .port = c->key.server_port};
+}
+
+static void add_answered(struct evidence *e, const struct conversation *c)
+{
+    if (c->key.transport != IPPROTO_UDP || c->key.outcome != OUTCOME_ESTABLISHED)
+        return;
+    e->answered[e->n_answered] = answered_key(c);
+    e->answered[e->n_answered++].flows = c->flows;
+}
+
+/* Of the same client to the same port, in whatever content. */
+static uint64_t n_answered(const struct evidence *e, const struct conversation *c)
+{
+    struct answered key = answered_key(c), *found = bsearch(&key, e->answered, e->n_answered, sizeof(key), by_client_and_port);
+
+    return found != NULL ? found->flows : 0;
+}
+
+static void unite_answered(struct evidence *e)
+{
+    size_t kept = 0;
+
+    qsort(e->answered, e->n_answered, sizeof(*e->answered), by_client_and_port);
+    for (size_t i = 0; i < e->n_answered; i++)
+        if (kept > 0 && by_client_and_port(&e->answered[kept - 1], &e->answered[i]) == 0)
+            e->answered[kept - 1].flows += e->answered[i].flows;
+        else
+            e->answered[kept++] = e->answered[i];
+    e->n_answered = kept;
 }
 
 /* The /24 or /64 of an address. */
@@ -172,6 +229,7 @@ static void evidence_free(struct evidence *e)
     free(e->sights);
     free(e->senders);
     free(e->networks);
+    free(e->answered);
 }
 
 static bool is_allowed(const struct conversation *c)
@@ -190,7 +248,8 @@ static bool needs_evidence(const struct conversation *c, bool hides)
 {
     if (c->key.summed != SUM_NONE)
         return false;
-    return (c->key.outcome == OUTCOME_REFUSED && ttl_seen_rst(c->ttl[1]).min != 0) || (c->key.outcome == OUTCOME_UNANSWERED && is_allowed(c)) ||
+    return (c->key.outcome == OUTCOME_REFUSED && ttl_seen_rst(c->ttl[1]).min != 0) ||
+           (c->key.outcome == OUTCOME_UNANSWERED && (is_allowed(c) || c->key.transport == IPPROTO_UDP)) ||
            (hides && (c->key.outcome == OUTCOME_UNANSWERED || is_media_one_way(c)));
 }
 
@@ -208,7 +267,8 @@ static int evidence_gather(struct audit *a, struct evidence *e, struct err *rete
     e->sights = calloc(room, sizeof(*e->sights));
     e->senders = calloc(room, sizeof(*e->senders));
     e->networks = calloc(room, sizeof(*e->networks));
-    if (e->sights == NULL || e->senders == NULL || e->networks == NULL)
+    e->answered = calloc(e->needed ? a->n_conversations + 1 : 1, sizeof(*e->answered));
+    if (e->sights == NULL || e->senders == NULL || e->networks == NULL || e->answered == NULL)
         return err_set(reterr, -ENOMEM, "no memory to compare %zu conversations", a->n_conversations);
     for (size_t i = 0; i < a->n_conversations; i++) {
         struct conversation *c = a->conversations[i];
@@ -217,8 +277,10 @@ static int evidence_gather(struct audit *a, struct evidence *e, struct err *rete
         if (c->key.summed != SUM_NONE || c->group || !concerns_site(a, c))
             continue;
         c->one_sided = is_one_sided(c);
-        if (e->needed)
+        if (e->needed) {
             add_sights(e, c);
+            add_answered(e, c);
+        }
         if (c->key.transport == IPPROTO_TCP && (c->one_sided || c->key.outcome == OUTCOME_ESTABLISHED)) {
             /* A RST alone shows no session, nor does what begins and answers nothing. */
             uint64_t sessions = c->flows - (c->one_sided ? c->lone_resets + c->bare : 0);
@@ -229,6 +291,7 @@ static int evidence_gather(struct audit *a, struct evidence *e, struct err *rete
         }
     }
     e->n_sights = unite(e->sights, e->n_sights);
+    unite_answered(e);
     summarize(e);
     return 0;
 }
@@ -390,11 +453,20 @@ static enum unheard unheard_in(const struct evidence *e, const struct audit *a, 
     return u == HEARD && coverage_is_one_sided(&a->coverage) && !could_be_seen(e, &c->key.server, &c->key.client) ? UNHEARD_WAY : u;
 }
 
+/* Does the silence of a datagram's receiver tell nothing, though nothing shows that something is hidden? */
+static bool is_faint(const struct evidence *e, const struct conversation *c)
+{
+    const struct sender *client = find_sender(e, &c->key.client);
+
+    return c->answered >= c->flows || (!is_allowed(c) && (client == NULL || !client->heard));
+}
+
 static void settle_silence(const struct evidence *e, const struct audit *a, struct conversation *c)
 {
     bool allowed = is_allowed(c);
 
     c->unheard = HEARD;
+    c->answered = 0;
     if (is_media_one_way(c)) {
         c->unheard = (uint8_t)unheard_in(e, a, c);
         c->untold = c->unheard != HEARD ? c->flows : c->untold;
@@ -403,6 +475,10 @@ static void settle_silence(const struct evidence *e, const struct audit *a, stru
         return;
     if (!allowed)
         c->unheard = (uint8_t)unheard_in(e, a, c);
+    if (c->key.transport == IPPROTO_UDP) {
+        c->answered = n_answered(e, c);
+        c->untold = is_faint(e, c) ? c->flows : c->untold;
+    }
     if (!withdrew_soon(c) && (allowed ? could_be_seen(e, &c->key.server, &c->key.client) : c->unheard == HEARD))
         return;
     c->untold = c->flows;
@@ -450,6 +526,8 @@ void audit_settle_unanswered(struct audit *a)
         struct conversation *c = a->conversations[i];
         bool                 unanswered = c->key.outcome == OUTCOME_UNANSWERED && !is_stopped(conversation_icmp(c));
 
+        if (unanswered && coverage_ends_before_answer(&a->coverage, c->first_ns))
+            c->untold = c->flows;
         if (((unanswered && c->key.transport == IPPROTO_TCP) || is_media_one_way(c)) && may_be_lost(a, c))
             c->untold = c->flows;
         if (c->key.transport != IPPROTO_UDP || !unanswered || c->packets[1] > 0)

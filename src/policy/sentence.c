@@ -400,6 +400,8 @@ static void say_silence(struct text *t, const struct policy *p, const struct pol
         return;
     }
     say(t, "; no answer was seen");
+    if (f->answered > 0)
+        say(t, ", while %llu other%s of the same client to this port %s answered", (unsigned long long)f->answered, f->answered == 1 ? "" : "s", f->answered == 1 ? "was" : "were");
     say_cut(t, f);
     say_lossy(t, f, f->n_cut > 0);
     if (f->may_be_answer)
