@@ -482,6 +482,39 @@ def check_datagrams(program, site, path, directory):
     return failed
 
 
+ANSWER = b'\x12\x34\x81\x80' + QUERY[4:]
+FAINT = {  # name: ((seconds of queries without an answer, of such with one, is anything else sent to the client), (disposition, what is said))
+    'queries': (((10, 14), (), True), ('rejected', 'no answer was seen. ')),
+    'queries, as many of them answered': (((10, 14), (20, 24), True), (None, 'no answer was seen, while 2 others of the same client to this port were answered, so whether they got through cannot be told. ')),
+    'queries, fewer of them answered': (((10, 14, 16), (20, 24), True), ('rejected', 'no answer was seen. ')),
+    'queries of which the answers would not be heard': (((10, 14), (), False), (None, 'no answer was seen, so whether they got through cannot be told. ')),
+    'queries at the end': (((28, 29), (), True), (None, 'no answer was seen, so whether they got through cannot be told. ')),
+    'queries, the first well before the end': (((26, 29), (), True), ('rejected', 'no answer was seen. ')),
+}
+
+
+def check_faint(program, site, path, directory):
+    failed = 0
+    for name, ((silent, answered, heard), meant) in FAINT.items():
+        story = Story()
+        for second in (0, 12, 30):
+            story.works('Kerberos' if heard else 'SMB', DC if heard else EXCHANGE, 88 if heard else 445, second)
+        for i, second in enumerate((*silent, *answered)):
+            story.net.udp(story.at(second), DC, 1645 + i, EXCHANGE, 53, QUERY)
+            if second in answered:
+                story.net.udp(story.at(second) + wire.MS, EXCHANGE, 53, DC, 1645 + i, ANSWER)
+        story.write(path)
+        audit = flowdb.Audit(program, site, [path], directory=directory)
+        said = [(row['disposition'], row['reason']) for row in audit.rows(
+            'SELECT c.disposition, f.reason FROM conversations c JOIN findings f ON f.conversation_id = c.conversation_id AND f.run_id = c.run_id'
+            " WHERE c.client = ? AND c.server = ? AND c.outcome = 'unanswered'", DC, EXCHANGE)]
+        audit.close()
+        good = len(said) == 1 and said[0][0] == meant[0] and meant[1] in said[0][1]
+        print(f"{'ok' if good else 'NOT OK'}  {name}: {said}")
+        failed += not good
+    return failed
+
+
 def read(audit):
     ldap = audit.rows("SELECT outcome FROM conversations WHERE client = ? AND server = ? AND server_port = 389", UNITY, DC)
     expected = audit.rows("SELECT outcome FROM expectations WHERE row_id = 'unity-dc-ldap'")
@@ -524,6 +557,7 @@ def main():
         failed += check_headline(program, site, path, directory)
         failed += check_lost(program, site, path, directory)
         failed += check_datagrams(program, site, path, directory)
+        failed += check_faint(program, site, path, directory)
     return 1 if failed else 0
 
 
