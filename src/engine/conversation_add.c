@@ -415,7 +415,8 @@ static void add_ttls(struct conversation *c, const struct flow_record *r, enum o
 {
     struct ttl_range own;
     bool             is_reset = r->rst_ttl != 0 && r->rst_from_server_side == (side == 1);
-    bool             is_apart = is_reset && flow_record_rst_is_apart(r, &own);
+    bool             begun = ((r->tcp_flags[0] | r->tcp_flags[1]) & TCP_SYN) != 0; /* else what has its TTL may have come before the capture */
+    bool             is_apart = is_reset && begun && flow_record_rst_is_apart(r, &own);
 
     if (r->packets[side] == 0)
         return;

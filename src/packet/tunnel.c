@@ -188,10 +188,15 @@ bool udp_port_is_tunnel(uint16_t port)
     return port == PORT_VXLAN || port == PORT_GENEVE || port == PORT_VXLAN_LINUX;
 }
 
-/* A client may have got one of these ports by chance, so bytes that do not decode as a tunnel are payload. */
-static bool is_unwrapped(enum packet_result r)
+/*
+ * A client may have got one of these ports by chance, so bytes that do not decode as a tunnel are payload.  Behind a tunnel's header the snap length
+ * may have left too little of the packet inside, which is no payload of the outer one for that.
+ */
+static bool is_unwrapped(enum packet_result r, bool entered)
 {
     switch (r) {
+    case PACKET_CUT_HEADER:
+        return entered;
     case PACKET_OK:
     case PACKET_FRAGMENT:
     case PACKET_ICMP_ERROR:
@@ -212,7 +217,7 @@ bool udp_tunnel_decode(const struct cursor *payload, struct packet *pkt, enum pa
     struct cursor c = *payload;
 
     *ret = pkt->dport == PORT_GENEVE ? geneve_decode(&c, pkt) : vxlan_decode(&c, pkt);
-    if (is_unwrapped(*ret))
+    if (is_unwrapped(*ret, pkt->n_tunnels > outer.n_tunnels))
         return true;
     *pkt = outer;
     return false;

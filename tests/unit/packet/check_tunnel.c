@@ -223,16 +223,17 @@ START_TEST(what_is_no_tunnel_is_an_ordinary_udp_packet)
 }
 END_TEST
 
-START_TEST(a_tunnel_cut_before_the_inner_ports_is_judged_outside)
+START_TEST(what_a_tunnel_carries_is_not_judged_outside_where_it_is_cut)
 {
     struct build  b;
     struct packet p;
     struct frame  f = build_udp_tunnel(&b, 0);
 
-    f.caplen = UDP_PAYLOAD + 8 + 14 + 20 + 3;
+    f.caplen = UDP_PAYLOAD + 7; /* of the tunnel's own header: it may be payload */
     ck_assert_int_eq(packet_decode(&f, &p), PACKET_OK);
     ck_assert_uint_eq(p.dport, 4789);
-    f.caplen++;
+    for (f.caplen++; f.caplen < UDP_PAYLOAD + 8 + 14 + 20 + 4; f.caplen++)
+        ck_assert_int_eq(packet_decode(&f, &p), PACKET_CUT_HEADER);
     ck_assert_int_eq(packet_decode(&f, &p), PACKET_OK);
     ck_assert_uint_eq(p.dport, 389);
 }
@@ -355,7 +356,7 @@ Suite *suite_packet_tunnel(void)
     tcase_add_test(t, erspan_iii_may_carry_ip_alone);
     tcase_add_loop_test(t, tunnels_over_udp_are_unwrapped, 0, sizeof(udp) / sizeof(udp[0]));
     tcase_add_loop_test(t, what_is_no_tunnel_is_an_ordinary_udp_packet, 0, sizeof(udp_not) / sizeof(udp_not[0]));
-    tcase_add_test(t, a_tunnel_cut_before_the_inner_ports_is_judged_outside);
+    tcase_add_test(t, what_a_tunnel_carries_is_not_judged_outside_where_it_is_cut);
     tcase_add_test(t, a_reply_from_a_tunnel_port_is_no_tunnel);
     tcase_add_test(t, other_inner_packets_keep_their_names);
     tcase_add_loop_test(t, ip_in_ip_is_unwrapped_in_all_pairs, 0, 4);
