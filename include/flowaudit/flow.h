@@ -183,6 +183,9 @@ bool flow_record_rst_is_apart(const struct flow_record *, struct ttl_range *ret_
  */
 bool flow_record_is_undelivered(const struct flow_record *);
 
+/* Is a RST of one side all there is, copies of it aside?  What it ends or answers is not in the capture, nor anything that shows who sent it. */
+bool flow_record_is_lone_reset(const struct flow_record *);
+
 /* UDP one way: did an error that is no prohibition come when many packets had gone, and none to those?  It may be the end of what got through. */
 bool flow_record_is_stopped_late(const struct flow_record *);
 

@@ -358,6 +358,7 @@ struct expect_host {
     int64_t  first_ns, last_ns;   /* of its own packets, in the window */
     int64_t  before_ns, after_ns; /* its last packet before the window, its first after it, as far as that is known yet; else 0 */
     uint64_t sent, received;      /* in the window */
+    uint64_t resets;              /* RSTs in its name, not among those sent, that something else sent, or that are all of their flow */
     uint64_t sent_to_groups;      /* of those sent: to broadcast and multicast addresses */
     uint64_t cut;                 /* to it, of coverage.cut_told */
     uint64_t quoted;              /* ICMP errors about packets from or to it that were not captured */

@@ -119,15 +119,6 @@ static bool is_running(const struct flow_record *r)
     return r->tuple.transport == IPPROTO_TCP && r->packets[0] == 0 && r->packets[1] > 0 && goes_on;
 }
 
-/* Nothing but a RST of one side: what it ends or answers is not in the capture. */
-static bool is_lone_reset(const struct flow_record *r)
-{
-    unsigned side = r->packets[0] == 0;
-
-    return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && r->packets[!side] == 0 && r->payload[side] == 0 &&
-           (r->tcp_flags[side] & TCP_RST) != 0 && r->packets[side] == 1 + r->copies[side];
-}
-
 /* One segment without SYN and RST, maybe again and again: nobody may be there to take it. */
 static bool is_one_segment(const struct flow_record *r)
 {
@@ -224,7 +215,7 @@ static void add_odd_flow(struct conversation *c, const struct flow_record *r)
         c->stray_flags = r->tcp_flags[0];
     }
     c->strays += stray;
-    c->lone_resets += is_lone_reset(r);
+    c->lone_resets += flow_record_is_lone_reset(r);
     c->bare += is_bare(r);
     c->repeated_answers += is_repeated_answer(r);
     if (is_running(r))

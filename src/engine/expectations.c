@@ -141,7 +141,7 @@ static void narrow_to_longest_stretch(struct audit *a)
         for (unsigned side = 0; side < 2; side++) {
             const struct addr *addr = side == 0 ? &c->key.client : &c->key.server;
 
-            if (c->packets[side] == 0 || c->key.summed != SUM_NONE)
+            if (c->packets[side] == 0 || c->key.summed != SUM_NONE || c->lone_resets == c->flows)
                 continue;
             note_in_stretch(a, longest, addr, c->first_ns);
             note_in_stretch(a, longest, addr, c->last_ns);
@@ -152,22 +152,45 @@ static void narrow_to_longest_stretch(struct audit *a)
             a->hosts[i].sent_first_ns = a->hosts[i].sent_last_ns = longest->first_ns;
 }
 
-/* RSTs that something else sent in a host's name are no sign that it was there: all that came of the server where no packet of the attempts is like its own. */
+static int by_address_and_window(const void *pa, const void *pb)
+{
+    const struct shard_host *a = pa, *b = pb;
+    int                      c = addr_compare(&a->addr, &b->addr);
+
+    return c != 0 ? c : (a->window > b->window) - (a->window < b->window);
+}
+
+static void note_foreign_of(struct audit *a, const struct addr *addr, int64_t window, uint64_t n)
+{
+    struct shard_host key = {.addr = *addr, .window = window}, *h = bsearch(&key, a->hosts, a->n_hosts, sizeof(key), by_address_and_window);
+
+    if (h != NULL)
+        h->foreign += n < h->sent - h->resets - h->foreign ? n : h->sent - h->resets - h->foreign;
+}
+
+/* RSTs that something else sent in a host's name are no sign that it was there: all that came of the server where no packet of the attempts is like its own.
+ * Which window they are in is known by the flows; of those that differ, each has its share. */
 static void note_foreign(struct audit *a)
 {
     for (size_t i = 0; i < a->n_hosts; i++)
         a->hosts[i].foreign = 0;
     for (size_t i = 0; i < a->n_conversations; i++) {
         const struct conversation *c = a->conversations[i];
-        struct shard_host          key = {.addr = c->key.server}, *h;
 
         if (c->key.outcome != OUTCOME_PROHIBITED || c->icmp != NULL || c->key.summed != SUM_NONE || ttl_seen_rst(c->ttl[1]).min == 0)
             continue;
         uint64_t n = ttl_seen_own(c->ttl[1]).min == 0 ? c->packets[1] : c->reset.flows;
-        h = bsearch(&key, a->hosts, a->n_hosts, sizeof(key), by_address);
-        if (h != NULL)
-            h->foreign += n < h->sent - h->foreign ? n : h->sent - h->foreign;
+        if (c->windows == NULL)
+            note_foreign_of(a, &c->key.server, 0, n);
+        for (size_t k = 0; c->windows != NULL && k < c->windows->n; k++)
+            note_foreign_of(a, &c->key.server, c->windows->items[k].first, (n * c->windows->items[k].flows + c->flows - 1) / c->flows);
     }
+}
+
+/* What it sent itself, as far as is known. */
+static uint64_t sent_of(const struct shard_host *h)
+{
+    return h->sent - h->resets - h->foreign;
 }
 
 static int expect_all(struct audit *a, struct expector *x, struct err *reterr)
@@ -186,7 +209,7 @@ static int expect_all(struct audit *a, struct expector *x, struct err *reterr)
     for (size_t i = 0; i < a->n_hosts; i++) {
         const struct shard_host *h = &a->hosts[i];
         struct expect_host       host = {
-                  .addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = h->sent - h->foreign, .received = h->received,
+                  .addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = sent_of(h), .received = h->received, .resets = h->resets + h->foreign,
                   .sent_to_groups = h->sent_to_groups, .cut = h->cut, .quoted = h->quoted, .copies = h->copies};
 
         expector_host(x, &host);
@@ -261,10 +284,10 @@ static int gather_sightings(const struct audit *a, struct sweep *s)
         return -ENOMEM;
     for (size_t i = 0; i < a->n_hosts; i++) {
         const struct shard_host *h = &a->hosts[i], *before = i > 0 ? h - 1 : NULL, *after = i + 1 < a->n_hosts ? h + 1 : NULL;
-        struct expect_host       host = {.addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = h->sent,
-                                         .received = h->received, .sent_to_groups = h->sent_to_groups, .quoted = h->quoted, .copies = h->copies};
+        struct expect_host       host = {.addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = sent_of(h),
+                                         .received = h->received, .resets = h->resets + h->foreign, .sent_to_groups = h->sent_to_groups, .quoted = h->quoted, .copies = h->copies};
 
-        if (h->sent_last_ns != INT64_MIN && host.sent == 0)
+        if (h->sent_last_ns != INT64_MIN && h->sent == h->resets)
             host.sent = 1; /* the last packets of a flow that began before */
         if (h->sent_last_ns == INT64_MIN)
             host.sent = 0; /* it sent all of them later, in flows that others began here */
@@ -381,6 +404,8 @@ static int expect_by_window(struct audit *a, struct expector *x, struct err *ret
     struct sweep s = {0};
     int          rc = gather_uses(a, &s);
 
+    if (rc == 0)
+        note_foreign(a);
     if (rc == 0)
         rc = gather_sightings(a, &s);
     if (rc != 0)

@@ -365,6 +365,7 @@ static void absorb_host(struct shard_host *a, const struct shard_host *b)
     a->received += b->received;
     a->sent_to_groups += b->sent_to_groups;
     a->quoted += b->quoted;
+    a->resets += b->resets;
     a->cut += b->cut;
     a->copies |= b->copies;
 }

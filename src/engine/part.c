@@ -41,7 +41,7 @@ static int grow_hosts(struct part *s)
 /* A host in one window: from 'first_ns' to 'last_ns' a flow of it was seen there. */
 struct host_sight {
     int64_t  window, first_ns, last_ns;
-    uint64_t sent, received, sent_to_groups, cut, quoted;
+    uint64_t sent, received, sent_to_groups, cut, quoted, resets;
     bool     copies;
 };
 
@@ -69,6 +69,7 @@ static struct shard_host *note_sight(struct part *s, const struct addr *a, const
     h->sent_to_groups += w->sent_to_groups;
     h->cut += w->cut;
     h->quoted += w->quoted;
+    h->resets += w->resets;
     h->copies |= w->copies;
     return h;
 }
@@ -103,10 +104,11 @@ void part_note_quoted(struct part *s, const struct addr *a, const struct flow_ic
 
 void part_note_host(struct part *s, const struct addr *a, const struct flow_record *r, unsigned side, int64_t window_ns)
 {
+    bool              lone = flow_record_is_lone_reset(r);
     uint64_t          sent = r->packets[side], received = r->packets[!side];
     int64_t           first = window_of(r->first_ns, window_ns), last = window_of(r->last_ns, window_ns);
     struct host_sight w = {.window = first, .first_ns = r->first_ns, .last_ns = r->last_ns, .sent = sent, .received = received,
-                           .sent_to_groups = r->group ? sent : 0, .copies = sent > 0 && r->duplicates > 0};
+                           .sent_to_groups = r->group ? sent : 0, .resets = lone ? sent : 0, .copies = sent > 0 && r->duplicates > 0};
 
     if (sent + received == 0)
         return;
@@ -116,13 +118,13 @@ void part_note_host(struct part *s, const struct addr *a, const struct flow_reco
     if (h == NULL)
         return;
     if (first == last) {
-        if (sent > 0)
+        if (sent > 0 && !lone)
             note_sent(h, r->sent_first_ns[side], r->sent_last_ns[side]);
         return;
     }
     w = (struct host_sight){.window = last, .first_ns = r->last_ns, .last_ns = r->last_ns};
     note_sight(s, a, &w);
-    if (sent == 0)
+    if (sent == 0 || lone)
         return;
     note_sent_at(s, a, r->sent_first_ns[side], window_ns);
     note_sent_at(s, a, r->sent_last_ns[side], window_ns);
@@ -219,7 +221,7 @@ void part_free(struct part *p)
 static void absorb_host(struct part *p, const struct shard_host *from)
 {
     struct host_sight w = {.window = from->window, .first_ns = from->first_ns, .last_ns = from->last_ns, .sent_to_groups = from->sent_to_groups, .sent = from->sent,
-                           .received = from->received, .cut = from->cut, .quoted = from->quoted, .copies = from->copies};
+                           .received = from->received, .cut = from->cut, .quoted = from->quoted, .resets = from->resets, .copies = from->copies};
 
     struct shard_host *h = note_sight(p, &from->addr, &w);
     if (h != NULL)

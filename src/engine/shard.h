@@ -42,7 +42,8 @@ struct shard_host {
     int64_t     first_ns, last_ns;
     int64_t     sent_first_ns, sent_last_ns;  /* of what it sent itself; INT64_MAX, INT64_MIN: nothing */
     uint64_t    sent, received;
-    uint64_t    foreign;                      /* of those sent: RSTs that something else sent in its name: see expectations.c */
+    uint64_t    resets;                       /* of those sent: RSTs that are all of their flow: anything may have sent them in its name */
+    uint64_t    foreign;                      /* of the others: RSTs that something else sent in its name: see expectations.c */
     uint64_t    sent_to_groups;               /* of those sent: to broadcast and multicast addresses */
     uint64_t    cut;                          /* that went to it, cut before the ports: without windows, as in struct coverage */
     uint64_t    quoted;                       /* ICMP errors about packets from or to it that were not captured */

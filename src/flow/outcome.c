@@ -80,6 +80,13 @@ static enum outcome one_direction(const struct flow_record *r, enum outcome sile
     return icmp_outcome(r, &o) ? o : silence;
 }
 
+bool flow_record_is_lone_reset(const struct flow_record *r)
+{
+    unsigned side = r->packets[0] == 0;
+
+    return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && r->packets[!side] == 0 && r->payload[side] == 0 && only_reset(r, side);
+}
+
 bool flow_record_is_undelivered(const struct flow_record *r)
 {
     return r->tcp_state == TCP_STATE_HALF_OPEN && r->resent_syns > 0 && r->closed != FLOW_CLOSED_RST && r->payload[1] == 0;

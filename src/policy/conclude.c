@@ -128,7 +128,9 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
     int64_t            within = x->p->rows[t->row].within_ns;
     char               seen[SPAN_SIZE], needed[SPAN_SIZE];
 
-    if (l->sent == 0 && l->received > 0)
+    if (l->sent == 0 && l->resets > 0)
+        snprintf(buf, size, "no TCP or UDP packet of %s was seen but RSTs, which others may have sent in its name", client);
+    else if (l->sent == 0 && l->received > 0)
         snprintf(buf, size, "TCP or UDP packets to %s were captured and none from it, so its attempts could not have been seen", client);
     else if (l->sent == 0)
         snprintf(buf, size, "no TCP or UDP packet of %s was seen", client);

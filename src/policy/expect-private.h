@@ -96,7 +96,7 @@ struct tally {
 struct life {
     int64_t  first_ns, last_ns;   /* of packets that it sent */
     int64_t  before_ns, after_ns; /* its last packet before, its first after; 0: not known */
-    uint64_t sent, received, sent_to_groups, cut, quoted;
+    uint64_t sent, received, sent_to_groups, cut, quoted, resets;
     bool     copies;              /* as in expect_host */
 };
 

@@ -370,6 +370,7 @@ static void note_life(struct life *l, const struct expect_host *h)
     l->sent_to_groups += h->sent_to_groups;
     l->cut += h->cut;
     l->quoted += h->quoted;
+    l->resets += h->resets;
     l->copies |= h->copies;
 }
 

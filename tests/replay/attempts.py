@@ -400,6 +400,30 @@ def with_loss(lossy):
     return story
 
 
+def check_alive(program, site, path, directory):
+    """Of the packets in a server's name its RSTs are left out where they are unlike its own, or all that their flow has: with windows and without, those in the same as the rest."""
+    story, failed = Story().begun().silent(), 0
+    own = sum(p.src == DC for p in story.net.packets)
+    before = len(story.net.packets)
+    for second in (9, 10, 25):
+        line = story.connect(445, second)
+        line.syn()
+        line.refuse()
+    for packet in story.net.packets[before:]:
+        if packet.src == DC:
+            packet.ttl = 64
+    story.connect(88, 20).segment(SERVER, RST, seq=7)
+    story.net.packets[-1].ttl = 64
+    story.write(path)
+    for options, meant in (((), f', though dc1 sent {own} TCP and UDP packets in this capture. The '), (('--window', '1h'), f', though dc1 sent packets in that window ({own} in flows that began in it). The ')):
+        audit = flowdb.Audit(program, site, [path], *options, directory=directory)
+        said = [row['reason'] for row in audit.rows("SELECT reason FROM expectations WHERE row_id = 'unity-dc-ldap'")]
+        audit.close()
+        print(f"{'ok' if meant in said[0] else 'NOT OK'}  what dc1 sent itself {options}: {said}")
+        failed += meant not in said[0]
+    return failed
+
+
 def check_headline(program, site, path, directory):
     """How much is missing is said where it is known."""
     story = with_loss(True)
@@ -554,6 +578,7 @@ def main():
         failed += check_leases(program, site, path, directory)
         failed += check_unheard(program, site, path, directory)
         failed += check_ends(program, site, path, directory)
+        failed += check_alive(program, site, path, directory)
         failed += check_headline(program, site, path, directory)
         failed += check_lost(program, site, path, directory)
         failed += check_datagrams(program, site, path, directory)

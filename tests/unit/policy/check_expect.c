@@ -189,6 +189,21 @@ START_TEST(loss_hides_few_answers)
 }
 END_TEST
 
+/* RSTs in its name alone are no sign of a host. */
+START_TEST(a_host_of_which_there_are_only_resets_was_not_seen)
+{
+    struct scene        s = open_scene(SITE);
+    struct policy_query q = policy_query_of(&s.bed, "a1", "a1", "tcp/1", NULL);
+
+    s.coverage.last_ns = 8000 * SECOND;
+    expector_host(s.x, &(struct expect_host){.addr = q.tuple.client, .received = 3, .resets = 2});
+    const struct expectation *e = result(&s, "web", "a1", NULL);
+    ck_assert_int_eq(e->outcome, EXPECT_NOT_COVERED);
+    ck_assert_msg(strstr(e->reason, ": no TCP or UDP packet of a1 was seen but RSTs, which others may have sent in its name.") != NULL, "%s", e->reason);
+    close_scene(&s);
+}
+END_TEST
+
 START_TEST(one_server_is_enough)
 {
     struct scene s = open_scene(SITE);
@@ -845,7 +860,7 @@ END_TEST
 static void there(struct scene *s, const char *host, int64_t first_ns, int64_t last_ns, int64_t before_ns, int64_t after_ns)
 {
     struct policy_query q = policy_query_of(&s->bed, host, host, "tcp/1", NULL);
-    struct expect_host  h = {q.tuple.client, first_ns, last_ns, before_ns, after_ns, 7, 7, 0, 0, 0, false};
+    struct expect_host  h = {.addr = q.tuple.client, .first_ns = first_ns, .last_ns = last_ns, .before_ns = before_ns, .after_ns = after_ns, .sent = 7, .received = 7};
 
     expector_host(s->x, &h);
 }
@@ -1011,6 +1026,7 @@ Suite *suite_policy_expect(void)
     tcase_add_loop_test(t, an_attempt, 0, sizeof(attempts) / sizeof(attempts[0]));
     tcase_add_test(t, what_little_is_missing_is_told_beside_a_silence);
     tcase_add_loop_test(t, loss_hides_few_answers, 0, sizeof(losses) / sizeof(losses[0]));
+    tcase_add_test(t, a_host_of_which_there_are_only_resets_was_not_seen);
     tcase_add_test(t, one_server_is_enough);
     tcase_add_test(t, one_way_is_enough_where_nothing_answers);
     tcase_add_test(t, one_way_that_an_error_met_late_is_not_enough);
