@@ -124,6 +124,9 @@ int  store_open(const char *path, struct store **ret, struct err *reterr);
 int  store_open_for(const char *path, uint64_t input_bytes, struct store **ret, struct err *reterr);
 /* Begins the run row (complete = 0) and commits it: a run that dies is seen to have died. */
 int  store_begin_run(struct store *, const struct store_run *, int64_t *ret_run_id, struct err *reterr);
+/* Of rows that follow the disk has all when the run ends, and not each batch as it is written: for who makes them all in one go.  A run that a power
+ * failure cuts off is as incomplete, with less in it. */
+int  store_defer_sync(struct store *, struct err *reterr);
 int  store_put_input(struct store *, const struct store_input *, struct err *reterr);
 int  store_put_evidence(struct store *, const struct store_evidence *, struct err *reterr); /* the same again takes its place */
 int  store_put_discard(struct store *, const struct store_discard *, struct err *reterr);

@@ -115,6 +115,8 @@ static int join(const struct request *r, int64_t *ret_run, struct err *err)
     if (rc == 0)
         rc = begin(r, store, ret_run, err);
     if (rc == 0)
+        rc = store_defer_sync(store, err);
+    if (rc == 0)
         rc = store_merge(store, r->sources, r->n, err);
     if (rc == 0)
         rc = all_complete(r, &complete, err);

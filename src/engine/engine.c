@@ -245,6 +245,8 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
         rc = audit_conclude(&a, reterr);
     stopwatch_turn(&a.watch, ENGINE_RECORD);
     if (rc == 0)
+        rc = store_defer_sync(store, reterr);
+    if (rc == 0)
         rc = audit_record(&a, store, reterr);
     if (rc == 0)
         rc = store_end_run(store, o->now != NULL ? o->now() : run->ended_ns, result.complete, reterr);

@@ -40,6 +40,7 @@ struct store {
     unsigned patience_ms;           /* how long a call waits for another program that writes */
     unsigned n_pending;             /* rows of the open transaction */
     bool in_transaction;
+    bool defers_sync;   /* see store_defer_sync() */
     bool is_ours_alone; /* made by this store, and no run has begun: taken away again if none does */
     struct err failed; /* the first failure of a run; it stays */
 };

@@ -4,7 +4,7 @@
  *
  * Life of a run: begin_run puts the file into WAL mode, so that others can read while rows come in, and commits the run
  * row; rows follow in transactions of BATCH_ROWS; end_run marks the run, seals it, empties the log and goes back to a rollback
- * journal, after which the record is one file again.
+ * journal, after which the record is one file again.  Each commit is synced, or with store_defer_sync() the last one alone.
  *
  * The size of a file's pages is chosen as it is made.  Small ones make a small record small: each table has a page at least.
  * In a large record a page costs more than its bytes do, once in the log and once as it is copied back.
@@ -327,13 +327,33 @@ static int use_log(struct store *s, struct err *reterr)
     return exec(s, sql, "cannot begin to write", reterr);
 }
 
+/* In a log SQLite syncs each commit, or none but before it copies the log back.  Cannot be changed within a transaction. */
+static int set_sync(struct store *s, bool each, struct err *reterr)
+{
+    struct err why;
+    int rc = store_commit(s, reterr);
+
+    if (rc == 0 && exec(s, each ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", "cannot write", &why) != 0)
+        return store_fail_as(s, &why, reterr);
+    s->defers_sync = rc == 0 ? !each : s->defers_sync;
+    return rc;
+}
+
+int store_defer_sync(struct store *s, struct err *reterr)
+{
+    return set_sync(s, false, reterr);
+}
+
 int store_begin_run(struct store *s, const struct store_run *run, int64_t *ret_run_id, struct err *reterr)
 {
     s->run_id = 0; /* a run before that could not be ended stays as it is: not complete */
     struct err why;
+    int rc = s->defers_sync ? set_sync(s, true, reterr) : 0;
+    if (rc != 0)
+        return rc;
     if (use_log(s, &why) != 0)
         return store_fail_as(s, &why, reterr);
-    int rc = store_ready(s, reterr);
+    rc = store_ready(s, reterr);
     if (rc == 0 && insert_run(s, run) != SQLITE_OK)
         rc = store_fail(s, "cannot write", reterr);
     if (rc != 0)
@@ -383,7 +403,9 @@ int store_end_run(struct store *s, int64_t ended_ns, bool complete, struct err *
 {
     assert(s->run_id != 0);
     struct err why = {0};
-    int rc = store_ready(s, reterr);
+    int rc = s->defers_sync ? set_sync(s, true, reterr) : 0; /* what ends the run syncs the whole log */
+    if (rc == 0)
+        rc = store_ready(s, reterr);
     if (rc == 0 && mark_ended(s, ended_ns, complete) != SQLITE_OK)
         rc = store_fail(s, "cannot write", reterr);
     if (rc == 0 && seal_write(s->db, s->run_id, s->feeds, s->joined ? 0 : STORE_N_FEEDS, &why) != 0)

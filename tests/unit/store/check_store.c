@@ -161,6 +161,30 @@ START_TEST(one_handle_can_record_one_run_after_another)
 }
 END_TEST
 
+/* Batches that are not synced one by one are seen as soon, and the next run of the same handle is as any other. */
+START_TEST(rows_whose_sync_is_deferred_are_seen_at_once)
+{
+    const struct store_run again = {.started_ns = 5};
+    struct err e = {0};
+    int64_t run;
+    struct store *s = scratch_begin(scratch.path, &run);
+
+    scratch_conversation(s, 1);
+    ck_assert_int_eq(store_defer_sync(s, &e), 0);
+    ck_assert_int_eq(scratch_number(scratch.path, "SELECT count(*) FROM conversations"), 1);
+    for (uint64_t id = 2; id <= 10002; id++)
+        scratch_conversation(s, id);
+    ck_assert_int_eq(scratch_number(scratch.path, "SELECT count(*) FROM conversations"), 10001);
+    end_run(s, true);
+    ck_assert_int_eq(scratch_number(scratch.path, "SELECT count(*) FROM conversations"), 10002);
+    ck_assert_int_eq(store_begin_run(s, &again, &run, &e), 0);
+    scratch_conversation(s, 1);
+    end_run(s, true);
+    store_close(s);
+    ck_assert_int_eq(scratch_number(scratch.path, "SELECT sum(complete) FROM runs"), 2);
+}
+END_TEST
+
 START_TEST(an_ended_run_leaves_one_file_with_a_rollback_journal)
 {
     struct stat st;
@@ -725,6 +749,7 @@ static void add_runs(Suite *suite)
     tcase_add_test(tc, a_record_of_a_large_input_has_large_pages_and_is_the_same);
     tcase_add_test(tc, large_pages_do_not_make_the_cache_larger);
     tcase_add_test(tc, one_handle_can_record_one_run_after_another);
+    tcase_add_test(tc, rows_whose_sync_is_deferred_are_seen_at_once);
     tcase_add_test(tc, an_ended_run_leaves_one_file_with_a_rollback_journal);
     tcase_add_test(tc, a_begun_run_and_committed_rows_are_seen_by_others_at_once);
     tcase_add_test(tc, closing_without_an_end_rolls_the_open_rows_back);
