@@ -85,12 +85,11 @@ enum confirm_answer confirm_rpc_udp(const struct confirm_input *in, const char *
             return CONFIRM_NO;
     }
     switch (p[1]) {
-    case 0: /* request, ping, acknowledgement, cancel */
+    case 0: /* request, ping, acknowledgement, cancel: either side, for a server calls its client back to learn who it is (C706, 12.6.3, conv_who_are_you) */
     case 1:
     case 7:
     case 8:
-        return CONFIRM_REQUEST;
-    case 9: /* acknowledgement of a fragment: either side */
+    case 9: /* acknowledgement of a fragment */
         return CONFIRM_YES;
     default:
         return CONFIRM_RESPONSE;

@@ -109,6 +109,37 @@ static void settle_direction(const struct shard *s, struct flow_record *r, struc
         r->direction = DIRECTION_PORT;
 }
 
+/*
+ * Datagrams one way from a port that is documented for their content, where no row lets anything like them go that way, or only to the same port, as
+ * between peers: they answer what is not in the capture, or call their client back.  Between peers what is surely a request is none the less one.
+ */
+static void settle_by_row(struct shard *s, struct flow_record *r, struct policy_ends *ends, const struct app *app)
+{
+    bool first = r->direction == DIRECTION_FIRST || r->direction == DIRECTION_CONTENT;
+
+    if (s->options.survey || r->tuple.transport != IPPROTO_UDP || !first || r->group || r->packets[1] > 0 || app->basis != APP_CONTENT ||
+        policy_port_vote_at(s->policy, ends, &r->tuple) >= 0)
+        return;
+
+    const struct tuple  *t = &r->tuple;
+    struct policy_query  q = {.tuple = *t, .direction_known = true, .sent = {true, false}};
+    struct policy_ends   turned = *ends;
+    struct policy_answer answer;
+
+    policy_recall(s->memo, ends, &q, app, &answer);
+    enum finding_kind kind = answer.judgement.kind;
+    if (kind != FINDING_NO_ROW && kind != FINDING_WRONG_DIRECTION && (kind != FINDING_WRONG_PORT || r->direction == DIRECTION_CONTENT))
+        return;
+    policy_ends_swap(&turned);
+    q = (struct policy_query){.tuple = {t->server, t->client, t->server_port, t->client_port, t->transport}, .direction_known = true, .sent = {false, true}};
+    policy_recall(s->memo, &turned, &q, app, &answer);
+    if (answer.judgement.verdict != VERDICT_ALLOWED || answer.judgement.confidence != CONFIDENCE_CONFIRMED || answer.one_way)
+        return;
+    flow_record_swap(r);
+    *ends = turned;
+    r->direction = DIRECTION_PORT;
+}
+
 /* A single side that speaks from a port to the same port (138 to 138) may as well answer as ask. */
 static bool direction_is_known(const struct flow_record *r)
 {
@@ -203,6 +234,7 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, stru
 
     policy_locate(s->policy, &r->tuple, &ends);
     settle_direction(s, r, &ends);
+    settle_by_row(s, r, &ends, &app->app);
     add_totals(s, part, r, &ends);
     note_unseen(s, part, r, &ends, r->icmp.n_early);
 

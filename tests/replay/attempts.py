@@ -539,6 +539,34 @@ def check_faint(program, site, path, directory):
     return failed
 
 
+SEARCH = bytes.fromhex('3025020101632004000a01000a0100020100020100010100870b6f626a656374436c6173733000')  # LDAP, of everything
+CALL = bytes.fromhex('0400080010000000') + bytes(16) + bytes.fromhex('0883afe11f5dc91191a408002b14a0fa') + bytes(40)  # DCE/RPC, connectionless
+SPOKEN = {  # name: ((from, its port, to, port, what is sent), (client, port, verdict, confidence))
+    'LDAP from its port': ((GC, 3268, UNITY, 1500, SEARCH), (UNITY, 3268, 'allowed', 'inferred-direction')),
+    'DCE/RPC from its port': ((DC, 5001, UNITY, 1500, CALL), (UNITY, 5001, 'allowed', 'inferred-direction')),
+    'a log from a port of LDAP': ((GC, 3268, UNITY, 1500, LOG), (GC, 1500, 'violation', 'port-only')),
+    'LDAP from another port': ((GC, 3270, UNITY, 1500, SEARCH), (GC, 1500, 'violation', 'confirmed')),
+    'LDAP to its port': ((UNITY, 1500, GC, 3268, SEARCH), (UNITY, 3268, 'allowed', 'confirmed')),
+}
+
+
+def check_spoken(program, site, path, directory):
+    """Whose port is documented for what a datagram carries is the server, though it was seen to ask."""
+    failed = 0
+    for name, (datagram, meant) in SPOKEN.items():
+        story = Story().begun()
+        story.net.udp(story.at(20), *datagram)
+        story.write(path)
+        audit = flowdb.Audit(program, site, [path], directory=directory)
+        said = [(row['client'], row['server_port'], row['verdict'], row['confidence']) for row in audit.rows(
+            "SELECT * FROM conversations WHERE transport = 'udp' AND (client_port_low = 1500 OR server_port = 1500)")]
+        audit.close()
+        good = said == [meant]
+        print(f"{'ok' if good else 'NOT OK'}  {name}: {said}")
+        failed += not good
+    return failed
+
+
 def read(audit):
     ldap = audit.rows("SELECT outcome FROM conversations WHERE client = ? AND server = ? AND server_port = 389", UNITY, DC)
     expected = audit.rows("SELECT outcome FROM expectations WHERE row_id = 'unity-dc-ldap'")
@@ -583,6 +611,7 @@ def main():
         failed += check_lost(program, site, path, directory)
         failed += check_datagrams(program, site, path, directory)
         failed += check_faint(program, site, path, directory)
+        failed += check_spoken(program, site, path, directory)
     return 1 if failed else 0
 
 
