@@ -225,7 +225,8 @@ struct policy_facts {
     bool answer_first;            /* the first packet of the earliest flow is one of the server's: it is the one that a reader is shown */
     bool no_data;                 /* TCP: established, and not a byte was carried */
     bool no_handshake;            /* TCP: by content it is known who is the client, and none of them has a handshake */
-    bool lone_reset;              /* TCP: a RST of one side in each of them, and nothing else */
+    bool lone_reset;              /* TCP: a RST of one side in each of them, and nothing else ... */
+    bool refusal;                 /* ... the server's, of the sequence number 0 and with ACK, as a closed port's answer to a SYN */
     uint64_t strays;              /* TCP, OUTCOME_REFUSED: of the flows, a segment without SYN and ACK, with 'stray_flags' (0xff: various) */
     uint8_t stray_flags;
     uint64_t undelivered;         /* TCP, OUTCOME_UNANSWERED: of the flows, the server's SYN-ACK did not reach the client ... */
@@ -340,6 +341,7 @@ struct expect_fact {
     uint64_t withdrawn;         /* of the flows: TCP, the client took its SYN back with a RST before an answer was due */
     uint64_t repeated_answers;  /* of the flows: TCP, the server's SYN-ACK, again and again, and nothing else */
     bool     answer_first;      /* the packet that is named the first is the server's */
+    uint64_t refusals;          /* of the flows: TCP, one-way: the server's RST, ACK of the number 0 and nothing else */
     uint64_t stopped_late;      /* of the flows: as in policy_facts ... */
     bool     may_be_stopped;    /* ... and all of those in hand may be such */
     uint64_t probes, synless;   /* of the flows: TCP, established, the server's SYN-ACK came and the client's RST, and nothing else; of those: without a SYN */

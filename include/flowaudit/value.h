@@ -185,6 +185,7 @@ struct flow_record {
     uint16_t rst_place;
     bool     rst_from_server_side; /* that RST was sent as if by the server */
     uint8_t  resent_syns;     /* TCP_STATE_HALF_OPEN: SYNs that the client sent again when the server's SYN-ACK was long out, copies aside; 0 where more is known of either */
+    bool     answers_unacked; /* TCP: RST and ACK of one side and nothing else, the first with the sequence number 0: where it is one, it answers a segment without ACK, as a closed port does a SYN (RFC 9293, 3.10.7.1) */
     bool     server_went_on;  /* TCP_STATE_SYN_ACK_ONLY: it sent segments with ACK that are neither SYN nor RST */
     uint16_t vlan[2];         /* innermost tag of each direction's first packet, 0 = none */
     uint16_t encap;           /* enum packet_encap, union */

@@ -110,6 +110,7 @@ struct conversation {
     /* Of the flows, TCP: */
     uint32_t strays;           /* segments without SYN and ACK that a RST answered, with 'stray_flags', or others too */
     uint32_t lone_resets;      /* a RST of one side, and nothing else */
+    uint32_t refusals;         /* of those: the server's, of the number 0 as a closed port's answer to a SYN */
     uint32_t bare;             /* segments without SYN, ACK and RST of one side, and nothing else */
     struct flow_sight running, adrift; /* the server, the client goes on with a connection, and nothing of the other is in the capture */
     uint32_t repeated_answers; /* the server's SYN-ACK, again and again, and nothing else */

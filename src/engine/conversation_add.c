@@ -216,6 +216,7 @@ static void add_odd_flow(struct conversation *c, const struct flow_record *r)
     }
     c->strays += stray;
     c->lone_resets += flow_record_is_lone_reset(r);
+    c->refusals += flow_record_is_lone_reset(r) && r->packets[0] == 0 && r->answers_unacked;
     c->bare += is_bare(r);
     c->repeated_answers += is_repeated_answer(r);
     if (is_running(r))
@@ -245,6 +246,7 @@ static void join_odd_flows(struct conversation *a, const struct conversation *b)
         a->stray_flags = b->stray_flags;
     a->strays += b->strays;
     a->lone_resets += b->lone_resets;
+    a->refusals += b->refusals;
     a->bare += b->bare;
     a->repeated_answers += b->repeated_answers;
     join_sights(&a->running, &b->running);

@@ -554,6 +554,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .answer_first = answer_is_first(c),
                .no_handshake = c->key.transport == IPPROTO_TCP && c->basis == DIRECTION_CONTENT,
                .lone_reset = c->lone_resets == c->flows,
+               .refusal = c->refusals == c->flows,
                .strays = c->strays,
                .stray_flags = c->strays_differ ? 0xff : c->stray_flags,
                .undelivered = c->undelivered,

@@ -71,6 +71,7 @@ static void record_one(const struct flow_table *t, const struct flow *f, unsigne
         r->rst_place = s.place;
     else
         r->ttl[i][0] = (struct ttl_at){s.place, {s.ttl, s.ttl}};
+    r->answers_unacked = f->transport == IPPROTO_TCP && s.tcp_flags == (TCP_RST | TCP_ACK) && s.seq == 0;
     r->packets[i] = 1;
     r->sent_first_ns[i] = r->sent_last_ns[i] = f->last_ns;
     r->bytes[i] = f->few.one.wire_len;
@@ -78,6 +79,13 @@ static void record_one(const struct flow_table *t, const struct flow *f, unsigne
     r->tcp_flags[i] = f->tcp_flags[flow_first_side(f)];
     r->vlan[i] = f->first_vlan;
     r->encap = f->few.encap;
+}
+
+/* Of the side 'side' nothing but RST, ACK was seen, and of the other nothing: is the number of the first 0? */
+static bool answers_unacked(const struct flow *f, const struct flow_detail *d, unsigned side)
+{
+    return f->transport == IPPROTO_TCP && f->tcp_flags[side] == (TCP_RST | TCP_ACK) && f->packets[!side] == 0 && d->packets_high[!side] == 0 &&
+           (d->saw & TCP_HAS_BASE << side) != 0 && d->space[side].base == UINT32_MAX;
 }
 
 static void record_counts(const struct flow_table *t, const struct flow *f, const struct flow_detail *d, unsigned client, struct flow_record *r)
@@ -99,6 +107,7 @@ static void record_counts(const struct flow_table *t, const struct flow *f, cons
         if (f->transport == IPPROTO_TCP)
             r->unseen_bytes[i] = flow_tcp_unseen(d, side);
     }
+    r->answers_unacked = answers_unacked(f, d, 0) || answers_unacked(f, d, 1);
     r->duplicates = d->duplicates[0] + d->duplicates[1];
     r->copies[0] = d->duplicates[client];
     r->copies[1] = d->duplicates[!client];

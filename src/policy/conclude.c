@@ -538,7 +538,7 @@ static void say_number(const struct tally *t, uint64_t n, enum outcome outcome, 
 static void say_one_way(const struct expector *x, const struct tally *t, char *what, char *advice)
 {
     const char *client = policy_host_name(x->p, t->client);
-    uint64_t    n_all = t->n[OUTCOME_ONE_WAY], n_rest = n_all - t->unfinished - t->withdrawn - t->repeated_answers - t->stopped_late;
+    uint64_t    n_all = t->n[OUTCOME_ONE_WAY], n_rest = n_all - t->unfinished - t->withdrawn - t->repeated_answers - t->stopped_late - t->refusals;
     unsigned    n = 0;
     const struct {
         uint64_t    n;
@@ -552,6 +552,8 @@ static void say_one_way(const struct expector *x, const struct tally *t, char *w
          " Look at where the capture was taken, and at what drops packets between %s and the server."},
         {t->stopped_late, n_all == 1 ? "an ICMP error came when many packets of %s had gone there, which may be the end of it, so whether " : "an ICMP error came to each when many packets of %s had gone there, which may be the end of it, so whether ", "it worked",
          "they worked", " Look at whether the service ran there at that time."},
+        {t->refusals, "the server's RST, ACK is in the capture, of the sequence number 0 as that of a closed port which answers a SYN, and nothing of %s, so whether ", "it was refused", "they were refused",
+         " Look at whether the service runs there, and at whether all that %s sends passes the point of capture."},
         {n_rest, "only one direction was captured, so whether ", "it worked", "they worked", " Look at where the capture was taken."},
     };
 

@@ -67,7 +67,7 @@ struct tally {
     struct packet_place ended_first;
     struct point     ended_at;    /* the server of that, and the addresses over which it was */
     struct addr      ended_from;
-    uint64_t         withdrawn, unfinished, repeated_answers, stopped_late; /* of n[OUTCOME_ONE_WAY]: that the client took back; as in expect_fact */
+    uint64_t         withdrawn, unfinished, repeated_answers, stopped_late, refusals; /* of n[OUTCOME_ONE_WAY]: that the client took back; as in expect_fact */
     uint64_t         undelivered, resent_syns; /* of n[OUTCOME_UNANSWERED]: as in expect_fact */
     uint64_t         last_fact;    /* by its number: a row that fits in two ways is counted once */
     struct packet_place first;    /* the first attempt */

@@ -262,6 +262,7 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     t->withdrawn += f->withdrawn;
     t->repeated_answers += f->repeated_answers;
     t->stopped_late += f->stopped_late;
+    t->refusals += f->refusals;
     t->undelivered += f->undelivered;
     t->resent_syns += f->resent_syns;
     t->unseen += unseen ? f->flows : 0;

@@ -520,6 +520,9 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
             say_unheard(t, p, q, f);
         else if (is_probe(q, f))
             say_probe(t, p, q, f);
+        else if (f->refusal)
+            say(t, "; %s, as that of a closed port which answers a SYN, but nothing else of %s was seen, so it is a sign of a refusal and no more", f->flows == 1 ? "it has ACK and the sequence number 0" : "they have ACK and the sequence number 0",
+                f->flows == 1 ? "this attempt" : "these attempts");
         else if (f->lone_reset)
             say(t, "; nothing else of %s was seen, so what %s cannot be told", f->flows == 1 ? "this connection, or attempt," : "these connections, or attempts,",
                 f->flows == 1 ? "the RST ends or answers" : "the RSTs end or answer");

@@ -222,6 +222,28 @@ static uint8_t twin_resent_syns(const struct twin_flow *f, const struct packet *
     return (uint8_t)(n < FLOW_RESENT_SYNS_MAX ? n : FLOW_RESENT_SYNS_MAX);
 }
 
+/* RST and ACK of one side and nothing else, the first of them with the number 0. */
+static bool twin_answers_unacked(const struct twin_flow *f)
+{
+    const struct packet *first = NULL;
+    uint8_t              flags = 0;
+    bool                 back;
+
+    for (size_t i = 0; i < f->n; i++) {
+        const struct packet *p = &f->packets[i];
+
+        same_ends(p, &f->packets[0], &back);
+        if (back)
+            return false;
+        if ((p->flags & PACKET_FLAGS_CUT) != 0)
+            continue;
+        flags |= p->tcp_flags;
+        if (first == NULL)
+            first = p;
+    }
+    return flags == (TCP_RST | TCP_ACK) && first->tcp_seq == 0;
+}
+
 void twin_record(const struct twin_flow *f, struct flow_record *r)
 {
     bool                 turn, back;
@@ -273,6 +295,7 @@ void twin_record(const struct twin_flow *f, struct flow_record *r)
     }
     if (client.transport == IPPROTO_TCP)
         r->tcp_state = twin_state(f, &client);
+    r->answers_unacked = client.transport == IPPROTO_TCP && twin_answers_unacked(f);
     r->server_went_on = r->tcp_state == TCP_STATE_SYN_ACK_ONLY && count_flag(f, &client, true, TCP_SYN | TCP_RST | TCP_ACK, TCP_ACK) > 0;
     if (r->tcp_state == TCP_STATE_HALF_OPEN)
         r->resent_syns = twin_resent_syns(f, &client);

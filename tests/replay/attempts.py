@@ -129,6 +129,11 @@ class Story:
         line.segment(by, RST)
         return self
 
+    def answered_alone(self, ack=True):
+        """The server's RST is all there is of an attempt: with ACK, as a closed port's."""
+        self.connect(389, 8).segment(SERVER, RST | (ACK if ack else 0), seq=0)
+        return self
+
     def prohibited(self, sender):
         line = self.connect(389, 8)
         self.net.unreachable(line.now + wire.MS, sender, line.syn(), 13)
@@ -225,6 +230,8 @@ CASES = {  # name: (story, host that the tap does not hear packets for, LDAP's o
     'an answer, and more of the server': (lambda: Story().begun().repeated(2, goes_on=True), None, 'one-way', 'one-way', None),
     'an older connection that the server resets': (lambda: Story().begun().older(SERVER), None, 'one-way', 'one-way', None),
     'an older connection that the client resets': (lambda: Story().begun().older(CLIENT), None, 'one-way', 'one-way', None),
+    'the refusal alone': (lambda: Story().begun().answered_alone(), None, 'one-way', 'one-way', None),
+    'a RST alone': (lambda: Story().begun().answered_alone(False), None, 'one-way', 'one-way', None),
     'a session cut by another stack': (lambda: Story().begun().cut_off(64), None, None, 'never-attempted', 'high'),
     'a session that the server resets': (lambda: Story().begun().cut_off(128), None, None, 'never-attempted', None),
     'refused, beside a connection that goes on': (lambda: Story().begun().goes_on().refused(128), None, 'one-way', 'one-way', None),
@@ -252,13 +259,16 @@ WORDS = {  # of some of the cases: what is said of the expected flow, and of the
     'an older connection that the client resets': ("and unity1's RST to it, so whether it ever worked cannot be told. ", ' First seen of that: packet {} of made.pcap.'),
     'an answer again and again': (REPEATED, ' First sign of an attempt: packet {} of made.pcap.'),
     'an answer, and later a SYN that is answered': ('tried LDAP on TCP 389', ' First sign of an attempt: packet {} of made.pcap.'),
+    'the refusal alone': ("(of it only the server's packets were captured): the server's RST, ACK is in the capture, of the sequence number 0 as that of a closed port which answers a SYN, and "
+                          'nothing of unity1, so whether it was refused cannot be told. ', ' First sign of an attempt: packet {} of made.pcap.'),
+    'a RST alone': ('only one direction was captured', ' First sign of an attempt: packet {} of made.pcap.'),
     'an answer alone': ('only one direction was captured', ' First sign of an attempt: packet {} of made.pcap.'),
     'an answer that arrives in the end': (f'unity1 ({UNITY}) used TCP 389 of dc1', ' First: packet {} of made.pcap.'),
 }
 
 
 # Whether what was tried is said to have got through.
-DISPOSITIONS = {'an answer alone': None, 'an answer again and again': None, 'an answer again and again, then a RST': None, 'an answer, and more of the server': 'permitted'}
+DISPOSITIONS = {'the refusal alone': None, 'a RST alone': None, 'an answer alone': None, 'an answer again and again': None, 'an answer again and again, then a RST': None, 'an answer, and more of the server': 'permitted'}
 
 
 def check_disposition(name, audit):

@@ -311,6 +311,24 @@ START_TEST(the_outcome_follows_from_the_evidence)
 }
 END_TEST
 
+/* What answers a segment without ACK has the sequence number 0, and an ACK of it. */
+static const struct {
+    const char *packets[3];
+    bool        is_such;
+} unacked[] = {
+    {{S "RA 0 2"}, true},  {{S "R 0"}, false},       {{S "RA 7 2"}, false}, {{S "RA 0 2", C "S 1"}, false}, {{C "S 1", S "RA 0 2"}, false},
+    {{S "RA 0 2", S "RA 0 2", S "RA 0 2"}, true}, {{S "RA 7 2", S "RA 0 2"}, false}, {{S "SA 0 2", S "RA 0 2"}, false}, {{V}, false}, {{C "RA 0 2"}, true},
+};
+
+START_TEST(a_closed_port_is_known_by_the_number_of_its_reset)
+{
+    for (unsigned i = 0; i < 3 && unacked[_i].packets[i] != NULL; i++)
+        bed_track(&bed, unacked[_i].packets[i]);
+    bed_drain(&bed, 1);
+    ck_assert(bed.records[0].answers_unacked == unacked[_i].is_such);
+}
+END_TEST
+
 /* Datagrams before the error and after it, the time between them, and whose error it is. */
 static const struct {
     unsigned     before, after;
@@ -549,6 +567,7 @@ Suite *suite_flow_evidence(void)
     tcase_add_test(tc, an_error_about_a_flow_that_is_over_is_not_joined);
     tcase_add_test(tc, the_client_of_an_error_turns_with_the_record);
     tcase_add_loop_test(tc, the_outcome_follows_from_the_evidence, 0, (int)(sizeof(outcomes) / sizeof(*outcomes)));
+    tcase_add_loop_test(tc, a_closed_port_is_known_by_the_number_of_its_reset, 0, (int)(sizeof(unacked) / sizeof(*unacked)));
     tcase_add_loop_test(tc, what_comes_late_may_be_the_end_of_what_got_through, 0, (int)(sizeof(ends) / sizeof(*ends)));
     tcase_add_loop_test(tc, the_outcome_follows_from_icmpv6_too, 0, (int)(sizeof(outcomes6) / sizeof(*outcomes6)));
     tcase_add_test(tc, a_reset_with_another_ttl_than_the_server_is_not_the_servers);

@@ -370,6 +370,9 @@ START_TEST(without_a_handshake)
          "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on TCP 853 (2 flows, 6 packets both ways); they were not seen both ways beyond a SYN, ACK. "},
         {false, {false, true}, {.outcome = OUTCOME_ONE_WAY, .flows = 1, .lone_reset = true, .client_ports = {1130, 1130}},
          "dc1 (10.0.2.1) sent a RST to unity1 (10.0.1.1) from TCP 853 to its TCP 1130; nothing else of this connection, or attempt, was seen, so what the RST ends or answers cannot be told (who "},
+        {false, {false, true}, {.outcome = OUTCOME_ONE_WAY, .flows = 1, .lone_reset = true, .refusal = true, .client_ports = {1130, 1130}},
+         "dc1 (10.0.2.1) sent a RST to unity1 (10.0.1.1) from TCP 853 to its TCP 1130; it has ACK and the sequence number 0, as that of a closed port which answers a SYN, but nothing "
+         "else of this attempt was seen, so it is a sign of a refusal and no more (who "},
         {false, {true, false}, {.outcome = OUTCOME_ONE_WAY, .flows = 2, .packets = 2, .lone_reset = true},
          "unity1 (10.0.1.1) sent RSTs to dc1 (10.0.2.1) on TCP 853 (2 flows, 2 packets); nothing else of these connections, or attempts, was seen, so what "},
         {false, {true, true}, {.outcome = OUTCOME_ESTABLISHED, .flows = 1, .client_ports = {50000, 50000}},
