@@ -15,7 +15,7 @@
  * Otherwise it is 'one-way', as it is where the client itself took it back with a RST before an answer was due.  Violations keep 'unanswered',
  * and have no disposition where the silence tells nothing (of the same kind, or nothing shows the way back where the capture is one-sided): no more has UDP one way, for what stopped it would not have been seen either.
  *
- * UDP that is forbidden tells nothing by silence either where no packet to the client was captured at all, from anyone: the tap may not hear that way.  And where
+ * What is forbidden tells nothing by silence either where no packet to the client was captured at all, from anyone, and it did not send its SYN again: the tap may not hear that way.  And where
  * more of the same client's flows to the same port were answered than were not, the few answers may have passed uncaptured, though no loss is known.
  * Nor is an answer due yet at the end of the capture.
  *
@@ -137,6 +137,9 @@ static void add_answered(struct evidence *e, const struct conversation *c)
 /* Of the same client to the same port, in whatever content. */
 static uint64_t n_answered(const struct evidence *e, const struct conversation *c)
 {
+    if (c->key.transport != IPPROTO_UDP)
+        return 0;
+
     struct answered key = answered_key(c), *found = bsearch(&key, e->answered, e->n_answered, sizeof(key), by_client_and_port);
 
     return found != NULL ? found->flows : 0;
@@ -249,8 +252,7 @@ static bool needs_evidence(const struct conversation *c, bool hides)
     if (c->key.summed != SUM_NONE)
         return false;
     return (c->key.outcome == OUTCOME_REFUSED && ttl_seen_rst(c->ttl[1]).min != 0) ||
-           (c->key.outcome == OUTCOME_UNANSWERED && (is_allowed(c) || c->key.transport == IPPROTO_UDP)) ||
-           (hides && (c->key.outcome == OUTCOME_UNANSWERED || is_media_one_way(c)));
+           c->key.outcome == OUTCOME_UNANSWERED || (hides && is_media_one_way(c));
 }
 
 static int evidence_gather(struct audit *a, struct evidence *e, struct err *reterr)
@@ -453,12 +455,13 @@ static enum unheard unheard_in(const struct evidence *e, const struct audit *a, 
     return u == HEARD && coverage_is_one_sided(&a->coverage) && !could_be_seen(e, &c->key.server, &c->key.client) ? UNHEARD_WAY : u;
 }
 
-/* Does the silence of a datagram's receiver tell nothing, though nothing shows that something is hidden? */
+/* Does silence tell nothing, though nothing shows that something is hidden?  Who sends its SYN again had no answer to it. */
 static bool is_faint(const struct evidence *e, const struct conversation *c)
 {
     const struct sender *client = find_sender(e, &c->key.client);
+    bool                 insists = c->key.transport == IPPROTO_TCP && c->packets[0] > c->flows + c->duplicates;
 
-    return c->answered >= c->flows || (!is_allowed(c) && (client == NULL || !client->heard));
+    return (c->key.transport == IPPROTO_UDP && c->answered >= c->flows) || (!is_allowed(c) && !insists && (client == NULL || !client->heard));
 }
 
 static void settle_silence(const struct evidence *e, const struct audit *a, struct conversation *c)
@@ -475,10 +478,8 @@ static void settle_silence(const struct evidence *e, const struct audit *a, stru
         return;
     if (!allowed)
         c->unheard = (uint8_t)unheard_in(e, a, c);
-    if (c->key.transport == IPPROTO_UDP) {
-        c->answered = n_answered(e, c);
-        c->untold = is_faint(e, c) ? c->flows : c->untold;
-    }
+    c->answered = n_answered(e, c);
+    c->untold = is_faint(e, c) ? c->flows : c->untold;
     if (!withdrew_soon(c) && (allowed ? could_be_seen(e, &c->key.server, &c->key.client) : c->unheard == HEARD))
         return;
     c->untold = c->flows;
@@ -526,7 +527,7 @@ void audit_settle_unanswered(struct audit *a)
         struct conversation *c = a->conversations[i];
         bool                 unanswered = c->key.outcome == OUTCOME_UNANSWERED && !is_stopped(conversation_icmp(c));
 
-        if (unanswered && coverage_ends_before_answer(&a->coverage, c->first_ns))
+        if (unanswered && coverage_ends_before_answer(&a->coverage, c->undelivered > 0 ? c->last_ns : c->first_ns))
             c->untold = c->flows;
         if (((unanswered && c->key.transport == IPPROTO_TCP) || is_media_one_way(c)) && may_be_lost(a, c))
             c->untold = c->flows;

@@ -527,6 +527,41 @@ FAINT = {  # name: ((seconds of queries without an answer, of such with one, is 
 }
 
 
+SYNS = {  # name: ((seconds of SYNs, are they of one connection, is anything else sent to the client, is each answered), disposition)
+    'SYNs': (((10, 14), False, True, False), 'rejected'),
+    'SYNs of which the answers would not be heard': (((10, 14), False, False, False), None),
+    'SYNs again of which the answers would not be heard': (((10, 14), True, False, False), 'rejected'),
+    'SYNs at the end': (((28, 29), False, True, False), None),
+    'SYNs though they were answered': (((14, 15, 17), True, True, True), 'rejected'),
+    'SYNs though they were answered, at the end': (((26, 27, 29), True, True, True), None),
+}
+
+
+def check_syns(program, site, path, directory):
+    failed = 0
+    for name, ((seconds, same, heard, answered), meant) in SYNS.items():
+        story = Story()
+        for second in (0, 12, 30):
+            story.works('Kerberos' if heard else 'SMB', DC if heard else EXCHANGE, 88 if heard else 445, second)
+        for i, second in enumerate(seconds):
+            if i == 0 or not same:
+                line = Connection(story.net, story.at(second), DC, 1645 + i, EXCHANGE, 691)
+            line.now = story.at(second)
+            line.syn()
+            line.seq[CLIENT] = line.isn[CLIENT] + 1
+            if answered:
+                line.step()
+                line.segment(SERVER, SYN | ACK, seq=line.isn[SERVER])
+        story.write(path)
+        audit = flowdb.Audit(program, site, [path], directory=directory)
+        said = [(row['disposition'], row['outcome']) for row in audit.rows('SELECT * FROM conversations WHERE client = ? AND server = ?', DC, EXCHANGE)]
+        audit.close()
+        good = said == [(meant, 'unanswered')]
+        print(f"{'ok' if good else 'NOT OK'}  {name}: {said}")
+        failed += not good
+    return failed
+
+
 def check_faint(program, site, path, directory):
     failed = 0
     for name, ((silent, answered, heard), meant) in FAINT.items():
@@ -620,6 +655,7 @@ def main():
         failed += check_headline(program, site, path, directory)
         failed += check_lost(program, site, path, directory)
         failed += check_datagrams(program, site, path, directory)
+        failed += check_syns(program, site, path, directory)
         failed += check_faint(program, site, path, directory)
         failed += check_spoken(program, site, path, directory)
     return 1 if failed else 0
