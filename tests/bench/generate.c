@@ -11,7 +11,8 @@
  * each, which are as many conversations and hosts.  pairs: the same connections between as few hosts as can have COUNT of them: as many clients
  * as servers, each of them with each (1,000,000 between 2,000).
  * mix: ROUNDS times the next FILE, as if it were captured at SITES places at once, each with addresses of its own (of site 3 each address is
- * 3 << 16 higher), and an hour of silence after each round, so that the flows of the next are others.  Addresses inside of payloads stay.
+ * 3 << 16 higher), and an hour of silence after each round, so that the flows of the next are others.  Longer silence within a file is as long, so
+ * that times do not go beyond what a file can tell.  Addresses inside of payloads stay.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -316,6 +317,11 @@ static void shift_addresses(uint8_t *frame, uint32_t len, uint32_t by)
     }
 }
 
+static uint64_t us_since(const struct library *lib, size_t i)
+{
+    return (uint64_t)(lib->items[i].ts_ns - lib->items[0].ts_ns) / 1000;
+}
+
 static void write_mix(struct writer *w, uint64_t rounds, uint32_t sites, char **paths, int n_paths)
 {
     struct library lib = {0};
@@ -327,7 +333,9 @@ static void write_mix(struct writer *w, uint64_t rounds, uint32_t sites, char **
         if (k == 0 || n_paths > 1)
             load(&lib, paths[k % (uint64_t)n_paths]);
         for (size_t i = 0; i < lib.n; i++) {
-            w->us = begun + (uint64_t)(lib.items[i].ts_ns - lib.items[0].ts_ns) / 1000;
+            uint64_t gap = i == 0 ? 0 : us_since(&lib, i) - us_since(&lib, i - 1);
+
+            w->us = (i == 0 ? begun : w->us) + (gap < SILENCE_US ? gap : SILENCE_US);
             for (uint32_t s = 0; s < sites; s++) {
                 memcpy(frame, lib.bytes + lib.items[i].offset, lib.items[i].len);
                 shift_addresses(frame, lib.items[i].len, s);
