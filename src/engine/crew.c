@@ -62,6 +62,7 @@ static void *work(void *arg)
     }
     pthread_mutex_unlock(&crew->lock);
     shard_finish(w->shard);
+    shard_free_flows(w->shard); /* merging and recording need room */
     return NULL;
 }
 
@@ -263,6 +264,7 @@ static int run_alone(struct crew *crew)
     read_all(crew);
     stopwatch_turn(&a->watch, ENGINE_WAIT);
     shard_finish(a->shards[0]);
+    shard_free_flows(a->shards[0]);
     return 0;
 }
 

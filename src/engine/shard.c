@@ -52,6 +52,7 @@ struct shard {
     struct hash_key            hash_key;
     uint64_t                   n_since_sweep;
     uint64_t                   n_given_up; /* contents, as far as a part knows */
+    struct flow_table_stats    flow_stats;    /* once 'flows' is NULL */
     struct pinholes_stats      pinholes_told; /* as far as a part knows */
     int64_t                    latest_ns; /* of all packets, not of this shard's alone */
     struct stopwatch           watch;
@@ -661,6 +662,13 @@ void shard_finish(struct shard *s)
     stopwatch_turn(&s->watch, ENGINE_WAIT);
 }
 
+void shard_free_flows(struct shard *s)
+{
+    flow_table_stats(s->flows, &s->flow_stats);
+    flow_table_free(s->flows);
+    s->flows = NULL;
+}
+
 /* --- runs without an end --------------------------------------------------------------------------- */
 
 static bool begin_pass(struct shard *s)
@@ -793,7 +801,10 @@ int64_t shard_latest_ns(const struct shard *s)
 
 void shard_flow_stats(const struct shard *s, struct flow_table_stats *ret)
 {
-    flow_table_stats(s->flows, ret);
+    if (s->flows != NULL)
+        flow_table_stats(s->flows, ret);
+    else
+        *ret = s->flow_stats;
 }
 
 void shard_classify_stats(const struct shard *s, struct classify_stats *ret)

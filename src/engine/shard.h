@@ -109,6 +109,8 @@ void shard_free(struct shard *);
 void shard_batch(struct shard *, const struct input_frame *, size_t n);
 /* No more packets: ends all flows. */
 void shard_finish(struct shard *);
+/* After that, and for good: gives back the memory of the flow table, of which shard_flow_stats() still tells. */
+void shard_free_flows(struct shard *);
 
 /* What was found out so far; the shard's own. */
 struct part *shard_part(struct shard *);
