@@ -214,6 +214,7 @@ struct policy_facts {
     uint64_t flows, packets;
     bool probe;                   /* TCP: the server's SYN-ACK came in each of them, and the client's RST instead of the handshake's end */
     uint64_t synless;             /* TCP: of those, the flows whose SYN is not in the capture */
+    bool answers;                 /* UDP, of one side alone: each of them is an answer by its content, or looks like one */
     uint64_t stopped_late;        /* UDP, OUTCOME_ONE_WAY: of the flows, those to which an ICMP error came when many packets had gone */
     uint64_t untold;              /* OUTCOME_ONE_WAY or _UNANSWERED: of the flows, those of which nothing shows whether they got through */
     bool unfinished;              /* TCP, OUTCOME_ONE_WAY: the server's SYN-ACK came in each of them, and nothing more of the client */

@@ -197,6 +197,7 @@ struct flow_record {
     uint64_t first_packet;    /* frame number of the first packet in that input */
     struct flow_icmp icmp;
     struct app app;
+    bool     is_answer;       /* the first payload was an answer, or looked like one (classify_is_answer) */
     bool     answers_group;   /* a unicast answer to this host's broadcast or multicast query */
 };
 

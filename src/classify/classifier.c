@@ -57,7 +57,7 @@ struct classify_state {
     uint16_t first_sport;
     uint8_t n_packets, n_tiny;
     uint8_t basis; /* enum app_basis */
-    bool contradicts, settled, is_reply;
+    bool contradicts, settled, is_reply, is_answer;
     bool is_told; /* as a flow that lost a state, or got none */
     int8_t direction;
     uint32_t also;
@@ -284,6 +284,7 @@ static bool state_is_first_sender(const struct classify_state *state, const stru
 
 static void state_hint(struct classify_state *state, const char *name, const char *detail_of, const char *detail)
 {
+    state->is_answer = state->is_answer && strcmp(state->name, name) == 0;
     state->basis = APP_HINT;
     state->name = name;
     state->detail_of = detail_of;
@@ -320,7 +321,7 @@ static void state_learn_direction(struct classify_state *state, bool first_sende
 {
     if (answer == CONFIRM_REQUEST)
         state->direction = first_sender ? 1 : -1;
-    else if (answer == CONFIRM_RESPONSE)
+    else if (answer == CONFIRM_RESPONSE || answer == CONFIRM_SERVER)
         state->direction = first_sender ? -1 : 1;
 }
 
@@ -329,10 +330,14 @@ static void state_confirmed(struct classify_state *state, const struct confirmer
                             bool first_sender, enum confirm_answer answer, const struct classify_step *step)
 {
     bool expected = state_expects(state, by->name);
+    bool names = by->fn == confirm_dns || by->fn == confirm_nbns || by->fn == confirm_mdns || by->fn == confirm_llmnr;
+    bool answers = state->n_packets + state->n_tiny == 1 && answer == CONFIRM_RESPONSE;
 
     if (by->strength == CONFIRM_FAIR && !expected) {
-        if (state->basis == APP_NONE)
+        if (state->basis == APP_NONE) {
             state_hint(state, by->name, NULL, detail);
+            state->is_answer = answers && by->fn == confirm_ntp;
+        }
         return;
     }
     bool upgraded = by->fn == confirm_tls && state_may_be_upgraded(state, step);
@@ -340,8 +345,8 @@ static void state_confirmed(struct classify_state *state, const struct confirmer
     state_learn_direction(state, first_sender, answer);
     if (by->fn == confirm_smb) /* behind a session header of NetBIOS, which it always is */
         state->also |= names_satisfied("NetBIOS");
-    bool names = by->fn == confirm_dns || by->fn == confirm_nbns || by->fn == confirm_mdns || by->fn == confirm_llmnr;
-    state->is_reply = names && state->n_packets + state->n_tiny == 1 && answer == CONFIRM_RESPONSE;
+    state->is_reply = names && answers;
+    state->is_answer = answers && (names || by->fn == confirm_ntp || by->fn == confirm_ntp_whole);
 }
 
 /* Of a first fragment the UDP header says how long the whole message is. */
@@ -539,6 +544,11 @@ int classify_direction(const struct classify_state *state)
 bool classify_is_reply(const struct classify_state *state)
 {
     return state->is_reply;
+}
+
+bool classify_is_answer(const struct classify_state *state)
+{
+    return state->is_answer;
 }
 
 void classify_set_allocator(void *(*allocate)(size_t), void (*release)(void *))

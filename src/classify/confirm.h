@@ -25,6 +25,7 @@ enum confirm_answer {
     CONFIRM_NO,       /* no opinion */
     CONFIRM_YES,      /* this protocol; either side may have sent it */
     CONFIRM_REQUEST,  /* this protocol, sent by the client */
+    CONFIRM_SERVER,   /* this protocol, sent by the server unasked */
     CONFIRM_RESPONSE, /* this protocol, sent by the server */
 };
 

@@ -275,5 +275,5 @@ enum confirm_answer confirm_ntp(const struct confirm_input *in, const char **ret
         return CONFIRM_NO;
     if (p[1] > 16 || (p[2] > 17 && p[2] < 0xf0) || (p[3] != 0 && (p[3] < 0xe0 && p[3] > 8)))
         return CONFIRM_NO;
-    return mode == 3 ? CONFIRM_REQUEST : mode == 4 || mode == 5 ? CONFIRM_RESPONSE : CONFIRM_YES;
+    return mode == 3 ? CONFIRM_REQUEST : mode == 4 ? CONFIRM_RESPONSE : mode == 5 ? CONFIRM_SERVER : CONFIRM_YES;
 }

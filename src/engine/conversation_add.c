@@ -257,6 +257,7 @@ static void join_odd_flows(struct conversation *a, const struct conversation *b)
     a->ended_by_nobody += b->ended_by_nobody;
     a->synless += b->synless;
     a->stopped_late += b->stopped_late;
+    a->answers += b->answers;
     a->asked = b->asked > a->asked ? b->asked : a->asked;
     a->undelivered += b->undelivered;
     a->resent_syns += b->resent_syns;
@@ -428,6 +429,7 @@ int conversation_add(const struct conversation_limits *limits, struct conversati
         describe(c, r, f->query, f->app, f->judgement, f->is_reply);
     add_counts(c, r);
     c->untold += f->outcome == OUTCOME_ONE_WAY && is_untold(r);
+    c->answers += r->tuple.transport == IPPROTO_UDP && r->is_answer && (r->packets[0] == 0 || r->packets[1] == 0);
     uint32_t asked = times_asked(r);
     c->asked = asked > c->asked ? asked : c->asked;
     c->stopped_late += f->outcome == OUTCOME_ONE_WAY && flow_record_is_stopped_late(r);

@@ -20,7 +20,7 @@
  * Nor is an answer due yet at the end of the capture.
  *
  * Nobody needs to answer a datagram (Syslog, a trap, NetFlow): one that is forbidden was rejected only if an error tells that it did not arrive, or if
- * it asks again and again what its protocol has an answer for.  Where packets are known to be lost, the answer may be one of them: of a datagram in any case, of a SYN
+ * it asks again and again what its protocol has an answer for.  What looks like an answer is due none.  Where packets are known to be lost, the answer may be one of them: of a datagram in any case, of a SYN
  * unless it came so often, over seconds, that not all of its answers are likely to be.  So may the error be that media one way would have drawn.
  */
 #include <errno.h>
@@ -533,7 +533,7 @@ void audit_settle_unanswered(struct audit *a)
             c->untold = c->flows;
         if (c->key.transport != IPPROTO_UDP || !unanswered || c->packets[1] > 0)
             continue;
-        if (lossy || (!is_allowed(c) && !answer_is_due(c)))
+        if (lossy || (!is_allowed(c) && !answer_is_due(c)) || c->answers == c->flows)
             c->untold = c->flows;
         c->may_be_answer = lossy && !is_allowed(c) && may_be_answer(a, c);
         if (c->may_be_answer)

@@ -30,7 +30,7 @@ struct flow_state {
     struct pinhole_state  *pinhole;
     const char *const     *expected;
     uint16_t               app;        /* index in the shard's list of apps; 0 = nothing recognised */
-    bool                   begun, is_reply;
+    bool                   begun, is_reply, is_answer;
     uint8_t                n_sniffs;   /* payloads in which signalling was looked for */
     uint8_t                first_side; /* that sent the first payload shown */
 };
@@ -263,6 +263,7 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, stru
     /* The contract's word: content tells who is the client, and no handshake was seen. */
     if (r->tuple.transport == IPPROTO_TCP && r->direction == DIRECTION_CONTENT && j->verdict != VERDICT_NOT_GOVERNED)
         j->confidence = CONFIDENCE_INFERRED;
+    r->is_answer = state != NULL && state->is_answer;
     /* Nobody needs to answer what is sent to a group, nor media, whatever its port. */
     enum outcome outcome = conversation_outcome(r, r->group || answer.one_way);
     if (conversation_fold(part->conversations, r, &q, app, j, outcome, state != NULL && state->is_reply) != 0)
@@ -421,6 +422,7 @@ static void classify(struct shard *s, const struct flow_step *step, const struct
     };
     enum classify_progress progress = classify_packet(s->classifier, state->classify, p, &what);
     state->is_reply = classify_is_reply(state->classify);
+    state->is_answer = classify_is_answer(state->classify);
     int direction = classify_direction(state->classify);
     if (direction != 0 && basis > DIRECTION_CONTENT)
         flow_set_client(s->flows, f, direction > 0 ? state->first_side : !state->first_side);

@@ -94,6 +94,8 @@ static void say_use(struct text *t, const struct policy *p, const struct policy_
     const char        *verb = got_through(f) || (q->sent[1] && !q->sent[0]) ? "uses" : f->outcome == OUTCOME_ESTABLISHED ? "probes" : f->outcome == OUTCOME_ONE_WAY && !is_probe(q, f) ? "sends to" : "tries";
     const struct addr *to = j->back ? &q->tuple.client : &q->tuple.server;
 
+    if (f != NULL && f->answers && !q->sent[1])
+        verb = "sends to";
     if (f != NULL && f->lone_reset)
         verb = q->sent[1] ? "uses or tries" : "uses";
     if (is_exchange(q))

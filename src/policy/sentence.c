@@ -390,6 +390,15 @@ static void say_lossy(struct text *t, const struct policy_facts *f, bool other)
         say(t, "%s packets passed that were not captured", other ? ", and" : ", though");
 }
 
+/* By its content it is no attempt of who sent it. */
+static void say_answer(struct text *t, const struct policy_query *q, const struct policy_facts *f)
+{
+    bool many = f->flows > 1, sure = q->app.basis == APP_CONTENT && !q->sent[0];
+
+    say(t, "; %s %s, to %s not in the capture", many ? "they" : "it", sure ? (many ? "are answers" : "is an answer") : many ? "look like answers" : "looks like an answer",
+        many ? "requests that are" : "a request that is");
+}
+
 /* An error that tells of no denial (time exceeded, a redirect) is no answer, and there all the same. */
 static void say_silence(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
 {
@@ -399,7 +408,10 @@ static void say_silence(struct text *t, const struct policy *p, const struct pol
         say(t, "; packets came the other way too, and each side rejected those of the other (%s)", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
         return;
     }
-    say(t, "; no answer was seen");
+    if (f->answers)
+        say_answer(t, q, f);
+    else
+        say(t, "; no answer was seen");
     if (f->answered > 0)
         say(t, ", while %llu other%s of the same client to this port %s answered", (unsigned long long)f->answered, f->answered == 1 ? "" : "s", f->answered == 1 ? "was" : "were");
     say_cut(t, f);
@@ -473,7 +485,10 @@ static void say_one_way(struct text *t, const struct policy *p, const struct pol
     const char *it = f->flows > 1 ? "they" : "it";
 
     if (q->tuple.transport != IPPROTO_TCP || !q->sent[0] || !q->sent[1]) {
-        say(t, "; no packet the other way was seen");
+        if (f->answers)
+            say_answer(t, q, f);
+        else
+            say(t, "; no packet the other way was seen");
         say_cut(t, f);
         if (q->tuple.transport == IPPROTO_UDP && f->untold == f->flows && f->stopped_late < f->flows) {
             say_lossy(t, f, f->n_cut > 0);

@@ -612,6 +612,38 @@ def check_spoken(program, site, path, directory):
     return failed
 
 
+NTP_TIME = struct.pack('!II', 0xE0000000, 1)
+NTP = {mode: struct.pack('!BBBbII4s', 0x20 | mode, 2, 6, -20, 100, 100, b'GPS\0') + 4 * NTP_TIME for mode in (3, 4, 5)}
+NO_ATTEMPT = 'to a request that is not in the capture'
+REPLIES = {  # of what nobody is seen to have asked: ((from, its port, to, port, what, snap length), (client, port, disposition, is said, advice))
+    'the time': ((UNITY, 123, DC, 1500, NTP[4], 262144), (DC, 123, 'escaped', f'from UDP 123 to its UDP 1500, carrying NTP; it is an answer, {NO_ATTEMPT}. ', 'on dc1 uses UDP 123 of unity1')),
+    'the time, to where it is sent from': ((EXCHANGE, 123, DC, 123, NTP[4], 262144), (DC, 123, 'escaped', f'; it is an answer, {NO_ATTEMPT}. ', 'on dc1 uses UDP 123 of exch1')),
+    'the time, cut': ((UNITY, 123, DC, 1500, NTP[4], 60), (UNITY, 1500, None, f'looks like NTP; it looks like an answer, {NO_ATTEMPT}, so whether it got through cannot be told. ',
+                                                            'on unity1 sends to UDP 1500 of dc1')),
+    'a request, cut': ((UNITY, 1500, EXCHANGE, 123, NTP[3], 60), (UNITY, 123, None, 'looks like NTP; no answer was seen, so', 'on unity1 tries UDP 123 of exch1')),
+    'the time, unasked': ((UNITY, 123, DC, 1500, NTP[5], 262144), (DC, 123, 'escaped', '; no packet the other way was seen. ', 'on dc1 uses UDP 123 of unity1')),
+    'an answer about a name': ((EXCHANGE, 53, UNITY, 1500, QUERY[:2] + b'\x81\x80' + QUERY[4:], 262144), (UNITY, 53, 'escaped', f'; it is an answer, {NO_ATTEMPT}. ', 'on unity1 uses UDP 53 of exch1')),
+}
+
+
+def check_replies(program, site, path, directory):
+    """An answer is told as one."""
+    failed = 0
+    for name, ((*datagram, snaplen), meant) in REPLIES.items():
+        story = Story().begun()
+        story.works('SMTP', EXCHANGE, 25, 3)
+        story.net.udp(story.at(20), *datagram)
+        story.snaplen = snaplen
+        story.write(path)
+        audit = flowdb.Audit(program, site, [path], directory=directory)
+        said = [tuple(row.values()) for row in audit.rows("SELECT client, server_port, disposition, reason FROM findings WHERE transport = 'udp'")]
+        audit.close()
+        good = len(said) == 1 and said[0][:3] == meant[:3] and meant[3] in said[0][3] and meant[4] in said[0][3]
+        print(f"{'ok' if good else 'NOT OK'}  {name}: {said}")
+        failed += not good
+    return failed
+
+
 def read(audit):
     ldap = audit.rows("SELECT outcome FROM conversations WHERE client = ? AND server = ? AND server_port = 389", UNITY, DC)
     expected = audit.rows("SELECT outcome FROM expectations WHERE row_id = 'unity-dc-ldap'")
@@ -657,6 +689,7 @@ def main():
         failed += check_datagrams(program, site, path, directory)
         failed += check_syns(program, site, path, directory)
         failed += check_faint(program, site, path, directory)
+        failed += check_replies(program, site, path, directory)
         failed += check_spoken(program, site, path, directory)
     return 1 if failed else 0
 
