@@ -81,6 +81,7 @@ struct conversation {
     bool     cut;              /* by the snap length: the content may be unknown for that alone */
     bool     is_reply;         /* the first payload was an answer: may answer a broadcast */
     uint8_t  unheard;          /* enum unheard, of what is unanswered, and of UDP that is one-way */
+    bool     may_be_denied;    /* UDP, one-way: an ICMP error may be among the packets to its client that were cut before the ports */
     bool     may_be_answer;    /* UDP, unanswered: to something that is known to be lost, maybe */
     bool     quoted;           /* known from ICMP errors alone: not a packet of it is in the capture, and it is one flow */
     bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */

@@ -21,7 +21,8 @@
  *
  * Nobody needs to answer a datagram (Syslog, a trap, NetFlow): one that is forbidden was rejected only if an error tells that it did not arrive, or if
  * it asks again and again what its protocol has an answer for.  What looks like an answer is due none.  Where packets are known to be lost, the answer may be one of them: of a datagram in any case, of a SYN
- * unless it came so often, over seconds, that not all of its answers are likely to be.  So may the error be that media one way would have drawn.
+ * unless it came so often, over seconds, that not all of its answers are likely to be.  So may the error be that media one way would have drawn,
+ * and it may be one that was cut before the ports.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -527,6 +528,9 @@ void audit_settle_unanswered(struct audit *a)
         struct conversation *c = a->conversations[i];
         bool                 unanswered = c->key.outcome == OUTCOME_UNANSWERED && !is_stopped(conversation_icmp(c));
 
+        c->may_be_denied = is_media_one_way(c) && audit_cut_to(a, &c->key.client) > 0;
+        if (c->may_be_denied)
+            c->untold = c->flows;
         if (unanswered && coverage_ends_before_answer(&a->coverage, c->undelivered > 0 ? c->last_ns : c->first_ns))
             c->untold = c->flows;
         if (((unanswered && c->key.transport == IPPROTO_TCP) || is_media_one_way(c)) && may_be_lost(a, c))

@@ -534,6 +534,14 @@ static void say_number(const struct tally *t, uint64_t n, enum outcome outcome, 
     add(what, WHAT_SIZE, ": ");
 }
 
+/* What was cut before the ports may have been an answer, or an error, to this client; what went to other hosts is none. */
+static uint64_t cut_to(const struct expector *x, const struct tally *t)
+{
+    const struct coverage *c = &expect_span(x, t->row)->coverage;
+
+    return c->cut - c->cut_told + expect_span(x, t->row)->lives[t->client].cut;
+}
+
 /* What was seen of attempts of which one direction is in the capture: each kind with its number, where there are several. */
 static void say_one_way(const struct expector *x, const struct tally *t, char *what, char *advice)
 {
@@ -568,6 +576,9 @@ static void say_one_way(const struct expector *x, const struct tally *t, char *w
         if (advice != NULL && n == 1)
             add(advice, ADVICE_SIZE, kinds[i].advice, client);
     }
+    uint64_t cut = n_rest > 0 ? cut_to(x, t) : 0;
+    if (cut > 0)
+        add(what, WHAT_SIZE, " (%llu packet%s cut before the ports, of an ICMP error those that it quotes, and may be an answer)", (unsigned long long)cut, cut == 1 ? " was" : "s were");
 }
 
 /* The attempts with other outcomes than the one that is told at length, so that the numbers add up: those that are told only where it is not. */
@@ -746,7 +757,7 @@ static bool silence_unproven(const struct expector *x, const struct tally *t, co
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
     bool                     lossy = coverage_is_lossy(c);
-    uint64_t                 cut = c->cut - c->cut_told + expect_span(x, t->row)->lives[t->client].cut; /* what went to other hosts is no answer */
+    uint64_t                 cut = cut_to(x, t);
     char                     from[CLIENT_TEXT_SIZE], servers[SERVERS_SIZE], service[SERVICE_TEXT_SIZE], why[128] = "the capture ends too soon after it";
     bool                     answered = t->undelivered > 0 && t->undelivered == t->n[OUTCOME_UNANSWERED];
 

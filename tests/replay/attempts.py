@@ -317,7 +317,7 @@ UNHEARD = {
 }
 MEDIA = {  # the same of media that goes one way, to a port that no row has
     (None, None, UNITY): ('escaped', 'no packet the other way was seen. '),
-    (None, DC, UNITY): ('escaped', 'no packet the other way was seen, though 1 packet of the capture is cut before the ports and may be one. '),
+    (None, DC, UNITY): (None, 'no packet the other way was seen, though 1 packet of the capture is cut before the ports and may be one, so whether it got through cannot be told. '),
     (None, EXCHANGE, UNITY): ('escaped', 'no packet the other way was seen. '),
     (BACK, None, EXCHANGE): (None, 'no TCP or UDP packet the other way was seen, but of some TCP flows the capture has one direction only, so whether it got through cannot'),
     (DC, None, UNITY): (None, f'no TCP or UDP packet of unity1 ({UNITY}) to dc1 ({DC}) is in the capture, though the latter acted on some, so whether it got through'),

@@ -181,6 +181,23 @@ START_TEST(what_little_is_missing_is_told_beside_a_silence)
 }
 END_TEST
 
+/* An error that the snap length cut before the ports that it quotes may be about the attempt. */
+START_TEST(what_was_cut_is_told_beside_one_way)
+{
+    struct scene s = open_scene(SITE);
+
+    tried(&s, "a1", "b2", "udp/80", NULL, OUTCOME_ONE_WAY);
+    const struct expectation *e = result(&s, "web", "a1", "b2");
+    ck_assert_msg(strstr(e->reason, ": only one direction was captured, so whether they worked cannot be told. ") != NULL, "%s", e->reason);
+    s.coverage.cut = 3;
+    s.coverage.cut_told = 2; /* to others */
+    e = result(&s, "web", "a1", "b2");
+    ck_assert_int_eq(e->outcome, EXPECT_ONE_WAY);
+    ck_assert_msg(strstr(e->reason, " cannot be told (1 packet was cut before the ports, of an ICMP error those that it quotes, and may be an answer). ") != NULL, "%s", e->reason);
+    close_scene(&s);
+}
+END_TEST
+
 START_TEST(loss_hides_few_answers)
 {
     struct coverage c = {.packets = 1000, .bytes = 1000000, .lost = losses[_i].lost, .unseen_bytes = losses[_i].unseen};
@@ -1025,6 +1042,7 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, the_site_decides_otherwise);
     tcase_add_loop_test(t, an_attempt, 0, sizeof(attempts) / sizeof(attempts[0]));
     tcase_add_test(t, what_little_is_missing_is_told_beside_a_silence);
+    tcase_add_test(t, what_was_cut_is_told_beside_one_way);
     tcase_add_loop_test(t, loss_hides_few_answers, 0, sizeof(losses) / sizeof(losses[0]));
     tcase_add_test(t, a_host_of_which_there_are_only_resets_was_not_seen);
     tcase_add_test(t, one_server_is_enough);
