@@ -15,7 +15,8 @@
  * Otherwise it is 'one-way', as it is where the client itself took it back with a RST before an answer was due.  Violations keep 'unanswered',
  * and have no disposition where the silence tells nothing (of the same kind, or nothing shows the way back where the capture is one-sided): no more has UDP one way, for what stopped it would not have been seen either.
  *
- * What is forbidden tells nothing by silence either where no packet to the client was captured at all, from anyone, and it did not send its SYN again: the tap may not hear that way.  And where
+ * What is forbidden tells nothing by silence either where no packet to the client was captured at all, from anyone, and it did not send its SYN again: the tap may not hear that way.
+ * Nor does UDP of which the server sent nothing at all, to anyone.  And where
  * more of the same client's flows to the same port were answered than were not, the few answers may have passed uncaptured, though no loss is known.
  * Nor is an answer due yet at the end of the capture.
  *
@@ -459,10 +460,12 @@ static enum unheard unheard_in(const struct evidence *e, const struct audit *a, 
 /* Does silence tell nothing, though nothing shows that something is hidden?  Who sends its SYN again had no answer to it. */
 static bool is_faint(const struct evidence *e, const struct conversation *c)
 {
-    const struct sender *client = find_sender(e, &c->key.client);
-    bool                 insists = c->key.transport == IPPROTO_TCP && c->packets[0] > c->flows + c->duplicates;
+    const struct sender *client = find_sender(e, &c->key.client), *server = find_sender(e, &c->key.server);
+    bool                 deaf = client == NULL || !client->heard, mute = server == NULL || !server->seen;
 
-    return (c->key.transport == IPPROTO_UDP && c->answered >= c->flows) || (!is_allowed(c) && !insists && (client == NULL || !client->heard));
+    if (c->key.transport == IPPROTO_TCP)
+        return !is_allowed(c) && deaf && c->packets[0] <= c->flows + c->duplicates;
+    return c->answered >= c->flows || (!is_allowed(c) && (deaf || mute));
 }
 
 static void settle_silence(const struct evidence *e, const struct audit *a, struct conversation *c)

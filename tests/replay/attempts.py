@@ -517,11 +517,12 @@ def check_datagrams(program, site, path, directory):
 
 
 ANSWER = b'\x12\x34\x81\x80' + QUERY[4:]
-FAINT = {  # name: ((seconds of queries without an answer, of such with one, is anything else sent to the client), (disposition, what is said))
+FAINT = {  # name: ((seconds of queries without an answer, of such with one, is anything else sent to the client, and by the server), (disposition, what is said))
     'queries': (((10, 14), (), True), ('rejected', 'no answer was seen. ')),
     'queries, as many of them answered': (((10, 14), (20, 24), True), (None, 'no answer was seen, while 2 others of the same client to this port were answered, so whether they got through cannot be told. ')),
     'queries, fewer of them answered': (((10, 14, 16), (20, 24), True), ('rejected', 'no answer was seen. ')),
     'queries of which the answers would not be heard': (((10, 14), (), False), (None, 'no answer was seen, so whether they got through cannot be told. ')),
+    'queries to who is never heard': (((10, 14), (), 'client'), (None, 'no answer was seen, so whether they got through cannot be told. ')),
     'queries at the end': (((28, 29), (), True), (None, 'no answer was seen, so whether they got through cannot be told. ')),
     'queries, the first well before the end': (((26, 29), (), True), ('rejected', 'no answer was seen. ')),
 }
@@ -568,6 +569,8 @@ def check_faint(program, site, path, directory):
         story = Story()
         for second in (0, 12, 30):
             story.works('Kerberos' if heard else 'SMB', DC if heard else EXCHANGE, 88 if heard else 445, second)
+        if heard is True:
+            story.works('SMTP', EXCHANGE, 25, 3)
         for i, second in enumerate((*silent, *answered)):
             story.net.udp(story.at(second), DC, 1645 + i, EXCHANGE, 53, QUERY)
             if second in answered:
