@@ -200,7 +200,7 @@ static void add_sight(struct flow_sight *to, const struct flow_record *r)
 static uint32_t times_asked(const struct flow_record *r)
 {
     bool     took_back = r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side;
-    uint64_t sent = r->packets[0] - r->copies[0], seconds = (uint64_t)(r->sent_last_ns[0] - r->sent_first_ns[0]) / ASKED_AGAIN_NS;
+    uint64_t sent = r->packets[0] - r->copies[0], seconds = ((uint64_t)r->sent_last_ns[0] - (uint64_t)r->sent_first_ns[0]) / ASKED_AGAIN_NS; /* whatever the clock did */
 
     sent -= took_back && sent > 0;
     return (uint32_t)(sent < seconds + 1 ? sent : seconds < UINT32_MAX ? seconds + 1 : UINT32_MAX);

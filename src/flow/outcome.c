@@ -165,7 +165,7 @@ bool flow_record_is_stopped_late(const struct flow_record *r)
     if (r->tuple.transport != IPPROTO_UDP || r->packets[1] > 0 || i->n_errors == 0 || !i->about_client_packet || !flow_icmp_is_denial(i->is_icmp6, i->type, i->code) ||
         flow_icmp_is_prohibition(i->is_icmp6, i->type, i->code))
         return false;
-    return i->n_before >= MANY_BEFORE || (i->n_before >= SOME_BEFORE && i->n_before >= sent - sent / 10 && i->ts_ns - r->first_ns >= LONG_BEFORE);
+    return i->n_before >= MANY_BEFORE || (i->n_before >= SOME_BEFORE && i->n_before >= sent - sent / 10 && i->ts_ns >= ns_after(r->first_ns, LONG_BEFORE));
 }
 
 enum outcome flow_record_outcome(const struct flow_record *r, bool one_way_expected)
