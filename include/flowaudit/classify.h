@@ -94,7 +94,7 @@ struct classify_step {
     /* Protocols of the rows that may apply to this flow, NULL-terminated, or NULL.  The same pointer must mean the same
      * list for the life of the state. */
     const char *const *expected;
-    bool midstream; /* TCP whose handshake was not seen: what follows an upgrade (STARTTLS) is then no contradiction */
+    bool midstream; /* TCP whose handshake, or first data, was not seen: what follows an upgrade (STARTTLS) is then no contradiction */
 };
 enum classify_progress {
     CLASSIFY_MORE,  /* show it more packets */

@@ -164,6 +164,9 @@ const struct addr *flow_addr(const struct flow *, unsigned side, struct addr *sc
 unsigned flow_client_side(const struct flow_table *, const struct flow *, enum direction_basis *ret_basis);
 /* The shard learned the direction from content: weighs more than the first packet, less than a SYN. */
 void flow_set_client(struct flow_table *, struct flow *, unsigned side);
+/* Does this packet of 'side', tracked before, begin the data of its TCP connection, as far as the handshake that was seen tells?  Neither side sent any
+ * before it. */
+bool flow_begins_data(const struct flow_table *, const struct flow *, unsigned side, const struct packet *);
 /* The record as flow_end_fn would get it now (interim). */
 void flow_snapshot(const struct flow_table *, const struct flow *, struct flow_record *ret);
 

@@ -115,7 +115,8 @@ enum confirm_answer confirm_rdp(const struct confirm_input *in, const char **ret
         return CONFIRM_NO;
     const uint8_t *data = p + 11;
     size_t len = in->len - 11;
-    if (p[5] == 0xe0 && len >= 17 && memcmp(data, "Cookie: mstshash=", 17) == 0)
+    size_t cookie = in->len < in->wire_len && len < 17 && len >= 7 ? len : 17;
+    if (p[5] == 0xe0 && len >= cookie && memcmp(data, "Cookie: mstshash=", cookie) == 0)
         return CONFIRM_REQUEST;
     if (p[5] == 0xe0 && len >= 4 && data[0] == 1 && data[2] == 8 && data[3] == 0)
         return CONFIRM_REQUEST;

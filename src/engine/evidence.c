@@ -32,6 +32,8 @@
 
 #include "audit.h"
 
+#define BEGINNING_NS INT64_C(1000000000)
+
 /* What 'from' was seen to send to 'to'. */
 struct sight {
     struct addr      from, to;
@@ -548,6 +550,19 @@ void audit_settle_unanswered(struct audit *a)
     }
 }
 
+/* Media that goes on at the beginning of the capture may be the rest of a call, and an error its end. */
+static void settle_beginning(const struct audit *a, struct conversation *c)
+{
+    const struct flow_icmp *icmp = conversation_icmp(c);
+    bool                    at_once = c->first_ns >= a->totals.first_ns && c->first_ns - a->totals.first_ns < BEGINNING_NS;
+
+    if (c->key.transport != IPPROTO_UDP || c->key.outcome != OUTCOME_REFUSED || c->flows != 1 || c->packets[1] > 0 || icmp->n_errors == 0 || !at_once ||
+        policy_icmp_prohibits(icmp) || !policy_one_way(a->policy, &c->tuple))
+        return;
+    c->key.outcome = OUTCOME_ONE_WAY;
+    c->stopped_late = c->untold = 1;
+}
+
 int audit_settle(struct audit *a, struct err *reterr)
 {
     struct evidence e = {0};
@@ -560,6 +575,7 @@ int audit_settle(struct audit *a, struct err *reterr)
             continue;
         settle_resets(&e, c);
         settle_silence(&e, a, c);
+        settle_beginning(a, c);
     }
     evidence_free(&e);
     return rc;

@@ -31,6 +31,7 @@ struct flow_state {
     const char *const     *expected;
     uint16_t               app;        /* index in the shard's list of apps; 0 = nothing recognised */
     bool                   begun, is_reply, is_answer;
+    bool                   is_late;    /* data that was not captured came before the first that was */
     uint8_t                n_sniffs;   /* payloads in which signalling was looked for */
     uint8_t                first_side; /* that sent the first payload shown */
 };
@@ -381,11 +382,12 @@ static void stop_classifying(struct shard *s, struct flow *f, struct flow_state 
     state->classify = NULL;
 }
 
-static void begin_classification(struct shard *s, const struct flow_step *step, unsigned client, struct flow_state *state)
+static void begin_classification(struct shard *s, const struct flow_step *step, const struct packet *p, unsigned client, struct flow_state *state)
 {
     struct tuple t = current_tuple(step->flow, client);
 
     state->begun = true;
+    state->is_late = !flow_begins_data(s->flows, step->flow, step->side, p);
     state->first_side = (uint8_t)step->side;
     state->expected = s->options.survey ? learn_expected(s->policy, &t) : policy_recall_expected(s->memo, &t);
     state->classify = classify_begin(s->classifier);
@@ -411,14 +413,14 @@ static void classify(struct shard *s, const struct flow_step *step, const struct
     unsigned             client = flow_client_side(s->flows, f, &basis);
 
     if (!state->begun)
-        begin_classification(s, step, client, state);
+        begin_classification(s, step, p, client, state);
     if (state->classify == NULL) {
         stop_classifying(s, f, state);
         return;
     }
     struct classify_step what = {
         .expected = state->expected,
-        .midstream = f->transport == IPPROTO_TCP && basis > DIRECTION_SYN_ACK,
+        .midstream = f->transport == IPPROTO_TCP && (basis > DIRECTION_SYN_ACK || state->is_late),
     };
     enum classify_progress progress = classify_packet(s->classifier, state->classify, p, &what);
     state->is_reply = classify_is_reply(state->classify);

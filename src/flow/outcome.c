@@ -11,8 +11,7 @@
 #include <netinet/in.h>
 
 #define MANY_BEFORE 50                  /* datagrams of media, one second of it: an error to one of them is none to a call that is set up */
-#define SOME_BEFORE 10                  /* so many where they are nearly all, ... */
-#define LONG_BEFORE INT64_C(1000000000) /* ... sent for so long */
+#define LONG_BEFORE INT64_C(1000000000) /* fewer, of what is sent seldom or was not captured whole, for so long */
 #define BARE_FRAME 100 /* bytes: no frame with IP and TCP headers alone is longer, options included, tunnels aside */
 
 /* The error tells that the client's packet was not delivered. Sets what that means. */
@@ -92,8 +91,16 @@ bool flow_record_is_undelivered(const struct flow_record *r)
     return r->tcp_state == TCP_STATE_HALF_OPEN && r->resent_syns > 0 && r->closed != FLOW_CLOSED_RST && r->payload[1] == 0;
 }
 
+/* Does a server send data, or acknowledge some of which the capture has none, the connection was open (RFC 9293, 3.10.7.4), whatever reset it. */
+static bool was_open(const struct flow_record *r)
+{
+    return r->payload[1] > 0 || r->unseen_bytes[0] > 0;
+}
+
 static enum outcome half_open(const struct flow_record *r)
 {
+    if (was_open(r))
+        return OUTCOME_ESTABLISHED;
     if (r->closed == FLOW_CLOSED_RST && r->rst_from_server_side)
         return rst_outcome(r);
     /* The client's RST answers the SYN-ACK: there and back, the way was open (a scan leaves this).  Where nothing follows it was answered all
@@ -142,6 +149,8 @@ static enum outcome tcp_outcome(const struct flow_record *r)
     case TCP_STATE_SYN_ACK_ONLY:
         return r->packets[0] > 0 && !only_reset(r, 0) ? OUTCOME_ESTABLISHED : OUTCOME_ONE_WAY;
     case TCP_STATE_REFUSED:
+        if (r->unseen_bytes[0] > 0)
+            return OUTCOME_ESTABLISHED;
         return icmp_outcome(r, &o) ? o : rst_outcome(r);
     case TCP_STATE_HALF_OPEN:
         return half_open(r);
@@ -160,12 +169,11 @@ static enum outcome tcp_outcome(const struct flow_record *r)
 bool flow_record_is_stopped_late(const struct flow_record *r)
 {
     const struct flow_icmp *i = &r->icmp;
-    uint64_t                sent = r->packets[0] - r->copies[0];
 
     if (r->tuple.transport != IPPROTO_UDP || r->packets[1] > 0 || i->n_errors == 0 || !i->about_client_packet || !flow_icmp_is_denial(i->is_icmp6, i->type, i->code) ||
         flow_icmp_is_prohibition(i->is_icmp6, i->type, i->code))
         return false;
-    return i->n_before >= MANY_BEFORE || (i->n_before >= SOME_BEFORE && i->n_before >= sent - sent / 10 && i->ts_ns >= ns_after(r->first_ns, LONG_BEFORE));
+    return i->n_before >= MANY_BEFORE || (i->n_before > 1 && i->ts_ns >= ns_after(r->first_ns, LONG_BEFORE));
 }
 
 enum outcome flow_record_outcome(const struct flow_record *r, bool one_way_expected)

@@ -203,6 +203,18 @@ bool flow_tcp_reopens(const struct flow_table *t, const struct flow *f, unsigned
     return flow_tcp_closed(d->saw) && base_of(d, !side, &peer) && peer != p->tcp_ack - 1;
 }
 
+bool flow_begins_data(const struct flow_table *t, const struct flow *f, unsigned side, const struct packet *p)
+{
+    const struct flow_detail *d = flow_detail_at(t, f);
+    uint32_t                  own, peer, seq = p->tcp_seq + ((p->tcp_flags & TCP_SYN) != 0);
+
+    if (d == NULL || f->transport != IPPROTO_TCP)
+        return true;
+    if (base_of(d, side, &own) && seq != own + 1)
+        return false;
+    return (p->tcp_flags & TCP_ACK) == 0 || !base_of(d, !side, &peer) || p->tcp_ack == peer + 1;
+}
+
 bool flow_tcp_is_stray(uint32_t bits, unsigned client)
 {
     uint32_t others = (TCP_SAW_SYN | TCP_SAW_SYN_ACK | TCP_SAW_MORE) * 3 | TCP_SAW_BARE << !client;

@@ -558,7 +558,7 @@ static void say_one_way(const struct expector *x, const struct tally *t, char *w
          "it works", " Look at what on %s tries it so shortly."},
         {t->repeated_answers, "the server's answer (SYN, ACK) came more than once, as where the client's next packet is not sent or does not arrive, and nothing of %s is in the capture, so whether ", "it worked", "they worked",
          " Look at where the capture was taken, and at what drops packets between %s and the server."},
-        {t->stopped_late, n_all == 1 ? "an ICMP error came when many packets of %s had gone there, which may be the end of it, so whether " : "an ICMP error came to each when many packets of %s had gone there, which may be the end of it, so whether ", "it worked",
+        {t->stopped_late, n_all == 1 ? "an ICMP error came when packets of %s had gone there for a while, which may be the end of it, so whether " : "an ICMP error came to each when packets of %s had gone there for a while, which may be the end of it, so whether ", "it worked",
          "they worked", " Look at whether the service ran there at that time."},
         {t->refusals, "the server's RST, ACK is in the capture, of the sequence number 0 as that of a closed port which answers a SYN, and nothing of %s, so whether ", "it was refused", "they were refused",
          " Look at whether the service runs there, and at whether all that %s sends passes the point of capture."},

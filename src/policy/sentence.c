@@ -471,7 +471,7 @@ static void say_stopped_late(struct text *t, const struct policy *p, const struc
     const char *end = media ? "the end of the call" : "the end of it";
 
     if (f->stopped_late < f->flows) {
-        say(t, ", and to %llu of them ICMP errors came when many packets had gone there, which may be %s", (unsigned long long)f->stopped_late, end);
+        say(t, ", and to %llu of them ICMP errors came when packets had gone there for a while, which may be %s", (unsigned long long)f->stopped_late, end);
         return;
     }
     say(t, ", but %s%s came", f->errors_differ ? "errors, among them " : "", icmp_text(p, f->icmp, icmp, sizeof(icmp)));

@@ -6,7 +6,7 @@ usage: weaker.py FLOWAUDIT SOURCE_ROOT
 
 Each sample is audited whole, and again after something was taken away: one direction of all traffic, the first half, all but 60 bytes of each packet,
 every tenth or third packet, all but the ICMP errors between hosts of which there is one, what came of a flow before the first error
-that quotes it.  No finding from absence or failure, and none from content, may appear that the whole sample does not have; an expected
+that quotes it, the first data of each connection.  No finding from absence or failure, and none from content, may appear that the whole sample does not have; an expected
 flow may only turn from what was found to 'not-covered' or 'one-way', or from a failure to one that says less; confidence may only fall.
 The first evidence of a separation is the first of the ICMP errors that it counts.  What was answered, or of which nobody can tell, does not become a failure for want of an answer.
 """
@@ -131,6 +131,22 @@ def without_beginnings(packets):
     return [p for p in packets if p[0] > first.get(flow_of(network_part(p[1])), -NS) + NS // 100]
 
 
+def headless(packets, n):
+    """Of each TCP connection the first segments with data gone."""
+    seen, left = collections.Counter(), []
+    for time_ns, frame in packets:
+        ip = network_part(frame)
+        flow = flow_of(ip)
+        if flow is not None and flow[0] == 6:
+            tcp = 4 * (ip[0] & 15)
+            if struct.unpack_from('!H', ip, 2)[0] > tcp + 4 * (ip[tcp + 12] >> 4):
+                seen[flow] += 1
+                if seen[flow] <= n:
+                    continue
+        left.append((time_ns, frame))
+    return left
+
+
 def variants(packets):
     middle = (packets[0][0] + packets[-1][0]) // 2
     yield 'from lower to higher addresses', one_direction(packets, True), 262144
@@ -139,6 +155,8 @@ def variants(packets):
     yield '60 bytes of each packet', packets, 60
     yield 'of the pairs that errors quote, the errors alone', errors_alone(packets), 262144
     yield 'of the flows that errors quote, nothing before the first', without_beginnings(packets), 262144
+    for n in (1, 2, 3):
+        yield f'of each connection the first {n} segments with data gone', headless(packets, n), 262144
     for first in (0, 3, 7):
         yield f'every tenth packet gone, from {first}', [p for i, p in enumerate(packets) if i % 10 != first], 262144
     yield 'every third packet gone', [p for i, p in enumerate(packets) if i % 3 != 0], 262144

@@ -347,9 +347,10 @@ static const struct {
     {3, 130, 20000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
     {20, 113, 20000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
     {12, 1, 500000000, "10.0.0.2", 3, .expected = true, .late = true, .outcome = OUTCOME_ONE_WAY},
-    {12, 3, 500000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
+    {12, 3, 500000000, "10.0.0.2", 3, .expected = true, .late = true, .outcome = OUTCOME_ONE_WAY},
     {12, 1, 20000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
-    {3, 0, 5000000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
+    {3, 0, 5000000000, "10.0.0.2", 3, .expected = true, .late = true, .outcome = OUTCOME_ONE_WAY},
+    {1, 2, 5000000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
 };
 
 START_TEST(what_comes_late_may_be_the_end_of_what_got_through)
@@ -547,6 +548,37 @@ START_TEST(the_oldest_train_goes_when_there_are_too_many)
 }
 END_TEST
 
+/* Packets of a connection, and whether the last of them begins its data. */
+static const struct {
+    const char *packets[4];
+    bool        begins;
+} beginnings[] = {
+    {{C "S 1", S "SA 9 2", C "A 2 10 5"}, true},
+    {{C "S 1", S "SA 9 2", S "A 10 2 5"}, true},
+    {{C "S 1", S "SA 9 2", C "A 7 10 5"}, false},  /* five bytes of the client's are missing */
+    {{C "S 1", S "SA 9 2", C "A 2 15 5"}, false},  /* of the server's */
+    {{C "S 1", S "SA 9 2", S "A 10 7 5"}, false},
+    {{S "SA 9 2", C "A 2 10 5"}, true},
+    {{S "SA 9 2", C "A 3 10 5"}, false},
+    {{C "S 1", C "A 2 10 5"}, true},
+    {{C "S 1 0 5"}, true},
+};
+
+START_TEST(the_first_data_of_a_connection_is_known_by_its_numbers)
+{
+    unsigned         i = 0;
+    struct flow_step step = {0};
+    struct packet    p = {0};
+
+    for (; i < 4 && beginnings[_i].packets[i] != NULL; i++) {
+        p = bed_packet(&bed, beginnings[_i].packets[i]);
+        step = bed_put(&bed, &p);
+    }
+    ck_assert(flow_ext(bed.table, step.flow) != NULL);
+    ck_assert_int_eq(flow_begins_data(bed.table, step.flow, step.side, &p), beginnings[_i].begins);
+}
+END_TEST
+
 Suite *suite_flow_evidence(void);
 
 Suite *suite_flow_evidence(void)
@@ -577,6 +609,7 @@ Suite *suite_flow_evidence(void)
     tcase_add_test(tc, fragments_wait_a_minute_and_no_longer);
     tcase_add_test(tc, fragments_of_other_datagrams_and_transports_are_none_of_this_flow);
     tcase_add_test(tc, the_oldest_train_goes_when_there_are_too_many);
+    tcase_add_loop_test(tc, the_first_data_of_a_connection_is_known_by_its_numbers, 0, sizeof(beginnings) / sizeof(beginnings[0]));
     suite_add_tcase(s, tc);
     return s;
 }
