@@ -240,5 +240,10 @@ enum confirm_answer confirm_snmp(const struct confirm_input *in, const char **re
     }
     if (!ber_enter(&b, 0x30, &part) || !ber_integer(&b, &number) || !ber_integer(&b, &number) || number < 484)
         return CONFIRM_NO;
-    return ber_enter(&b, 0x04, &part) && part == 1 ? CONFIRM_YES : CONFIRM_NO;
+    if (!ber_enter(&b, 0x04, &part) || part != 1)
+        return CONFIRM_NO;
+    if (b.next == b.end)
+        return CONFIRM_YES;
+    /* What may draw a report is a request; what may not, an answer or a trap (RFC 3412, 6.4). */
+    return (b.next[0] & 4) != 0 || in->dport == 162 ? CONFIRM_REQUEST : CONFIRM_RESPONSE;
 }

@@ -132,7 +132,7 @@ static struct answered answered_key(const struct conversation *c)
 
 static void add_answered(struct evidence *e, const struct conversation *c)
 {
-    if (c->key.transport != IPPROTO_UDP || c->key.outcome != OUTCOME_ESTABLISHED)
+    if (c->key.transport != IPPROTO_UDP || c->packets[1] == 0 || c->key.outcome == OUTCOME_UNANSWERED)
         return;
     e->answered[e->n_answered] = answered_key(c);
     e->answered[e->n_answered++].flows = c->flows;
@@ -499,13 +499,13 @@ static bool is_stopped(const struct flow_icmp *icmp)
     return icmp->n_errors > 0 && icmp->about_client_packet && (icmp->is_icmp6 || (icmp->type != 4 && icmp->type != 5));
 }
 
-/* Requests by their content, more than one of them. */
+/* Requests by their content, more than one of them in a flow: who has an answer does not ask again.  SIP asks more than one thing in a flow. */
 static bool answer_is_due(const struct conversation *c)
 {
-    static const char *const names[] = {"DNS", "NTP", "Kerberos", "LDAP", "SNMP", "Radius", "SIP"};
+    static const char *const names[] = {"DNS", "NTP", "Kerberos", "LDAP", "SNMP", "Radius"};
     bool                     trap = strcmp(c->app->name, "SNMP") == 0 && c->key.server_port == 162;
 
-    if (c->key.summed != SUM_NONE || c->app->basis != APP_CONTENT || c->is_reply || trap || c->packets[0] < 2 + c->duplicates)
+    if (c->key.summed != SUM_NONE || c->app->basis != APP_CONTENT || c->is_reply || trap || c->asked < 2)
         return false;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcmp(c->app->name, names[i]) == 0)

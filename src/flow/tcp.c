@@ -157,13 +157,23 @@ static void note_resent_syn(struct flow_detail *d, unsigned side, const struct s
         d->resent_syns++;
 }
 
+static void note_reset(struct flow_detail *d, unsigned side, const struct sight *s)
+{
+    int32_t ahead = seq_diff(s->ack, d->space[!side].next);
+
+    if ((s->tcp_flags & TCP_ACK) != 0 && saw(d, TCP_HAS_NEXT, !side) && ahead > 0 && ahead <= MAX_JUMP)
+        d->saw |= TCP_RST_BEYOND;
+}
+
 void flow_tcp_track(struct flow_detail *d, unsigned side, const struct sight *s, bool is_copy)
 {
     if ((s->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && !is_copy)
         note_resent_syn(d, side, s);
     note_flags(d, side, s);
     note_base(d, side, s);
-    if (is_copy || (s->tcp_flags & TCP_RST) != 0) /* a RST's numbers may be anything */
+    if ((s->tcp_flags & TCP_RST) != 0) /* its numbers may be anything */
+        note_reset(d, side, s);
+    if (is_copy || (s->tcp_flags & TCP_RST) != 0)
         return;
     track_sent(d, side, s);
     if ((s->tcp_flags & TCP_ACK) != 0)
@@ -232,9 +242,10 @@ enum tcp_state flow_tcp_state(uint32_t bits, unsigned client)
         return TCP_STATE_FLAGS_CUT;
     /* Both opened, and both answered (RFC 9293, 3.5). */
     bool both = (bits & TCP_SAW_SYN * 3) == TCP_SAW_SYN * 3 && (bits & TCP_SAW_SYN_ACK * 3) == TCP_SAW_SYN_ACK * 3;
+    bool open = (bits & TCP_RST_BEYOND) != 0 && (bits & TCP_SAW_RST << server) != 0;
     if (syn && syn_ack)
-        return more || both ? TCP_STATE_ESTABLISHED : TCP_STATE_HALF_OPEN;
-    if (syn && (more || server_more))
+        return more || both || open ? TCP_STATE_ESTABLISHED : TCP_STATE_HALF_OPEN;
+    if (syn && (more || server_more || open))
         return TCP_STATE_NO_SYN_ACK;
     if (syn)
         return (bits & TCP_SAW_RST << server) != 0 ? TCP_STATE_REFUSED : TCP_STATE_SYN;

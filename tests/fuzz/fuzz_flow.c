@@ -92,6 +92,11 @@ static void compare(const struct flow_record *ours, const struct flow_record *tw
     if (r.duplicates > 0)
         r.resent_syns = twin->resent_syns;
     r.duplicates = r.copies[0] = r.copies[1] = r.retransmissions = r.unseen_bytes[0] = r.unseen_bytes[1] = 0;
+    if (((r.tcp_state == TCP_STATE_NO_SYN_ACK && twin->tcp_state == TCP_STATE_REFUSED) || (r.tcp_state == TCP_STATE_ESTABLISHED && twin->tcp_state == TCP_STATE_HALF_OPEN)) &&
+        r.closed == FLOW_CLOSED_RST) { /* by what a RST acknowledged */
+        r.tcp_state = twin->tcp_state;
+        r.resent_syns = twin->resent_syns;
+    }
     r.routed = false;
     fuzz_must(r.end == twin->end || (r.end == FLOW_END_IDLE && twin->end == FLOW_END_FORCED));
     r.end = twin->end;

@@ -517,14 +517,18 @@ def check_datagrams(program, site, path, directory):
 
 
 ANSWER = b'\x12\x34\x81\x80' + QUERY[4:]
-FAINT = {  # name: ((seconds of queries without an answer, of such with one, is anything else sent to the client, and by the server), (disposition, what is said))
-    'queries': (((10, 14), (), True), ('rejected', 'no answer was seen. ')),
-    'queries, as many of them answered': (((10, 14), (20, 24), True), (None, 'no answer was seen, while 2 others of the same client to this port were answered, so whether they got through cannot be told. ')),
-    'queries, fewer of them answered': (((10, 14, 16), (20, 24), True), ('rejected', 'no answer was seen. ')),
-    'queries of which the answers would not be heard': (((10, 14), (), False), (None, 'no answer was seen, so whether they got through cannot be told. ')),
-    'queries to who is never heard': (((10, 14), (), 'client'), (None, 'no answer was seen, so whether they got through cannot be told. ')),
-    'queries at the end': (((28, 29), (), True), (None, 'no answer was seen, so whether they got through cannot be told. ')),
-    'queries, the first well before the end': (((26, 29), (), True), ('rejected', 'no answer was seen. ')),
+TOLD = ', so whether it got through cannot be told. '
+FAINT = {  # name: ((queries without an answer: flow, second; seconds of such with one; is anything else sent to the client, and by the server), (disposition, what is said))
+    'queries': ((((0, 10), (0, 14)), (), True), ('rejected', 'no answer was seen. ')),
+    'queries of a flow each': ((((0, 10), (1, 14)), (), True), (None, 'no answer was seen' + TOLD.replace('it', 'they'))),
+    'queries at once': ((((0, 10), (0, 10)), (), True), (None, 'no answer was seen' + TOLD)),
+    'queries, others of them answered': ((((0, 10), (0, 14)), (20, 24), True), (None, 'no answer was seen, while 2 others of the same client to this port were answered' + TOLD)),
+    'queries, fewer of them answered': ((((0, 10), (0, 14), (1, 16), (1, 18)), (20,), True), ('rejected', 'no answer was seen. ')),
+    'queries of which the answers would not be heard': ((((0, 10), (0, 14)), (), False), (None, 'no answer was seen' + TOLD)),
+    'queries to who is never heard': ((((0, 10), (0, 14)), (), 'client'), (None, 'no answer was seen' + TOLD)),
+    'queries at the end': ((((0, 28), (0, 29)), (), True), (None, 'no answer was seen' + TOLD)),
+    'queries, the first well before the end': ((((0, 26), (0, 29)), (), True), ('rejected', 'no answer was seen. ')),
+    'queries, others answered of which the queries are not there': ((((0, 10), (0, 14)), (-20, -24), True), (None, 'while 2 others of the same client to this port were answered' + TOLD)),
 }
 
 
@@ -571,10 +575,12 @@ def check_faint(program, site, path, directory):
             story.works('Kerberos' if heard else 'SMB', DC if heard else EXCHANGE, 88 if heard else 445, second)
         if heard is True:
             story.works('SMTP', EXCHANGE, 25, 3)
-        for i, second in enumerate((*silent, *answered)):
-            story.net.udp(story.at(second), DC, 1645 + i, EXCHANGE, 53, QUERY)
-            if second in answered:
-                story.net.udp(story.at(second) + wire.MS, EXCHANGE, 53, DC, 1645 + i, ANSWER)
+        for flow, second in silent:
+            story.net.udp(story.at(second), DC, 1645 + flow, EXCHANGE, 53, QUERY)
+        for i, second in enumerate(answered):
+            if second > 0:
+                story.net.udp(story.at(second), DC, 1745 + i, EXCHANGE, 53, QUERY)
+            story.net.udp(story.at(abs(second)) + wire.MS, EXCHANGE, 53, DC, 1745 + i, ANSWER)
         story.write(path)
         audit = flowdb.Audit(program, site, [path], directory=directory)
         said = [(row['disposition'], row['reason']) for row in audit.rows(

@@ -53,7 +53,9 @@ static const struct sample {
     /* SNMP */
     {"get", U, 0, NULL, "30 13 02 01 01 04 06 \"public\" a0 06 02 01 01 02 01 00", "SNMP", "", 1, true},
     {"response", U, 161, NULL, "30 13 02 01 00 04 06 \"public\" a2 06 02 01 01 02 01 00", "SNMP", "", -1, true},
-    {"version 3", U, 0, NULL, "30 14 02 01 03 30 0d 02 01 07 02 02 05 dc 04 01 04 02 01 03 04 00", "SNMP", "", 0, true},
+    {"version 3", U, 0, NULL, "30 14 02 01 03 30 0d 02 01 07 02 02 05 dc 04 01 04 02 01 03 04 00", "SNMP", "", 1, true},
+    {"version 3, an answer or report", U, 0, NULL, "30 14 02 01 03 30 0d 02 01 07 02 02 05 dc 04 01 00 02 01 03 04 00", "SNMP", "", -1, true},
+    {"version 3, a trap", U, 162, NULL, "30 14 02 01 03 30 0d 02 01 07 02 02 05 dc 04 01 00 02 01 03 04 00", "SNMP", "", 1, true},
     /* NetBIOS and SMB */
     {"name query", U, 137, NULL, "12 34 01 10 00 01 00 00 00 00 00 00 " NB32 " 00 20 00 01", "NetBIOS", "", 1, true},
     {"name answer", U, 0, NULL,
