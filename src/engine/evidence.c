@@ -15,6 +15,7 @@
  * Otherwise it is 'one-way', as it is where the client itself took it back with a RST before an answer was due.  Violations keep 'unanswered',
  * and have no disposition where the silence tells nothing (of the same kind, or nothing shows the way back where the capture is one-sided): no more has UDP one way, for what stopped it would not have been seen either.
  *
+ * In a capture of which too many TCP flows have one direction only, no silence tells anything but of a SYN that was sent again.
  * What is forbidden tells nothing by silence either where no packet to the client was captured at all, from anyone, and it did not send its SYN again: the tap may not hear that way.
  * Nor does UDP of which the server sent nothing at all, to anyone.  And where
  * more of the same client's flows to the same port were answered than were not, the few answers may have passed uncaptured, though no loss is known.
@@ -459,14 +460,20 @@ static enum unheard unheard_in(const struct evidence *e, const struct audit *a, 
     return u == HEARD && coverage_is_one_sided(&a->coverage) && !could_be_seen(e, &c->key.server, &c->key.client) ? UNHEARD_WAY : u;
 }
 
-/* Does silence tell nothing, though nothing shows that something is hidden?  Who sends its SYN again had no answer to it. */
+/* Who sends its SYN again had no answer to it. */
+static bool insists(const struct conversation *c)
+{
+    return c->key.transport == IPPROTO_TCP && c->packets[0] > c->flows + c->duplicates;
+}
+
+/* Does silence tell nothing, though nothing shows that something is hidden? */
 static bool is_faint(const struct evidence *e, const struct conversation *c)
 {
     const struct sender *client = find_sender(e, &c->key.client), *server = find_sender(e, &c->key.server);
     bool                 deaf = client == NULL || !client->heard, mute = server == NULL || !server->seen;
 
     if (c->key.transport == IPPROTO_TCP)
-        return !is_allowed(c) && deaf && c->packets[0] <= c->flows + c->duplicates;
+        return !is_allowed(c) && deaf && !insists(c);
     return c->answered >= c->flows || (!is_allowed(c) && (deaf || mute));
 }
 
@@ -486,7 +493,8 @@ static void settle_silence(const struct evidence *e, const struct audit *a, stru
         c->unheard = (uint8_t)unheard_in(e, a, c);
     c->answered = n_answered(e, c);
     c->untold = is_faint(e, c) ? c->flows : c->untold;
-    if (!withdrew_soon(c) && (allowed ? could_be_seen(e, &c->key.server, &c->key.client) : c->unheard == HEARD))
+    bool by_flow = coverage_is_one_sided(&a->coverage) && !insists(c); /* a mirror that takes some flows of two hosts one way */
+    if (!withdrew_soon(c) && !by_flow && (allowed ? could_be_seen(e, &c->key.server, &c->key.client) : c->unheard == HEARD))
         return;
     c->untold = c->flows;
     if (allowed)

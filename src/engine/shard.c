@@ -112,19 +112,19 @@ static void settle_direction(const struct shard *s, struct flow_record *r, struc
 }
 
 /*
- * Datagrams one way from a port that is documented for their content, where no row lets anything like them go that way, or only to the same port, as
- * between peers: they answer what is not in the capture, or call their client back.  Between peers what is surely a request is none the less one.
+ * Datagrams that began, or went one way, from a port that is documented for their content, where no row lets anything like them go that way, or only to the same port, as
+ * between peers: they answer what is not in the capture, or not in its order, or call their client back.  Between peers what is surely a request is none the less one.
  */
 static void settle_by_row(struct shard *s, struct flow_record *r, struct policy_ends *ends, const struct app *app)
 {
     bool first = r->direction == DIRECTION_FIRST || r->direction == DIRECTION_CONTENT;
 
-    if (s->options.survey || r->tuple.transport != IPPROTO_UDP || !first || r->group || r->packets[1] > 0 || app->basis != APP_CONTENT ||
+    if (s->options.survey || r->tuple.transport != IPPROTO_UDP || !first || r->group || app->basis != APP_CONTENT ||
         policy_port_vote_at(s->policy, ends, &r->tuple) >= 0)
         return;
 
     const struct tuple  *t = &r->tuple;
-    struct policy_query  q = {.tuple = *t, .direction_known = true, .sent = {true, false}};
+    struct policy_query  q = {.tuple = *t, .direction_known = true, .sent = {true, r->packets[1] > 0}};
     struct policy_ends   turned = *ends;
     struct policy_answer answer;
 
@@ -133,7 +133,7 @@ static void settle_by_row(struct shard *s, struct flow_record *r, struct policy_
     if (kind != FINDING_NO_ROW && kind != FINDING_WRONG_DIRECTION && (kind != FINDING_WRONG_PORT || r->direction == DIRECTION_CONTENT))
         return;
     policy_ends_swap(&turned);
-    q = (struct policy_query){.tuple = {t->server, t->client, t->server_port, t->client_port, t->transport}, .direction_known = true, .sent = {false, true}};
+    q = (struct policy_query){.tuple = {t->server, t->client, t->server_port, t->client_port, t->transport}, .direction_known = true, .sent = {r->packets[1] > 0, true}};
     policy_recall(s->memo, &turned, &q, app, &answer);
     if (answer.judgement.verdict != VERDICT_ALLOWED || answer.judgement.confidence != CONFIDENCE_CONFIRMED || answer.one_way)
         return;
@@ -298,6 +298,8 @@ static void fold_quoted(struct shard *s, struct part *part, struct flow_record *
     policy_recall(s->memo, &ends, &q, &s->apps[0]->app, &answer);
     const struct judgement *j = &answer.judgement;
     if (j->verdict != VERDICT_ALLOWED || j->reversed || j->back || (outcome != OUTCOME_REFUSED && outcome != OUTCOME_PROHIBITED))
+        return;
+    if (answer.one_way && outcome == OUTCOME_REFUSED) /* media may have gone there before, until the receiver hung up */
         return;
     r->packets[0] = 0; /* flow_is_quoted() */
     if (conversation_fold(part->conversations, r, &q, s->apps[0], j, outcome, false) != 0)

@@ -159,9 +159,10 @@ static void note_resent_syn(struct flow_detail *d, unsigned side, const struct s
 
 static void note_reset(struct flow_detail *d, unsigned side, const struct sight *s)
 {
-    int32_t ahead = seq_diff(s->ack, d->space[!side].next);
+    int32_t acked = seq_diff(s->ack, d->space[!side].next), sent = seq_diff(s->seq, d->space[side].next);
+    bool    acks = (s->tcp_flags & TCP_ACK) != 0 && saw(d, TCP_HAS_NEXT, !side) && acked > 0 && acked <= MAX_JUMP;
 
-    if ((s->tcp_flags & TCP_ACK) != 0 && saw(d, TCP_HAS_NEXT, !side) && ahead > 0 && ahead <= MAX_JUMP)
+    if (acks || (saw(d, TCP_SAW_SYN_ACK, side) && sent > 0 && sent <= MAX_JUMP))
         d->saw |= TCP_RST_BEYOND;
 }
 

@@ -280,7 +280,7 @@ static void say_answered(struct text *t, const struct policy_query *q, const str
     else if (media)
         say(t, "; packets came the other way too%s", f->answer_first ? ", the first of all among them" : "");
     else
-        say(t, "; it was answered%s", f->answer_first ? ", and the first packet of it that was captured is an answer" : "");
+        say(t, "; it was answered%s", f->answer_first ? ", and the first packet of it that was captured is the server's" : "");
 }
 
 /* What went for a while before something denied it: both are told, and from where on. */

@@ -250,6 +250,7 @@ static const struct {
     {{C "S 1", S "RA 0 2"}, .outcome = OUTCOME_REFUSED},
     {{C "S 1", S "RA 9 292"}, .outcome = OUTCOME_ONE_WAY}, /* it acknowledges what the client sent on an open connection */
     {{C "S 1", S "SA 9 2", S "RA 10 292"}, .outcome = OUTCOME_ESTABLISHED},
+    {{C "S 1", S "SA 9 2", S "R 2260"}, .outcome = OUTCOME_ESTABLISHED}, /* after data of its own that was not captured */
     {{C "S 1", S "SA 9 2", S "A 10 2 5", S "R 15"}, .outcome = OUTCOME_ESTABLISHED}, /* no server sends data before */
     {{C "S 1", C "A 2 10"}, .outcome = OUTCOME_ONE_WAY},
     {{C "S 1", S "A 50 7"}, .outcome = OUTCOME_ONE_WAY}, /* a challenge, of another connection */

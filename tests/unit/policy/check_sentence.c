@@ -314,7 +314,7 @@ START_TEST(silence_and_resets)
     q.direction_known = q.sent[0] = q.sent[1] = true;
     facts = (struct policy_facts){.outcome = OUTCOME_ESTABLISHED, .flows = 1, .packets = 3, .answer_first = true};
     policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
-    ck_assert_msg(strstr(text, "; it was answered, and the first packet of it that was captured is an answer. ") != NULL, "%s", text);
+    ck_assert_msg(strstr(text, "; it was answered, and the first packet of it that was captured is the server's. ") != NULL, "%s", text);
     facts = (struct policy_facts){.outcome = OUTCOME_UNANSWERED, .flows = 1, .packets = 2, .icmp = &icmp};
     policy_sentence(bed.policy, &q, &j, &facts, text, sizeof(text));
     ck_assert_msg(strstr(text, "; packets came the other way too, and each side rejected those of the other (ICMP \"") != NULL, "%s", text);
