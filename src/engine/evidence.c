@@ -16,9 +16,9 @@
  * and have no disposition where the silence tells nothing (of the same kind, or nothing shows the way back where the capture is one-sided): no more has UDP one way, for what stopped it would not have been seen either.
  *
  * In a capture of which too many TCP flows have one direction only, no silence tells anything but of a SYN that was sent again.
- * What is forbidden tells nothing by silence either where no packet to the client was captured at all, from anyone, and it did not send its SYN again: the tap may not hear that way.
- * Nor does UDP of which the server sent nothing at all, to anyone.  And where
- * more of the same client's flows to the same port were answered than were not, the few answers may have passed uncaptured, though no loss is known.
+ * What is forbidden tells nothing by silence either where no packet to the client was captured at all, from anyone, and it did not send its SYN again:
+ * the tap may not hear that way.  Nor does UDP of which the server sent nothing at all, to anyone.  And where as many of the same client's flows to the
+ * same port were answered as were not, the answers to these may have passed uncaptured, though no loss is known.
  * Nor is an answer due yet at the end of the capture.
  *
  * Nobody needs to answer a datagram (Syslog, a trap, NetFlow): one that is forbidden was rejected only if an error tells that it did not arrive, or if
@@ -562,7 +562,7 @@ void audit_settle_unanswered(struct audit *a)
 static void settle_beginning(const struct audit *a, struct conversation *c)
 {
     const struct flow_icmp *icmp = conversation_icmp(c);
-    bool                    at_once = c->first_ns >= a->totals.first_ns && c->first_ns - a->totals.first_ns < BEGINNING_NS;
+    bool                    at_once = c->first_ns < ns_after(a->totals.first_ns, BEGINNING_NS);
 
     if (c->key.transport != IPPROTO_UDP || c->key.outcome != OUTCOME_REFUSED || c->flows != 1 || c->packets[1] > 0 || icmp->n_errors == 0 || !at_once ||
         policy_icmp_prohibits(icmp) || !policy_one_way(a->policy, &c->tuple))
