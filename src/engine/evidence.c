@@ -257,7 +257,7 @@ static bool needs_evidence(const struct conversation *c, bool hides)
     if (c->key.summed != SUM_NONE)
         return false;
     return (c->key.outcome == OUTCOME_REFUSED && ttl_seen_rst(c->ttl[1]).min != 0) ||
-           c->key.outcome == OUTCOME_UNANSWERED || (hides && is_media_one_way(c));
+           c->key.outcome == OUTCOME_UNANSWERED || ((hides || !is_allowed(c)) && is_media_one_way(c));
 }
 
 static int evidence_gather(struct audit *a, struct evidence *e, struct err *reterr)
@@ -466,15 +466,29 @@ static bool insists(const struct conversation *c)
     return c->key.transport == IPPROTO_TCP && c->packets[0] > c->flows + c->duplicates;
 }
 
+/* A single SYN: who has no answer sends another, so that something of it is not in the capture. */
+static bool is_alone(const struct conversation *c)
+{
+    return c->key.transport == IPPROTO_TCP && c->packets[0] - c->duplicates < 2;
+}
+
+/* Was no packet to the client captured, of anyone? */
+static bool is_deaf(const struct evidence *e, const struct conversation *c)
+{
+    const struct sender *client = find_sender(e, &c->key.client);
+
+    return client == NULL || !client->heard;
+}
+
 /* Does silence tell nothing, though nothing shows that something is hidden? */
 static bool is_faint(const struct evidence *e, const struct conversation *c)
 {
-    const struct sender *client = find_sender(e, &c->key.client), *server = find_sender(e, &c->key.server);
-    bool                 deaf = client == NULL || !client->heard, mute = server == NULL || !server->seen;
+    const struct sender *server = find_sender(e, &c->key.server);
+    bool                 mute = server == NULL || !server->seen;
 
     if (c->key.transport == IPPROTO_TCP)
-        return !is_allowed(c) && deaf && !insists(c);
-    return c->answered >= c->flows || (!is_allowed(c) && (deaf || mute));
+        return !insists(c) && (is_deaf(e, c) || is_alone(c));
+    return c->answered >= c->flows || is_deaf(e, c) || (!is_allowed(c) && mute);
 }
 
 static void settle_silence(const struct evidence *e, const struct audit *a, struct conversation *c)
@@ -485,7 +499,7 @@ static void settle_silence(const struct evidence *e, const struct audit *a, stru
     c->answered = 0;
     if (is_media_one_way(c)) {
         c->unheard = (uint8_t)unheard_in(e, a, c);
-        c->untold = c->unheard != HEARD ? c->flows : c->untold;
+        c->untold = c->unheard != HEARD || (!is_allowed(c) && is_deaf(e, c)) ? c->flows : c->untold;
     }
     if (c->key.outcome != OUTCOME_UNANSWERED)
         return;
@@ -494,7 +508,8 @@ static void settle_silence(const struct evidence *e, const struct audit *a, stru
     c->answered = n_answered(e, c);
     c->untold = is_faint(e, c) ? c->flows : c->untold;
     bool by_flow = coverage_is_one_sided(&a->coverage) && !insists(c); /* a mirror that takes some flows of two hosts one way */
-    if (!withdrew_soon(c) && !by_flow && (allowed ? could_be_seen(e, &c->key.server, &c->key.client) : c->unheard == HEARD))
+    bool hidden = allowed && !insists(c) && (is_deaf(e, c) || (is_alone(c) && !coverage_ends_before_answer(&a->coverage, c->first_ns)));
+    if (!withdrew_soon(c) && !by_flow && !hidden && (allowed ? could_be_seen(e, &c->key.server, &c->key.client) : c->unheard == HEARD))
         return;
     c->untold = c->flows;
     if (allowed)

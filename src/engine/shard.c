@@ -130,7 +130,7 @@ static void settle_by_row(struct shard *s, struct flow_record *r, struct policy_
 
     policy_recall(s->memo, ends, &q, app, &answer);
     enum finding_kind kind = answer.judgement.kind;
-    if (kind != FINDING_NO_ROW && kind != FINDING_WRONG_DIRECTION && (kind != FINDING_WRONG_PORT || r->direction == DIRECTION_CONTENT))
+    if (answer.judgement.verdict != VERDICT_UNDOCUMENTED && kind != FINDING_NO_ROW && kind != FINDING_WRONG_DIRECTION && (kind != FINDING_WRONG_PORT || r->direction == DIRECTION_CONTENT))
         return;
     policy_ends_swap(&turned);
     q = (struct policy_query){.tuple = {t->server, t->client, t->server_port, t->client_port, t->transport}, .direction_known = true, .sent = {r->packets[1] > 0, true}};

@@ -120,12 +120,13 @@ static enum outcome midstream(const struct flow_record *r)
 
 static enum outcome flags_cut(const struct flow_record *r)
 {
-    if (r->packets[0] == 0 || r->packets[1] == 0)
-        return one_direction(r, r->payload[0] + r->payload[1] > 0 ? OUTCOME_ONE_WAY : OUTCOME_UNANSWERED);
-    /* Without flags an answer may be a RST.  Frames longer than bare headers carried data. */
+    /* Frames longer than bare headers carried data. */
     bool data = r->payload[0] + r->payload[1] > 0;
     for (unsigned i = 0; i < 2; i++)
         data |= r->bytes[i] > r->packets[i] * BARE_FRAME;
+    if (r->packets[0] == 0 || r->packets[1] == 0)
+        return one_direction(r, data || r->packets[0] == 0 ? OUTCOME_ONE_WAY : OUTCOME_UNANSWERED);
+    /* Without flags an answer may be a RST. */
     return data ? OUTCOME_ESTABLISHED : one_direction(r, OUTCOME_ONE_WAY);
 }
 

@@ -384,11 +384,12 @@ def check_ends(program, site, path, directory):
 
 SEEN, MISSING = '; no answer was seen. ', '; no answer was seen, though packets passed that were not captured'
 LOST = {  # name: ((from, to, TCP port, seconds between its SYNs, is a segment of another connection lost), (disposition, what is said of it))
-    'one SYN': ((DC, EXCHANGE, 9, (), False), ('rejected', SEEN)),
+    'one SYN': ((DC, EXCHANGE, 9, (), False), (None, 'no answer was seen, so whether it got through cannot be told. ')),
     'one SYN, with loss': ((DC, EXCHANGE, 9, (), True), (None, MISSING + ', so whether it got through cannot be told. ')),
     'two SYNs at once, with loss': ((DC, EXCHANGE, 9, (0,), True), (None, MISSING + ', so whether it got through cannot be told. ')),
     'SYNs again and again, with loss': ((DC, EXCHANGE, 9, (1, 2, 2), True), ('rejected', MISSING + '. ')),
-    'an allowed SYN': ((UNITY, DC, 389, (), False), ('misdropped', '')),
+    'an allowed SYN': ((UNITY, DC, 389, (), False), (None, '')),
+    'an allowed SYN again': ((UNITY, DC, 389, (1,), False), ('misdropped', '')),
     'an allowed SYN, with loss': ((UNITY, DC, 389, (), True), (None, '')),
     'allowed SYNs again and again, with loss': ((UNITY, DC, 389, (1, 2, 2), True), ('misdropped', '')),
 }

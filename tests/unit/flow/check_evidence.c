@@ -583,6 +583,19 @@ START_TEST(the_first_data_of_a_connection_is_known_by_its_numbers)
 }
 END_TEST
 
+START_TEST(what_a_server_sent_without_flags_is_no_attempt)
+{
+    struct packet p = bed_packet(&bed, S "A 5 6");
+
+    p.flags |= PACKET_FLAGS_CUT;
+    bed_put(&bed, &p);
+    bed_drain(&bed, 1);
+    ck_assert_int_eq(flow_record_outcome(&bed.records[0], false), OUTCOME_UNANSWERED);
+    flow_record_swap(&bed.records[0]); /* the port tells that it is the server's */
+    ck_assert_int_eq(flow_record_outcome(&bed.records[0], false), OUTCOME_ONE_WAY);
+}
+END_TEST
+
 Suite *suite_flow_evidence(void);
 
 Suite *suite_flow_evidence(void)
@@ -614,6 +627,7 @@ Suite *suite_flow_evidence(void)
     tcase_add_test(tc, fragments_of_other_datagrams_and_transports_are_none_of_this_flow);
     tcase_add_test(tc, the_oldest_train_goes_when_there_are_too_many);
     tcase_add_loop_test(tc, the_first_data_of_a_connection_is_known_by_its_numbers, 0, sizeof(beginnings) / sizeof(beginnings[0]));
+    tcase_add_test(tc, what_a_server_sent_without_flags_is_no_attempt);
     suite_add_tcase(s, tc);
     return s;
 }
