@@ -150,9 +150,9 @@ void flow_table_held(const struct flow_table *, uint16_t input, struct flow_held
 /* For PACKET_ICMP_ERROR packets: joins it to the newest flow with the quoted ends.  False: no such flow, or no packet of it yet. */
 bool flow_table_icmp_error(struct flow_table *, const struct packet *);
 /*
- * Where that is false: the error begins such a flow, if it was not joined to one.  Packets that come within its idle timeout are of that flow, and the error came before
- * them (n_before is 0); a SYN with another sequence number than the quoted packet's begins another.  If none comes, its record has no packet, and the
- * times of the errors.  Of so many that some 30 MB are full one ends at once.
+ * Where that is false: the error begins such a flow, if it was not joined to one.  Packets that come within its idle timeout are of that flow, and the
+ * error came before them (n_before is 0); a SYN with another sequence number than the quoted packet's begins another.  If none comes, its record has no
+ * packet, and the times of the errors.  Of so many that some 30 MB are full one ends at once.
  */
 void flow_table_quoted(struct flow_table *, const struct packet *);
 
@@ -189,7 +189,7 @@ bool flow_record_is_undelivered(const struct flow_record *);
 /* Is a RST of one side all there is, copies of it aside?  What it ends or answers is not in the capture, nor anything that shows who sent it. */
 bool flow_record_is_lone_reset(const struct flow_record *);
 
-/* UDP one way: did an error that is no prohibition come when many packets had gone, and none to those?  It may be the end of what got through. */
+/* UDP one way: did an error that is no prohibition come when packets had gone for a while, or many, and none to those?  It may be the end of what got through. */
 bool flow_record_is_stopped_late(const struct flow_record *);
 
 /* The outcome word for a record.  'one_way_expected': the matrix says that this service sends in one direction only. */

@@ -215,7 +215,7 @@ struct policy_facts {
     bool probe;                   /* TCP: the server's SYN-ACK came in each of them, and the client's RST instead of the handshake's end */
     uint64_t synless;             /* TCP: of those, the flows whose SYN is not in the capture */
     bool answers;                 /* UDP, of one side alone: each of them is an answer by its content, or looks like one */
-    uint64_t stopped_late;        /* UDP, OUTCOME_ONE_WAY: of the flows, those to which an ICMP error came when many packets had gone */
+    uint64_t stopped_late;        /* UDP, OUTCOME_ONE_WAY: of the flows, those to which an ICMP error came late: see flow_record_is_stopped_late() */
     uint64_t untold;              /* OUTCOME_ONE_WAY or _UNANSWERED: of the flows, those of which nothing shows whether they got through */
     bool unfinished;              /* TCP, OUTCOME_ONE_WAY: the server's SYN-ACK came in each of them, and nothing more of the client */
     enum unheard unheard;         /* OUTCOME_UNANSWERED or UDP's _ONE_WAY */
@@ -425,6 +425,8 @@ int  expector_close(struct expector *, const struct expect_window *, const struc
 int  expectations_sum_up(const struct policy *, const struct expectation *all, size_t n, struct expectation **ret, size_t *ret_n);
 void expectations_free(struct expectation *, size_t n); /* with their reasons */
 void expector_free(struct expector *);
+/* Of all bytes, what acknowledgements may show to be missing before silence proves nothing: one in so many. */
+#define COVERAGE_UNSEEN_SHARE 1000u
 /* Does loss, as far as it is known, forbid conclusions from silence? */
 bool coverage_is_lossy(const struct coverage *);
 /* May what would have come back for each of 'n' packets, sent at a second's distance or more, be among what is known to be lost? */

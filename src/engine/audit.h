@@ -90,7 +90,7 @@ int audit_merge(struct audit *, struct err *reterr);
 int audit_mark_answers(struct audit *, struct err *reterr);
 /* evidence.c: what stopped attempts that failed, where it takes all conversations to tell.  A part of audit_order(). */
 int audit_settle(struct audit *, struct err *reterr);
-/* The same of datagrams without an answer, where it takes the coverage to tell.  A part of audit_conclude(). */
+/* The same of what has no answer, and of media one way, where it takes the coverage to tell.  A part of audit_conclude(). */
 void audit_settle_unanswered(struct audit *);
 /* parents.c: the messages that negotiated dynamic ports, joined to the conversations on them. */
 int  audit_gather_announcements(struct audit *, struct err *reterr); /* of all parts, sorted */

@@ -15,16 +15,15 @@
  * Otherwise it is 'one-way', as it is where the client itself took it back with a RST before an answer was due.  Violations keep 'unanswered',
  * and have no disposition where the silence tells nothing (of the same kind, or nothing shows the way back where the capture is one-sided): no more has UDP one way, for what stopped it would not have been seen either.
  *
- * In a capture of which too many TCP flows have one direction only, no silence tells anything but of a SYN that was sent again.
- * What is forbidden tells nothing by silence either where no packet to the client was captured at all, from anyone, and it did not send its SYN again:
- * the tap may not hear that way.  Nor does UDP of which the server sent nothing at all, to anyone.  And where as many of the same client's flows to the
- * same port were answered as were not, the answers to these may have passed uncaptured, though no loss is known.
- * Nor is an answer due yet at the end of the capture.
+ * In a capture of which too many TCP flows have one direction only, no silence tells anything but of a SYN that was sent again.  It tells nothing either
+ * where no packet to the client was captured at all, from anyone, for the tap may not hear that way, unless the client sent its SYN again; nor of a single
+ * SYN; nor, of UDP that is forbidden, where the server sent nothing at all, to anyone.  And where as many of the same client's flows to the same UDP port
+ * were answered as were not, the answers to these may have passed uncaptured, though no loss is known.  Nor is an answer due yet at the end of the capture.
  *
  * Nobody needs to answer a datagram (Syslog, a trap, NetFlow): one that is forbidden was rejected only if an error tells that it did not arrive, or if
- * it asks again and again what its protocol has an answer for.  What looks like an answer is due none.  Where packets are known to be lost, the answer may be one of them: of a datagram in any case, of a SYN
- * unless it came so often, over seconds, that not all of its answers are likely to be.  So may the error be that media one way would have drawn,
- * and it may be one that was cut before the ports.
+ * it asks again and again what its protocol has an answer for.  What looks like an answer is due none.  Where packets are known to be lost, the answer may
+ * be one of them: of a datagram in any case, of a SYN unless it came so often, over seconds, that not all of its answers are likely to be.  So may the
+ * error be that media one way would have drawn, and it may be one that was cut before the ports.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -33,7 +32,7 @@
 
 #include "audit.h"
 
-#define BEGINNING_NS INT64_C(1000000000)
+#define BEGINNING_NS INT64_C(1000000000) /* media that is seen so soon may have gone on before */
 
 /* What 'from' was seen to send to 'to'. */
 struct sight {

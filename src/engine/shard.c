@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Overview: for each packet of the batch decode → (is it ours?) → flow table → classifier while the flow still
- * wants it.  When a flow ends: who was the client, what does the policy say, fold into a conversation.
+ * wants it.  When a flow ends: shard_fold.c.
  *
  * Ownership: the state of a flow's classification lives in the flow's 'ext' bytes and goes back to the classifier's
  * pool as soon as the result is final, or when the flow ends.
  */
-#include "shard.h"
+#include "shard-private.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -24,133 +24,7 @@
 #define YOUNG_NS (3 * INT64_C(1000000000))     /* the first retransmission of a SYN is over, and most content is known */
 #define QUERIES_KEPT_NS (2000 * INT64_C(1000000000)) /* from one pass to the next: longer than a UDP flow is silent */
 
-/* The shard's own state of a flow, in flow_ext(): kept small, for every flow with payload has one. */
-struct flow_state {
-    struct classify_state *classify;
-    struct pinhole_state  *pinhole;
-    const char *const     *expected;
-    uint16_t               app;        /* index in the shard's list of apps; 0 = nothing recognised */
-    bool                   begun, is_reply, is_answer;
-    bool                   is_late;    /* data that was not captured came before the first that was */
-    uint8_t                n_sniffs;   /* payloads in which signalling was looked for */
-    uint8_t                first_side; /* that sent the first payload shown */
-};
-
-struct shard {
-    struct shard_options       options;
-    const struct policy       *policy;
-    struct policy_memo        *memo;
-    struct flow_table         *flows;
-    struct classifier         *classifier;
-    struct pinholes           *pinholes;
-    struct part               *ended;   /* flows that ended, and all that is not of flows */
-    struct part               *later;   /* the same of flows that the pass under way has told as open, or NULL */
-    struct part               *open;    /* flows as the pass under way found them, or NULL: no pass */
-    struct flow_walk           walk;
-    const struct app_entry   **apps;    /* distinct results so far; the first is "nothing" */
-    uint16_t                   n_apps;
-    uint16_t                   app_slots[2 * APPS_MAX]; /* index + 1, by hash */
-    struct hash_key            hash_key;
-    uint64_t                   n_since_sweep;
-    uint64_t                   n_given_up; /* contents, as far as a part knows */
-    struct flow_table_stats    flow_stats;    /* once 'flows' is NULL */
-    struct pinholes_stats      pinholes_told; /* as far as a part knows */
-    int64_t                    latest_ns; /* of all packets, not of this shard's alone */
-    struct stopwatch           watch;
-};
-
 /* --- the end of a flow ------------------------------------------------------------------------------ */
-
-/* A well-known port speaks for the server where nothing else does. */
-static int well_known_vote(const struct tuple *t)
-{
-    return (t->server_port < 1024) - (t->client_port < 1024);
-}
-
-/* Nothing but RSTs, all of one side: they answer something that is not in the capture. */
-static bool resets_alone(const struct flow_record *r)
-{
-    return r->packets[1] == 0 && r->payload[0] == 0 && (r->tcp_flags[0] & TCP_RST) != 0 && (r->tcp_flags[0] & TCP_SYN) == 0 &&
-           r->packets[0] <= 1 + r->duplicates;
-}
-
-/*
- * Who is the client where no handshake and no content said so.  For UDP the first packet's sender is, unless it
- * spoke from a documented service port of its own to an ephemeral one: then the query came before the capture.
- */
-static void settle_direction(const struct shard *s, struct flow_record *r, struct policy_ends *ends)
-{
-    /* Both sent a SYN, ACK (they opened at once, RFC 9293, 3.5), and neither's SYN is in the capture. */
-    if (r->direction == DIRECTION_SYN_ACK && (r->tcp_flags[0] & TCP_SYN) != 0)
-        r->direction = DIRECTION_UNKNOWN;
-    if (r->direction < DIRECTION_PORT || r->group)
-        return;
-    if (tuple_is_dhcp(&r->tuple, true)) {
-        flow_record_swap(r);
-        policy_ends_swap(ends);
-        r->direction = DIRECTION_PORT;
-    }
-    if (tuple_is_dhcp(&r->tuple, false))
-        return;
-    int vote = s->options.survey ? learn_port_vote(s->policy, &r->tuple) : policy_port_vote_at(s->policy, ends, &r->tuple);
-    if (r->tuple.transport == IPPROTO_UDP) {
-        if (vote < 0 && well_known_vote(&r->tuple) < 0) {
-            flow_record_swap(r);
-            policy_ends_swap(ends);
-            r->direction = DIRECTION_PORT;
-        }
-        return;
-    }
-    if (vote == 0)
-        vote = well_known_vote(&r->tuple);
-    if (vote < 0 || (vote == 0 && resets_alone(r))) {
-        flow_record_swap(r);
-        policy_ends_swap(ends);
-    }
-    if (vote != 0)
-        r->direction = DIRECTION_PORT;
-}
-
-/*
- * Datagrams that began, or went one way, from a port that is documented for their content, where no row lets anything like them go that way, or only to the same port, as
- * between peers: they answer what is not in the capture, or not in its order, or call their client back.  Between peers what is surely a request is none the less one.
- */
-static void settle_by_row(struct shard *s, struct flow_record *r, struct policy_ends *ends, const struct app *app)
-{
-    bool first = r->direction == DIRECTION_FIRST || r->direction == DIRECTION_CONTENT;
-
-    if (s->options.survey || r->tuple.transport != IPPROTO_UDP || !first || r->group || app->basis != APP_CONTENT ||
-        policy_port_vote_at(s->policy, ends, &r->tuple) >= 0)
-        return;
-
-    const struct tuple  *t = &r->tuple;
-    struct policy_query  q = {.tuple = *t, .direction_known = true, .sent = {true, r->packets[1] > 0}};
-    struct policy_ends   turned = *ends;
-    struct policy_answer answer;
-
-    policy_recall(s->memo, ends, &q, app, &answer);
-    enum finding_kind kind = answer.judgement.kind;
-    if (answer.judgement.verdict != VERDICT_UNDOCUMENTED && kind != FINDING_NO_ROW && kind != FINDING_WRONG_DIRECTION && (kind != FINDING_WRONG_PORT || r->direction == DIRECTION_CONTENT))
-        return;
-    policy_ends_swap(&turned);
-    q = (struct policy_query){.tuple = {t->server, t->client, t->server_port, t->client_port, t->transport}, .direction_known = true, .sent = {r->packets[1] > 0, true}};
-    policy_recall(s->memo, &turned, &q, app, &answer);
-    if (answer.judgement.verdict != VERDICT_ALLOWED || answer.judgement.confidence != CONFIDENCE_CONFIRMED || answer.one_way)
-        return;
-    flow_record_swap(r);
-    *ends = turned;
-    r->direction = DIRECTION_PORT;
-}
-
-/* A single side that speaks from a port to the same port (138 to 138) may as well answer as ask. */
-static bool direction_is_known(const struct flow_record *r)
-{
-    if (r->tuple.client_port == r->tuple.server_port && r->direction > DIRECTION_CONTENT && (r->packets[0] == 0 || r->packets[1] == 0))
-        return false;
-    if (tuple_is_dhcp(&r->tuple, false))
-        return true;
-    return r->direction <= DIRECTION_CONTENT || (r->tuple.transport == IPPROTO_UDP && r->direction == DIRECTION_FIRST);
-}
 
 /* The number of this result in the shard's list.  A list that is full (it cannot be, short of a fault) tells no more apart. */
 static uint16_t intern_app(struct shard *s, const struct app *app)
@@ -198,114 +72,6 @@ static const struct app_entry *end_classification(struct shard *s, struct flow_s
     return s->apps[state->app];
 }
 
-static void add_totals(const struct shard *s, struct part *part, const struct flow_record *r, const struct policy_ends *ends)
-{
-    struct shard_totals *t = &part->totals;
-
-    t->n_flows++;
-    t->n_duplicates += r->duplicates;
-    t->n_retransmissions += r->retransmissions;
-    t->n_unseen_bytes += r->unseen_bytes[0] + r->unseen_bytes[1];
-    t->n_cut_flows += r->cut;
-    t->n_evicted += r->end == FLOW_END_EVICTED;
-    t->first_ns = r->first_ns < t->first_ns ? r->first_ns : t->first_ns;
-    t->last_ns = r->last_ns > t->last_ns ? r->last_ns : t->last_ns;
-    if (ends->client != POLICY_NONE)
-        part_note_host(part, &r->tuple.client, r, 0, s->options.window_ns);
-    if (ends->server != POLICY_NONE)
-        part_note_host(part, &r->tuple.server, r, 1, s->options.window_ns);
-}
-
-/* ICMP errors quote packets that are not in the capture. */
-static void note_unseen(const struct shard *s, struct part *part, const struct flow_record *r, const struct policy_ends *ends, uint64_t n)
-{
-    if (n == 0 || (ends->client == POLICY_NONE && ends->server == POLICY_NONE))
-        return;
-    part->totals.n_unseen_errors += n;
-    if (ends->client != POLICY_NONE)
-        part_note_quoted(part, &r->tuple.client, &r->icmp, n, s->options.window_ns);
-    if (ends->server != POLICY_NONE)
-        part_note_quoted(part, &r->tuple.server, &r->icmp, n, s->options.window_ns);
-}
-
-/* A record of a flow, judged, into a part. */
-static void fold(struct shard *s, struct part *part, struct flow_record *r, struct flow_state *state, const struct app_entry *app)
-{
-    struct policy_ends   ends;
-    struct policy_answer answer;
-
-    policy_locate(s->policy, &r->tuple, &ends);
-    settle_direction(s, r, &ends);
-    settle_by_row(s, r, &ends, &app->app);
-    add_totals(s, part, r, &ends);
-    note_unseen(s, part, r, &ends, r->icmp.n_early);
-
-    struct policy_query q = {
-        .tuple = r->tuple,
-        .direction_known = direction_is_known(r),
-        .sent = {r->packets[0] > 0, r->packets[1] > 0},
-        .group = r->group,
-    };
-    policy_recall(s->memo, &ends, &q, &app->app, &answer);
-
-    struct judgement *j = &answer.judgement;
-    if (j->reversed) {
-        /* The record speaks of the direction that was judged. */
-        flow_record_swap(r);
-        q.tuple = r->tuple;
-        bool sent = q.sent[0];
-        q.sent[0] = q.sent[1];
-        q.sent[1] = sent;
-        uint32_t host = j->client_host;
-        j->client_host = j->server_host;
-        j->server_host = host;
-        j->reversed = false;
-    }
-    /* The contract's word: content tells who is the client, and no handshake was seen. */
-    if (r->tuple.transport == IPPROTO_TCP && r->direction == DIRECTION_CONTENT && j->verdict != VERDICT_NOT_GOVERNED)
-        j->confidence = CONFIDENCE_INFERRED;
-    r->is_answer = state != NULL && state->is_answer;
-    /* Nobody needs to answer what is sent to a group, nor media, whatever its port. */
-    enum outcome outcome = conversation_outcome(r, r->group || answer.one_way);
-    if (conversation_fold(part->conversations, r, &q, app, j, outcome, state != NULL && state->is_reply) != 0)
-        part->totals.n_flow_memory_lost++;
-}
-
-/*
- * Errors about packets of which none is in the capture tell of an attempt all the same: of what a row allows, and what was denied.  One
- * conversation for each flow, so that errors about its later packets are no further attempts.  Of a table that had to forget flows it is not
- * known whether a packet was there.
- */
-static void fold_quoted(struct shard *s, struct part *part, struct flow_record *r)
-{
-    struct flow_table_stats stats;
-    struct policy_ends      ends;
-    struct policy_answer    answer;
-
-    flow_table_stats(s->flows, &stats);
-    if (stats.n_evicted > 0)
-        return;
-    policy_locate(s->policy, &r->tuple, &ends);
-    note_unseen(s, part, r, &ends, r->icmp.n_errors);
-    if (ends.client == POLICY_NONE || ends.server == POLICY_NONE)
-        return;
-    /* Judged as the packet would have been, had it been captured. */
-    r->packets[0] = 1;
-    r->tcp_state = TCP_STATE_NONE;
-    settle_direction(s, r, &ends);
-    struct policy_query q = {.tuple = r->tuple, .direction_known = direction_is_known(r), .sent = {true, false}};
-    enum outcome        outcome = flow_record_outcome(r, false);
-    policy_recall(s->memo, &ends, &q, &s->apps[0]->app, &answer);
-    const struct judgement *j = &answer.judgement;
-    if (j->verdict != VERDICT_ALLOWED || j->reversed || j->back || (outcome != OUTCOME_REFUSED && outcome != OUTCOME_PROHIBITED))
-        return;
-    if (answer.one_way && outcome == OUTCOME_REFUSED) /* media may have gone there before, until the receiver hung up */
-        return;
-    r->packets[0] = 0; /* flow_is_quoted() */
-    if (conversation_fold(part->conversations, r, &q, s->apps[0], j, outcome, false) != 0)
-        part->totals.n_flow_memory_lost++;
-}
-
 /* An error about a packet whose flow is not in the capture: not yet, or not at all. */
 static void note_quoted(struct shard *s, const struct packet *p)
 {
@@ -328,10 +94,7 @@ static void on_flow_end(void *aux, struct flow_record *r, void *ext)
     const struct app_entry *app = end_classification(s, ext, r);
     struct part            *part = s->open != NULL && flow_walk_passed(&s->walk, r->entry) ? s->later : s->ended;
 
-    if (flow_is_quoted(r))
-        fold_quoted(s, part, r);
-    else
-        fold(s, part, r, ext, app);
+    shard_fold(s, part, r, ext, app);
     stopwatch_turn(&s->watch, stage);
 }
 
@@ -350,10 +113,7 @@ static void on_open_flow(void *aux, struct flow_record *r, void *ext)
     if (is_too_young(s, r, ext))
         return;
     r->end = FLOW_END_ACTIVE;
-    if (flow_is_quoted(r))
-        fold_quoted(s, s->open, r);
-    else
-        fold(s, s->open, r, ext, end_classification(s, ext, r));
+    shard_fold(s, s->open, r, ext, end_classification(s, ext, r));
 }
 
 /* --- the path of a packet --------------------------------------------------------------------------- */

@@ -65,7 +65,8 @@ enum {
     FLOW_ROUTED = 1 << 30,          /* see flow_record.routed */
 };
 
-/* In the same word: a RST acknowledged more than the other side is known to have sent, or came after more than its own side is known to have sent, so that there was a connection. */
+/* In the same word: a RST acknowledged more than the other side is known to have sent, or came after more than its own side is, so that there was a
+ * connection. */
 #define TCP_RST_BEYOND (UINT32_C(1) << 31)
 
 /* Sequence space of one direction.  A hole is what lies between segments and may still come (reordering). */

@@ -150,8 +150,6 @@ static enum outcome tcp_outcome(const struct flow_record *r)
     case TCP_STATE_SYN_ACK_ONLY:
         return r->packets[0] > 0 && !only_reset(r, 0) ? OUTCOME_ESTABLISHED : OUTCOME_ONE_WAY;
     case TCP_STATE_REFUSED:
-        if (r->unseen_bytes[0] > 0)
-            return OUTCOME_ESTABLISHED;
         return icmp_outcome(r, &o) ? o : rst_outcome(r);
     case TCP_STATE_HALF_OPEN:
         return half_open(r);

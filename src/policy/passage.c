@@ -5,13 +5,11 @@
 
 #include "private.h"
 
-/* Of all bytes, what acknowledgements may show to be missing before silence proves nothing: one in a thousand. */
-#define UNSEEN_SHARE 1000
 #define HIDDEN_CHANCE 1000 /* to one: then answers to all of several packets are not taken for lost */
 
 bool coverage_is_lossy(const struct coverage *c)
 {
-    return c->lost > 0 || c->unseen_bytes > c->bytes / UNSEEN_SHARE;
+    return c->lost > 0 || c->unseen_bytes > c->bytes / COVERAGE_UNSEEN_SHARE;
 }
 
 bool coverage_may_hide(const struct coverage *c, uint32_t n)

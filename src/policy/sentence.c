@@ -464,7 +464,7 @@ static void say_unheard(struct text *t, const struct policy *p, const struct pol
     say(t, ", so whether it %s cannot be told", f->outcome == OUTCOME_UNANSWERED ? "was answered" : "got through");
 }
 
-/* An error that came when many packets had gone there, and none had come for those: a receiver hung up, or never was there and its errors are not in the capture. */
+/* An error that came late, and none had come for the packets before: a receiver hung up, or never was there and its errors are not in the capture. */
 static void say_stopped_late(struct text *t, const struct policy *p, const struct policy_facts *f, bool media)
 {
     char        icmp[ICMP_TEXT_SIZE];

@@ -73,8 +73,6 @@ static int find_run(struct reader *r, int64_t wanted, int64_t *ret, struct err *
     return rc;
 }
 
-#define FEW_UNSEEN 1000u /* as the policy has it */
-
 /* Of a record of several sensors each has its own. */
 #define COUNTER(name) "(SELECT total(value) FROM counters WHERE run_id = ?1 AND (name = '" name "' OR name GLOB '" name "@*'))"
 
@@ -185,8 +183,8 @@ static void add_unseen(const struct report_summary *s, char *buf, size_t size)
     add_count(buf, size, s->n_unseen_bytes, "byte", "bytes");
     add(buf, size, " of TCP data, an end of a connection counted as one, %s acknowledged and %s not in the capture", s->n_unseen_bytes == 1 ? "was" : "were",
         s->n_unseen_bytes == 1 ? "is" : "are");
-    if (s->n_unseen_bytes <= s->n_flow_bytes / FEW_UNSEEN)
-        add(buf, size, ", no more than one for each %u that are", FEW_UNSEEN);
+    if (s->n_unseen_bytes <= s->n_flow_bytes / COVERAGE_UNSEEN_SHARE)
+        add(buf, size, ", no more than one for each %u that are", COVERAGE_UNSEEN_SHARE);
 }
 
 /* What weakens a result without making the evidence incomplete. */

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of a shard share: shard.c has the way of a packet, shard_fold.c what becomes of a flow that ended. */
+#ifndef ENGINE_SHARD_PRIVATE_H
+#define ENGINE_SHARD_PRIVATE_H
+
+#include "shard.h"
+
+/* The shard's own state of a flow, in flow_ext(): kept small, for every flow with payload has one. */
+struct flow_state {
+    struct classify_state *classify;
+    struct pinhole_state  *pinhole;
+    const char *const     *expected;
+    uint16_t               app;        /* index in the shard's list of apps; 0 = nothing recognised */
+    bool                   begun, is_reply, is_answer;
+    bool                   is_late;    /* data that was not captured came before the first that was */
+    uint8_t                n_sniffs;   /* payloads in which signalling was looked for */
+    uint8_t                first_side; /* that sent the first payload shown */
+};
+
+struct shard {
+    struct shard_options       options;
+    const struct policy       *policy;
+    struct policy_memo        *memo;
+    struct flow_table         *flows;
+    struct classifier         *classifier;
+    struct pinholes           *pinholes;
+    struct part               *ended;   /* flows that ended, and all that is not of flows */
+    struct part               *later;   /* the same of flows that the pass under way has told as open, or NULL */
+    struct part               *open;    /* flows as the pass under way found them, or NULL: no pass */
+    struct flow_walk           walk;
+    const struct app_entry   **apps;    /* distinct results so far; the first is "nothing" */
+    uint16_t                   n_apps;
+    uint16_t                   app_slots[2 * APPS_MAX]; /* index + 1, by hash */
+    struct hash_key            hash_key;
+    uint64_t                   n_since_sweep;
+    uint64_t                   n_given_up; /* contents, as far as a part knows */
+    struct flow_table_stats    flow_stats;    /* once 'flows' is NULL */
+    struct pinholes_stats      pinholes_told; /* as far as a part knows */
+    int64_t                    latest_ns; /* of all packets, not of this shard's alone */
+    struct stopwatch           watch;
+};
+
+/* A record of a flow, judged, into a part.  'state': of a flow that has one. */
+void shard_fold(struct shard *, struct part *, struct flow_record *, const struct flow_state *state, const struct app_entry *);
+
+#endif

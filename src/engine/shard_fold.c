@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A flow ended: who was the client, what does the policy say, and into which conversation does it fold? */
+#include "shard-private.h"
+
+#include <netinet/in.h>
+
+#include "flowaudit/learn.h"
+
+/* A well-known port speaks for the server where nothing else does. */
+static int well_known_vote(const struct tuple *t)
+{
+    return (t->server_port < 1024) - (t->client_port < 1024);
+}
+
+/* Nothing but RSTs, all of one side: they answer something that is not in the capture. */
+static bool resets_alone(const struct flow_record *r)
+{
+    return r->packets[1] == 0 && r->payload[0] == 0 && (r->tcp_flags[0] & TCP_RST) != 0 && (r->tcp_flags[0] & TCP_SYN) == 0 &&
+           r->packets[0] <= 1 + r->duplicates;
+}
+
+/*
+ * Who is the client where no handshake and no content said so.  For UDP the first packet's sender is, unless it
+ * spoke from a documented service port of its own to an ephemeral one: then the query came before the capture.
+ */
+static void settle_direction(const struct shard *s, struct flow_record *r, struct policy_ends *ends)
+{
+    /* Both sent a SYN, ACK (they opened at once, RFC 9293, 3.5), and neither's SYN is in the capture. */
+    if (r->direction == DIRECTION_SYN_ACK && (r->tcp_flags[0] & TCP_SYN) != 0)
+        r->direction = DIRECTION_UNKNOWN;
+    if (r->direction < DIRECTION_PORT || r->group)
+        return;
+    if (tuple_is_dhcp(&r->tuple, true)) {
+        flow_record_swap(r);
+        policy_ends_swap(ends);
+        r->direction = DIRECTION_PORT;
+    }
+    if (tuple_is_dhcp(&r->tuple, false))
+        return;
+    int vote = s->options.survey ? learn_port_vote(s->policy, &r->tuple) : policy_port_vote_at(s->policy, ends, &r->tuple);
+    if (r->tuple.transport == IPPROTO_UDP) {
+        if (vote < 0 && well_known_vote(&r->tuple) < 0) {
+            flow_record_swap(r);
+            policy_ends_swap(ends);
+            r->direction = DIRECTION_PORT;
+        }
+        return;
+    }
+    if (vote == 0)
+        vote = well_known_vote(&r->tuple);
+    if (vote < 0 || (vote == 0 && resets_alone(r))) {
+        flow_record_swap(r);
+        policy_ends_swap(ends);
+    }
+    if (vote != 0)
+        r->direction = DIRECTION_PORT;
+}
+
+/*
+ * Datagrams that began, or went one way, from a port that is documented for their content, where no row lets anything like them go that way, or only to
+ * the same port, as between peers: they answer what is not in the capture, or not in its order, or call their client back.  Between peers what is surely
+ * a request is none the less one.
+ */
+static void settle_by_row(struct shard *s, struct flow_record *r, struct policy_ends *ends, const struct app *app)
+{
+    bool first = r->direction == DIRECTION_FIRST || r->direction == DIRECTION_CONTENT;
+
+    if (s->options.survey || r->tuple.transport != IPPROTO_UDP || !first || r->group || app->basis != APP_CONTENT ||
+        policy_port_vote_at(s->policy, ends, &r->tuple) >= 0)
+        return;
+
+    const struct tuple  *t = &r->tuple;
+    struct policy_query  q = {.tuple = *t, .direction_known = true, .sent = {true, r->packets[1] > 0}};
+    struct policy_ends   turned = *ends;
+    struct policy_answer answer;
+
+    policy_recall(s->memo, ends, &q, app, &answer);
+    enum finding_kind kind = answer.judgement.kind;
+    if (answer.judgement.verdict != VERDICT_UNDOCUMENTED && kind != FINDING_NO_ROW && kind != FINDING_WRONG_DIRECTION && (kind != FINDING_WRONG_PORT || r->direction == DIRECTION_CONTENT))
+        return;
+    policy_ends_swap(&turned);
+    q = (struct policy_query){.tuple = {t->server, t->client, t->server_port, t->client_port, t->transport}, .direction_known = true, .sent = {r->packets[1] > 0, true}};
+    policy_recall(s->memo, &turned, &q, app, &answer);
+    if (answer.judgement.verdict != VERDICT_ALLOWED || answer.judgement.confidence != CONFIDENCE_CONFIRMED || answer.one_way)
+        return;
+    flow_record_swap(r);
+    *ends = turned;
+    r->direction = DIRECTION_PORT;
+}
+
+/* A single side that speaks from a port to the same port (138 to 138) may as well answer as ask. */
+static bool direction_is_known(const struct flow_record *r)
+{
+    if (r->tuple.client_port == r->tuple.server_port && r->direction > DIRECTION_CONTENT && (r->packets[0] == 0 || r->packets[1] == 0))
+        return false;
+    if (tuple_is_dhcp(&r->tuple, false))
+        return true;
+    return r->direction <= DIRECTION_CONTENT || (r->tuple.transport == IPPROTO_UDP && r->direction == DIRECTION_FIRST);
+}
+
+static void add_totals(const struct shard *s, struct part *part, const struct flow_record *r, const struct policy_ends *ends)
+{
+    struct shard_totals *t = &part->totals;
+
+    t->n_flows++;
+    t->n_duplicates += r->duplicates;
+    t->n_retransmissions += r->retransmissions;
+    t->n_unseen_bytes += r->unseen_bytes[0] + r->unseen_bytes[1];
+    t->n_cut_flows += r->cut;
+    t->n_evicted += r->end == FLOW_END_EVICTED;
+    t->first_ns = r->first_ns < t->first_ns ? r->first_ns : t->first_ns;
+    t->last_ns = r->last_ns > t->last_ns ? r->last_ns : t->last_ns;
+    if (ends->client != POLICY_NONE)
+        part_note_host(part, &r->tuple.client, r, 0, s->options.window_ns);
+    if (ends->server != POLICY_NONE)
+        part_note_host(part, &r->tuple.server, r, 1, s->options.window_ns);
+}
+
+/* ICMP errors quote packets that are not in the capture. */
+static void note_unseen(const struct shard *s, struct part *part, const struct flow_record *r, const struct policy_ends *ends, uint64_t n)
+{
+    if (n == 0 || (ends->client == POLICY_NONE && ends->server == POLICY_NONE))
+        return;
+    part->totals.n_unseen_errors += n;
+    if (ends->client != POLICY_NONE)
+        part_note_quoted(part, &r->tuple.client, &r->icmp, n, s->options.window_ns);
+    if (ends->server != POLICY_NONE)
+        part_note_quoted(part, &r->tuple.server, &r->icmp, n, s->options.window_ns);
+}
+
+static void fold(struct shard *s, struct part *part, struct flow_record *r, const struct flow_state *state, const struct app_entry *app)
+{
+    struct policy_ends   ends;
+    struct policy_answer answer;
+
+    policy_locate(s->policy, &r->tuple, &ends);
+    settle_direction(s, r, &ends);
+    settle_by_row(s, r, &ends, &app->app);
+    add_totals(s, part, r, &ends);
+    note_unseen(s, part, r, &ends, r->icmp.n_early);
+
+    struct policy_query q = {
+        .tuple = r->tuple,
+        .direction_known = direction_is_known(r),
+        .sent = {r->packets[0] > 0, r->packets[1] > 0},
+        .group = r->group,
+    };
+    policy_recall(s->memo, &ends, &q, &app->app, &answer);
+
+    struct judgement *j = &answer.judgement;
+    if (j->reversed) {
+        /* The record speaks of the direction that was judged. */
+        flow_record_swap(r);
+        q.tuple = r->tuple;
+        bool sent = q.sent[0];
+        q.sent[0] = q.sent[1];
+        q.sent[1] = sent;
+        uint32_t host = j->client_host;
+        j->client_host = j->server_host;
+        j->server_host = host;
+        j->reversed = false;
+    }
+    /* The contract's word: content tells who is the client, and no handshake was seen. */
+    if (r->tuple.transport == IPPROTO_TCP && r->direction == DIRECTION_CONTENT && j->verdict != VERDICT_NOT_GOVERNED)
+        j->confidence = CONFIDENCE_INFERRED;
+    r->is_answer = state != NULL && state->is_answer;
+    /* Nobody needs to answer what is sent to a group, nor media, whatever its port. */
+    enum outcome outcome = conversation_outcome(r, r->group || answer.one_way);
+    if (conversation_fold(part->conversations, r, &q, app, j, outcome, state != NULL && state->is_reply) != 0)
+        part->totals.n_flow_memory_lost++;
+}
+
+/*
+ * Errors about packets of which none is in the capture tell of an attempt all the same: of what a row allows, and what was denied.  One
+ * conversation for each flow, so that errors about its later packets are no further attempts.  Of a table that had to forget flows it is not
+ * known whether a packet was there.
+ */
+static void fold_quoted(struct shard *s, struct part *part, struct flow_record *r)
+{
+    struct flow_table_stats stats;
+    struct policy_ends      ends;
+    struct policy_answer    answer;
+
+    flow_table_stats(s->flows, &stats);
+    if (stats.n_evicted > 0)
+        return;
+    policy_locate(s->policy, &r->tuple, &ends);
+    note_unseen(s, part, r, &ends, r->icmp.n_errors);
+    if (ends.client == POLICY_NONE || ends.server == POLICY_NONE)
+        return;
+    /* Judged as the packet would have been, had it been captured. */
+    r->packets[0] = 1;
+    r->tcp_state = TCP_STATE_NONE;
+    settle_direction(s, r, &ends);
+    struct policy_query q = {.tuple = r->tuple, .direction_known = direction_is_known(r), .sent = {true, false}};
+    enum outcome        outcome = flow_record_outcome(r, false);
+    policy_recall(s->memo, &ends, &q, &s->apps[0]->app, &answer);
+    const struct judgement *j = &answer.judgement;
+    if (j->verdict != VERDICT_ALLOWED || j->reversed || j->back || (outcome != OUTCOME_REFUSED && outcome != OUTCOME_PROHIBITED))
+        return;
+    if (answer.one_way && outcome == OUTCOME_REFUSED) /* media may have gone there before, until the receiver hung up */
+        return;
+    r->packets[0] = 0; /* flow_is_quoted() */
+    if (conversation_fold(part->conversations, r, &q, s->apps[0], j, outcome, false) != 0)
+        part->totals.n_flow_memory_lost++;
+}
+
+void shard_fold(struct shard *s, struct part *part, struct flow_record *r, const struct flow_state *state, const struct app_entry *app)
+{
+    if (flow_is_quoted(r))
+        fold_quoted(s, part, r);
+    else
+        fold(s, part, r, state, app);
+}
