@@ -120,6 +120,8 @@ bool                     policy_dynamic_port(const struct policy *, uint32_t row
 /* Which end's port is documented for its role as a server: +1 tuple.server, -1 tuple.client, 0 both or neither. */
 int                      policy_port_vote(const struct policy *, const struct tuple *);
 int                      policy_port_vote_at(const struct policy *, const struct policy_ends *, const struct tuple *);
+/* Is it media, by its content? */
+bool                     policy_is_media(const struct policy *, const struct app *);
 /* Does the row that allows this expect traffic in one direction only (media, notifications, datagrams)? */
 bool                     policy_one_way(const struct policy *, const struct tuple *);
 bool                     policy_one_way_at(const struct policy *, const struct policy_ends *, const struct tuple *);
@@ -221,6 +223,7 @@ struct policy_facts {
     enum unheard unheard;         /* OUTCOME_UNANSWERED or UDP's _ONE_WAY */
     bool lossy;                   /* OUTCOME_UNANSWERED, or UDP's _ONE_WAY: packets passed that were not captured ... */
     uint64_t answered;            /* UDP, unanswered: as many flows of the same client to the same port as were answered, where these are not fewer; else 0 */
+    uint64_t unasked;             /* UDP, unanswered: flows of the same client to the same port of which the capture has answers alone */
     bool may_be_answer;           /* UDP: ... and the client's port is one that a row has: it may be the answer to one of them */
     bool many_clients, many_servers; /* said of a sum: there are others than the one that is named */
     bool answer_first;            /* the first packet of the earliest flow is one of the server's: it is the one that a reader is shown */

@@ -13,7 +13,10 @@
  *   - nothing shows that this direction is hidden (a TCP client that goes on as if it were answered shows it), and
  *     some hosts of both networks (/24, /64), or both hosts with anyone, are seen to speak both ways.
  * Otherwise it is 'one-way', as it is where the client itself took it back with a RST before an answer was due.  Violations keep 'unanswered',
- * and have no disposition where the silence tells nothing (of the same kind, or nothing shows the way back where the capture is one-sided): no more has UDP one way, for what stopped it would not have been seen either.
+ * and have no disposition where the silence tells nothing (of the same kind, or nothing shows the way back where the capture is one-sided).
+ *
+ * UDP one way, to a port that needs no answer, has none either, for nothing shows that it got through, nor that it did not.  Media alone is taken for
+ * got through where nothing stopped it: by its content, and where an error of the receiver, which is seen to send, to this sender could have been seen.
  *
  * In a capture of which too many TCP flows have one direction only, no silence tells anything but of a SYN that was sent again.  It tells nothing either
  * where no packet to the client was captured at all, from anyone, for the tap may not hear that way, unless the client sent its SYN again; nor of a single
@@ -55,7 +58,8 @@ struct sender {
 struct answered {
     struct addr client, server;
     uint16_t    port;
-    uint64_t    flows;
+    uint64_t    flows;   /* ... or of which the answer is in the capture */
+    uint64_t    answers; /* of those, answers alone: what asked for them was not captured */
 };
 
 struct evidence {
@@ -135,18 +139,19 @@ static void add_answered(struct evidence *e, const struct conversation *c)
     if (c->key.transport != IPPROTO_UDP || c->packets[1] == 0 || c->key.outcome == OUTCOME_UNANSWERED)
         return;
     e->answered[e->n_answered] = answered_key(c);
+    e->answered[e->n_answered].answers = c->packets[0] == 0 ? c->answers : 0;
     e->answered[e->n_answered++].flows = c->flows;
 }
 
 /* Of the same client to the same port, in whatever content. */
-static uint64_t n_answered(const struct evidence *e, const struct conversation *c)
+static void note_answered(const struct evidence *e, struct conversation *c)
 {
-    if (c->key.transport != IPPROTO_UDP)
-        return 0;
+    struct answered key = answered_key(c), *found = NULL;
 
-    struct answered key = answered_key(c), *found = bsearch(&key, e->answered, e->n_answered, sizeof(key), by_client_and_port);
-
-    return found != NULL ? found->flows : 0;
+    if (c->key.transport == IPPROTO_UDP)
+        found = bsearch(&key, e->answered, e->n_answered, sizeof(key), by_client_and_port);
+    c->answered = found != NULL ? found->flows : 0;
+    c->unasked = found != NULL ? found->answers : 0;
 }
 
 static void unite_answered(struct evidence *e)
@@ -154,11 +159,14 @@ static void unite_answered(struct evidence *e)
     size_t kept = 0;
 
     qsort(e->answered, e->n_answered, sizeof(*e->answered), by_client_and_port);
-    for (size_t i = 0; i < e->n_answered; i++)
-        if (kept > 0 && by_client_and_port(&e->answered[kept - 1], &e->answered[i]) == 0)
-            e->answered[kept - 1].flows += e->answered[i].flows;
-        else
+    for (size_t i = 0; i < e->n_answered; i++) {
+        if (kept == 0 || by_client_and_port(&e->answered[kept - 1], &e->answered[i]) != 0) {
             e->answered[kept++] = e->answered[i];
+            continue;
+        }
+        e->answered[kept - 1].flows += e->answered[i].flows;
+        e->answered[kept - 1].answers += e->answered[i].answers;
+    }
     e->n_answered = kept;
 }
 
@@ -245,29 +253,24 @@ static bool is_allowed(const struct conversation *c)
 }
 
 /* UDP to one host, of which nothing came back and nothing needs to. */
-static bool is_media_one_way(const struct conversation *c)
+static bool is_datagrams_one_way(const struct conversation *c)
 {
     return c->key.outcome == OUTCOME_ONE_WAY && c->key.transport == IPPROTO_UDP && c->packets[0] > 0 && c->packets[1] == 0 && !c->group;
 }
 
-/* Is it one that settle_resets() or settle_silence() looks for evidence for?  Of silence about what is forbidden, where something was hidden. */
-static bool needs_evidence(const struct conversation *c, bool hides)
+/* Is it one that settle_resets() or settle_silence() looks for evidence for? */
+static bool needs_evidence(const struct conversation *c)
 {
     if (c->key.summed != SUM_NONE)
         return false;
-    return (c->key.outcome == OUTCOME_REFUSED && ttl_seen_rst(c->ttl[1]).min != 0) ||
-           c->key.outcome == OUTCOME_UNANSWERED || ((hides || !is_allowed(c)) && is_media_one_way(c));
+    return (c->key.outcome == OUTCOME_REFUSED && ttl_seen_rst(c->ttl[1]).min != 0) || c->key.outcome == OUTCOME_UNANSWERED || is_datagrams_one_way(c);
 }
 
 static int evidence_gather(struct audit *a, struct evidence *e, struct err *reterr)
 {
-    bool hides = false;
-
     e->vague = inputs_go_on(a->inputs);
-    for (size_t i = 0; i < a->n_conversations && !hides; i++)
-        hides = a->conversations[i]->key.summed == SUM_NONE && is_one_sided(a->conversations[i]);
     for (size_t i = 0; i < a->n_conversations && !e->needed; i++)
-        e->needed = needs_evidence(a->conversations[i], hides);
+        e->needed = needs_evidence(a->conversations[i]);
     size_t room = e->needed ? 2 * a->n_conversations + 1 : 1;
 
     e->sights = calloc(room, sizeof(*e->sights));
@@ -479,15 +482,26 @@ static bool is_deaf(const struct evidence *e, const struct conversation *c)
     return client == NULL || !client->heard;
 }
 
+/* Did the server send nothing, to anyone? */
+static bool is_mute(const struct evidence *e, const struct conversation *c)
+{
+    const struct sender *server = find_sender(e, &c->key.server);
+
+    return server == NULL || !server->seen;
+}
+
 /* Does silence tell nothing, though nothing shows that something is hidden? */
 static bool is_faint(const struct evidence *e, const struct conversation *c)
 {
-    const struct sender *server = find_sender(e, &c->key.server);
-    bool                 mute = server == NULL || !server->seen;
-
     if (c->key.transport == IPPROTO_TCP)
         return !insists(c) && (is_deaf(e, c) || is_alone(c));
-    return c->answered >= c->flows || is_deaf(e, c) || (!is_allowed(c) && mute);
+    return c->answered >= c->flows || c->unasked > 0 || is_deaf(e, c) || (!is_allowed(c) && is_mute(e, c));
+}
+
+/* Is it media that would have been stopped where that could be seen? */
+static bool is_media_heard(const struct evidence *e, const struct audit *a, const struct conversation *c)
+{
+    return policy_is_media(a->policy, c->app) && c->unheard == HEARD && !is_deaf(e, c) && !is_mute(e, c) && could_be_seen(e, &c->key.server, &c->key.client);
 }
 
 static void settle_silence(const struct evidence *e, const struct audit *a, struct conversation *c)
@@ -495,16 +509,16 @@ static void settle_silence(const struct evidence *e, const struct audit *a, stru
     bool allowed = is_allowed(c);
 
     c->unheard = HEARD;
-    c->answered = 0;
-    if (is_media_one_way(c)) {
+    c->answered = c->unasked = 0;
+    if (is_datagrams_one_way(c)) {
         c->unheard = (uint8_t)unheard_in(e, a, c);
-        c->untold = c->unheard != HEARD || (!is_allowed(c) && is_deaf(e, c)) ? c->flows : c->untold;
+        c->untold = is_media_heard(e, a, c) ? c->untold : c->flows;
     }
     if (c->key.outcome != OUTCOME_UNANSWERED)
         return;
     if (!allowed)
         c->unheard = (uint8_t)unheard_in(e, a, c);
-    c->answered = n_answered(e, c);
+    note_answered(e, c);
     c->untold = is_faint(e, c) ? c->flows : c->untold;
     bool by_flow = coverage_is_one_sided(&a->coverage) && !insists(c); /* a mirror that takes some flows of two hosts one way */
     bool hidden = allowed && !insists(c) && (is_deaf(e, c) || (is_alone(c) && !coverage_ends_before_answer(&a->coverage, c->first_ns)));
@@ -547,20 +561,31 @@ static bool may_be_lost(const struct audit *a, const struct conversation *c)
     return coverage_may_hide(&a->coverage, c->key.summed == SUM_NONE ? c->asked : 1);
 }
 
+/* Is anything known to be missing, however little: data that was acknowledged, or what an answer answers? */
+static bool has_gaps(const struct audit *a)
+{
+    bool gaps = a->coverage.lost > 0 || a->coverage.unseen_bytes > 0;
+
+    for (size_t i = 0; i < a->n_conversations && !gaps; i++)
+        gaps = a->conversations[i]->answers > 0 && a->conversations[i]->packets[0] == 0;
+    return gaps;
+}
+
 void audit_settle_unanswered(struct audit *a)
 {
-    bool lossy = coverage_is_lossy(&a->coverage);
+    bool lossy = coverage_is_lossy(&a->coverage), gaps = has_gaps(a);
 
     for (size_t i = 0; i < a->n_conversations; i++) {
         struct conversation *c = a->conversations[i];
         bool                 unanswered = c->key.outcome == OUTCOME_UNANSWERED && !is_stopped(conversation_icmp(c));
 
-        c->may_be_denied = is_media_one_way(c) && audit_cut_to(a, &c->key.client) > 0;
-        if (c->may_be_denied)
+        c->may_be_denied = is_datagrams_one_way(c) && audit_cut_to(a, &c->key.client) > 0;
+        /* Of a sum nobody knows that all is media; of what went for less than a second, the only error may be missing. */
+        if (c->may_be_denied || (is_datagrams_one_way(c) && (c->key.summed != SUM_NONE || (gaps && c->asked < 2))))
             c->untold = c->flows;
         if (unanswered && coverage_ends_before_answer(&a->coverage, c->undelivered > 0 ? c->last_ns : c->first_ns))
             c->untold = c->flows;
-        if (((unanswered && c->key.transport == IPPROTO_TCP) || is_media_one_way(c)) && may_be_lost(a, c))
+        if (((unanswered && c->key.transport == IPPROTO_TCP) || is_datagrams_one_way(c)) && may_be_lost(a, c))
             c->untold = c->flows;
         if (c->key.transport != IPPROTO_UDP || !unanswered || c->packets[1] > 0)
             continue;

@@ -551,6 +551,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .lossy = coverage_is_lossy(&a->coverage),
                .may_be_answer = c->may_be_answer,
                .answered = c->untold == c->flows && c->answered >= c->flows ? c->answered : 0,
+               .unasked = c->untold == c->flows ? c->unasked : 0,
                .no_data = c->key.transport == IPPROTO_TCP && c->payload == 0,
                .answer_first = answer_is_first(c),
                .no_handshake = c->key.transport == IPPROTO_TCP && c->basis == DIRECTION_CONTENT,

@@ -319,7 +319,6 @@ struct way way_back(const struct way *, uint16_t client_port);
 /* The media row that packets this way are measured against and that does not have their port; or POLICY_NONE. */
 uint32_t media_broken(const struct policy *, const struct policy_query *, const struct way *);
 bool       policy_satisfies(const struct policy *, const struct app *, const struct applied_row *);
-bool       policy_is_media(const struct policy *, const struct app *); /* by its content */
 /* The content is known, and not what the row expects. */
 bool       content_contradicts(const struct policy *, const struct app *, const struct applied_row *);
 const struct port_range *row_port(const struct applied_row *, uint8_t transport, uint16_t port);

@@ -414,6 +414,9 @@ static void say_silence(struct text *t, const struct policy *p, const struct pol
         say(t, "; no answer was seen");
     if (f->answered > 0)
         say(t, ", while %llu other%s of the same client to this port %s answered", (unsigned long long)f->answered, f->answered == 1 ? "" : "s", f->answered == 1 ? "was" : "were");
+    else if (f->unasked > 0)
+        say(t, ", while %llu other%s of the same client to this port, which %s not in the capture, %s answered", (unsigned long long)f->unasked, f->unasked == 1 ? "" : "s",
+            f->unasked == 1 ? "is" : "are", f->unasked == 1 ? "was" : "were");
     say_cut(t, f);
     say_lossy(t, f, f->n_cut > 0);
     if (f->may_be_answer)

@@ -22,6 +22,7 @@ from traffic import capture, flows, wire
 from traffic.tcp import ACK, CLIENT, RST, SERVER, SYN, Connection
 
 UNITY, DC, EXCHANGE, FILTER, STATION = '10.20.1.10', '10.20.2.10', '10.20.3.10', '10.20.0.254', '10.20.9.9'
+PHONE, MUTE = '10.20.9.20', '10.20.9.21'
 GC = '10.20.2.20'
 BACK = 'lower addresses'  # one direction of all
 SITE = f"""site: two hosts and a third
@@ -44,6 +45,8 @@ class Story:
         self.net.host('exch1', EXCHANGE, ttl=128)
         self.net.host('gc1', GC, ttl=128)
         self.net.host('station', STATION, ttl=128)
+        self.net.host('phone1', PHONE, ttl=128)
+        self.net.host('phone2', MUTE, ttl=128)
         self.port = 1100
         self.snaplen = 262144
 
@@ -399,14 +402,52 @@ SILENT = {  # the same of media one way that no row has: ((packets, ms between t
     'RTCP alone, with loss': ((1, 0, SENDER_REPORT, True), (None, '; no packet the other way was seen, though packets passed that were not captured, so whether it got through cannot be told. ')),
     'RTP for a moment, with loss': ((20, 20, None, True), (None, '; no packet the other way was seen, though packets passed that were not captured, so whether it got through cannot be told. ')),
     'RTP for seconds, with loss': ((250, 20, None, True), ('escaped', '; no packet the other way was seen. ')),
+    'RTP for a moment': ((20, 20, None, False), ('escaped', '; no packet the other way was seen. ')),
+    'RTP for a moment, and an answer without its request': ((20, 20, None, 'answer'), (None, '; no packet the other way was seen, so whether it got through cannot be told. ')),
 }
+ONE_WAY = {  # datagrams to which nothing came, on ports where nothing needs to: ((from, its port, to, port, what is sent, how often, is anything else sent to who sent them), (disposition, outcome expected of NetBIOS))
+    'to the datagram service': ((UNITY, 138, DC, 138, b'\x11' + bytes(99), 1, True), (None, 'seen')),
+    'notifications': ((EXCHANGE, 1500, UNITY, 4021, bytes(8), 3, True), (None, None)),
+    'datagrams as of a route that is traced': ((EXCHANGE, 33000, UNITY, 33436, bytes(8), 3, True), (None, None)),
+    'media that a row allows': ((UNITY, 23000, PHONE, 24000, None, 100, True), ('permitted', None)),
+    'the same of who gets nothing': ((UNITY, 23000, PHONE, 24000, None, 100, False), (None, None)),
+    'the same to who sends nothing': ((UNITY, 23000, MUTE, 24000, None, 100, True), (None, None)),
+    'what may be media by its port alone': ((UNITY, 23000, PHONE, 24000, b'anyone there?', 3, True), (None, None)),
+    'what would break a row if it were media': ((UNITY, 23000, PHONE, 13000, b'XXXX', 2, True), (None, None)),
+}
+
+
+def check_one_way(program, _, path, directory):
+    site, failed = os.path.join(directory, 'phone.yaml'), 0
+    with open(site, 'w', encoding='utf-8') as out:
+        out.write(SITE + f'  phone1: {{addresses: [{PHONE}, {MUTE}], roles: [phone]}}\n')
+    for name, ((client, sport, server, dport, data, times, heard), meant) in ONE_WAY.items():
+        story = Story()
+        for second in (0, 12, 30):
+            story.works('Kerberos', DC, 88, second, EXCHANGE)
+            story.works('Kerberos', DC, 88, second, PHONE)
+            if heard:
+                story.works('Kerberos', DC, 88, second)
+        for i in range(times):
+            story.net.udp(story.at(10) + 20 * i * wire.MS, client, sport, server, dport, data or rtp(i))
+        story.write(path)
+        audit = flowdb.Audit(program, site, [path], directory=directory)
+        said = [(row['disposition'], row['outcome']) for row in audit.rows("SELECT * FROM conversations WHERE client = ? AND server_port = ?", client, dport)]
+        expected = audit.rows("SELECT outcome FROM expectations WHERE row_id = 'unity-dc-netbios'")[0]['outcome'] if meant[1] else None
+        audit.close()
+        good = said == [(meant[0], 'one-way')] and expected == meant[1]
+        print(f"{'ok' if good else 'NOT OK'}  one way: {name}: {said} {expected or ''}")
+        failed += not good
+    return failed
 
 
 def with_loss(lossy):
     """A capture in which one segment of another connection is missing, or none."""
     story = Story().begun()
     story.works('SMTP', EXCHANGE, 25, 3)
-    if lossy:
+    if lossy == 'answer':
+        story.net.udp(story.at(5), GC, 53, UNITY, 1500, ANSWER)
+    elif lossy:
         story.net.packets.remove([p for p in story.net.packets if p.src == EXCHANGE][5])
     return story
 
@@ -525,6 +566,8 @@ FAINT = {  # name: ((queries without an answer: flow, second; seconds of such wi
     'queries at once': ((((0, 10), (0, 10)), (), True), (None, 'no answer was seen' + TOLD)),
     'queries, others of them answered': ((((0, 10), (0, 14)), (20, 24), True), (None, 'no answer was seen, while 2 others of the same client to this port were answered' + TOLD)),
     'queries, fewer of them answered': ((((0, 10), (0, 14), (1, 16), (1, 18)), (20,), True), ('rejected', 'no answer was seen. ')),
+    'queries, more of them than answers to others that are not there': ((((0, 10), (0, 14), (1, 16), (1, 18)), (-20,), True),
+                                                                        (None, 'no answer was seen, while 1 other of the same client to this port, which is not in the capture, was answered' + TOLD.replace('it', 'they'))),
     'queries of which the answers would not be heard': ((((0, 10), (0, 14)), (), False), (None, 'no answer was seen' + TOLD)),
     'queries to who is never heard': ((((0, 10), (0, 14)), (), 'client'), (None, 'no answer was seen' + TOLD)),
     'queries at the end': ((((0, 28), (0, 29)), (), True), (None, 'no answer was seen' + TOLD)),
@@ -739,6 +782,7 @@ def main():
         failed += check_alive(program, site, path, directory)
         failed += check_headline(program, site, path, directory)
         failed += check_lost(program, site, path, directory)
+        failed += check_one_way(program, site, path, directory)
         failed += check_datagrams(program, site, path, directory)
         failed += check_syns(program, site, path, directory)
         failed += check_faint(program, site, path, directory)
