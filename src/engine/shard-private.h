@@ -36,7 +36,9 @@ struct shard {
     uint64_t                   n_given_up; /* contents, as far as a part knows */
     struct flow_table_stats    flow_stats;    /* once 'flows' is NULL */
     struct pinholes_stats      pinholes_told; /* as far as a part knows */
-    int64_t                    latest_ns; /* of all packets, not of this shard's alone */
+    int64_t                    clock_ns;  /* the latest of all packets, not of this shard's alone, since time stepped back ... */
+    int64_t                    latest_ns; /* ... and before it did */
+    unsigned                   n_steps;   /* how often it did, at most MOST_STEPS */
     struct stopwatch           watch;
 };
 

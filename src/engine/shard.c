@@ -21,6 +21,8 @@
 #define MAX_SNIFFS 2          /* signalling shows itself in the first payload of one side or the other */
 #define SWEEP_EVERY 16384     /* packets between two sweeps of the flow table: only frees memory */
 #define SWEEP_BUDGET 4096
+#define STEP_NS (120 * INT64_C(1000000000))    /* the clock goes back with packets that are older by more than a sweep allows for */
+#define MOST_STEPS 64         /* each costs a look at every flow */
 #define YOUNG_NS (3 * INT64_C(1000000000))     /* the first retransmission of a SYN is over, and most content is known */
 #define QUERIES_KEPT_NS (2000 * INT64_C(1000000000)) /* from one pass to the next: longer than a UDP flow is silent */
 
@@ -103,7 +105,7 @@ static bool is_too_young(const struct shard *s, const struct flow_record *r, con
 {
     bool answered = r->packets[0] > 0 && r->packets[1] > 0;
 
-    return s->latest_ns - r->first_ns < YOUNG_NS && (!answered || (state != NULL && state->classify != NULL));
+    return shard_latest_ns(s) - r->first_ns < YOUNG_NS && (!answered || (state != NULL && state->classify != NULL));
 }
 
 static void on_open_flow(void *aux, struct flow_record *r, void *ext)
@@ -343,7 +345,6 @@ static size_t decode_chunk(struct shard *s, const struct input_frame *frames, si
             __builtin_prefetch(frames[i + AHEAD].frame.data);
         enum packet_result result = packet_decode(&frames[i].frame, p);
 
-        s->latest_ns = p->ts_ns > s->latest_ns ? p->ts_ns : s->latest_ns;
         if (!is_ours(s, result, p))
             continue;
         p->input = frames[i].input;
@@ -357,6 +358,13 @@ static size_t decode_chunk(struct shard *s, const struct input_frame *frames, si
         n_ours++;
     }
     return n_ours;
+}
+
+/* Only frees memory, up to the time to which all workers have come.  Not where the clock steps back all the time. */
+static void sweep(struct shard *s, size_t budget)
+{
+    if (s->n_steps < MOST_STEPS)
+        flow_table_sweep(s->flows, s->clock_ns, budget);
 }
 
 static void handle_chunk(struct shard *s, const struct input_frame *frames, size_t n)
@@ -380,14 +388,48 @@ static void handle_chunk(struct shard *s, const struct input_frame *frames, size
     s->n_since_sweep += n_ours;
     if (s->n_since_sweep >= SWEEP_EVERY && n_ours > 0) {
         s->n_since_sweep = 0;
-        flow_table_sweep(s->flows, s->latest_ns, SWEEP_BUDGET);
+        sweep(s, SWEEP_BUDGET);
     }
+}
+
+/* How many of these frames are before one that is far older than the latest so far; the clock goes with them. */
+static size_t note_times(struct shard *s, const struct input_frame *frames, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        int64_t ts_ns = frames[i].frame.ts_ns;
+
+        if (ts_ns >= s->clock_ns)
+            s->clock_ns = ts_ns;
+        else if ((uint64_t)s->clock_ns - (uint64_t)ts_ns > STEP_NS)
+            return i;
+    }
+    return n;
+}
+
+/*
+ * Captures joined in the wrong order of time: flows go on after packets of hours later.  Which of them a sweep had ended by then must not depend on
+ * what a worker has to do: here all that one could have ended end, and the clock goes back to where the packets are.
+ */
+static void step_back(struct shard *s, int64_t to_ns)
+{
+    stopwatch_turn(&s->watch, ENGINE_FLOW);
+    sweep(s, SIZE_MAX);
+    s->n_steps += s->n_steps < MOST_STEPS;
+    s->latest_ns = shard_latest_ns(s);
+    s->clock_ns = to_ns;
 }
 
 void shard_batch(struct shard *s, const struct input_frame *frames, size_t n)
 {
-    for (size_t at = 0; at < n; at += CHUNK)
-        handle_chunk(s, frames + at, n - at < CHUNK ? n - at : CHUNK);
+    for (size_t at = 0; at < n;) {
+        size_t chunk = n - at < CHUNK ? n - at : CHUNK, n_before = note_times(s, frames + at, chunk);
+
+        if (n_before > 0)
+            handle_chunk(s, frames + at, n_before);
+        at += n_before;
+        if (n_before < chunk)
+            step_back(s, frames[at].frame.ts_ns);
+    }
     stopwatch_turn(&s->watch, ENGINE_WAIT);
 }
 
@@ -410,7 +452,7 @@ static void note_given_up(struct shard *s)
 void shard_finish(struct shard *s)
 {
     stopwatch_turn(&s->watch, ENGINE_FLOW);
-    flow_table_drain(s->flows, s->latest_ns);
+    flow_table_drain(s->flows, shard_latest_ns(s));
     note_given_up(s);
     if (s->open != NULL && part_absorb(s->ended, s->later) != 0)
         s->ended->totals.n_flow_memory_lost++;
@@ -454,8 +496,8 @@ bool shard_pass_step(struct shard *s, size_t budget)
 {
     if (s->open == NULL && !begin_pass(s))
         return false;
-    if (s->latest_ns != INT64_MIN)
-        flow_table_sweep(s->flows, s->latest_ns, budget);
+    if (s->clock_ns != INT64_MIN)
+        sweep(s, budget);
     return flow_table_walk(s->flows, &s->walk, budget, on_open_flow, s);
 }
 
@@ -466,7 +508,7 @@ int shard_pass_take(struct shard *s, struct part **ret_ended, struct part **ret_
     for (size_t i = 0; i < s->ended->n_query_slots; i++) {
         const struct shard_group_query *q = &s->ended->queries[i];
 
-        if (q->last_ns != INT64_MIN && q->last_ns > s->latest_ns - QUERIES_KEPT_NS)
+        if (q->last_ns != INT64_MIN && q->last_ns > shard_latest_ns(s) - QUERIES_KEPT_NS)
             part_note_query(s->later, q);
     }
     note_given_up(s);
@@ -510,7 +552,7 @@ int shard_new(const struct shard_options *options, const struct policy *policy, 
     }
     s->options = *options;
     s->policy = policy;
-    s->latest_ns = INT64_MIN;
+    s->latest_ns = s->clock_ns = INT64_MIN;
     stopwatch_start(&s->watch, options->clock, ENGINE_WAIT);
     s->options.flow.ext_size = sizeof(struct flow_state);
     s->options.flow.window_ns = options->window_ns;
@@ -562,7 +604,7 @@ struct part *shard_part(struct shard *s)
 
 int64_t shard_latest_ns(const struct shard *s)
 {
-    return s->latest_ns;
+    return s->latest_ns > s->clock_ns ? s->latest_ns : s->clock_ns;
 }
 
 void shard_flow_stats(const struct shard *s, struct flow_table_stats *ret)

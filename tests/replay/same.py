@@ -4,9 +4,9 @@
 
 usage: same.py FLOWAUDIT SOURCE_ROOT
 
-The record (every view) and the reports in every format are compared byte for byte between two runs, between 1, 2 and 4 workers, between orders in
+The record (every view) and the reports in every format are compared byte for byte between two runs, between 1, 2, 3 and 4 workers, between orders in
 which several inputs are given, and (but for what names the file) between a capture and its compressed copies.  Among the inputs is a
-scan that goes beyond the number of conversations that are kept one by one.
+scan that goes beyond the number of conversations that are kept one by one, and captures joined in the wrong order of time.
 """
 import gzip
 import os
@@ -65,6 +65,24 @@ def syn(source, target, port, number):
     return bytes(12) + b'\x08\0' + header + tcp
 
 
+def write(path, packets):
+    """(seconds, frame) as a capture."""
+    with open(path, 'wb') as out:
+        out.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+        for at, frame in packets:
+            out.write(struct.pack('<IIII', int(at), int(at % 1 * 1000000), len(frame), len(frame)) + frame)
+
+
+def write_joined(path):
+    """Captures one after the other in the wrong order of time: flows of one hour go on after packets of hours later, and more than once."""
+    def hour(first, start, n_flows, n):
+        flows = [(bytes([10, first, i % 200, 1 + i // 200]), bytes([10, 200, i * 7 % 250, 1])) for i in range(n_flows)]
+        return [(1600000000 + start + i / 10, syn(*flows[i % n_flows], 80, 1)) for i in range(n)]
+
+    parts = [hour(1, 0, 300, 300), hour(2, 4 * 3600, 500, 36000), hour(1, 300, 300, 300), hour(3, 8 * 3600, 500, 36000), hour(1, 600, 300, 300)]
+    write(path, [packet for part in parts for packet in part])
+
+
 def write_scan(path):
     """Too many ports of one pair and too many clients of one port; the order of time is none of the keys'."""
     low, high = bytes([10, 0, 0, 1]), bytes([200, 0, 0, 1])
@@ -83,7 +101,7 @@ def write_scan(path):
 def same_twice_and_sharded(program, site, name, paths):
     first = outcome(program, site, paths)
     failed = compare(f'{name}, a second time', first, outcome(program, site, paths))
-    for workers in ('2', '4'):
+    for workers in ('2', '3', '4'):
         failed += compare(f'{name}, {workers} workers', first, outcome(program, site, paths, '-j', workers))
     print(f'{name}: {len(first)} lines and reports, exit status {first[0][1]}')
     return failed
@@ -140,6 +158,9 @@ def main():
             failed += same_compressed(program, site, path, directory)
         scan = os.path.join(directory, 'scan.pcap')
         write_scan(scan)
+        joined = os.path.join(directory, 'joined.pcap')
+        write_joined(joined)
+        failed += same_twice_and_sharded(program, site, 'joined in the wrong order', [joined])
         failed += same_twice_and_sharded(program, site, 'scan', [scan])
         everything = [p for p in (os.path.join(folder, n) for n in sorted(os.listdir(folder))) if os.path.isfile(p) and readable(program, site, p)]
         failed += same_twice_and_sharded(program, site, f'{len(everything)} captures as one', everything)
