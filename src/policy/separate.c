@@ -5,7 +5,7 @@
  *   strong  an ICMP error by which a filter tells of itself; a RST that does not have the TTL of its sender's other packets
  *   medium  such an error in the name of one of the two: its own filter, or one between that answers for it;
  *           some TCP ports never answer while others of the same server do, or answer and the answer does not reach the client
- *   weak    TTLs that are a few below what a stack begins with: a router, which is no filter
+ *   weak    TTLs that are all a few below what a stack begins with: a router, which is no filter
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -458,32 +458,64 @@ static unsigned hops(uint8_t ttl)
     return n <= MAX_HOPS ? n : 0;
 }
 
-/* Of a side that sent with TTLs of several stacks' beginnings nobody knows with which it began. */
+/* Of packets with TTLs of several stacks' beginnings nobody knows with which they began; and of some that passed none, others may have come another way. */
 static unsigned hops_of(const struct ttl_range *r)
 {
-    return ttl_initial(r->min) == ttl_initial(r->max) ? hops(r->min) : 0;
+    return r->min != 0 && ttl_initial(r->min) == ttl_initial(r->max) && hops(r->max) > 0 ? hops(r->min) : 0;
+}
+
+/* With which TTLs this sender's packets to the other were seen at this place, in all conversations in which they are like those of 'r'. */
+static void join_like(const struct pair *x, const struct addr *sender, uint16_t place, struct ttl_range *r)
+{
+    uint8_t initial = ttl_initial(r->min);
+
+    for (size_t i = 0; i < x->n; i++) {
+        const struct separate_fact *f = &x->entries[i].fact;
+        unsigned                    side = addr_compare(&f->tuple.server, sender) == 0;
+        struct ttl_range            own = ttl_seen_own_at(f->places[side], place);
+
+        if (own.min != 0 && ttl_initial(own.min) == initial && ttl_initial(own.max) == initial && (side == 1 || addr_compare(&f->tuple.client, sender) == 0))
+            ttl_range_join(r, &own);
+    }
+}
+
+/* What a side's packets were seen with at a place that no packet reached without a router between; 0: there is none. */
+static struct ttl_range routed(const struct pair *x, const struct separate_fact *f, unsigned side)
+{
+    for (unsigned i = 0; i < N_TTL_PLACES; i++) {
+        struct ttl_range r = f->places[side][i].own;
+
+        if (hops_of(&r) == 0)
+            continue;
+        join_like(x, side == 0 ? &f->tuple.client : &f->tuple.server, f->places[side][i].place, &r);
+        if (hops_of(&r) > 0)
+            return r;
+    }
+    return (struct ttl_range){0, 0};
 }
 
 static bool passed_router(const struct pair *x, const struct separate_fact *f)
 {
-    (void)x;
-    return hops_of(&f->ttl[0]) > 0 || hops_of(&f->ttl[1]) > 0;
+    return routed(x, f, 0).min != 0 || routed(x, f, 1).min != 0;
 }
 
 static void weigh_hops(struct pair *x)
 {
     const struct separate_fact *first = first_that(x, passed_router, of_flow);
+    char                        ttls[TTL_TEXT_SIZE], fewest[16] = "";
 
     if (first == NULL)
         return;
-    unsigned           side = hops_of(&first->ttl[0]) == 0;
-    uint8_t            ttl = first->ttl[side].min;
+    unsigned           side = routed(x, first, 0).min == 0;
+    struct ttl_range   r = routed(x, first, side);
+    const struct addr *from = side == 0 ? &first->tuple.client : &first->tuple.server;
     if (x->best == WEIGHT_NONE)
         snprintf(x->advice, sizeof(x->advice), "Look at whether a router between the two filters.");
-    const struct addr *from = side == 0 ? &first->tuple.client : &first->tuple.server;
+    if (r.max > r.min)
+        snprintf(fewest, sizeof(fewest), "%u to ", hops(r.max));
     begin(x, WEIGHT_WEAK, first, of_flow);
-    say(x, "packets of %s were seen with TTL %u, as if they had passed %u router%s", policy_host_name(x->p, policy_host(x->p, from)), ttl,
-        hops(ttl), hops(ttl) == 1 ? "" : "s");
+    say(x, "packets of %s were seen with %s, as if they had passed %s%u router%s", policy_host_name(x->p, policy_host(x->p, from)), ttl_text(&r, ttls, sizeof(ttls)),
+        fewest, hops(r.min), hops(r.min) == 1 ? "" : "s");
     if (x->best == WEIGHT_WEAK)
         count_all(x, passed_router);
 }

@@ -253,14 +253,20 @@ START_TEST(a_reset_like_other_conversations_of_its_sender_is_its_own)
 }
 END_TEST
 
+static void sent_with(struct separate_fact *f, unsigned side, uint8_t min, uint8_t max)
+{
+    f->ttl[side] = (struct ttl_range){min, max};
+    f->places[side][0] = (struct ttl_seen){.place = 4, .own = {min, max}};
+}
+
 /* From what beginning did they come down? */
 START_TEST(a_side_with_ttls_of_two_beginnings_passed_no_known_routers)
 {
     const struct separation *s;
     struct separate_fact     f = fact("10.20.1.10", "tcp/389", OUTCOME_ESTABLISHED, 5);
 
-    f.ttl[0] = (struct ttl_range){52, 251};
-    f.ttl[1] = (struct ttl_range){64, 64};
+    sent_with(&f, 0, 52, 251);
+    sent_with(&f, 1, 64, 64);
     tell(&f);
     ck_assert_uint_eq(finish(&whole, &s), 0);
 }
@@ -350,8 +356,8 @@ START_TEST(a_router_alone_is_a_notice)
     const struct separation *s;
     struct separate_fact     f = fact("10.20.1.10", "tcp/389", OUTCOME_ESTABLISHED, 5);
 
-    f.ttl[0] = (struct ttl_range){128, 128};
-    f.ttl[1] = (struct ttl_range){126, 126};
+    sent_with(&f, 0, 128, 128);
+    sent_with(&f, 1, 126, 126);
     tell(&f);
     ck_assert_uint_eq(finish(&whole, &s), 2);
     ck_assert_int_eq(s[0].severity, SEVERITY_NOTICE);
@@ -360,13 +366,45 @@ START_TEST(a_router_alone_is_a_notice)
 }
 END_TEST
 
+/* What the same host's other packets to the other show is told, in whichever conversation; of another place, or stack, it is not the same. */
+static const struct {
+    uint8_t     min, max; /* in the second conversation, in which the client is the server */
+    uint16_t    place;
+    const char *said;     /* NULL: no sign */
+} more_ttls[] = {
+    {126, 126, 4, "seen with TTL 126, as if they had passed 2 routers"},
+    {125, 127, 4, "seen with TTLs from 125 to 127, as if they had passed 1 to 3 routers"},
+    {126, 128, 4, NULL},
+    {128, 128, 4, NULL},
+    {128, 128, 6, "seen with TTL 126, as if they had passed 2 routers"},
+    {64, 64, 4, "seen with TTL 126, as if they had passed 2 routers"},
+};
+
+START_TEST(all_ttls_of_a_host_are_told)
+{
+    const struct separation *s;
+    struct separate_fact     f = fact("10.20.1.10", "tcp/389", OUTCOME_ESTABLISHED, 5), g = fact("10.20.1.10", "tcp/135", OUTCOME_ESTABLISHED, 6);
+
+    g.tuple.client = f.tuple.server;
+    g.tuple.server = f.tuple.client;
+    sent_with(&f, 1, 126, 126);
+    sent_with(&g, 0, more_ttls[_i].min, more_ttls[_i].max);
+    g.places[0][0].place = more_ttls[_i].place;
+    tell(&f);
+    tell(&g);
+    ck_assert_uint_eq(finish(&whole, &s), more_ttls[_i].said != NULL ? 2 : 0);
+    if (more_ttls[_i].said != NULL)
+        says(&s[0], more_ttls[_i].said);
+}
+END_TEST
+
 START_TEST(unlikely_ttls_say_nothing)
 {
     const struct separation *s;
     struct separate_fact     f = fact("10.20.1.10", "tcp/389", OUTCOME_ESTABLISHED, 5);
 
-    f.ttl[0] = (struct ttl_range){64, 64};
-    f.ttl[1] = (struct ttl_range){200, 200}; /* 55 hops from 255 */
+    sent_with(&f, 0, 64, 64);
+    sent_with(&f, 1, 200, 200); /* 55 hops from 255 */
     tell(&f);
     ck_assert_uint_eq(finish(&whole, &s), 0);
 }
@@ -421,6 +459,7 @@ Suite *suite_policy_separate(void)
     tcase_add_test(t, silence_proves_nothing_where_packets_are_lost);
     tcase_add_test(t, what_is_no_silence);
     tcase_add_test(t, a_router_alone_is_a_notice);
+    tcase_add_loop_test(t, all_ttls_of_a_host_are_told, 0, sizeof(more_ttls) / sizeof(more_ttls[0]));
     tcase_add_test(t, unlikely_ttls_say_nothing);
     tcase_add_test(t, the_order_of_facts_does_not_matter);
     suite_add_tcase(s, t);
