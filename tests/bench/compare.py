@@ -19,8 +19,8 @@ import sys
 import tempfile
 import time
 
-LOADS = {'mix': 84, 'rtp': 10_000_000, 'short': 1_000_000, 'scan': 1_000_000, 'flood': 1_000_000, 'bulk': 1_000_000}
-SITES = 40  # of the mix, at --scale 1
+LOADS = {'span': 1, 'mix': 84, 'rtp': 10_000_000, 'short': 1_000_000, 'scan': 1_000_000, 'flood': 1_000_000, 'bulk': 1_000_000}
+SITES = {'mix': 40, 'span': 370}  # at --scale 1
 EVERYBODY = """site: everybody
 hosts:
   low: {addresses: [0.0.0.0/1, "::/1"], roles: [unity-primary]}
@@ -95,12 +95,13 @@ def site_of_many(sample, sites):
     return '\n'.join(lines) + '\n'
 
 
-def mixed_files(args):
-    if args.captures:
-        return [path for path in sorted(os.path.join(args.captures, n) for n in os.listdir(args.captures))
+def mixed_files(args, load):
+    samples = [os.path.join(args.source, 'samples', n) for n in 6 * ['healthy.pcapng'] + ['incident.pcapng']]
+    if not args.captures:
+        return samples if load == 'mix' else samples[-2:]
+    captures = [path for path in sorted(os.path.join(args.captures, n) for n in os.listdir(args.captures))
                 if re.search(r'\.p?cap(ng)?$', path) and os.path.isfile(path)]
-    samples = os.path.join(args.source, 'samples')
-    return [os.path.join(samples, n) for n in 6 * ['healthy.pcapng'] + ['incident.pcapng']]
+    return captures if load == 'mix' else samples[-2:-1] + captures
 
 
 def generate(args, load, directory):
@@ -108,13 +109,16 @@ def generate(args, load, directory):
     path, site = os.path.join(directory, load + '.pcap'), os.path.join(args.source, 'samples', 'healthy.yaml')
     count = max(1, int(LOADS[load] * args.scale))
     more = ['1']
-    if load == 'mix':
-        sites = args.sites or max(2, int(SITES * min(1, 12 * args.scale)))
-        files = mixed_files(args)
+    if load in SITES:
+        sites = args.sites or max(2, int(SITES[load] * min(1, (12 if load == 'mix' else 1) * args.scale)))
+        files = mixed_files(args, load)
         more += [str(sites), *files]
-        count = len(files) * (args.rounds or 1) if args.captures else max(7, count)
+        if load == 'span':
+            count = args.rounds or 1
+        else:
+            count = len(files) * (args.rounds or 1) if args.captures else max(7, count)
         with open(site, encoding='utf-8') as f:
-            text = EVERYBODY if args.captures else site_of_many(f.read(), sites)
+            text = EVERYBODY if args.captures and load == 'mix' else site_of_many(f.read(), sites)
         site = args.site or os.path.join(directory, 'site.yaml')
         if not args.site:
             with open(site, 'w', encoding='utf-8') as f:
@@ -171,10 +175,10 @@ def main():
     parser.add_argument('--scale', type=float, default=1.0, help='of the sizes that the issue of speed is judged by (default 1)')
     parser.add_argument('--load', action='append', choices=list(LOADS))
     parser.add_argument('--program', action='append', help='only this one; may be repeated')
-    parser.add_argument('--captures', help='a folder of captures for the mix, instead of the samples')
+    parser.add_argument('--captures', help='a folder of captures: the mix has them instead of the samples, the span beside them')
     parser.add_argument('--rounds', type=int, help='how often each of them is repeated (default 1)')
-    parser.add_argument('--sites', type=int, help=f'at how many sites the mix is captured at once (default {SITES})')
-    parser.add_argument('--site', help='the site file for --captures (default: one in which everybody has a role)')
+    parser.add_argument('--sites', type=int, help=f'at how many sites mix and span are captured at once (default {SITES})')
+    parser.add_argument('--site', help='the site file of the mix or the span (default: of the mix with --captures one in which everybody has a role)')
     parser.add_argument('--stages', action='store_true', help='print what --stats says of one more run')
     parser.add_argument('--directory', help='for the generated captures (default: as TMPDIR says)')
     args = parser.parse_args()

@@ -3,7 +3,7 @@
  * Writes captures for measuring: the same bytes for the same arguments.
  *
  * usage: bench_generate rtp|short|scan|flood|bulk|talks|pairs OUT.pcap COUNT [SEED]
- *        bench_generate mix OUT.pcap ROUNDS SEED SITES FILE...
+ *        bench_generate mix|span OUT.pcap ROUNDS SEED SITES FILE...
  *
  * rtp: COUNT packets of 2,000 G.711 calls.  short: COUNT flows, every other one a DNS question and its answer, the rest an HTTP request over a
  * TCP connection of its own.  scan: COUNT SYNs with distinct 5-tuples, of 256 ports of each of many clients.  flood: COUNT SYNs of scattered
@@ -13,6 +13,7 @@
  * mix: ROUNDS times the next FILE, as if it were captured at SITES places at once, each with addresses of its own (of site 3 each address is
  * 3 << 16 higher), and an hour of silence after each round, so that the flows of the next are others.  Longer silence within a file is as long, so
  * that times do not go beyond what a file can tell.  Addresses inside of payloads stay.
+ * span: the same with all FILEs at once, as a span port of many networks sees them: each begins when the round does.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -246,7 +247,7 @@ struct library {
 
 static void *grow(void *p, size_t *allocated, size_t wanted, size_t item)
 {
-    while (*allocated < wanted)
+    while (*allocated <= wanted)
         *allocated = *allocated == 0 ? 4096 : 2 * *allocated;
     p = realloc(p, *allocated * item);
     if (p == NULL)
@@ -322,35 +323,73 @@ static uint64_t us_since(const struct library *lib, size_t i)
     return (uint64_t)(lib->items[i].ts_ns - lib->items[0].ts_ns) / 1000;
 }
 
+/* The packets of a file after those of others, as if all had begun at once; longer silence than SILENCE_US is cut short. */
+static void add_beside(struct library *all, const struct library *one)
+{
+    uint64_t us = 0;
+
+    for (size_t i = 0; i < one->n; i++) {
+        uint64_t gap = i == 0 ? 0 : us_since(one, i) - us_since(one, i - 1);
+
+        us += gap < SILENCE_US ? gap : SILENCE_US;
+        keep(all, &(struct frame){.ts_ns = (int64_t)us * 1000, .caplen = one->items[i].len, .data = one->bytes + one->items[i].offset});
+    }
+}
+
+static void play(struct writer *w, const struct library *lib, uint32_t sites)
+{
+    static uint8_t frame[MAX_FRAME];
+
+    for (size_t i = 0; i < lib->n; i++) {
+        uint64_t gap = i == 0 ? 0 : us_since(lib, i) - us_since(lib, i - 1);
+
+        w->us += gap < SILENCE_US ? gap : SILENCE_US;
+        for (uint32_t s = 0; s < sites; s++) {
+            memcpy(frame, lib->bytes + lib->items[i].offset, lib->items[i].len);
+            shift_addresses(frame, lib->items[i].len, s);
+            write_record(w, w->us, frame, lib->items[i].len);
+        }
+    }
+    w->us += SILENCE_US;
+}
+
+static void free_library(struct library *lib)
+{
+    free(lib->items);
+    free(lib->bytes);
+}
+
 static void write_mix(struct writer *w, uint64_t rounds, uint32_t sites, char **paths, int n_paths)
 {
     struct library lib = {0};
-    static uint8_t frame[MAX_FRAME];
 
     for (uint64_t k = 0; k < rounds; k++) {
-        uint64_t begun = w->us;
-
         if (k == 0 || n_paths > 1)
             load(&lib, paths[k % (uint64_t)n_paths]);
-        for (size_t i = 0; i < lib.n; i++) {
-            uint64_t gap = i == 0 ? 0 : us_since(&lib, i) - us_since(&lib, i - 1);
-
-            w->us = (i == 0 ? begun : w->us) + (gap < SILENCE_US ? gap : SILENCE_US);
-            for (uint32_t s = 0; s < sites; s++) {
-                memcpy(frame, lib.bytes + lib.items[i].offset, lib.items[i].len);
-                shift_addresses(frame, lib.items[i].len, s);
-                write_record(w, w->us, frame, lib.items[i].len);
-            }
-        }
-        w->us += SILENCE_US;
+        play(w, &lib, sites);
     }
-    free(lib.items);
-    free(lib.bytes);
+    free_library(&lib);
+}
+
+static void write_span(struct writer *w, uint64_t rounds, uint32_t sites, char **paths, int n_paths)
+{
+    struct library one = {0}, all = {0};
+
+    for (int i = 0; i < n_paths; i++) {
+        load(&one, paths[i]);
+        add_beside(&all, &one);
+    }
+    if (all.n > 1)
+        qsort(all.items, all.n, sizeof(*all.items), by_time);
+    for (uint64_t k = 0; k < rounds; k++)
+        play(w, &all, sites);
+    free_library(&one);
+    free_library(&all);
 }
 
 static int usage(const char *name)
 {
-    fprintf(stderr, "usage: %s rtp|short|scan|flood|bulk|talks|pairs OUT COUNT [SEED]\n       %s mix OUT ROUNDS SEED SITES FILE...\n", name, name);
+    fprintf(stderr, "usage: %s rtp|short|scan|flood|bulk|talks|pairs OUT COUNT [SEED]\n       %s mix|span OUT ROUNDS SEED SITES FILE...\n", name, name);
     return 2;
 }
 
@@ -362,9 +401,9 @@ int main(int argc, char **argv)
     } loads[] = {{"rtp", write_rtp}, {"short", write_short}, {"scan", write_scan}, {"flood", write_flood}, {"bulk", write_bulk},
                  {"talks", write_talks}, {"pairs", write_pairs}};
     const uint32_t header[6] = {0xa1b2c3d4, 4u << 16 | 2, 0, 0, 65535, 1};
-    bool           is_mix = argc > 1 && strcmp(argv[1], "mix") == 0;
+    bool           is_mix = argc > 1 && strcmp(argv[1], "mix") == 0, is_span = argc > 1 && strcmp(argv[1], "span") == 0;
 
-    if (argc < 4 || (is_mix && argc < 7))
+    if (argc < 4 || ((is_mix || is_span) && argc < 7))
         return usage(argv[0]);
     struct writer w = {.out = fopen(argv[2], "wb"), .seed = argc > 4 ? strtoull(argv[4], NULL, 10) : 1};
     uint64_t      count = strtoull(argv[3], NULL, 10);
@@ -374,9 +413,9 @@ int main(int argc, char **argv)
     }
     setvbuf(w.out, NULL, _IOFBF, 1 << 20);
     fwrite(header, sizeof(header), 1, w.out);
-    bool known = is_mix;
-    if (is_mix)
-        write_mix(&w, count, (uint32_t)strtoul(argv[5], NULL, 10), argv + 6, argc - 6);
+    bool known = is_mix || is_span;
+    if (known)
+        (is_mix ? write_mix : write_span)(&w, count, (uint32_t)strtoul(argv[5], NULL, 10), argv + 6, argc - 6);
     for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
         if (strcmp(argv[1], loads[i].name) == 0) {
             loads[i].write(&w, count);
