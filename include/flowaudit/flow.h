@@ -10,8 +10,8 @@
  * a packet that comes more than the idle timeout after the flow's last one begins a new flow.
  *
  * Memory: a 'struct flow' of 64 bytes (IPv6: 96) for every flow, which has all of its first packet; 16 more for the
- * second one, where it is of an ordinary kind; a 'struct flow_detail' from the third on, or where flow_ext() or an ICMP
- * error asks for one.  All from pools that grow in place to a stated bound.
+ * second one, where it is of an ordinary kind; a 'struct flow_detail' from the third on, or where an ICMP error, or flow_ext()
+ * of a TCP flow, asks for one.  All from pools that grow in place to a stated bound.
  * At the bound the oldest flows that are not established, or closed, end early (FLOW_END_EVICTED).  Which ones
  * depends on the packets alone, never on the hash key.
  *
@@ -37,7 +37,7 @@ struct flow_options {
     size_t  memory_limit;  /* bytes for flows, details and their slots; 0 = unlimited; default 512 MiB; the first
                               step of each pool (64 KiB, or 16 entries) is granted whatever the limit */
     size_t  max_fragments; /* fragment trains remembered at once; default 4096, at least 1 */
-    size_t  ext_size;      /* bytes of the shard's own state kept with each flow_detail, zeroed, aligned to 8 */
+    size_t  ext_size;      /* bytes of the shard's own state of a flow, zeroed, aligned to 8: see flow_ext() */
     const struct hash_key *hash_key; /* NULL: a random one (tests show that results do not depend on it) */
 };
 void flow_options_default(struct flow_options *ret);
@@ -78,7 +78,15 @@ struct flow {
                     uint8_t  header, second_flags;
                 } two;
             };
-            uint32_t seq, ack, number;
+            uint32_t seq;
+            union {
+                uint32_t ack; /* of TCP */
+                struct {
+                    uint32_t ext : 30; /* index + 1 of the shard's bytes; 0: none */
+                    uint32_t client_known : 1, client_side : 1; /* see flow_set_client() */
+                } other; /* than TCP */
+            };
+            uint32_t number;
             uint16_t mark;
             uint16_t encap : 9, point_low : 7;
         } few; /* of the first packet, all but 'second' and 'second_flags' */
@@ -156,7 +164,10 @@ bool flow_table_icmp_error(struct flow_table *, const struct packet *);
  */
 void flow_table_quoted(struct flow_table *, const struct packet *);
 
-/* The shard's own bytes for this flow.  NULL only where the memory bound does not allow a detail. */
+/*
+ * The shard's own bytes for this flow.  NULL only where the memory bound leaves no room.  They move when the flow takes its detail: at its third packet at
+ * the latest, or in flow_table_track(), _fragment() and _icmp_error().
+ */
 void *flow_ext(struct flow_table *, struct flow *);
 uint64_t flow_bytes(const struct flow_table *, const struct flow *, unsigned side); /* on the wire, sent by 'side' */
 const struct addr *flow_addr(const struct flow *, unsigned side, struct addr *scratch);

@@ -156,14 +156,14 @@ static void begin_classification(struct shard *s, const struct flow_step *step, 
     state->expected = s->options.survey ? learn_expected(s->policy, &t) : policy_recall_expected(s->memo, &t);
     state->classify = classify_begin(s->classifier);
     if (state->classify != NULL)
-        classify_set_owner(s->classifier, state->classify, state);
+        classify_set_owner(s->classifier, state->classify, step->flow);
 }
 
 /* There is no more room for flows in classification, and this has been one for the longest: what is known now is its result. */
 static void give_up(void *aux, void *owner)
 {
     struct shard      *s = aux;
-    struct flow_state *state = owner;
+    struct flow_state *state = flow_ext(s->flows, owner);
 
     state->app = result_of(s, state->classify);
     classify_end(s->classifier, state->classify);

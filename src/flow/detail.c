@@ -172,6 +172,7 @@ void flow_detail_start(const struct flow_table *t, const struct flow *f, struct 
     *ret = (struct flow_detail){
         .first_ns = {INT64_MAX, INT64_MAX},
         .other_last_ns = INT64_MIN,
+        .saw = f->transport == IPPROTO_TCP ? 0 : flow_saw_of_few(t, f),
         .first_number = f->few.number,
         .ref = flow_ref(t, f),
     };
@@ -182,6 +183,18 @@ void flow_detail_start(const struct flow_table *t, const struct flow *f, struct 
     flow_sight_of_second(t, f, &s);
     flow_note_time(ret, &last_ns, second, s.ts_ns);
     flow_detail_add(ret, f->transport, second, second != first, &s);
+}
+
+/* The shard's bytes go to the detail, zero if there are none yet. */
+static void move_ext(struct flow_table *t, const struct flow *f, struct flow_detail *d)
+{
+    const void *ext = flow_ext_at(t, f);
+
+    memset(d->ext, 0, t->details.stride - offsetof(struct flow_detail, ext));
+    if (ext == NULL)
+        return;
+    memcpy(d->ext, ext, t->options.ext_size);
+    pool_give_back(&t->exts, f->few.other.ext - 1);
 }
 
 struct flow_detail *flow_detail_get(struct flow_table *t, struct flow *f)
@@ -197,7 +210,7 @@ struct flow_detail *flow_detail_get(struct flow_table *t, struct flow *f)
     uint64_t            bytes[2] = {flow_bytes(t, f, 0), flow_bytes(t, f, 1)};
 
     flow_detail_start(t, f, d);
-    memset(d->ext, 0, t->details.stride - offsetof(struct flow_detail, ext));
+    move_ext(t, f, d);
     if ((f->state & FLOW_TWO) != 0)
         pool_give_back(&t->seconds, f->few.two.second);
     f->state &= (uint16_t)~FLOW_FEW;
@@ -208,11 +221,35 @@ struct flow_detail *flow_detail_get(struct flow_table *t, struct flow *f)
     return d;
 }
 
+#define EXT_MAX ((UINT32_C(1) << 30) - 2) /* what flow.few has room for */
+
+/* Of a flow that takes no detail for it; NULL where there is no room, and it shall take one. */
+static void *ext_of_few(struct flow_table *t, struct flow *f)
+{
+    uint32_t index;
+
+    if (!flow_ext_take(t, &index))
+        return NULL;
+    if (index > EXT_MAX) {
+        pool_give_back(&t->exts, index);
+        return NULL;
+    }
+    f->few.other.ext = index + 1;
+    return memset(pool_at(&t->exts, index), 0, t->options.ext_size);
+}
+
 void *flow_ext(struct flow_table *t, struct flow *f)
 {
-    struct flow_detail *d = flow_detail_get(t, f);
+    void *ext = flow_ext_at(t, f);
 
-    return d == NULL ? NULL : d->ext;
+    if (ext == NULL && flow_has_other(f) && t->options.ext_size > 0)
+        ext = ext_of_few(t, f);
+    if (ext == NULL) {
+        struct flow_detail *d = flow_detail_get(t, f);
+
+        ext = d == NULL ? NULL : d->ext;
+    }
+    return ext;
 }
 
 /* Ends the part so far as a record, and lets the flow go on with what it knows of direction and sequence numbers. */

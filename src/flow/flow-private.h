@@ -3,6 +3,7 @@
 #ifndef FLOW_PRIVATE_H
 #define FLOW_PRIVATE_H
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include "flowaudit/flow.h"
@@ -164,6 +165,7 @@ struct flow_table {
     struct index            index;
     struct pool             flows[2]; /* IPv4, IPv6 */
     struct pool             seconds; /* struct second */
+    struct pool             exts;    /* the shard's bytes for flows without detail */
     struct pool             details;
     struct pool             errors; /* struct icmp_errors */
     struct fragments       *fragments;
@@ -260,6 +262,7 @@ void         flow_take_back(struct flow_table *, struct flow *); /* out of the t
 /* memory.c: entries under the bound */
 bool flow_take(struct flow_table *, bool is_ipv6, uint32_t *ret_index);
 bool flow_second_take(struct flow_table *, uint32_t *ret_index); /* evicts no flow: there is the detail */
+bool flow_ext_take(struct flow_table *, uint32_t *ret_index);    /* the same */
 bool flow_detail_take(struct flow_table *, const struct flow *keep, uint32_t *ret_index);
 bool flow_errors_take(struct flow_table *, const struct flow *keep, uint32_t *ret_index);
 size_t flow_table_memory(const struct flow_table *);
@@ -273,7 +276,7 @@ bool flow_pair_make(struct flow_table *, struct flow *, unsigned side, const str
 /* The packets of a flow without detail; their sides are told by its state. */
 void flow_sight_of_first(const struct flow_table *, const struct flow *, struct sight *ret);
 void flow_sight_of_second(const struct flow_table *, const struct flow *, struct sight *ret);
-/* What they have shown, of TCP_SAW_... all but what sequence numbers tell. */
+/* What they have shown, of TCP_SAW_... all but what sequence numbers tell; of others than TCP what is known of the client. */
 uint32_t flow_saw_of_few(const struct flow_table *, const struct flow *);
 static inline struct second *flow_second_at(const struct flow_table *t, const struct flow *f)
 {
@@ -292,6 +295,21 @@ static inline unsigned flow_second_side(const struct flow *f)
 static inline struct flow_detail *flow_detail_at(const struct flow_table *t, const struct flow *f)
 {
     return (f->state & FLOW_FEW) != 0 ? NULL : pool_at(&t->details, f->many.detail);
+}
+/* Does a flow of few packets keep the shard's bytes outside of a detail?  Of TCP nearly all with payload have more packets, so that they take the
+ * detail, and 'few' has an acknowledgement there. */
+static inline bool flow_has_other(const struct flow *f)
+{
+    return (f->state & FLOW_FEW) != 0 && f->transport != IPPROTO_TCP;
+}
+/* The shard's bytes, if it asked for them. */
+static inline void *flow_ext_at(const struct flow_table *t, const struct flow *f)
+{
+    struct flow_detail *d = flow_detail_at(t, f);
+
+    if (d != NULL)
+        return d->ext;
+    return flow_has_other(f) && f->few.other.ext != 0 ? pool_at(&t->exts, f->few.other.ext - 1) : NULL;
 }
 /* NULL: none came. */
 static inline struct icmp_errors *flow_errors_of(const struct flow_table *t, const struct flow_detail *d)

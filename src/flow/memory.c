@@ -3,8 +3,8 @@
  * The bound on memory, and who goes when it is reached.
  *
  * No kind of entry may take everything: a flood of one-packet flows must leave room for the details of the flows that
- * talk, and one of IPv4 for IPv6.  Second packets count with the flows, and where they have no more room a flow takes a
- * detail instead.  Slots are counted with a fixed sum for each flow, although segments come and go with
+ * talk, and one of IPv4 for IPv6.  Second packets and the shard's bytes outside of details count with the flows, and where they have no more room a
+ * flow takes a detail instead.  Slots are counted with a fixed sum for each flow, although segments come and go with
  * the hash key, so that what is evicted depends on the packets alone.
  */
 #include "flow-private.h"
@@ -24,7 +24,7 @@ static bool within_bound(const struct flow_table *t, const struct pool *p, size_
     size_t limit = t->options.memory_limit;
     size_t flows = flows_cost(&t->flows[0], p == &t->flows[0] ? step : 0) +
                    flows_cost(&t->flows[1], p == &t->flows[1] ? step : 0);
-    size_t seconds = t->seconds.committed + (p == &t->seconds ? step : 0);
+    size_t seconds = t->seconds.committed + t->exts.committed + (p == &t->seconds || p == &t->exts ? step : 0);
     size_t details = t->details.committed + t->errors.committed + (p == &t->details || p == &t->errors ? step : 0);
 
     if (limit == 0)
@@ -37,7 +37,7 @@ static bool within_bound(const struct flow_table *t, const struct pool *p, size_
         return details <= limit / 4 * 3;
     if (flows + seconds > limit / 4 * 3)
         return false;
-    return p == &t->seconds || flows_cost(p, step) <= limit / 8 * 5;
+    return p == &t->seconds || p == &t->exts || flows_cost(p, step) <= limit / 8 * 5;
 }
 
 static bool grow(struct flow_table *t, struct pool *p)
@@ -106,9 +106,19 @@ bool flow_take(struct flow_table *t, bool is_ipv6, uint32_t *ret_index)
     return take(t, &t->flows[is_ipv6], NULL, ret_index);
 }
 
+static bool take_if_room(struct flow_table *t, struct pool *p, uint32_t *ret_index)
+{
+    return pool_take(p, ret_index) || (grow(t, p) && pool_take(p, ret_index));
+}
+
 bool flow_second_take(struct flow_table *t, uint32_t *ret_index)
 {
-    return pool_take(&t->seconds, ret_index) || (grow(t, &t->seconds) && pool_take(&t->seconds, ret_index));
+    return take_if_room(t, &t->seconds, ret_index);
+}
+
+bool flow_ext_take(struct flow_table *t, uint32_t *ret_index)
+{
+    return take_if_room(t, &t->exts, ret_index);
 }
 
 bool flow_detail_take(struct flow_table *t, const struct flow *keep, uint32_t *ret_index)
@@ -123,5 +133,7 @@ bool flow_errors_take(struct flow_table *t, const struct flow *keep, uint32_t *r
 
 size_t flow_table_memory(const struct flow_table *t)
 {
-    return t->flows[0].committed + t->flows[1].committed + t->seconds.committed + t->details.committed + t->errors.committed + index_memory(&t->index);
+    size_t pools = t->flows[0].committed + t->flows[1].committed + t->seconds.committed + t->exts.committed + t->details.committed + t->errors.committed;
+
+    return pools + index_memory(&t->index);
 }

@@ -111,7 +111,7 @@ void flow_sight_of_first(const struct flow_table *t, const struct flow *f, struc
         .wire_len = two ? f->few.two.wire_len : f->few.one.wire_len,
         .payload = two ? (uint32_t)f->few.two.wire_len - f->few.two.header : f->few.one.payload,
         .seq = f->few.seq,
-        .ack = f->few.ack,
+        .ack = f->transport == IPPROTO_TCP ? f->few.ack : 0,
         .mark = f->few.mark,
         .vlan = f->first_vlan,
         .encap = f->few.encap,
@@ -150,7 +150,7 @@ uint32_t flow_saw_of_few(const struct flow_table *t, const struct flow *f)
     struct sight s;
 
     if (f->transport != IPPROTO_TCP)
-        return 0;
+        return (f->few.other.client_known ? FLOW_CLIENT_KNOWN : 0u) | (f->few.other.client_side ? FLOW_CLIENT_SIDE : 0u);
     flow_sight_of_first(t, f, &s);
     uint32_t saw = flow_tcp_saw(0, flow_first_side(f), &s);
     if ((f->state & FLOW_TWO) == 0)

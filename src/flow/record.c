@@ -53,8 +53,12 @@ unsigned flow_client_side(const struct flow_table *t, const struct flow *f, enum
 
 void flow_set_client(struct flow_table *t, struct flow *f, unsigned side)
 {
+    if (flow_has_other(f)) {
+        f->few.other.client_known = true;
+        f->few.other.client_side = side & 1;
+        return;
+    }
     struct flow_detail *d = flow_detail_get(t, f);
-
     if (d == NULL)
         return;
     d->saw &= ~(uint32_t)FLOW_CLIENT_SIDE;

@@ -38,6 +38,7 @@ static int init_parts(struct flow_table *t, struct err *reterr)
     size_t limit = t->options.memory_limit;
     size_t space = limit != 0 ? limit : (size_t)1 << 36;
     size_t detail_size = (sizeof(struct flow_detail) + t->options.ext_size + 15) / 16 * 16;
+    size_t ext_size = t->options.ext_size > 8 ? (t->options.ext_size + 7) / 8 * 8 : 8; /* at least what the pool itself needs */
     int    rc;
 
     if (t->options.hash_key != NULL)
@@ -48,6 +49,7 @@ static int init_parts(struct flow_table *t, struct err *reterr)
         (rc = pool_init(&t->flows[0], FLOW_SIZE_IPV4, space, reterr)) != 0 ||
         (rc = pool_init(&t->flows[1], FLOW_SIZE_IPV6, space, reterr)) != 0 ||
         (rc = pool_init(&t->seconds, sizeof(struct second), space, reterr)) != 0 ||
+        (rc = pool_init(&t->exts, ext_size, space, reterr)) != 0 ||
         (rc = pool_init(&t->details, detail_size, space, reterr)) != 0 ||
         (rc = pool_init(&t->errors, sizeof(struct icmp_errors), space, reterr)) != 0)
         return rc;
@@ -82,6 +84,7 @@ void flow_table_free(struct flow_table *t)
     fragments_free(t->fragments);
     pool_free(&t->errors);
     pool_free(&t->details);
+    pool_free(&t->exts);
     pool_free(&t->seconds);
     pool_free(&t->flows[1]);
     pool_free(&t->flows[0]);
@@ -222,6 +225,8 @@ static void give_back(struct flow_table *t, struct flow *f)
     } else if ((f->state & FLOW_TWO) != 0) {
         pool_give_back(&t->seconds, f->few.two.second);
     }
+    if (flow_has_other(f) && f->few.other.ext != 0)
+        pool_give_back(&t->exts, f->few.other.ext - 1);
     t->n_quoted -= (f->state & FLOW_QUOTED) != 0;
     pool_give_back(flow_pool(t, f), flow_index(t, f));
     t->stats.n_flows--;
@@ -229,12 +234,11 @@ static void give_back(struct flow_table *t, struct flow *f)
 
 void flow_table_finish(struct flow_table *t, struct flow *f, enum flow_end end)
 {
-    struct flow_detail *d = flow_detail_at(t, f);
-    struct flow_record  record;
+    struct flow_record record;
 
     flow_snapshot(t, f, &record);
     record.end = end;
-    t->end_fn(t->aux, &record, d == NULL ? NULL : d->ext);
+    t->end_fn(t->aux, &record, flow_ext_at(t, f));
     give_back(t, f);
 }
 

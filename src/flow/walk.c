@@ -6,12 +6,11 @@
 
 static void show(struct flow_table *t, unsigned v6, uint32_t index, flow_walk_fn *fn, void *aux)
 {
-    struct flow        *f = pool_at(&t->flows[v6], index);
-    struct flow_detail *d = flow_detail_at(t, f);
-    struct flow_record  record;
+    struct flow       *f = pool_at(&t->flows[v6], index);
+    struct flow_record record;
 
     flow_snapshot(t, f, &record);
-    fn(aux, &record, d == NULL ? NULL : d->ext);
+    fn(aux, &record, flow_ext_at(t, f));
 }
 
 bool flow_table_walk(struct flow_table *t, struct flow_walk *w, size_t budget, flow_walk_fn *fn, void *aux)

@@ -368,6 +368,53 @@ START_TEST(the_shards_bytes_start_as_zero_and_come_back_at_the_end)
 }
 END_TEST
 
+static const uint64_t *ext_after(struct bed *b, const char *packet)
+{
+    struct flow_step step = bed_track(b, packet);
+
+    return flow_ext(b->table, step.flow);
+}
+
+/* A question and its answer take no detail for them; a third packet and an error do. */
+START_TEST(the_shards_bytes_go_with_the_flow_to_its_detail)
+{
+    struct flow_options o;
+    struct bed          b;
+
+    flow_options_default(&o);
+    o.ext_size = 24;
+    bed_open(&b, &o);
+    struct flow_step step = bed_track(&b, "10.0.0.1:5 > 10.0.0.2:53 udp 7");
+    uint64_t        *ext = flow_ext(b.table, step.flow);
+    ext[0] = 42;
+    ext[2] = 43;
+    flow_set_client(b.table, step.flow, 1);
+    ck_assert_ptr_eq(ext_after(&b, "10.0.0.2:53 > 10.0.0.1:5 udp 7"), ext);
+    if (_i == 0) {
+        bed_track(&b, "10.0.0.1:5 > 10.0.0.2:53 udp 9");
+    } else {
+        struct packet p = bed_packet(&b, "10.0.0.1:5 > 10.0.0.2:53 udp 7");
+
+        p.quote = (struct packet_quote){p.src, p.dst, p.sport, p.dport, p.transport, 3, 3, false, 0};
+        p.transport = IPPROTO_ICMP;
+        ck_assert(flow_table_icmp_error(b.table, &p));
+    }
+    const uint64_t *moved = flow_ext(b.table, step.flow);
+    ck_assert_ptr_ne(moved, ext);
+    ck_assert_uint_eq(moved[0], 42);
+    ck_assert_uint_eq(moved[1], 0);
+    ck_assert_uint_eq(moved[2], 43);
+    /* The place is another flow's now, and zero again. */
+    const uint64_t *other = ext_after(&b, "10.0.0.3:5 > 10.0.0.2:53 udp 7");
+    ck_assert_ptr_eq(other, ext);
+    ck_assert_uint_eq(other[0] | other[2], 0);
+    bed_drain(&b, 2);
+    ck_assert_int_eq(b.records[0].direction, DIRECTION_CONTENT);
+    ck_assert_uint_eq(b.records[0].tuple.server_port, 5);
+    bed_close(&b);
+}
+END_TEST
+
 START_TEST(packet_counters_go_on_beyond_32_bits)
 {
     bed_track(&bed, "10.0.0.1:5 > 10.0.0.2:53 udp 7");
@@ -494,6 +541,7 @@ Suite *suite_flow(void)
     tcase_add_test(tc, times_at_the_ends_of_the_scale_do_no_harm);
     tcase_add_test(tc, a_long_flow_is_recorded_in_parts_that_know_their_client);
     tcase_add_test(tc, the_shards_bytes_start_as_zero_and_come_back_at_the_end);
+    tcase_add_loop_test(tc, the_shards_bytes_go_with_the_flow_to_its_detail, 0, 2);
     tcase_add_test(tc, packet_counters_go_on_beyond_32_bits);
     tcase_add_test(tc, content_outweighs_the_first_packet_and_not_a_syn);
     tcase_add_test(tc, a_sweep_frees_and_changes_no_record);
