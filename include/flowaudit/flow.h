@@ -202,6 +202,8 @@ bool flow_record_is_lone_reset(const struct flow_record *);
 
 /* UDP one way: did an error that is no prohibition come when packets had gone for a while, or many, and none to those?  It may be the end of what got through. */
 bool flow_record_is_stopped_late(const struct flow_record *);
+/* UDP: errors came to some of the client's packets, and to what it sent a second or more later nothing came: neither an error nor an answer. */
+bool flow_record_is_asked_on(const struct flow_record *);
 
 /* The outcome word for a record.  'one_way_expected': the matrix says that this service sends in one direction only. */
 enum outcome flow_record_outcome(const struct flow_record *, bool one_way_expected);

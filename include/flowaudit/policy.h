@@ -218,6 +218,7 @@ struct policy_facts {
     uint64_t synless;             /* TCP: of those, the flows whose SYN is not in the capture */
     bool answers;                 /* UDP, of one side alone: each of them is an answer by its content, or looks like one */
     uint64_t stopped_late;        /* UDP, OUTCOME_ONE_WAY: of the flows, those to which an ICMP error came late: see flow_record_is_stopped_late() */
+    uint64_t asked_on;            /* UDP, OUTCOME_ONE_WAY or _UNANSWERED: of the flows, those where nothing came to what was sent after errors: see flow_record_is_asked_on() */
     uint64_t untold;              /* OUTCOME_ONE_WAY or _UNANSWERED: of the flows, those of which nothing shows whether they got through */
     bool unfinished;              /* TCP, OUTCOME_ONE_WAY: the server's SYN-ACK came in each of them, and nothing more of the client */
     enum unheard unheard;         /* OUTCOME_UNANSWERED or UDP's _ONE_WAY */

@@ -141,7 +141,8 @@ struct flow_icmp {
     uint64_t    n_before;      /* packets that had gone in the quoted direction of the flow when it came, the quoted one among them; copies left out */
     uint64_t    n_copies;      /* copies among the packets of the client's side; of a conversation: in its flows with errors */
     uint64_t    n_early;       /* those that came before any packet of the flow, and not by the disorder of a capture: what they quote was not captured */
-    int64_t     ts_ns;
+    uint64_t    n_at_last;     /* as n_before, of the last error, which came at 'last_ns' */
+    int64_t     ts_ns, last_ns;
     uint64_t    packet_number;
     uint16_t    input;
     uint32_t    n_late;        /* of a conversation: its flows whose kept error came when some of the client's packets had gone, and no answer; else 0 */

@@ -153,7 +153,7 @@ static bool is_untold(const struct flow_record *r)
     bool both = r->packets[0] > 0 && r->packets[1] > 0, reset = ((r->tcp_flags[0] | r->tcp_flags[1]) & TCP_RST) != 0;
 
     if (r->tuple.transport != IPPROTO_TCP)
-        return flow_record_is_stopped_late(r);
+        return flow_record_is_stopped_late(r) || flow_record_is_asked_on(r);
     if (is_unfinished(r) || is_only_answer(r) || is_bare(r) || is_one_segment(r))
         return true;
     return both ? r->tcp_state == TCP_STATE_MIDSTREAM || r->tcp_state == TCP_STATE_FLAGS_CUT || r->tcp_state == TCP_STATE_NO_SYN_ACK
@@ -257,6 +257,7 @@ static void join_odd_flows(struct conversation *a, const struct conversation *b)
     a->ended_by_nobody += b->ended_by_nobody;
     a->synless += b->synless;
     a->stopped_late += b->stopped_late;
+    a->asked_on += b->asked_on;
     a->answers += b->answers;
     a->asked = b->asked > a->asked ? b->asked : a->asked;
     a->undelivered += b->undelivered;
@@ -428,7 +429,9 @@ int conversation_add(const struct conversation_limits *limits, struct conversati
     if (c->flows == 0 || starts_before(r, c))
         describe(c, r, f->query, f->app, f->judgement, f->is_reply);
     add_counts(c, r);
-    c->untold += f->outcome == OUTCOME_ONE_WAY && is_untold(r);
+    bool asked_on = flow_record_is_asked_on(r) && (f->outcome == OUTCOME_ONE_WAY || f->outcome == OUTCOME_UNANSWERED);
+    c->untold += asked_on || (f->outcome == OUTCOME_ONE_WAY && is_untold(r));
+    c->asked_on += asked_on;
     c->answers += r->tuple.transport == IPPROTO_UDP && r->is_answer && (r->packets[0] == 0 || r->packets[1] == 0);
     uint32_t asked = times_asked(r);
     c->asked = asked > c->asked ? asked : c->asked;

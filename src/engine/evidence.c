@@ -577,7 +577,7 @@ void audit_settle_unanswered(struct audit *a)
 
     for (size_t i = 0; i < a->n_conversations; i++) {
         struct conversation *c = a->conversations[i];
-        bool                 unanswered = c->key.outcome == OUTCOME_UNANSWERED && !is_stopped(conversation_icmp(c));
+        bool                 unanswered = c->key.outcome == OUTCOME_UNANSWERED && (c->asked_on > 0 || !is_stopped(conversation_icmp(c)));
 
         c->may_be_denied = is_datagrams_one_way(c) && audit_cut_to(a, &c->key.client) > 0;
         /* Of a sum nobody knows that all is media; of what went for less than a second, the only error may be missing. */

@@ -35,7 +35,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .repeated_answers = c->key.outcome == OUTCOME_ONE_WAY ? c->repeated_answers : 0,
         .refusals = c->key.outcome == OUTCOME_ONE_WAY ? c->refusals : 0,
         .stopped_late = c->stopped_late,
-        .may_be_stopped = c->may_be_denied || c->stopped_late == c->flows,
+        .may_be_stopped = c->may_be_denied || c->stopped_late + c->asked_on >= c->flows,
         .answer_first = c->answer_first,
         .first_ns = c->first_ns,
         .last_ns = c->last_ns,
@@ -329,7 +329,7 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
             fact.withdrawn = in_window(u, fact.withdrawn);
             fact.repeated_answers = in_window(u, fact.repeated_answers);
             fact.refusals = in_window(u, fact.refusals);
-            fact.may_be_stopped = u->c->may_be_denied || fact.stopped_late >= u->w->flows;
+            fact.may_be_stopped = u->c->may_be_denied || fact.stopped_late + u->c->asked_on >= u->w->flows;
             fact.stopped_late = in_window(u, fact.stopped_late);
             fact.undelivered = in_window(u, fact.undelivered);
             fact.flows = u->c->quoted ? 1 : u->w->flows;

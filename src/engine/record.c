@@ -545,6 +545,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .synless = c->synless,
                .untold = c->untold,
                .stopped_late = c->stopped_late,
+               .asked_on = c->asked_on,
                .answers = c->answers == c->flows,
                .unfinished = c->unfinished == c->flows && c->payload == 0,
                .unheard = is_turned(c) ? HEARD : (enum unheard)c->unheard,

@@ -165,12 +165,27 @@ static enum outcome tcp_outcome(const struct flow_record *r)
 }
 
 /* What is refused is refused at the first packets; a receiver that hangs up, or goes down, refuses the last ones. */
+static bool is_refusal_by_icmp(const struct flow_record *r)
+{
+    const struct flow_icmp *i = &r->icmp;
+
+    return r->tuple.transport == IPPROTO_UDP && r->packets[1] == 0 && i->n_errors > 0 && i->about_client_packet && flow_icmp_is_denial(i->is_icmp6, i->type, i->code) &&
+           !flow_icmp_is_prohibition(i->is_icmp6, i->type, i->code);
+}
+
+/* Whoever refuses may keep the rate of its errors down, to one in a second (RFC 1812, 4.3.2.8); what comes later is refused again, or was let in. */
+bool flow_record_is_asked_on(const struct flow_record *r)
+{
+    uint64_t sent = r->packets[0] - r->copies[0];
+
+    return is_refusal_by_icmp(r) && sent <= UINT32_MAX && sent > r->icmp.n_at_last && r->sent_last_ns[0] >= ns_after(r->icmp.last_ns, LONG_BEFORE);
+}
+
 bool flow_record_is_stopped_late(const struct flow_record *r)
 {
     const struct flow_icmp *i = &r->icmp;
 
-    if (r->tuple.transport != IPPROTO_UDP || r->packets[1] > 0 || i->n_errors == 0 || !i->about_client_packet || !flow_icmp_is_denial(i->is_icmp6, i->type, i->code) ||
-        flow_icmp_is_prohibition(i->is_icmp6, i->type, i->code))
+    if (!is_refusal_by_icmp(r))
         return false;
     return i->n_before >= MANY_BEFORE || (i->n_before > 1 && i->ts_ns >= ns_after(r->first_ns, LONG_BEFORE));
 }
@@ -183,6 +198,8 @@ enum outcome flow_record_outcome(const struct flow_record *r, bool one_way_expec
         return OUTCOME_ONE_WAY;
     if (r->packets[1] > 0 && !all_rejected(r))
         return OUTCOME_ESTABLISHED;
+    if (flow_record_is_asked_on(r))
+        return one_way_expected ? OUTCOME_ONE_WAY : OUTCOME_UNANSWERED;
     if (one_way_expected && flow_record_is_stopped_late(r))
         return OUTCOME_ONE_WAY;
     return one_direction(r, one_way_expected ? OUTCOME_ONE_WAY : OUTCOME_UNANSWERED);

@@ -157,7 +157,9 @@ static void record_errors(const struct icmp_errors *e, unsigned client, struct f
         .differ = e->differ,
         .n_before = e->n_before,
         .n_early = e->n_early,
+        .n_at_last = e->n_sent,
         .ts_ns = e->ts_ns,
+        .last_ns = e->latest_ns[0],
         .packet_number = e->packet_number,
         .input = e->input,
     };

@@ -483,6 +483,8 @@ static void say_notices(const struct expector *x, const struct tally *t, char *w
         if (!e->unanswered)
             continue;
         add(what, WHAT_SIZE, "%s%s", n++ == 0 ? ", but " : " and ", denier_text(x, e, error, sizeof(error)));
+        if (e->attempts == 1 && e->packets > e->n_errors)
+            add(what, WHAT_SIZE, " (%llu error%s, %llu packets)", (unsigned long long)e->n_errors, e->n_errors == 1 ? "" : "s", (unsigned long long)e->packets);
         if (n == 1)
             add(advice, ADVICE_SIZE, " Look at why %s reports so.", host_text(x->p, &e->sender, sender, sizeof(sender)));
     }

@@ -399,6 +399,19 @@ static void say_answer(struct text *t, const struct policy_query *q, const struc
         many ? "requests that are" : "a request that is");
 }
 
+/* Some packets were refused, and what became of the last ones nothing tells. */
+static void say_asked_on(struct text *t, const struct policy *p, const struct policy_facts *f)
+{
+    char               icmp[ICMP_TEXT_SIZE];
+    unsigned long long n = f->icmp->n_errors - f->icmp->n_repeated, packets = f->packets - f->icmp->n_copies;
+
+    say(t, ", but %s%s", f->errors_differ ? "errors, among them " : "", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
+    if (f->flows == 1)
+        say(t, " (%llu error%s, %llu packet%s, and none to the last)", n, n == 1 ? "" : "s", packets, packets == 1 ? "" : "s");
+    else
+        say(t, ", and none to the last packets of %llu of them", (unsigned long long)f->asked_on);
+}
+
 /* An error that tells of no denial (time exceeded, a redirect) is no answer, and there all the same. */
 static void say_silence(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
 {
@@ -421,7 +434,9 @@ static void say_silence(struct text *t, const struct policy *p, const struct pol
     say_lossy(t, f, f->n_cut > 0);
     if (f->may_be_answer)
         say(t, ", and this may be the answer to some, from UDP %u of %s", q->tuple.client_port, host_text(p, &q->tuple.client, host, sizeof(host)));
-    if (f->icmp != NULL && f->icmp->n_errors > 0 && f->icmp->about_client_packet && !f->icmp->after_answer)
+    if (f->asked_on > 0)
+        say_asked_on(t, p, f);
+    else if (f->icmp != NULL && f->icmp->n_errors > 0 && f->icmp->about_client_packet && !f->icmp->after_answer)
         say(t, ", but %s%s", f->errors_differ ? "errors, among them " : "", icmp_text(p, f->icmp, icmp, sizeof(icmp)));
     if (f->untold == f->flows)
         say(t, ", so whether %s got through cannot be told", f->flows > 1 ? "they" : "it");
@@ -495,6 +510,8 @@ static void say_one_way(struct text *t, const struct policy *p, const struct pol
         say_cut(t, f);
         if (q->tuple.transport == IPPROTO_UDP && f->untold == f->flows && f->stopped_late < f->flows) {
             say_lossy(t, f, f->n_cut > 0);
+            if (f->asked_on > 0)
+                say_asked_on(t, p, f);
             say(t, ", so whether %s got through cannot be told", it);
         }
         if (f->stopped_late > 0)

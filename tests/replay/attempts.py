@@ -359,7 +359,8 @@ ENDS = {  # media one way, to a port that no row has: ((packets, ms between them
     'media to a receiver that hung up': ((133, 20, 133, (UNITY, 3), True), ('one-way', None, LATE + '{} of made.pcap, when 133 of the 133 packets had gone there, without an answer), which '
                                                                             'may be the end of the call, so whether it got through before cannot be told. ')),
     'one that hung up before the sender did': ((133, 20, 60, (UNITY, 3), True), ('one-way', None, LATE + '{} of made.pcap, when 60 of the 133 packets had gone there, ')),
-    'a receiver that never was': ((133, 20, 1, (UNITY, 3), True), ('refused', 'rejected', 'it was refused by ICMP "port unreachable"')),
+    'an error at first, and none for seconds': ((133, 20, 1, (UNITY, 3), True), ('one-way', None, '(1 error, 133 packets, and none to the last), so whether it got through cannot be told. ')),
+    'a receiver that never was': ((40, 20, 1, (UNITY, 3), True), ('refused', 'rejected', 'it was refused by ICMP "port unreachable"')),
     'a filter that comes late': ((133, 20, 133, FILTERED, True), ('prohibited', 'rejected', 'it was answered by ICMP')),
     'datagrams that are no media': ((133, 20, 133, (UNITY, 3), False), ('refused', 'rejected', 'it was refused by ICMP "port unreachable"')),
 }
@@ -554,6 +555,37 @@ def check_datagrams(program, site, path, directory):
         audit.close()
         good = len(said) == 1 and said[0][0] == meant[0] and meant[1] in said[0][1] and (said[0][2] == 'inferred-direction') == ('may be the answer' in meant[1])
         print(f"{'ok' if good else 'NOT OK'}  {name}: {said}")
+        failed += not good
+    return failed
+
+
+AGAIN = {  # datagrams, some of which are refused: ((from, to, port, seconds between them, which of them draw an error), (outcome, disposition, what is said of it, or of LDAP as an expected flow))
+    'the first is refused, and the second not': ((DC, EXCHANGE, 53, 1.1, (0,), 2), ('unanswered', None, f'; no answer was seen, but ICMP "port unreachable" (type 3 code 3) from exch1 ({EXCHANGE}) '
+                                                                                   '(1 error, 2 packets, and none to the last), so whether it got through cannot be told. ')),
+    'the second came too soon for another error': ((DC, EXCHANGE, 53, 0.3, (0,), 2), ('refused', 'rejected', '; it was refused by ICMP "port unreachable"')),
+    'both are refused': ((DC, EXCHANGE, 53, 2, (0, 1), 2), ('refused', 'rejected', '; it was refused by ICMP "port unreachable"')),
+    'the last is refused': ((DC, EXCHANGE, 53, 2, (0, 2), 3), ('refused', 'rejected', '; it was refused by ICMP "port unreachable"')),
+    'the first that is allowed is refused': ((UNITY, DC, 389, 2, (0,), 2), ('unanswered', None, f': no answer was seen, but ICMP "port unreachable" (type 3 code 3) from dc1 ({DC}) (1 error, 2 packets)')),
+    'media that is refused at first': ((UNITY, PHONE, 24000, 1.5, (0,), 3), ('one-way', None, '')),
+}
+
+
+def check_again(program, _, path, directory):
+    site, failed = os.path.join(directory, 'phone.yaml'), 0
+    for name, ((client, server, dport, gap, refused, times), meant) in AGAIN.items():
+        story = with_loss(False)
+        for i in range(times):
+            at = story.at(12) + int(gap * i * wire.SECOND)
+            sent = story.net.udp(at, client, 1645, server, dport, rtp(i) if server == PHONE else SEARCH if dport == 389 else QUERY)
+            if i in refused:
+                story.net.unreachable(at + wire.MS, server, sent, 3)
+        story.write(path)
+        audit = flowdb.Audit(program, site, [path], directory=directory)
+        said = [tuple(row.values()) for row in audit.rows("SELECT outcome, disposition FROM conversations WHERE client = ? AND server_port = ? AND transport = 'udp'", client, dport)]
+        words = ''.join(row['reason'] or '' for row in audit.rows("SELECT reason FROM findings WHERE kind = 'no-row' UNION ALL SELECT reason FROM expectations WHERE row_id = 'unity-dc-ldap'"))
+        audit.close()
+        good = said == [meant[:2]] and meant[2] in words
+        print(f"{'ok' if good else 'NOT OK'}  {name}: {said} {'' if good else words}")
         failed += not good
     return failed
 
@@ -783,6 +815,7 @@ def main():
         failed += check_headline(program, site, path, directory)
         failed += check_lost(program, site, path, directory)
         failed += check_one_way(program, site, path, directory)
+        failed += check_again(program, site, path, directory)
         failed += check_datagrams(program, site, path, directory)
         failed += check_syns(program, site, path, directory)
         failed += check_faint(program, site, path, directory)

@@ -348,13 +348,16 @@ static const struct {
     {133, 0, 20000000, "10.0.0.1", 13, .expected = true, .outcome = OUTCOME_PROHIBITED},
     {133, 0, 20000000, "10.0.0.2", 3, .late = true, .outcome = OUTCOME_REFUSED},
     {133, 0, 20000000, "10.0.0.2", 3, .expected = true, .answered = true, .outcome = OUTCOME_ESTABLISHED},
-    {3, 130, 20000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
-    {20, 113, 20000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
+    {3, 130, 20000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_ONE_WAY},
+    {3, 40, 20000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
+    {20, 20, 20000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
     {12, 1, 500000000, "10.0.0.2", 3, .expected = true, .late = true, .outcome = OUTCOME_ONE_WAY},
     {12, 3, 500000000, "10.0.0.2", 3, .expected = true, .late = true, .outcome = OUTCOME_ONE_WAY},
     {12, 1, 20000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
     {3, 0, 5000000000, "10.0.0.2", 3, .expected = true, .late = true, .outcome = OUTCOME_ONE_WAY},
-    {1, 2, 5000000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_REFUSED},
+    {1, 2, 5000000000, "10.0.0.2", 3, .expected = true, .outcome = OUTCOME_ONE_WAY},
+    {1, 2, 5000000000, "10.0.0.2", 3, .outcome = OUTCOME_UNANSWERED},
+    {1, 2, 5000000000, "10.0.0.2", 13, .outcome = OUTCOME_PROHIBITED},
 };
 
 START_TEST(what_comes_late_may_be_the_end_of_what_got_through)
