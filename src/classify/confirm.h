@@ -60,7 +60,7 @@ confirm_fn confirm_rpc, confirm_rpc_udp, confirm_tds, confirm_tds_packet, confir
     confirm_sql_browser_answer;
 confirm_fn confirm_http, confirm_sip, confirm_smtp, confirm_smtp_dialogue, confirm_ssh, confirm_vnc;
 confirm_fn confirm_ftp, confirm_pop3, confirm_imap, confirm_telnet, confirm_teamviewer;
-confirm_fn confirm_tls, confirm_tls_data, confirm_rdp, confirm_rdp_data;
+confirm_fn confirm_tls, confirm_tls_data, confirm_rdp, confirm_rdp_cut, confirm_rdp_data;
 confirm_fn confirm_rtcp, confirm_sccp;
 
 /* RTP needs several packets of one direction: three with the same source and rising sequence numbers. */

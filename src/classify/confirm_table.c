@@ -23,6 +23,7 @@ const struct confirmer confirmers[] = {
     {"MsSQL-TDS", "MsSQL-TDS", TCP, STRONG, confirm_tds},
     {"MsSQL-TDS", "MsSQL-TDS", UDP, STRONG, confirm_sql_browser_answer},
     {"RDP", "RDP", TCP, STRONG, confirm_rdp},
+    {"RDP", "RDP", TCP, STRONG, confirm_rdp_cut},
     {"VNC", "VNC", TCP, STRONG, confirm_vnc},
     {"SSH", "SSH", TCP, STRONG, confirm_ssh},
     {"SMTP", "SMTP", TCP, STRONG, confirm_smtp},

@@ -8,6 +8,7 @@
 
 #define TLS_HEADER     5
 #define TLS_MAX_RECORD (16384 + 2048)
+#define RDP_PORT       3389
 
 /* Type, version 3.0 to 3.4, a length that a record may have. */
 static bool tls_record(const uint8_t *p, size_t len)
@@ -123,6 +124,20 @@ enum confirm_answer confirm_rdp(const struct confirm_input *in, const char **ret
     if (p[5] == 0xd0 && len >= 4 && (data[0] == 2 || data[0] == 3) && data[2] == 8 && data[3] == 0)
         return CONFIRM_RESPONSE;
     return CONFIRM_NO;
+}
+
+/*
+ * A connection request or confirmation of which the capture has not enough to tell what is behind it: TPKT (RFC 1006) and X.224, whose lengths both close.
+ * Others than RDP begin so (RFC 1006 is ISO's transport), on other ports.
+ */
+enum confirm_answer confirm_rdp_cut(const struct confirm_input *in, const char **ret_detail)
+{
+    const uint8_t *p = in->data;
+
+    (void)ret_detail;
+    if (in->len < 6 || in->len >= in->wire_len || in->len >= 18 || p[0] != 3 || p[1] != 0 || wire_be16(p + 2) != in->wire_len || p[4] + 5u != in->wire_len)
+        return CONFIRM_NO;
+    return p[5] == 0xe0 && in->dport == RDP_PORT ? CONFIRM_REQUEST : p[5] == 0xd0 && in->sport == RDP_PORT ? CONFIRM_RESPONSE : CONFIRM_NO;
 }
 
 /* The bare forms of old versions, and MCS inside X.224 data: where RDP is expected. */

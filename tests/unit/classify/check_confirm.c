@@ -306,6 +306,27 @@ START_TEST(a_changed_message_is_harmless)
 }
 END_TEST
 
+/* Of a packet of 60 bytes six are left behind the headers: enough for both lengths and what X.224 says, on the port that is known to be RDP's. */
+START_TEST(a_cut_connection_request_is_known_by_its_lengths)
+{
+    static const struct sample remote = {"a request", T, 3389, NULL, "03 00 00 2b 26 e0", "RDP", "", 1, true}, other = {"another's", T, 102, NULL, "03 00 00 2b 26 e0", "", "", 0, false},
+                               longer = {"more than one", T, 3389, NULL, "03 00 00 2b 25 e0", "", "", 0, false};
+    uint8_t    bytes[8];
+    struct app app;
+    size_t     len = make_bytes(remote.bytes, bytes, sizeof(bytes));
+
+    ck_assert_int_eq(show(&remote, bytes, len, 43, &app), 1);
+    ck_assert(app.basis == APP_CONTENT && strcmp(app.name, "RDP") == 0);
+    show(&remote, bytes, len, 44, &app); /* what TPKT does not fill */
+    ck_assert(app.basis != APP_CONTENT);
+    show(&other, bytes, len, 43, &app);
+    ck_assert(app.basis != APP_CONTENT);
+    make_bytes(longer.bytes, bytes, sizeof(bytes));
+    show(&longer, bytes, len, 43, &app);
+    ck_assert(app.basis != APP_CONTENT);
+}
+END_TEST
+
 Suite *suite_confirm(void);
 
 Suite *suite_confirm(void)
@@ -319,6 +340,7 @@ Suite *suite_confirm(void)
     tcase_add_loop_test(tc, a_cut_message_is_the_same_or_unknown, 0, n);
     tcase_add_loop_test(tc, a_short_message_is_harmless, 0, n);
     tcase_add_loop_test(tc, a_changed_message_is_harmless, 0, n);
+    tcase_add_test(tc, a_cut_connection_request_is_known_by_its_lengths);
     suite_add_tcase(suite, tc);
     return suite;
 }
