@@ -299,6 +299,9 @@ enum expectation_outcome {
 };
 const char *expectation_outcome_name(enum expectation_outcome);
 
+/* A time in which the capture ran, as far as is known. */
+struct stretch { int64_t first_ns, last_ns; };
+
 /* What was looked at: the ground for every conclusion from silence. */
 struct coverage {
     int64_t  first_ns, last_ns; /* of all packets */
@@ -308,8 +311,8 @@ struct coverage {
     uint64_t unseen_bytes;      /* estimated from acknowledgements */
     bool     damaged;           /* an input ended early */
     uint64_t unjudged;          /* read, but of no flow: cut before the ports, malformed, of unknown link types, encrypted, beyond a bound */
-    bool     has_holes;         /* between inputs */
-    int64_t  longest_ns;        /* the longest stretch without a hole between inputs; 0: there is no hole */
+    const struct stretch *stretches; /* of the whole run, in order, with holes between; borrowed; NULL: there is no hole */
+    size_t   n_stretches;
     uint64_t sessions, one_sided; /* TCP flows beyond the first SYN, and those of which one direction is not in the capture */
     int64_t  heard_ns;  /* answers could be seen until then, where that is beyond 'last_ns': of a window that others follow; else 0 */
     bool     summed;    /* conversations went into sums that do not tell their hosts: that two hosts did not speak is not known */
@@ -318,6 +321,7 @@ struct coverage {
     uint64_t resets;    /* not of 'sessions': TCP flows of which a RST of one side is all that was captured */
     uint64_t unseen_errors; /* ICMP errors about packets of hosts of the site that were not captured */
     uint64_t cut_told;  /* of 'cut': it is known to which host they went, and that host knows their number */
+    bool     silent;    /* the holes are times without a packet of anyone: nothing shows that the capture ran then */
 };
 
 /* A packet of an input; of none 'packet' is 0. */
@@ -437,7 +441,13 @@ bool coverage_is_lossy(const struct coverage *);
 bool coverage_may_hide(const struct coverage *, uint32_t n);
 /* Does it hear one direction only of more sessions than its beginning cuts off? */
 bool coverage_is_one_sided(const struct coverage *);
-/* Was an attempt made so late that its answer may lie beyond the end of the capture? */
+/* The longest time without a hole from 'from_ns' to 'to_ns'. */
+int64_t coverage_watched(const struct coverage *, int64_t from_ns, int64_t to_ns);
+/* All that was watched in it. */
+int64_t coverage_heard(const struct coverage *, int64_t from_ns, int64_t to_ns);
+/* The longest of somebody who was seen at both, and not known to be there in a stretch between that has neither. */
+int64_t coverage_presence(const struct coverage *, int64_t from_ns, int64_t to_ns);
+/* Was an attempt made so late that its answer may lie beyond the end of the capture, or in a hole? */
 bool coverage_ends_before_answer(const struct coverage *, int64_t attempt_ns);
 
 /* --- separation --------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include "inputs.h"
 #include "shard.h"
 #include "stopwatch.h"
+#include "stretches.h"
 
 struct finding {
     enum finding_kind     kind;
@@ -37,9 +38,6 @@ struct loss_span {
     int64_t     first_ns, last_ns;
 };
 
-/* Inputs that follow each other without a hole. */
-struct stretch { int64_t first_ns, last_ns; };
-
 struct audit {
     const struct engine_options *options;
     const struct policy         *policy;
@@ -61,8 +59,7 @@ struct audit {
     struct shard_totals          totals;
     struct announcements         announcements; /* merged, sorted */
     struct coverage              coverage;
-    struct stretch              *stretches;     /* in order */
-    size_t                       n_stretches;
+    struct stretches             heard;         /* of files */
     const struct loss_span      *losses;        /* of live inputs: then each window knows its own.  NULL: nobody knows when */
     size_t                       n_losses;
     struct expectation          *expectations;  /* of all windows in order; owned, as is 'concluded' */

@@ -183,6 +183,8 @@ static void read_all(struct crew *crew)
         }
         if (n <= 0)
             break;
+        for (int i = 0; i < n; i++)
+            stretches_note(&a->heard, crew->frames[i].frame.ts_ns);
         handle_batch(crew, (size_t)n);
         packets += (size_t)n;
         if (o->stop != NULL && *o->stop != 0) {

@@ -110,39 +110,12 @@ uint64_t audit_unjudged(const uint64_t results[static PACKET_N_RESULTS])
     return n;
 }
 
-/* Files of one rotation follow each other with a pause of traffic between; a longer one is a hole. */
-#define HOLE_NS (60 * INT64_C(1000000000))
-
-/* Inputs come in the order of their first packets: each goes on with the last stretch, or begins one after a hole. */
-static void note_stretch(struct audit *a, const struct capture_stats *stats)
-{
-    struct stretch *last = a->n_stretches > 0 ? &a->stretches[a->n_stretches - 1] : NULL;
-
-    if (last == NULL || stats->first_ns - HOLE_NS > last->last_ns)
-        a->stretches[a->n_stretches++] = (struct stretch){stats->first_ns, stats->last_ns};
-    else if (stats->last_ns > last->last_ns)
-        last->last_ns = stats->last_ns;
-}
-
-static int64_t longest_stretch(const struct audit *a)
-{
-    int64_t longest = 0;
-
-    for (size_t i = 0; i < a->n_stretches; i++) {
-        int64_t length = a->stretches[i].last_ns - a->stretches[i].first_ns;
-
-        longest = length > longest ? length : longest;
-    }
-    return longest;
-}
-
 static int sum_up(struct audit *a, struct err *reterr)
 {
     struct engine_result *r = a->result;
 
-    a->stretches = calloc(inputs_count(a->inputs) + 1, sizeof(*a->stretches));
-    if (a->stretches == NULL)
-        return err_set(reterr, -ENOMEM, "no memory for the times of %zu inputs", inputs_count(a->inputs));
+    if (stretches_unite(&a->heard) != 0)
+        return err_set(reterr, -ENOMEM, "no memory for the times of packets");
     r->complete = !r->faulted && !r->stopped;
     a->coverage.first_ns = INT64_MAX;
     a->coverage.last_ns = INT64_MIN;
@@ -167,7 +140,6 @@ static int sum_up(struct audit *a, struct err *reterr)
         a->coverage.unjudged += audit_unjudged(results);
         a->coverage.cut += results[PACKET_CUT_HEADER];
         if (stats.last_ns != 0) { /* some packet of it has a time */
-            note_stretch(a, &stats);
             a->coverage.first_ns = stats.first_ns < a->coverage.first_ns ? stats.first_ns : a->coverage.first_ns;
             a->coverage.last_ns = stats.last_ns > a->coverage.last_ns ? stats.last_ns : a->coverage.last_ns;
         }
@@ -180,8 +152,11 @@ static int sum_up(struct audit *a, struct err *reterr)
     a->coverage.unseen_bytes = a->totals.n_unseen_bytes;
     a->coverage.unseen_errors = a->totals.n_unseen_errors;
     a->coverage.cut_told = a->totals.n_cut_told;
-    a->coverage.has_holes = a->n_stretches > 1;
-    a->coverage.longest_ns = a->coverage.has_holes ? longest_stretch(a) : 0;
+    if (a->heard.n > 1) {
+        a->coverage.stretches = a->heard.items;
+        a->coverage.n_stretches = a->heard.n;
+        a->coverage.silent = true;
+    }
     a->coverage.unjudged += a->totals.n_evicted + a->totals.n_flow_memory_lost;
     r->n_unrecorded = a->totals.n_flow_memory_lost;
     if (r->n_unrecorded > 0)
@@ -207,7 +182,7 @@ static void release(struct audit *a)
     free(a->conversations);
     free(a->hosts);
     app_list_free(a->apps);
-    free(a->stretches);
+    free(a->heard.items);
     announcements_clear(&a->announcements);
     inputs_free(a->inputs);
 }

@@ -110,47 +110,77 @@ uint64_t audit_cut_to(const struct audit *a, const struct addr *client)
     return a->coverage.cut - a->coverage.cut_told + (h != NULL ? h->cut : 0);
 }
 
-static void note_in_stretch(const struct audit *a, const struct stretch *s, const struct addr *addr, int64_t at_ns)
+/* A time at which a host was seen to send. */
+struct sign_of_life {
+    size_t  host;
+    int64_t at_ns;
+};
+
+static int by_host_and_time(const void *pa, const void *pb)
 {
-    struct shard_host  key = {.addr = *addr};
-    struct shard_host *h = at_ns >= s->first_ns && at_ns <= s->last_ns ? bsearch(&key, a->hosts, a->n_hosts, sizeof(key), by_address) : NULL;
+    const struct sign_of_life *a = pa, *b = pb;
+
+    if (a->host != b->host)
+        return a->host < b->host ? -1 : 1;
+    return a->at_ns < b->at_ns ? -1 : a->at_ns > b->at_ns;
+}
+
+static size_t note_life(const struct audit *a, const struct addr *addr, const struct conversation *c, struct sign_of_life *ret)
+{
+    struct shard_host        key = {.addr = *addr};
+    const struct shard_host *h = bsearch(&key, a->hosts, a->n_hosts, sizeof(key), by_address);
 
     if (h == NULL)
-        return;
-    h->sent_first_ns = at_ns < h->sent_first_ns ? at_ns : h->sent_first_ns;
-    h->sent_last_ns = at_ns > h->sent_last_ns ? at_ns : h->sent_last_ns;
+        return 0;
+    ret[0] = (struct sign_of_life){(size_t)(h - a->hosts), c->first_ns};
+    ret[1] = (struct sign_of_life){(size_t)(h - a->hosts), c->last_ns};
+    return 2;
+}
+
+static size_t gather_lives(const struct audit *a, struct sign_of_life *ret)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < a->n_hosts; i++) {
+        if (a->hosts[i].sent_first_ns > a->hosts[i].sent_last_ns)
+            continue;
+        ret[n++] = (struct sign_of_life){i, a->hosts[i].sent_first_ns};
+        ret[n++] = (struct sign_of_life){i, a->hosts[i].sent_last_ns};
+    }
+    for (size_t i = 0; a->n_hosts > 0 && i < a->n_conversations; i++) {
+        const struct conversation *c = a->conversations[i];
+
+        for (unsigned side = 0; side < 2; side++)
+            if (c->packets[side] > 0 && c->key.summed == SUM_NONE && c->lone_resets != c->flows)
+                n += note_life(a, side == 0 ? &c->key.client : &c->key.server, c, ret + n);
+    }
+    qsort(ret, n, sizeof(*ret), by_host_and_time);
+    return n;
 }
 
 /*
- * With holes between the inputs the longest stretch is the one that may prove something, and only if a client was there in it: seen before and after a
- * hole it was not watched in between.  When hosts sent is told by the conversations that begin or end in the stretch.
+ * With holes between what was heard a host's longest time without one is what may prove something, and only if it was there in it: seen before and
+ * after a hole it was not watched in between.  When hosts sent is told by the conversations that begin or end in a stretch.
  */
-static void narrow_to_longest_stretch(struct audit *a)
+static int narrow_to_stretches(struct audit *a)
 {
-    const struct stretch *longest = &a->stretches[0];
+    const struct coverage *c = &a->coverage;
+    struct sign_of_life   *lives = calloc(2 * a->n_hosts + 4 * a->n_conversations + 1, sizeof(*lives));
+    size_t                 n = lives != NULL ? gather_lives(a, lives) : 0;
 
-    for (size_t i = 1; i < a->n_stretches; i++)
-        if (a->stretches[i].last_ns - a->stretches[i].first_ns > longest->last_ns - longest->first_ns)
-            longest = &a->stretches[i];
-    for (size_t i = 0; i < a->n_hosts; i++) {
-        a->hosts[i].sent_first_ns = INT64_MAX;
-        a->hosts[i].sent_last_ns = INT64_MIN;
-    }
-    for (size_t i = 0; i < a->n_conversations; i++) {
-        const struct conversation *c = a->conversations[i];
+    for (size_t i = 0, k; i < n; i = k) {
+        struct shard_host *h = &a->hosts[lives[i].host];
+        int64_t            first_ns = lives[i].at_ns, last_ns = first_ns;
 
-        for (unsigned side = 0; side < 2; side++) {
-            const struct addr *addr = side == 0 ? &c->key.client : &c->key.server;
-
-            if (c->packets[side] == 0 || c->key.summed != SUM_NONE || c->lone_resets == c->flows)
-                continue;
-            note_in_stretch(a, longest, addr, c->first_ns);
-            note_in_stretch(a, longest, addr, c->last_ns);
+        for (k = i + 1; k < n && lives[k].host == lives[i].host && coverage_watched(c, last_ns, lives[k].at_ns) == lives[k].at_ns - last_ns; k++)
+            last_ns = lives[k].at_ns;
+        if (i == 0 || lives[i - 1].host != lives[i].host || last_ns - first_ns > h->sent_last_ns - h->sent_first_ns) {
+            h->sent_first_ns = first_ns;
+            h->sent_last_ns = last_ns;
         }
     }
-    for (size_t i = 0; i < a->n_hosts; i++)
-        if (a->hosts[i].sent_first_ns > a->hosts[i].sent_last_ns)
-            a->hosts[i].sent_first_ns = a->hosts[i].sent_last_ns = longest->first_ns;
+    free(lives);
+    return lives != NULL ? 0 : -ENOMEM;
 }
 
 static int by_address_and_window(const void *pa, const void *pb)
@@ -204,8 +234,8 @@ static int expect_all(struct audit *a, struct expector *x, struct err *reterr)
         if (fact_of(a->conversations[i], &fact))
             expector_conversation(x, &fact);
     }
-    if (a->n_stretches > 1)
-        narrow_to_longest_stretch(a);
+    if (a->coverage.stretches != NULL && narrow_to_stretches(a) != 0)
+        return err_set(reterr, -ENOMEM, "no memory for when hosts were there");
     note_foreign(a);
     for (size_t i = 0; i < a->n_hosts; i++) {
         const struct shard_host *h = &a->hosts[i];
@@ -363,22 +393,13 @@ static void own_losses(const struct audit *a, struct coverage *c)
 static struct coverage coverage_of(const struct audit *a, const struct expect_window *w)
 {
     struct coverage c = a->coverage;
-    int64_t         longest = 0;
 
     c.shared = true;
     c.heard_ns = c.last_ns;
     c.first_ns = w->start_ns > c.first_ns ? w->start_ns : c.first_ns;
     c.last_ns = w->end_ns < c.last_ns ? w->end_ns : c.last_ns;
-    for (size_t i = 0; i < a->n_stretches; i++) {
-        const struct stretch *s = &a->stretches[i];
-        int64_t               from = s->first_ns > c.first_ns ? s->first_ns : c.first_ns, to = s->last_ns < c.last_ns ? s->last_ns : c.last_ns;
-
-        longest = to - from > longest ? to - from : longest;
-    }
     if (a->losses != NULL)
         own_losses(a, &c);
-    c.has_holes = longest < c.last_ns - c.first_ns;
-    c.longest_ns = !c.has_holes ? 0 : longest > 0 ? longest : 1;
     return c;
 }
 

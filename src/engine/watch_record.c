@@ -165,31 +165,33 @@ bool recording_has(const struct recording *r, size_t worker)
 
 /* --- evaluating ----------------------------------------------------------------------------------------------- */
 
+/* Without a packet too it is known to have watched. */
 static int make_stretches(const struct recording *r, struct audit *a, struct err *reterr)
 {
-    int64_t from = r->first_ns;
+    struct stretch *stretches = calloc(r->n_outages + 1, sizeof(*stretches));
+    int64_t         from = r->first_ns;
+    size_t          n = 0;
+    bool            lasts = false;
 
-    a->stretches = calloc(r->n_outages + 1, sizeof(*a->stretches));
-    if (a->stretches == NULL)
+    if (stretches == NULL)
         return err_set(reterr, -ENOMEM, "no memory for the times of the interfaces");
-    for (size_t i = 0; i < r->n_outages; i++) { /* in the order in which they began */
+    for (size_t i = 0; i < r->n_outages && !lasts; i++) { /* in the order in which they began */
         const struct outage *o = &r->outages[i];
 
         if (o->from_ns > from)
-            a->stretches[a->n_stretches++] = (struct stretch){from, o->from_ns};
-        if (o->to_ns == 0)
-            return 0;
+            stretches[n++] = (struct stretch){from, o->from_ns};
+        lasts = o->to_ns == 0;
         from = o->to_ns > from ? o->to_ns : from;
     }
-    if (r->last_ns >= from)
-        a->stretches[a->n_stretches++] = (struct stretch){from, r->last_ns};
+    if (!lasts && r->last_ns >= from)
+        stretches[n++] = (struct stretch){from, r->last_ns};
+    a->heard = (struct stretches){.items = stretches, .n = n};
     return 0;
 }
 
 static void make_coverage(const struct recording *r, struct audit *a)
 {
     struct coverage *c = &a->coverage;
-    int64_t          longest = 0;
 
     c->first_ns = r->first_ns;
     c->last_ns = r->last_ns;
@@ -204,10 +206,10 @@ static void make_coverage(const struct recording *r, struct audit *a)
         c->bytes += a->conversations[i]->bytes[0] + a->conversations[i]->bytes[1];
     c->unseen_bytes = a->totals.n_unseen_bytes;
     c->unseen_errors = a->totals.n_unseen_errors;
-    for (size_t i = 0; i < a->n_stretches; i++)
-        longest = a->stretches[i].last_ns - a->stretches[i].first_ns > longest ? a->stretches[i].last_ns - a->stretches[i].first_ns : longest;
-    c->has_holes = r->n_outages > 0;
-    c->longest_ns = c->has_holes ? (longest > 0 ? longest : 1) : 0;
+    if (r->n_outages > 0) {
+        c->stretches = a->heard.items;
+        c->n_stretches = a->heard.n;
+    }
 }
 
 static int gather_parts(struct recording *r, struct audit *a, struct part *copy, struct err *reterr)
@@ -269,7 +271,7 @@ static void release(struct recording *r, struct audit *a, struct part *copy)
     audit_free_findings(a);
     free(a->conversations);
     free(a->hosts);
-    free(a->stretches);
+    free(a->heard.items);
     free(a->parts);
     part_free(copy);
     for (size_t i = 0; i < r->n_workers; i++) {

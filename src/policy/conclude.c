@@ -77,12 +77,26 @@ static int64_t presence(const struct life *l, const struct coverage *c, int64_t 
         to = l->after_ns;
     from = from > c->first_ns ? from : c->first_ns;
     to = to < c->last_ns ? to : c->last_ns;
-    return to > from ? to - from : 0;
+    return coverage_presence(c, from, to);
 }
 
 static int64_t observed(const struct coverage *c)
 {
-    return c->longest_ns > 0 ? c->longest_ns : c->last_ns - c->first_ns;
+    return coverage_watched(c, c->first_ns, c->last_ns);
+}
+
+static bool has_holes(const struct coverage *c)
+{
+    return observed(c) < c->last_ns - c->first_ns;
+}
+
+static void say_holes(const struct coverage *c, const char *before, char *buf, size_t size)
+{
+    char unheard[SPAN_SIZE];
+
+    if (has_holes(c) && c->silent)
+        add(buf, size, "%sno packet of anyone is in the capture in holes of %s in all, so that it is not shown to have run then", before,
+            span(c->last_ns - c->first_ns - coverage_heard(c, c->first_ns, c->last_ns), unheard));
 }
 
 /* Those are what is counted: not the ICMP that a host sent. */
@@ -117,6 +131,7 @@ static void say_unheard(const struct coverage *c, char *buf, size_t size)
     if (errors > 0)
         add(buf, size, "%s%llu ICMP error%s not in the capture", buf[0] == '\0' ? " but that " : ", and ", errors,
             errors == 1 ? " quotes a packet that is" : "s quote packets that are");
+    say_holes(c, buf[0] == '\0' ? " but that " : ", and ", buf, size);
 }
 
 /* Why silence proves nothing, or NULL where it does prove something. */
@@ -142,13 +157,15 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
                  l->quoted == 1 ? " quotes a packet" : "s quote packets", client, l->quoted == 1 ? "is" : "are");
     else if (coverage_is_one_sided(c))
         say_one_sided(c, "", buf, size);
-    else if (observed(c) < within)
+    else if (observed(c) < within) {
         snprintf(buf, size, "the %s lasts %s%s, and the flow has %s to happen", x->window_ns > 0 ? "observed part of the window" : "observation",
-                 span(observed(c), seen), c->longest_ns > 0 ? " without a hole" : "", span(within, needed));
-    else if (presence(l, c, within) < within)
-        snprintf(buf, size, "TCP and UDP packets of %s were seen for %s, and the flow has %s to happen", client, span(presence(l, c, within), seen),
-                 span(within, needed));
-    else if (c->lost > 0)
+                 span(observed(c), seen), has_holes(c) ? " without a hole" : "", span(within, needed));
+        say_holes(c, "; ", buf, size);
+    } else if (presence(l, c, within) < within) {
+        snprintf(buf, size, "TCP and UDP packets of %s were seen for %s%s, and the flow has %s to happen", client, span(presence(l, c, within), seen),
+                 has_holes(c) ? " without a hole" : "", span(within, needed));
+        say_holes(c, "; ", buf, size);
+    } else if (c->lost > 0)
         snprintf(buf, size, "%llu packet%s known to be lost", (unsigned long long)c->lost, c->lost == 1 ? " is" : "s are");
     else if (c->unjudged > 0)
         snprintf(buf, size, "%llu packet%s could not be judged", (unsigned long long)c->unjudged, c->unjudged == 1 ? "" : "s");
@@ -733,7 +750,7 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
     const char              *client = policy_host_name(x->p, t->client);
-    char                     address[ADDRESSES_SIZE], servers[SERVERS_SIZE], why[512], service[SERVICE_TEXT_SIZE], sent[128], lived[SPAN_SIZE], sided[512];
+    char                     address[ADDRESSES_SIZE], servers[SERVERS_SIZE], why[768], service[SERVICE_TEXT_SIZE], sent[128], lived[SPAN_SIZE], sided[768];
 
     addresses_of(x->p, t->client, address);
     name_servers(x, t, servers, sizeof(servers));
@@ -744,8 +761,9 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
         return EXPECT_NOT_COVERED;
     }
     say_unheard(c, sided, sizeof(sided));
-    snprintf(buf, size, "%s (%s) was not seen to try %s to %s in the %s of its presence, though it sent %s and no loss is known%s", client, address, service, servers,
-             span(presence(&expect_span(x, t->row)->lives[t->client], c, x->p->rows[t->row].within_ns), lived), sent_text(x, t, sent, sizeof(sent)), sided);
+    snprintf(buf, size, "%s (%s) was not seen to try %s to %s in the %s of its presence%s, though it sent %s and no loss is known%s", client, address, service, servers,
+             span(presence(&expect_span(x, t->row)->lives[t->client], c, x->p->rows[t->row].within_ns), lived), has_holes(c) ? " that are without a hole" : "",
+             sent_text(x, t, sent, sizeof(sent)), sided);
     say_before(x, t, buf, size);
     add(buf, size, ". The document requires this flow (row %s, \"%s\").", row->id.text, row->section);
     if (t->elsewhere.protocol[0] == '\0' && t->before_ns == 0)
@@ -765,6 +783,8 @@ static bool silence_unproven(const struct expector *x, const struct tally *t, co
 
     if (!lossy && (cut == 0 || answered) && !coverage_ends_before_answer(c, t->silent_ns))
         return false;
+    if (has_holes(c))
+        snprintf(why, sizeof(why), "the capture ends, or a hole in it begins, too soon after it");
     if (lossy)
         snprintf(why, sizeof(why), "packets passed that were not captured");
     else if (cut > 0 && !answered)

@@ -407,11 +407,6 @@ int expector_windows(struct expector *x, int64_t window_ns, struct err *reterr)
     return rc == 0 ? 0 : err_set(reterr, rc, "no memory for the expected flows");
 }
 
-static int64_t length_of(const struct coverage *c)
-{
-    return c->longest_ns > 0 ? c->longest_ns : c->last_ns - c->first_ns;
-}
-
 static uint64_t join_counts(const struct coverage *b, uint64_t a, uint64_t of_b)
 {
     if (!b->shared)
@@ -422,8 +417,6 @@ static uint64_t join_counts(const struct coverage *b, uint64_t a, uint64_t of_b)
 /* 'b' follows 'a'. */
 static void join_coverage(struct coverage *a, const struct coverage *b)
 {
-    int64_t longest = length_of(a) > length_of(b) ? length_of(a) : length_of(b);
-
     a->last_ns = b->last_ns;
     a->heard_ns = b->heard_ns;
     a->packets = join_counts(b, a->packets, b->packets);
@@ -439,8 +432,9 @@ static void join_coverage(struct coverage *a, const struct coverage *b)
     a->resets = join_counts(b, a->resets, b->resets);
     a->unseen_errors = join_counts(b, a->unseen_errors, b->unseen_errors);
     a->damaged |= b->damaged;
-    a->has_holes |= b->has_holes;
-    a->longest_ns = a->has_holes ? (longest > 0 ? longest : 1) : 0;
+    a->stretches = b->stretches;
+    a->n_stretches = b->n_stretches;
+    a->silent = b->silent;
 }
 
 static bool span_ends(const struct span *s, const struct expect_window *w)

@@ -33,9 +33,73 @@ bool coverage_is_one_sided(const struct coverage *c)
     return c->one_sided + c->resets > (c->sessions + c->resets) / 20;
 }
 
+/* The first stretch that ends at 'ns' or later. */
+static size_t find_stretch(const struct coverage *c, int64_t ns)
+{
+    size_t low = 0, high = c->n_stretches;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (c->stretches[mid].last_ns < ns)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static int64_t overlap(const struct stretch *s, int64_t from_ns, int64_t to_ns)
+{
+    int64_t from = s->first_ns > from_ns ? s->first_ns : from_ns, to = s->last_ns < to_ns ? s->last_ns : to_ns;
+
+    return to > from ? to - from : 0;
+}
+
+int64_t coverage_watched(const struct coverage *c, int64_t from_ns, int64_t to_ns)
+{
+    int64_t longest = 0;
+
+    if (c->stretches == NULL)
+        return to_ns > from_ns ? to_ns - from_ns : 0;
+    for (size_t i = find_stretch(c, from_ns); i < c->n_stretches && c->stretches[i].first_ns < to_ns; i++) {
+        int64_t length = overlap(&c->stretches[i], from_ns, to_ns);
+
+        longest = length > longest ? length : longest;
+    }
+    return longest;
+}
+
+int64_t coverage_heard(const struct coverage *c, int64_t from_ns, int64_t to_ns)
+{
+    int64_t sum = 0;
+
+    if (c->stretches == NULL)
+        return to_ns > from_ns ? to_ns - from_ns : 0;
+    for (size_t i = find_stretch(c, from_ns); i < c->n_stretches && c->stretches[i].first_ns < to_ns; i++)
+        sum += overlap(&c->stretches[i], from_ns, to_ns);
+    return sum;
+}
+
+int64_t coverage_presence(const struct coverage *c, int64_t from_ns, int64_t to_ns)
+{
+    if (c->stretches == NULL)
+        return to_ns > from_ns ? to_ns - from_ns : 0;
+    size_t  i = find_stretch(c, from_ns), k = find_stretch(c, to_ns);
+    int64_t first = i < c->n_stretches && c->stretches[i].first_ns <= from_ns ? overlap(&c->stretches[i], from_ns, to_ns) : 0;
+    int64_t last = k < c->n_stretches && c->stretches[k].first_ns <= to_ns ? overlap(&c->stretches[k], from_ns, to_ns) : 0;
+
+    return first > last ? first : last;
+}
+
 bool coverage_ends_before_answer(const struct coverage *c, int64_t attempt_ns)
 {
-    return (c->heard_ns != 0 ? c->heard_ns : c->last_ns) - attempt_ns < POLICY_ANSWER_WITHIN_NS;
+    int64_t end_ns = c->heard_ns != 0 ? c->heard_ns : c->last_ns;
+    size_t  i = find_stretch(c, attempt_ns);
+
+    if (i < c->n_stretches && c->stretches[i].first_ns <= attempt_ns && c->stretches[i].last_ns < end_ns)
+        end_ns = c->stretches[i].last_ns;
+    return end_ns - attempt_ns < POLICY_ANSWER_WITHIN_NS;
 }
 
 static int add_passage(struct passages *s, const struct passage *p)

@@ -290,80 +290,93 @@ START_TEST(an_unknown_direction_is_turned)
 }
 END_TEST
 
+static const struct stretch short_ones[] = {{0, 25 * SECOND}, {200 * SECOND, 230 * SECOND}}, long_ones[] = {{0, 60 * SECOND}, {200 * SECOND, 230 * SECOND}};
+
 static const struct {
     uint64_t        sent, received;
     struct coverage coverage;
     const char     *word, *reason;
 } silences[] = {
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false, 0, 0, 0, 0}, "never-attempted",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 0, 0, false}, "never-attempted",
      "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s of its "
      "presence, though it sent 10 TCP and UDP packets and no loss is known. The document requires this flow (row web, \"S\"). "
      "Look at whether a1 is set up to use it, and, as no TCP or UDP packet between these hosts is in the capture in that "
      "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 100, false, 0, false, 0, 0, 0, 0, false, false, 0, 0, 0, 0}, "never-attempted",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 100, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 0, 0, false}, "never-attempted",
      "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s of its "
      "presence, though it sent 10 TCP and UDP packets and no loss is known but that 100 bytes of TCP data, an end of a connection counted as one, were acknowledged and not captured. The document requires this flow (row web, \"S\"). "
      "Look at whether a1 is set up to use it, and, as no TCP or UDP packet between these hosts is in the capture in that "
      "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 1, false, 0, false, 0, 0, 0, 0, false, false, 0, 0, 2, 0}, "never-attempted",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 1, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 2, 0, false}, "never-attempted",
      "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s of its "
      "presence, though it sent 10 TCP and UDP packets and no loss is known but that 1 byte of TCP data, an end of a connection counted as one, was acknowledged and not captured, and 2 ICMP errors quote packets that are not in the capture. The document requires this flow (row web, \"S\"). "
      "Look at whether a1 is set up to use it, and, as no TCP or UDP packet between these hosts is in the capture in that "
      "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false, 0, 0, 1, 0}, "never-attempted",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 1, 0, false}, "never-attempted",
      "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s of its "
      "presence, though it sent 10 TCP and UDP packets and no loss is known but that 1 ICMP error quotes a packet that is not in the capture. The document requires this flow (row web, \"S\"). "
      "Look at whether a1 is set up to use it, and, as no TCP or UDP packet between these hosts is in the capture in that "
      "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
-    {10, 10, {0, 61 * SECOND, 9, 100000, 0, 0, 3, false, 0, false, 0, 20, 1, 0, false, false, 0, 0, 0, 0}, "never-attempted",
+    {10, 10, {0, 61 * SECOND, 9, 100000, 0, 0, 3, false, 0, NULL, 0, 20, 1, 0, false, false, 0, 0, 0, 0, false}, "never-attempted",
      "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in the 61 s of its "
      "presence, though it sent 10 TCP and UDP packets and no loss is known but that 1 of 20 TCP sessions of hosts of the site has one direction only in the capture, and 3 bytes of TCP "
      "data, an end of a connection counted as one, were acknowledged and not captured. "
      "The document requires this flow (row web, \"S\"). "
      "Look at whether a1 is set up to use it, and, as no TCP or UDP packet between these hosts is in the capture in that "
      "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
-    {10, 10, {0, 400 * 1000000, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 400 * 1000000, 9, 100000, 0, 0, 0, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: the observation lasts 0.4 s, and the flow has 60 s to happen."},
-    {10, 10, {0, 3 * 1000000, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 3 * 1000000, 9, 100000, 0, 0, 0, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: the observation lasts 3 ms, and the flow has 60 s to happen."},
-    {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false, 0, 0, 0, 0}, "not-covered",
+    {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: no TCP or UDP packet of a1 was seen."},
-    {0, 9, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false, 0, 0, 0, 0}, "not-covered",
+    {0, 9, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: TCP or UDP packets to a1 were captured and none from it, so its attempts could not have been seen."},
-    {10, 10, {0, 60 * SECOND - 1, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND - 1, 9, 100000, 0, 0, 0, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: the observation lasts 59.9 s, and the flow has 60 s to happen."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 1, 0, 0, false, 0, false, 0, 0, 0, 0, false, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 1, 0, 0, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: 1 packet is known to be lost."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 3, 0, false, 0, false, 0, 0, 0, 0, false, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 3, 0, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: the filter took 3 packets out."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 101, false, 0, false, 0, 0, 0, 0, false, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 101, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: acknowledgements show that 101 bytes of TCP data (an end of a connection counted as one) passed which were not captured."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, true, 0, false, 0, 0, 0, 0, false, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, true, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: an input could not be read to its end."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 39, 2, 0, false, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, NULL, 0, 39, 2, 0, false, false, 0, 0, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: 2 of 39 TCP sessions of hosts of the site have one direction only in the capture."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 9, 1, 0, false, false, 0, 1, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, NULL, 0, 9, 1, 0, false, false, 0, 1, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: 1 of 9 TCP sessions of hosts of the site has one direction only in the capture, and 1 TCP flow of hosts of the site has nothing but a RST in it."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, false, 0, 0, 0, 0, false, false, 0, 2, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 2, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: 2 TCP flows of hosts of the site have nothing but a RST in the capture."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 2, false, 0, 20, 1, 0, false, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 2, NULL, 0, 20, 1, 0, false, false, 0, 0, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: 2 packets could not be judged."},
-    {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, true, 30 * SECOND, 20, 1, 0, false, false, 0, 0, 0, 0}, "not-covered",
+    {10, 10, {0, 230 * SECOND, 9, 100000, 0, 0, 0, false, 0, short_ones, 2, 20, 1, 0, false, false, 0, 0, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: the observation lasts 30 s without a hole, and the flow has 60 s to happen."},
+    {10, 10, {0, 230 * SECOND, 9, 100000, 0, 0, 0, false, 0, short_ones, 2, 20, 1, 0, false, false, 0, 0, 0, 0, true}, "not-covered",
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
+     "nothing: the observation lasts 30 s without a hole, and the flow has 60 s to happen; no packet of anyone is in the capture in holes of "
+     "175 s in all, so that it is not shown to have run then."},
+    {10, 10, {0, 230 * SECOND, 9, 100000, 0, 0, 0, false, 0, long_ones, 2, 20, 1, 0, false, false, 0, 0, 0, 0, true}, "never-attempted",
+     "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s of its "
+     "presence that are without a hole, though it sent 10 TCP and UDP packets and no loss is known but that 1 of 20 TCP sessions of hosts of the site has one direction only in the "
+     "capture, and no packet of anyone is in the capture in holes of 140 s in all, so that it is not shown to have run then. "
+     "The document requires this flow (row web, \"S\"). "
+     "Look at whether a1 is set up to use it, and, as no TCP or UDP packet between these hosts is in the capture in that "
+     "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
 };
 
 START_TEST(silence)

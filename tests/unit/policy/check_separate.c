@@ -313,7 +313,8 @@ START_TEST(silence_proves_nothing_where_packets_are_lost)
 {
     const struct separation *s;
     struct separate_fact     silent = fact("10.20.1.10", "tcp/389", OUTCOME_UNANSWERED, 5), open = fact("10.20.1.10", "tcp/88", OUTCOME_ESTABLISHED, 6);
-    struct coverage          lossy = whole, holes = whole, ends = whole, cut = whole;
+    struct coverage          lossy = whole, holes = whole, ends = whole, cut = whole, pauses = whole;
+    static const struct stretch stretches[] = {{1, 6 * SECOND}, {80 * SECOND, 100 * SECOND}};
 
     tell(&silent);
     tell(&open);
@@ -321,10 +322,13 @@ START_TEST(silence_proves_nothing_where_packets_are_lost)
     holes.unseen_bytes = 5000;
     ends.last_ns = 6 * SECOND;
     cut.cut = 1;
+    pauses.stretches = stretches;
+    pauses.n_stretches = 2;
     ck_assert_uint_eq(finish(&lossy, &s), 0);
     ck_assert_uint_eq(finish(&cut, &s), 0);
     ck_assert_uint_eq(finish(&holes, &s), 0);
     ck_assert_uint_eq(finish(&ends, &s), 0);
+    ck_assert_uint_eq(finish(&pauses, &s), 0);
     ck_assert_uint_eq(finish(&whole, &s), 2);
 }
 END_TEST
