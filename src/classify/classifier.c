@@ -362,11 +362,9 @@ static size_t message_length(const struct packet *packet)
     return length > packet->payload_len ? length : packet->payload_len;
 }
 
-static void state_confirm(const struct classifier *classifier, struct classify_state *state,
-                          const struct packet *packet, const struct classify_step *step)
+static struct confirm_input state_input(const struct classify_state *state, const struct packet *packet, const struct classify_step *step)
 {
-    bool first_sender = state_is_first_sender(state, packet);
-    struct confirm_input input = {
+    return (struct confirm_input){
         .data = packet->payload,
         .len = packet->payload_len,
         .wire_len = message_length(packet),
@@ -375,6 +373,25 @@ static void state_confirm(const struct classifier *classifier, struct classify_s
         .udp = packet->transport == IPPROTO_UDP,
         .first = state->n_packets + state->n_tiny == 1 && !step->midstream,
     };
+}
+
+/* Who asks may be known where the content is not. */
+static void state_read_header(struct classify_state *state, const struct packet *packet, const struct classify_step *step)
+{
+    struct confirm_input input = state_input(state, packet, step);
+    enum confirm_answer answer = confirm_header(&input);
+
+    if (answer == CONFIRM_NO || state->direction != 0)
+        return;
+    state_learn_direction(state, state_is_first_sender(state, packet), answer);
+    state->is_answer = answer == CONFIRM_RESPONSE && state->n_packets + state->n_tiny == 1 && state->basis == APP_HINT && strcmp(state->name, "DNS") == 0;
+}
+
+static void state_confirm(const struct classifier *classifier, struct classify_state *state,
+                          const struct packet *packet, const struct classify_step *step)
+{
+    bool first_sender = state_is_first_sender(state, packet);
+    struct confirm_input input = state_input(state, packet, step);
     unsigned transport = input.udp ? CONFIRM_UDP : CONFIRM_TCP;
 
     if (input.udp && confirm_rtp(&state->rtp[!first_sender], input.data, input.len)) {
@@ -508,6 +525,8 @@ enum classify_progress classify_packet(struct classifier *classifier, struct cla
     state_confirm(classifier, state, packet, step);
     if (!state->settled && !tiny && !confirm_dialogue_waits(&state->dialogue))
         state_ask_library(classifier, state, packet, step);
+    if (!state->settled)
+        state_read_header(state, packet, step);
     return state->settled || state->n_packets >= budget ? CLASSIFY_FINAL : CLASSIFY_MORE;
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Name services and time: DNS (RFC 1035, 7766), LLMNR (RFC 4795), mDNS (RFC 6762), NetBIOS names and datagrams (RFC
- * 1001, 1002), NTP (RFC 5905).
+ * 1001, 1002), NTP (RFC 5905).  And what the headers of DNS and IKE (RFC 7296) alone say of who asks.
  */
 #include "confirm.h"
 #include "wire.h"
 
 #define DNS_HEADER     12
+#define IKE_HEADER     28
+#define IKE_INITIATOR  0x08
 #define NETBIOS_ENOUGH 12 /* bytes of a name: its length and eleven letters */
 
 struct dns {
@@ -192,6 +194,46 @@ enum confirm_answer confirm_dns_cut(const struct confirm_input *in, const char *
     }
     m = (struct dns){in->data, in->len, in->wire_len};
     return in->udp ? CONFIRM_NO : dns_message(&m);
+}
+
+/*
+ * RFC 7296, 3.1: SPIs of initiator and responder, next payload, version, exchange, flags, message, length; on port 4500 behind four zero bytes.  The
+ * flag says who began the SA, whoever asks now.  Of version 1 (RFC 2408) only the first message has no cookie of the responder.
+ */
+static enum confirm_answer ike_header(const struct confirm_input *in)
+{
+    const uint8_t *p = in->data;
+    size_t         len = in->len, wire_len = in->wire_len;
+
+    if (dns_port(in, 4500)) {
+        if (len < 4 || wire_be32(p) != 0)
+            return CONFIRM_NO;
+        p += 4, len -= 4, wire_len -= 4;
+    }
+    if (len < IKE_HEADER || wire_be32(p + 24) != wire_len || (wire_be32(p) == 0 && wire_be32(p + 4) == 0))
+        return CONFIRM_NO;
+    bool alone = wire_be32(p + 8) == 0 && wire_be32(p + 12) == 0;
+    if (p[17] == 0x10)
+        return alone && wire_be32(p + 20) == 0 ? CONFIRM_REQUEST : CONFIRM_NO;
+    if (p[17] != 0x20 || p[18] < 34 || p[18] > 37)
+        return CONFIRM_NO;
+    return (p[19] & IKE_INITIATOR) != 0 ? CONFIRM_REQUEST : alone ? CONFIRM_NO : CONFIRM_RESPONSE;
+}
+
+enum confirm_answer confirm_header(const struct confirm_input *in)
+{
+    struct dns m = {in->data, in->len, in->wire_len};
+
+    if (!in->udp)
+        return CONFIRM_NO;
+    if (dns_port(in, 500) || dns_port(in, 4500))
+        return ike_header(in);
+    if (!dns_port(in, 53) || !dns_header(&m))
+        return CONFIRM_NO;
+    bool response = (m.data[2] & 0x80) != 0;
+    if ((response ? in->sport : in->dport) != 53)
+        return CONFIRM_NO;
+    return response ? CONFIRM_RESPONSE : CONFIRM_REQUEST;
 }
 
 /* A multicast DNS answer has no question: its first record is looked at instead. */

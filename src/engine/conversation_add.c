@@ -144,6 +144,12 @@ static bool is_repeated_answer(const struct flow_record *r)
     return is_only_answer(r) && (r->tcp_flags[1] & TCP_RST) == 0 && r->packets[1] > 1 + r->copies[1];
 }
 
+/* Datagrams of one side, taken for the server's for its port alone: if they are no answers, nothing shows that they arrived. */
+static bool is_turned_by_port(const struct flow_record *r)
+{
+    return r->tuple.transport == IPPROTO_UDP && r->direction == DIRECTION_PORT && r->packets[0] == 0 && r->app.basis != APP_CONTENT;
+}
+
 /*
  * One-way, and it may have got through or not: an answer (SYN, ACK) to which nothing came, a RST that ends or answers something else, and nothing that the
  * other side would send, or go on with, only on a connection.  What sends data or goes on by itself was answered.  Or datagrams which an error met late.
@@ -430,7 +436,8 @@ int conversation_add(const struct conversation_limits *limits, struct conversati
         describe(c, r, f->query, f->app, f->judgement, f->is_reply);
     add_counts(c, r);
     bool asked_on = flow_record_is_asked_on(r) && (f->outcome == OUTCOME_ONE_WAY || f->outcome == OUTCOME_UNANSWERED);
-    c->untold += asked_on || (f->outcome == OUTCOME_ONE_WAY && is_untold(r));
+    bool turned = f->judgement->verdict == VERDICT_VIOLATION && is_turned_by_port(r);
+    c->untold += asked_on || (f->outcome == OUTCOME_ONE_WAY && (is_untold(r) || turned));
     c->asked_on += asked_on;
     c->answers += r->tuple.transport == IPPROTO_UDP && r->is_answer && (r->packets[0] == 0 || r->packets[1] == 0);
     uint32_t asked = times_asked(r);

@@ -12,6 +12,37 @@ static int well_known_vote(const struct tuple *t)
     return (t->server_port < 1024) - (t->client_port < 1024);
 }
 
+/* Where clients of these protocols wait for nobody (IANA).  A port below 1024 that is none of them may be a client's (NFS, RFC 1813). */
+static bool is_service_port(uint16_t port)
+{
+    static const uint16_t ports[] = {
+        7, 13, 19, 37, 53, 69, 88, 111, 123, 137, 138, 161, 162, 389, 443, 464, 500, 514, 520, 623, 1194, 1434, 1701, 1812, 1813, 1900,
+        2049, 2123, 2152, 3389, 3478, 3544, 3702, 4500, 4789, 5060, 5353, 5355, 5683, 6081, 51820,
+    };
+
+    for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+        if (ports[i] == port)
+            return true;
+    return false;
+}
+
+/* Datagrams that no row places, the first of which came from a port that waits for others: 2, to a port of which nothing is known; 1, from one that may. */
+static int looks_answered(const struct tuple *t)
+{
+    bool client = is_service_port(t->client_port), server = is_service_port(t->server_port);
+
+    if (server || (!client && well_known_vote(t) >= 0))
+        return 0;
+    return client ? 2 : 1;
+}
+
+static void turn(struct flow_record *r, struct policy_ends *ends)
+{
+    flow_record_swap(r);
+    policy_ends_swap(ends);
+    r->direction = DIRECTION_PORT;
+}
+
 /* Nothing but RSTs, all of one side: they answer something that is not in the capture. */
 static bool resets_alone(const struct flow_record *r)
 {
@@ -20,9 +51,20 @@ static bool resets_alone(const struct flow_record *r)
 }
 
 /*
- * Who is the client where no handshake and no content said so.  For UDP the first packet's sender is, unless it
- * spoke from a documented service port of its own to an ephemeral one: then the query came before the capture.
+ * For UDP the first packet's sender is the client, unless it spoke from a port of its own on which a service waits, to an ephemeral one: then the query
+ * came before the capture.  That is known of documented ports and of the best known others; of any other below 1024 it only may be so.
  */
+static void settle_datagrams(struct flow_record *r, struct policy_ends *ends, int vote)
+{
+    int looks = vote == 0 ? looks_answered(&r->tuple) : 0;
+
+    if (looks == 2 || (vote < 0 && well_known_vote(&r->tuple) < 0))
+        turn(r, ends);
+    else if (looks == 1)
+        r->direction = DIRECTION_UNKNOWN;
+}
+
+/* Who is the client where no handshake and no content said so. */
 static void settle_direction(const struct shard *s, struct flow_record *r, struct policy_ends *ends)
 {
     /* Both sent a SYN, ACK (they opened at once, RFC 9293, 3.5), and neither's SYN is in the capture. */
@@ -30,20 +72,13 @@ static void settle_direction(const struct shard *s, struct flow_record *r, struc
         r->direction = DIRECTION_UNKNOWN;
     if (r->direction < DIRECTION_PORT || r->group)
         return;
-    if (tuple_is_dhcp(&r->tuple, true)) {
-        flow_record_swap(r);
-        policy_ends_swap(ends);
-        r->direction = DIRECTION_PORT;
-    }
+    if (tuple_is_dhcp(&r->tuple, true))
+        turn(r, ends);
     if (tuple_is_dhcp(&r->tuple, false))
         return;
     int vote = s->options.survey ? learn_port_vote(s->policy, &r->tuple) : policy_port_vote_at(s->policy, ends, &r->tuple);
     if (r->tuple.transport == IPPROTO_UDP) {
-        if (vote < 0 && well_known_vote(&r->tuple) < 0) {
-            flow_record_swap(r);
-            policy_ends_swap(ends);
-            r->direction = DIRECTION_PORT;
-        }
+        settle_datagrams(r, ends, vote);
         return;
     }
     if (vote == 0)

@@ -703,8 +703,10 @@ NO_ATTEMPT = 'to a request that is not in the capture'
 REPLIES = {  # of what nobody is seen to have asked: ((from, its port, to, port, what, snap length), (client, port, disposition, is said, advice))
     'the time': ((UNITY, 123, DC, 1500, NTP[4], 262144), (DC, 123, 'escaped', f'from UDP 123 to its UDP 1500, carrying NTP; it is an answer, {NO_ATTEMPT}. ', 'on dc1 uses UDP 123 of unity1')),
     'the time, to where it is sent from': ((EXCHANGE, 123, DC, 123, NTP[4], 262144), (DC, 123, 'escaped', f'; it is an answer, {NO_ATTEMPT}. ', 'on dc1 uses UDP 123 of exch1')),
-    'the time, cut': ((UNITY, 123, DC, 1500, NTP[4], 60), (UNITY, 1500, None, f'looks like NTP; it looks like an answer, {NO_ATTEMPT}, so whether it got through cannot be told. ',
-                                                            'on unity1 sends to UDP 1500 of dc1')),
+    'the time, cut': ((UNITY, 123, DC, 1500, NTP[4], 60), (DC, 123, None, f'looks like NTP; it looks like an answer, {NO_ATTEMPT}, so whether it got through cannot be told (who began is',
+                                                            'on dc1 uses UDP 123 of unity1')),
+    'an answer about a name, cut': ((EXCHANGE, 53, UNITY, 1500, QUERY[:2] + b'\x81\x80' + QUERY[4:], 60), (UNITY, 53, 'escaped', f'from UDP 53 to its UDP 1500, and the content looks like DNS; it looks like an answer, {NO_ATTEMPT}. ',
+                                                                                                        'on unity1 uses UDP 53 of exch1')),
     'a request, cut': ((UNITY, 1500, EXCHANGE, 123, NTP[3], 60), (UNITY, 123, None, 'looks like NTP; no answer was seen, so', 'on unity1 tries UDP 123 of exch1')),
     'the time, unasked': ((UNITY, 123, DC, 1500, NTP[5], 262144), (DC, 123, 'escaped', '; no packet the other way was seen. ', 'on dc1 uses UDP 123 of unity1')),
     'an answer about a name': ((EXCHANGE, 53, UNITY, 1500, QUERY[:2] + b'\x81\x80' + QUERY[4:], 262144), (UNITY, 53, 'escaped', f'; it is an answer, {NO_ATTEMPT}. ', 'on unity1 uses UDP 53 of exch1')),
@@ -724,6 +726,45 @@ def check_replies(program, site, path, directory):
         said = [tuple(row.values()) for row in audit.rows("SELECT client, server_port, disposition, reason FROM findings WHERE transport = 'udp'")]
         audit.close()
         good = len(said) == 1 and said[0][:3] == meant[:3] and meant[3] in said[0][3] and meant[4] in said[0][3]
+        print(f"{'ok' if good else 'NOT OK'}  {name}: {said}")
+        failed += not good
+    return failed
+
+
+def ike(response, flags):
+    """IKE_SA_INIT (RFC 7296, 3.1) without payloads."""
+    return struct.pack('!8s8sBBBBII', b'initiate', b'response' if response else bytes(8), 0, 0x20, 34, flags, 0, 28)
+
+
+BEGAN, UNSURE = '(who began is not in the capture)', 'cannot be told (who began is not in the capture)'
+BEGINNINGS = {  # of datagrams that no row allows: (each: (from, its port, to, port[, what]), ...), (client, port, disposition, what is said, what is not)
+    'from a port of GTP, and an answer': (((DC, 2123, UNITY, 1024), (UNITY, 1024, DC, 2123)), (UNITY, 2123, 'escaped', BEGAN, 'on UDP 1024')),
+    'from a port of GTP': (((DC, 2123, UNITY, 1024),), (UNITY, 2123, None, UNSURE, 'on UDP 1024')),
+    'from a port of QUIC, and an answer': (((EXCHANGE, 443, DC, 52425), (DC, 52425, EXCHANGE, 443)), (DC, 443, 'escaped', BEGAN, 'on UDP 52425')),
+    'to a port of QUIC, and an answer': (((DC, 52425, EXCHANGE, 443), (EXCHANGE, 443, DC, 52425)), (DC, 443, 'escaped', 'it was answered', BEGAN)),
+    'from the port of NFS, and an answer': (((DC, 2049, UNITY, 789), (UNITY, 789, DC, 2049)), (UNITY, 2049, 'escaped', BEGAN, 'on UDP 789')),
+    'to the port of NFS, and an answer': (((UNITY, 789, DC, 2049), (DC, 2049, UNITY, 789)), (UNITY, 2049, 'escaped', 'it was answered', BEGAN)),
+    'from a low port, and an answer': (((UNITY, 789, DC, 40000), (DC, 40000, UNITY, 789)), (UNITY, 40000, 'escaped', BEGAN, 'it was answered')),
+    'from a low port': (((UNITY, 789, DC, 40000),), (UNITY, 40000, None, UNSURE, 'on UDP 789')),
+    'from a port to one, and an answer': (((UNITY, 1789, DC, 40000), (DC, 40000, UNITY, 1789)), (UNITY, 40000, 'escaped', 'it was answered', BEGAN)),
+    'IKE, its response first': (((DC, 500, UNITY, 500, ike(True, 0x20)), (UNITY, 500, DC, 500, ike(True, 8))), (UNITY, 500, 'escaped', 'the first packet of it that was captured is the server', BEGAN)),
+    'IKE behind a translation, its response first': (((DC, 4500, UNITY, 4500, bytes(4) + ike(True, 0x20)), (UNITY, 4500, DC, 4500, bytes(4) + ike(True, 8))), (UNITY, 4500, 'escaped', 'is the server', BEGAN)),
+}
+
+
+def check_beginnings(program, site, path, directory):
+    """Who is the client is told no more surely than ports and headers show."""
+    failed = 0
+    for name, (datagrams, meant) in BEGINNINGS.items():
+        story = Story().begun()
+        story.works('SMTP', EXCHANGE, 25, 3)
+        for i, (sender, sport, receiver, dport, *data) in enumerate(datagrams):
+            story.net.udp(story.at(20 + i), sender, sport, receiver, dport, *(data or [b'\x03' * 24]))
+        story.write(path)
+        audit = flowdb.Audit(program, site, [path], directory=directory)
+        said = [tuple(row.values()) for row in audit.rows("SELECT client, server_port, disposition, reason FROM findings WHERE transport = 'udp'")]
+        audit.close()
+        good = len(said) == 1 and said[0][:3] == meant[:3] and meant[3] in said[0][3] and meant[4] not in said[0][3]
         print(f"{'ok' if good else 'NOT OK'}  {name}: {said}")
         failed += not good
     return failed
@@ -822,6 +863,7 @@ def main():
         failed += check_folded(program, site, path, directory)
         failed += check_unbegun(program, site, path, directory)
         failed += check_replies(program, site, path, directory)
+        failed += check_beginnings(program, site, path, directory)
         failed += check_spoken(program, site, path, directory)
     return 1 if failed else 0
 

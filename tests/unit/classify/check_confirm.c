@@ -246,6 +246,53 @@ START_TEST(each_message_is_known_by_its_content)
 }
 END_TEST
 
+#define INITIATOR "11 22 33 44 55 66 77 88 "
+#define RESPONDER "99 aa bb cc dd ee ff 01 "
+#define NOBODY    "00 00 00 00 00 00 00 00 "
+
+static const struct header {
+    const char *what;
+    uint16_t sport, dport;
+    const char *bytes;
+    size_t wire_len; /* 0: nothing was cut */
+    int direction;
+} headers[] = {
+    {"a query, cut", 40001, 53, "12 34 01 00 00 01 00 00 00 00 00 00 03 \"www\" 07 61", 40, 1},
+    {"an answer, cut", 53, 40001, "12 34 81 80 00 01 00 01 00 00 00 00 03 \"www\" 07 61", 80, -1},
+    {"an answer to the port of DNS", 40001, 53, "12 34 81 80 00 01 00 01 00 00 00 00 03 \"www\" 07 61", 80, 0},
+    {"an answer on another port", 54, 40001, "12 34 81 80 00 01 00 01 00 00 00 00 03 \"www\" 07 61", 80, 0},
+    {"more records than there is room for", 53, 40001, "12 34 81 80 00 01 00 ff 00 00 00 00 03 \"www\" 07 61", 80, 0},
+    {"IKE, who began the SA", 500, 500, INITIATOR RESPONDER "2e 20 23 08 00 00 00 01 00 00 00 1c", 0, 1},
+    {"IKE, the other side", 500, 500, INITIATOR RESPONDER "2e 20 23 20 00 00 00 01 00 00 00 1c", 0, -1},
+    {"IKE, the other side asks", 500, 500, INITIATOR RESPONDER "2e 20 25 00 00 00 00 01 00 00 00 1c", 0, -1},
+    {"IKE, cut", 500, 500, INITIATOR RESPONDER "2e 20 23 20 00 00 00 01 00 00 01 00", 256, -1},
+    {"IKE of another length", 500, 500, INITIATOR RESPONDER "2e 20 23 20 00 00 00 01 00 00 01 00", 0, 0},
+    {"IKE, no flag and no responder", 500, 500, INITIATOR NOBODY "2e 20 22 00 00 00 00 00 00 00 00 1c", 0, 0},
+    {"IKE on port 4500", 4500, 4500, "00 00 00 00 " INITIATOR RESPONDER "2e 20 23 20 00 00 00 01 00 00 00 1c", 0, -1},
+    {"ESP on port 4500", 4500, 4500, "00 00 00 01 " INITIATOR RESPONDER "2e 20 23 20 00 00 00 01 00 00 00 1c", 0, 0},
+    {"IKE on another port", 501, 502, INITIATOR RESPONDER "2e 20 23 20 00 00 00 01 00 00 00 1c", 0, 0},
+    {"ISAKMP, the first message", 500, 500, INITIATOR NOBODY "01 10 02 00 00 00 00 00 00 00 00 1c", 0, 1},
+    {"ISAKMP, another", 500, 500, INITIATOR RESPONDER "01 10 02 00 00 00 00 00 00 00 00 1c", 0, 0},
+};
+
+START_TEST(a_header_tells_who_asks)
+{
+    const struct header *h = &headers[_i];
+    uint8_t bytes[128];
+    size_t len = make_bytes(h->bytes, bytes, sizeof(bytes));
+    struct make make = {.transport = U, .client_port = h->sport, .server_port = h->dport, .payload = bytes, .len = len, .wire_len = h->wire_len};
+    struct classify_state *state = classify_begin(classifier);
+    struct made made = make_packet(&make);
+    struct classify_step step = {.expected = NULL};
+
+    ck_assert_ptr_nonnull(state);
+    classify_packet(classifier, state, &made.packet, &step);
+    ck_assert_msg(classify_direction(state) == h->direction, "%s: direction %d", h->what, classify_direction(state));
+    classify_end(classifier, state);
+    make_free(&made);
+}
+END_TEST
+
 /* A snap length takes knowledge away and never puts wrong knowledge in its place. */
 START_TEST(a_cut_message_is_the_same_or_unknown)
 {
@@ -337,6 +384,7 @@ Suite *suite_confirm(void)
 
     tcase_add_unchecked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, each_message_is_known_by_its_content, 0, n);
+    tcase_add_loop_test(tc, a_header_tells_who_asks, 0, (int)(sizeof(headers) / sizeof(headers[0])));
     tcase_add_loop_test(tc, a_cut_message_is_the_same_or_unknown, 0, n);
     tcase_add_loop_test(tc, a_short_message_is_harmless, 0, n);
     tcase_add_loop_test(tc, a_changed_message_is_harmless, 0, n);
