@@ -6,7 +6,7 @@
 #include "expect-private.h"
 
 #define MOST_SERVERS_NAMED 4
-#define MOST_PORTS_NAMED 4
+#define MOST_RUNS_NAMED 4
 #define SERVICE_TEXT_SIZE 256
 
 #define SPAN_SIZE 32
@@ -251,37 +251,71 @@ const char *client_of(const struct expector *x, const struct tally *t, char *buf
     return buf;
 }
 
-/* The ports among those of the row that were tried, each once whatever the server; how many, or 0 where not all of them are known. */
+/* Neighbours among the ports that were tried. */
+struct run {
+    uint8_t  transport;
+    uint16_t low, high;
+};
+
+static int compare_ports(const struct point *a, const struct point *b)
+{
+    return a->transport != b->transport ? a->transport - b->transport : a->port - b->port;
+}
+
+/* The ports among those of the row that were tried, each once whatever the server, in order; how many, or 0 where not all of them are known. */
 static size_t ports_tried(const struct tally *t, struct point ret[static MOST_POINTS])
 {
     size_t n = 0;
 
     for (size_t i = 0; i < t->n_points && !t->more_points; i++) {
-        size_t k = 0;
+        size_t at = n;
 
-        while (k < n && (ret[k].transport != t->points[i].transport || ret[k].port != t->points[i].port))
-            k++;
-        if (k == n)
-            ret[n++] = t->points[i];
+        while (at > 0 && compare_ports(&ret[at - 1], &t->points[i]) > 0)
+            at--;
+        if (at > 0 && compare_ports(&ret[at - 1], &t->points[i]) == 0)
+            continue;
+        memmove(&ret[at + 1], &ret[at], (n++ - at) * sizeof(ret[0]));
+        ret[at] = t->points[i];
     }
     return n;
 }
 
-/* "DNS on UDP 53 (of TCP and UDP 53)", or as service_of() where all were tried, or many. */
+static size_t runs_of(const struct point *tried, size_t n, struct run ret[static MOST_POINTS])
+{
+    size_t n_runs = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct run *last = n_runs > 0 ? &ret[n_runs - 1] : NULL;
+
+        if (last != NULL && last->transport == tried[i].transport && last->high + 1 == tried[i].port)
+            last->high = tried[i].port;
+        else
+            ret[n_runs++] = (struct run){tried[i].transport, tried[i].port, tried[i].port};
+    }
+    return n_runs;
+}
+
+/* "DNS on UDP 53 (of TCP and UDP 53)", or as service_of() where all were tried; of many that not all were is said. */
 static const char *tried_of(const struct expector *x, const struct tally *t, char *buf, size_t size)
 {
     const struct applied_row *a = &x->p->rows[t->row];
     struct point              tried[MOST_POINTS];
-    size_t                    n = ports_tried(t, tried), n_all = 0, len;
+    struct run                runs[MOST_POINTS];
+    size_t                    n = ports_tried(t, tried), n_runs = runs_of(tried, n, runs), n_all = 0, len;
     char                      ports[PORTS_TEXT_SIZE], service[16];
 
     for (size_t i = 0; i < a->n_ports; i++)
         n_all += (size_t)a->ports[i].high - a->ports[i].low + 1;
-    if (n == 0 || n >= n_all || n > MOST_PORTS_NAMED)
+    if (n == 0 || n >= n_all)
         return service_of(x, t, buf, size);
     len = (size_t)snprintf(buf, size, "%s on ", a->row->service);
-    for (size_t i = 0; i < n && len < size; i++)
-        len += (size_t)snprintf(buf + len, size - len, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " and ", service_text(tried[i].transport, tried[i].port, service, sizeof(service)));
+    for (size_t i = 0; i < n_runs && i < MOST_RUNS_NAMED && len < size; i++) {
+        len += (size_t)snprintf(buf + len, size - len, "%s%s", i == 0 ? "" : i + 1 < n_runs ? ", " : " and ", service_text(runs[i].transport, runs[i].low, service, sizeof(service)));
+        if (runs[i].high > runs[i].low && len < size)
+            len += (size_t)snprintf(buf + len, size - len, "-%u", runs[i].high);
+    }
+    if (n_runs > MOST_RUNS_NAMED && len < size)
+        len += (size_t)snprintf(buf + len, size - len, " and others");
     if (len < size)
         snprintf(buf + len, size - len, " (of %s)", ports_text(a, ports, sizeof(ports)));
     return buf;
@@ -664,7 +698,7 @@ static void say_failed(const struct expector *x, const struct tally *t, enum out
         snprintf(some, sizeof(some), "; ");
         say_number(t, t->n[outcome], outcome, some);
     }
-    snprintf(buf, size, "%s tried %s to %s %llu time%s%s%s%s%s. The document requires this flow (row %s, \"%s\").%s",
+    snprintf(buf, size, "%s tried %s to %s in %llu flow%s%s%s%s%s. The document requires this flow (row %s, \"%s\").%s",
              client_of(x, t, from, sizeof(from)), tried_of(x, t, service, sizeof(service)), servers,
              (unsigned long long)t->attempts, t->attempts == 1 ? "" : "s",
              unseen, families_text(x, t->tried_server, t->families), some, what, row->id.text, row->section, advice);

@@ -173,10 +173,11 @@ static void say_times(struct text *t, const struct policy_query *q, const struct
 
     if (f->flows < 2 || is_old(q, f))
         return;
+    bool both = q->sent[0] && q->sent[1] && f->packets >= 2 * f->flows; /* of fewer, some flow has one way only */
     if (is_deed)
         say(t, " %llu times", (unsigned long long)f->flows);
     else
-        say(t, " (%llu flows, %llu packets%s)", (unsigned long long)f->flows, (unsigned long long)f->packets, q->sent[0] && q->sent[1] ? " both ways" : "");
+        say(t, " (%llu flows, %llu packets%s)", (unsigned long long)f->flows, (unsigned long long)f->packets, both ? " both ways" : "");
 }
 
 /* To which of its ports a server sent whose client is not in the capture: else findings of several of them could not be told apart. */
@@ -202,7 +203,7 @@ static void say_exchange(struct text *t, const struct policy_query *q, const str
 {
     const char *transport = q->tuple.transport == IPPROTO_TCP ? "TCP" : "UDP";
 
-    say(t, "%s and %s exchanged packets between ", client, server);
+    say(t, "%s and %s %s between ", client, server, f->flows > 1 && f->packets < 2 * f->flows ? "sent packets to each other," : "exchanged packets");
     if (f->client_ports[0] == f->client_ports[1])
         say(t, "%s %u", transport, q->tuple.client_port);
     else

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whom a server answered on the port that a client tried in vain: then it is not the service that one has to look at. */
+#include <netinet/in.h>
 #include <stdio.h>
 
 #include "expect-private.h"
@@ -74,7 +75,7 @@ void say_served(const struct expector *x, const struct served *all, size_t n, ch
             add(what, WHAT_SIZE, " and %zu other%s", all[i].n_clients - 1, all[i].n_clients == 2 ? "" : "s");
         add(what, WHAT_SIZE, " on %s", service_text(s->transport, s->port, service, sizeof(service)));
         if (s->flows > 1)
-            add(what, WHAT_SIZE, " %llu times", (unsigned long long)s->flows);
+            add(what, WHAT_SIZE, s->transport == IPPROTO_TCP ? " %llu times" : " in %llu flows", (unsigned long long)s->flows);
         add(what, WHAT_SIZE, "%s", families_text(x, s->server, s->families));
     }
     if (n > MOST_SERVED)

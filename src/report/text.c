@@ -254,6 +254,7 @@ enum {
     TRY_TRANSPORT,
     TRY_LOW_PORT,
     TRY_HIGH_PORT,
+    TRY_PORTS,
     TRY_PROTOCOL,
     TRY_CONVERSATION, /* the first of them, as is what follows TRY_LATE */
     TRY_LATE,
@@ -266,16 +267,24 @@ enum {
     TRY_BEFORE
 };
 
-/* " on udp/23101 (RTCP)": where to look for it in the capture */
+/* " on udp/23101, RTCP", " on udp/23101 and 23103": where to look for it in the capture */
 static const char *attempt_ports(struct cursor *c, char buf[static TEXT_SIZE])
 {
     int64_t low = cursor_integer(c, TRY_LOW_PORT), high = cursor_integer(c, TRY_HIGH_PORT);
     const char *protocol = cursor_text(c, TRY_PROTOCOL, NULL);
+    int64_t n = cursor_integer(c, TRY_PORTS);
     char last[32] = "";
 
-    if (low != high)
-        snprintf(last, sizeof(last), "-%" PRId64, high);
-    snprintf(buf, TEXT_SIZE, " on %s/%" PRId64 "%s%s%s", cursor_text(c, TRY_TRANSPORT, NULL), low, last, protocol[0] != '\0' ? ", " : "", protocol);
+    if (n > 2 && n < high - low + 1)
+        snprintf(buf, TEXT_SIZE, " on %" PRId64 " ports from %s/%" PRId64 " to %" PRId64, n, cursor_text(c, TRY_TRANSPORT, NULL), low, high);
+    else {
+        if (low != high)
+            snprintf(last, sizeof(last), "%s%" PRId64, n == 2 ? " and " : "-", high);
+        snprintf(buf, TEXT_SIZE, " on %s/%" PRId64 "%s", cursor_text(c, TRY_TRANSPORT, NULL), low, last);
+    }
+    size_t len = strlen(buf);
+    if (protocol[0] != '\0')
+        snprintf(buf + len, TEXT_SIZE - len, ", %s", protocol);
     return buf;
 }
 
@@ -339,7 +348,7 @@ static int text_attempts(struct text *t, struct err *reterr)
     int rc = report_each(
         t->job,
         "WITH t AS (SELECT c.client_name, c.client, c.server_name, c.server, r.row_id, r.service, c.outcome, sum(c.flows) AS flows,"
-        " min(c.first_seen), max(c.last_seen), c.transport, min(c.server_port), max(c.server_port), c.protocol,"
+        " min(c.first_seen), max(c.last_seen), c.transport, min(c.server_port), max(c.server_port), count(DISTINCT c.server_port), c.protocol,"
         " min(c.conversation_id) AS first, CASE WHEN c.outcome = 'unanswered' THEN 0 ELSE sum(c.icmp_late) END AS late,"
         " sum(CASE WHEN c.packets_out + c.packets_in = 0 THEN c.flows ELSE 0 END) AS quoted, sum(CASE WHEN c.packets_out + c.packets_in = 0 THEN c.icmp_errors ELSE 0 END) AS quoting FROM conversations c"
         " JOIN \"rows\" r ON r.run_id = c.run_id AND r.row_id = c.row_id WHERE c.run_id = ?1 AND c.verdict = 'allowed' AND c.disposition = 'misdropped' AND r.expect = 'on-demand'"

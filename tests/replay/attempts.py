@@ -590,6 +590,27 @@ def check_again(program, _, path, directory):
     return failed
 
 
+PORTS = {(24001, 24011): ' on udp/24001 and 24011, RTCP ', (24001, 24002, 24003): ' on udp/24001-24003, RTCP ', (24001, 24003, 24011): ' on 3 ports from udp/24001 to 24011, RTCP '}
+
+
+def check_ports(program, _, path, directory):
+    """Of several ports of one line no range is told that was not tried."""
+    site, failed = os.path.join(directory, 'phone.yaml'), 0
+    for ports, meant in PORTS.items():
+        story = with_loss(False)
+        for i, port in enumerate(ports):
+            sent = story.net.udp(story.at(12 + i), PHONE, 23001, UNITY, port, SENDER_REPORT)
+            story.net.unreachable(story.at(12 + i) + wire.MS, UNITY, sent, 3)
+        story.write(path)
+        audit = flowdb.Audit(program, site, [path], directory=directory)
+        audit.close()
+        said = ' '.join(subprocess.run([program, 'report', audit.path], capture_output=True, text=True, check=False).stdout.split())
+        good = meant in said
+        print(f"{'ok' if good else 'NOT OK'}  the ports {ports} on demand {'' if good else said[:3000]}")
+        failed += not good
+    return failed
+
+
 ANSWER = b'\x12\x34\x81\x80' + QUERY[4:]
 TOLD = ', so whether it got through cannot be told. '
 FAINT = {  # name: ((queries without an answer: flow, second; seconds of such with one; is anything else sent to the client, and by the server), (disposition, what is said))
@@ -857,6 +878,7 @@ def main():
         failed += check_lost(program, site, path, directory)
         failed += check_one_way(program, site, path, directory)
         failed += check_again(program, site, path, directory)
+        failed += check_ports(program, site, path, directory)
         failed += check_datagrams(program, site, path, directory)
         failed += check_syns(program, site, path, directory)
         failed += check_faint(program, site, path, directory)

@@ -425,11 +425,11 @@ START_TEST(only_the_servers_packets)
 
     alive(&s, "a1", 10, 10);
     expector_conversation(s.x, &f);
-    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " 3 times (of all of them only the server's packets were captured)"));
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " in 3 flows (of all of them only the server's packets were captured)"));
     f.packets[0] = 1;
     f.flows = 1;
     expector_conversation(s.x, &f);
-    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " 4 times (of 3 of them only the server's packets were captured)"));
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " in 4 flows (of 3 of them only the server's packets were captured)"));
     close_scene(&s);
 }
 END_TEST
@@ -444,13 +444,13 @@ START_TEST(denied_after_a_while)
     f.icmp.sender = f.query.tuple.server;
     expector_conversation(s.x, &f);
     ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
-                                 " 1 time: answered by ICMP \"port unreachable\" (type 3 code 3) from b1 (10.0.0.2) (12 errors, the first when 131 of its 433 packets had gone "
+                                 " in 1 flow: answered by ICMP \"port unreachable\" (type 3 code 3) from b1 (10.0.0.2) (12 errors, the first when 131 of its 433 packets had gone "
                                  "there, without an answer). The document requires"));
     f.flows = 2;
     f.icmp.n_late = 1;
     expector_conversation(s.x, &f);
     ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
-                                 " 3 times: answered by ICMP \"port unreachable\" (type 3 code 3) from b1 (10.0.0.2), 2 of these 3 only when packets had gone there, without an "
+                                 " in 3 flows: answered by ICMP \"port unreachable\" (type 3 code 3) from b1 (10.0.0.2), 2 of these 3 only when packets had gone there, without an "
                                  "answer. The document requires"));
     close_scene(&s);
 
@@ -467,7 +467,7 @@ START_TEST(denied_after_a_while)
     f = (struct expect_fact){.query = policy_query_of(&s.bed, "a1", "b1", "tcp/80", NULL), .outcome = OUTCOME_REFUSED, .packets = {2, 2}, .first_ns = 7 * SECOND, .flows = 1,
                              .after_syn_ack = true};
     expector_conversation(s.x, &f);
-    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " 1 time: refused by a RST with the server's address, after a SYN, ACK. The document requires"));
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " in 1 flow: refused by a RST with the server's address, after a SYN, ACK. The document requires"));
     ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " Look at what resets connections after a SYN, ACK: a limit or an access list of the service itself, or a filter."));
     ck_assert_ptr_null(strstr(result(&s, "web", "a1", NULL)->reason, "whether the service runs"));
     f.flows = 2;
@@ -571,7 +571,7 @@ START_TEST(attempts_that_errors_tell_of)
     ck_assert_str_eq(outcome(&s, "web", "a1"), "prohibited");
     ck_assert(result(&s, "web", "a1", NULL)->first_is_sign);
     ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason,
-                     "a1 (10.0.0.1) tried web on TCP 80 (of TCP and UDP 80) to b1 (10.0.0.2) 1 time (known from 3 ICMP errors alone, which quote it: no packet of it was "
+                     "a1 (10.0.0.1) tried web on TCP 80 (of TCP and UDP 80) to b1 (10.0.0.2) in 1 flow (known from 3 ICMP errors alone, which quote it: no packet of it was "
                      "captured): answered by ICMP \"communication administratively prohibited\" (type 3 code 13) from 10.9.9.9. The document requires this flow (row web, "
                      "\"S\"). Look at what 10.9.9.9 filters.");
     f.quoted = false;
@@ -579,7 +579,7 @@ START_TEST(attempts_that_errors_tell_of)
     f.first_ns = 6 * SECOND;
     expector_conversation(s.x, &f);
     ck_assert(!result(&s, "web", "a1", NULL)->first_is_sign);
-    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " 2 times (1 of them known from 3 ICMP errors alone, which quote it: no packet of it was captured): "));
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " in 2 flows (1 of them known from 3 ICMP errors alone, which quote it: no packet of it was captured): "));
     close_scene(&s);
 }
 END_TEST
@@ -596,7 +596,7 @@ START_TEST(answers_that_do_not_arrive)
     expector_conversation(s.x, &f);
     const struct expectation *e = result(&s, "web", "a1", NULL);
     ck_assert_int_eq(e->outcome, EXPECT_UNANSWERED);
-    ck_assert_ptr_nonnull(strstr(e->reason, " 1 time: it was answered (SYN, ACK), but a1 sent its SYN again after that, 2 times, so that the answer did not reach it. The document"));
+    ck_assert_ptr_nonnull(strstr(e->reason, " in 1 flow: it was answered (SYN, ACK), but a1 sent its SYN again after that, 2 times, so that the answer did not reach it. The document"));
     ck_assert_ptr_nonnull(strstr(e->reason, "Look at what drops answers on the way to a1, "));
     close_scene(&s);
 
@@ -606,7 +606,7 @@ START_TEST(answers_that_do_not_arrive)
     f.flows = 3;
     expector_conversation(s.x, &f);
     ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
-                                 " 3 times: no answer was seen but to 1 of them (SYN, ACK), and a1 sent its SYN again after that, 2 times, so that the answer did not reach it, though"));
+                                 " in 3 flows: no answer was seen but to 1 of them (SYN, ACK), and a1 sent its SYN again after that, 2 times, so that the answer did not reach it, though"));
     close_scene(&s);
 }
 END_TEST
@@ -669,7 +669,7 @@ START_TEST(the_end_of_an_older_connection)
     ck_assert_str_eq(outcome(&s, "web", "a1"), "unanswered");
     ck_assert_uint_eq(result(&s, "web", "a1", NULL)->attempts, 2);
     ck_assert_uint_eq(result(&s, "web", "a1", NULL)->goes_on.packet, 0);
-    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, "a1 (10.0.0.1) tried web on TCP 80 (of TCP and UDP 80) to b2 (10.0.0.3) 2 times: "));
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, "a1 (10.0.0.1) tried web on TCP 80 (of TCP and UDP 80) to b2 (10.0.0.3) in 2 flows: "));
     close_scene(&s);
 }
 END_TEST
@@ -689,7 +689,7 @@ START_TEST(attempts_of_several_kinds)
     f.first_packet = 5;
     expector_conversation(s.x, &f);
     ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
-                                 " 6 times: 1 of them: the server's answer (SYN, ACK) is in the capture, and nothing more of a1, so whether it worked cannot be told; 2 of them: "
+                                 " in 6 flows: 1 of them: the server's answer (SYN, ACK) is in the capture, and nothing more of a1, so whether it worked cannot be told; 2 of them: "
                                  "a1 took each back with a RST before an answer was due, so whether it works cannot be told; 3 of them: only one direction was captured, so "
                                  "whether they worked cannot be told. The document"));
     f.unfinished = f.withdrawn = 0;
@@ -699,7 +699,7 @@ START_TEST(attempts_of_several_kinds)
     f.first_packet = 9;
     f.input = 1;
     expector_conversation(s.x, &f);
-    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " 8 times; 2 of them (first: packet 9 of input 2): no answer was seen, though b1 "
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " in 8 flows; 2 of them (first: packet 9 of input 2): no answer was seen, though b1 "
                                                                        "sent"));
     f.outcome = OUTCOME_REFUSED;
     f.flows = 4;
@@ -707,14 +707,14 @@ START_TEST(attempts_of_several_kinds)
     f.input = 0;
     expector_conversation(s.x, &f);
     ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
-                                 " 12 times; 4 of them (first: packet 11): refused by a RST with the server's address; 2 of them (first: packet 9 of input 2): no answer was "
+                                 " in 12 flows; 4 of them (first: packet 11): refused by a RST with the server's address; 2 of them (first: packet 9 of input 2): no answer was "
                                  "seen; 1 of them: the server's answer"));
     f.outcome = OUTCOME_PROHIBITED;
     f.flows = 1;
     f.first_packet = 12;
     expector_conversation(s.x, &f);
     ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
-                                 " 13 times; 1 of them (first: packet 12): refused by a RST that is not like the server's packets; 4 of them (first: packet 11): refused by a RST "
+                                 " in 13 flows; 1 of them (first: packet 12): refused by a RST that is not like the server's packets; 4 of them (first: packet 11): refused by a RST "
                                  "with the server's address; 2 of them"));
     close_scene(&s);
 }
@@ -737,14 +737,14 @@ START_TEST(all_that_were_answered_are_named)
     f.query.direction_known = false;
     expector_conversation(s.x, &f);
     ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason,
-                                 " 4 times: no answer was seen, while b1 (10.0.0.2) answered a2 (10.0.0.7) and 1 other on TCP 80 4 times, and b2 (10.0.0.3) answered a2 "
+                                 " in 4 flows: no answer was seen, while b1 (10.0.0.2) answered a2 (10.0.0.7) and 1 other on TCP 80 4 times, and b2 (10.0.0.3) answered a2 "
                                  "(10.0.0.7) on TCP 80 2 times. The document requires this flow (row web, \"S\"). Look at what drops packets between a1 and b1 or b2: an "
                                  "access list on them, or a filter on the way."));
     tried(&s, "a1", "b1", "udp/80", NULL, OUTCOME_UNANSWERED);
     tried(&s, "a1", "b2", "udp/80", NULL, OUTCOME_UNANSWERED);
     tried(&s, "a2", "b1", "udp/80", NULL, OUTCOME_ESTABLISHED);
     tried(&s, "a2", "b2", "udp/80", NULL, OUTCOME_ESTABLISHED);
-    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " on UDP 80 2 times, b2 (10.0.0.3) answered a2 (10.0.0.7) on TCP 80 2 times, among other answers. "));
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " on UDP 80 in 2 flows, b2 (10.0.0.3) answered a2 (10.0.0.7) on TCP 80 2 times, among other answers. "));
     close_scene(&s);
 }
 END_TEST
@@ -771,7 +771,7 @@ START_TEST(a_connection_that_its_client_goes_on_with)
     alive(&s, "a1", 10, 10);
     expector_conversation(s.x, &f);
     ck_assert_str_eq(outcome(&s, "web", "a1"), "one-way");
-    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " 1 time: a1 took it back with a RST before an answer was due, so whether it works cannot be told. "));
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, " in 1 flow: a1 took it back with a RST before an answer was due, so whether it works cannot be told. "));
     close_scene(&s);
 }
 END_TEST
@@ -826,7 +826,7 @@ START_TEST(reasons)
 
     tried(&s, "a1", "b1", "tcp/80", NULL, OUTCOME_PROHIBITED);
     ck_assert_str_eq(result(&s, "web", "a1", NULL)->reason,
-                     "a1 (10.0.0.1) tried web on TCP 80 (of TCP and UDP 80) to b1 (10.0.0.2) 2 times: answered by ICMP "
+                     "a1 (10.0.0.1) tried web on TCP 80 (of TCP and UDP 80) to b1 (10.0.0.2) in 2 flows: answered by ICMP "
                      "\"communication administratively prohibited\" (type 3 code 13) from 10.9.9.9. The document "
                      "requires this flow (row web, \"S\"). Look at what 10.9.9.9 filters.");
     tried(&s, "a1", "b1", "tcp/80", "HTTP", OUTCOME_ESTABLISHED);

@@ -76,7 +76,7 @@ static const struct scenario scenarios[] = {
     {"a datagram that nobody answers meets it where none is to be expected", {SEEN(U, D1, "udp/138", OUTCOME_ONE_WAY, 1, 5)}, 0, NULL, NETBIOS,
      EXPECT_SEEN, 1, "dc1", NULL},
     {"and not where an answer is", {SEEN(U, D1, "udp/137", OUTCOME_ONE_WAY, 1, 5)}, 0, NULL, NETBIOS, EXPECT_ONE_WAY, 1, "dc1",
-     "unity1 (10.0.1.1) tried NetBIOS on UDP 137 (of UDP 137, UDP 138, TCP 139, TCP 445) to dc1 (10.0.2.1) 1 time: only one direction was captured, so whether it worked cannot be told. The "
+     "unity1 (10.0.1.1) tried NetBIOS on UDP 137 (of UDP 137, UDP 138, TCP 139, TCP 445) to dc1 (10.0.2.1) in 1 flow: only one direction was captured, so whether it worked cannot be told. The "
      "document requires this flow (row unity-dc-netbios, " SECTION "). Look at where the capture was taken."},
     {"one port refused, another works", {SEEN(U, D1, "udp/137", OUTCOME_REFUSED, 9, 1), SEEN(U, D1, "tcp/445", OUTCOME_ESTABLISHED, 1, 5)}, 0, NULL, NETBIOS,
      EXPECT_SEEN, 10, "dc1", NULL},
@@ -90,22 +90,27 @@ static const struct scenario scenarios[] = {
      "that port; where it need not be seen, say so in the site file."},
     {"the other direction is no attempt", {SEEN(D1, U, "tcp/389", OUTCOME_ESTABLISHED, 1, 5)}, 0, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
     {"refused", {SEEN(U, D1, "tcp/389", OUTCOME_REFUSED, 1, 1)}, 0, NULL, LDAP, EXPECT_REFUSED, 1, "dc1",
-     "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) 1 time: refused by a RST with the server's address. " REQUIRED " Look at whether the service runs there."},
+     "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) in 1 flow: refused by a RST with the server's address. " REQUIRED " Look at whether the service runs there."},
     {"unanswered by both", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 3, 7), SEEN(U, D2, "udp/389", OUTCOME_UNANSWERED, 1, 5)}, 0, NULL, LDAP,
-     EXPECT_UNANSWERED, 4, "dc2", "unity1 (10.0.1.1) tried LDAP (TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) 4 times: no answer was seen. " REQUIRED " Look at whether the server is up, and at what drops packets on the way."},
+     EXPECT_UNANSWERED, 4, "dc2", "unity1 (10.0.1.1) tried LDAP (TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) in 4 flows: no answer was seen. " REQUIRED " Look at whether the server is up, and at what drops packets on the way."},
+    {"refused on some ports of many",
+     {SEEN(U, D1, "tcp/5009", OUTCOME_REFUSED, 1, 1), SEEN(U, D1, "tcp/5001", OUTCOME_REFUSED, 1, 1), SEEN(U, D1, "tcp/5000", OUTCOME_REFUSED, 1, 1), SEEN(U, D1, "udp/5000", OUTCOME_REFUSED, 1, 1)}, 0,
+     NULL, "unity-dc-dcom", "unity1", NULL, EXPECT_REFUSED, 4, "dc1",
+     "unity1 (10.0.1.1) tried DCOM RPC range after restriction on TCP 5000-5001, TCP 5009 and UDP 5000 (of TCP and UDP 5000-5020) to dc1 (10.0.2.1) in 4 flows: refused by a RST with the server's "
+     "address. The document requires this flow (row unity-dc-dcom, " SECTION "). Look at whether the service runs there."},
     {"prohibited", {SEEN(U, D1, "tcp/389", OUTCOME_PROHIBITED, 2, 5)}, 0, NULL, LDAP, EXPECT_PROHIBITED, 2, "dc1",
-     "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) 2 times: refused by a RST that is not like the server's packets. " REQUIRED
+     "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) in 2 flows: refused by a RST that is not like the server's packets. " REQUIRED
      " Look for what answers in the server's name on the way."},
     {"prohibited outweighs unanswered", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 9, 5), SEEN(U, D1, "udp/389", OUTCOME_PROHIBITED, 1, 5)}, 0, NULL, LDAP,
      EXPECT_PROHIBITED, 10, "dc1", NULL},
     {"refused outweighs unanswered", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 9, 5), SEEN(U, D1, "udp/389", OUTCOME_REFUSED, 1, 5)}, 0, NULL, LDAP,
      EXPECT_REFUSED, 10, "dc1", NULL},
     {"from another of its addresses", {SEEN("10.0.5.2", D1, "tcp/389", OUTCOME_UNANSWERED, 1, 5)}, 0, TWO_OF, "unity-dc-ldap", "two", NULL, EXPECT_UNANSWERED, 1, "dc1",
-     "two (10.0.5.2) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) 1 time: no answer was seen. " REQUIRED " Look at whether the server is up, and at what drops packets "
+     "two (10.0.5.2) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) in 1 flow: no answer was seen. " REQUIRED " Look at whether the server is up, and at what drops packets "
      "on the way."},
     {"from both of its addresses", {SEEN("10.0.5.2", D1, "tcp/389", OUTCOME_UNANSWERED, 1, 5), SEEN("10.0.5.1", D1, "udp/389", OUTCOME_UNANSWERED, 1, 6)}, 0, TWO_OF,
      "unity-dc-ldap", "two", NULL, EXPECT_UNANSWERED, 2, "dc1",
-     "two (10.0.5.1 and 10.0.5.2) tried LDAP (TCP and UDP 389) to dc1 (10.0.2.1) 2 times: no answer was seen. " REQUIRED " Look at whether the server is up, and at what drops "
+     "two (10.0.5.1 and 10.0.5.2) tried LDAP (TCP and UDP 389) to dc1 (10.0.2.1) in 2 flows: no answer was seen. " REQUIRED " Look at whether the server is up, and at what drops "
      "packets on the way."},
     {"answered on one of its addresses", {SEEN("10.0.5.1", D1, "tcp/389", OUTCOME_UNANSWERED, 1, 5), SEEN("10.0.5.2", D1, "udp/389", OUTCOME_ESTABLISHED, 1, 6)}, 0, TWO_OF,
      "unity-dc-ldap", "two", NULL, EXPECT_SEEN, 2, "dc1",
@@ -119,16 +124,16 @@ static const struct scenario scenarios[] = {
      NULL},
     {"seen needs no ground either", {SEEN(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 1)}, SHORT | LOST, NULL, LDAP, EXPECT_SEEN, 1, "dc1", NULL},
     {"refused, while it answers another", {SEEN(U, D1, "tcp/389", OUTCOME_REFUSED, 2, 5), SEEN("10.0.3.1", D1, "tcp/389", OUTCOME_ESTABLISHED, 7, 1)}, 0, NULL, LDAP,
-     EXPECT_REFUSED, 2, "dc1", "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) 2 times: refused by a RST with the server's address, while dc1 (10.0.2.1) "
+     EXPECT_REFUSED, 2, "dc1", "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) in 2 flows: refused by a RST with the server's address, while dc1 (10.0.2.1) "
      "answered ex1 (10.0.3.1) on TCP 389 7 times. " REQUIRED " Look at what refuses unity1 there: an access list on dc1, or a filter on the way."},
     {"unanswered, while it answers a stranger", {SEEN(U, D1, "tcp/389", OUTCOME_UNANSWERED, 2, 5), SEEN("192.0.2.1", D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 1)}, 0, NULL,
-     LDAP, EXPECT_UNANSWERED, 2, "dc1", "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) 2 times: no answer was seen, while dc1 (10.0.2.1) answered "
+     LDAP, EXPECT_UNANSWERED, 2, "dc1", "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) in 2 flows: no answer was seen, while dc1 (10.0.2.1) answered "
      "a host that the site file does not name on TCP 389. " REQUIRED " Look at what drops packets between unity1 and dc1: an access list on dc1, or a filter on the way."},
     {"refused, while it answers another on another port", {SEEN(U, D1, "tcp/389", OUTCOME_REFUSED, 1, 5), SEEN("10.0.3.1", D1, "tcp/445", OUTCOME_ESTABLISHED, 7, 1)}, 0, NULL,
-     LDAP, EXPECT_REFUSED, 1, "dc1", "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) 1 time: refused by a RST with the server's address. " REQUIRED
+     LDAP, EXPECT_REFUSED, 1, "dc1", "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) in 1 flow: refused by a RST with the server's address. " REQUIRED
      " Look at whether the service runs there."},
     {"refused, of several", {SEEN(U, D1, "tcp/389", OUTCOME_REFUSED, 1, 5), SEEN(U, D1, "udp/389", OUTCOME_UNANSWERED, 3, 1)}, 0, NULL, LDAP, EXPECT_REFUSED, 4, "dc1",
-     "unity1 (10.0.1.1) tried LDAP (TCP and UDP 389) to dc1 (10.0.2.1) 4 times; 1 of them: refused by a RST with the server's address; 3 of them: no answer was seen. " REQUIRED
+     "unity1 (10.0.1.1) tried LDAP (TCP and UDP 389) to dc1 (10.0.2.1) in 4 flows; 1 of them: refused by a RST with the server's address; 3 of them: no answer was seen. " REQUIRED
      " Look at whether the service runs there."},
     {"met by ports of two servers", {SEEN(U, D1, "tcp/389", OUTCOME_ESTABLISHED, 1, 5), SEEN(U, D2, "udp/389", OUTCOME_ESTABLISHED, 1, 1), SEEN(U, D1, "udp/389", OUTCOME_REFUSED, 1, 1)}, 0,
      NULL, LDAP, EXPECT_SEEN, 3, "dc2", "Of the ports of row unity-dc-ldap (LDAP, " SECTION "), TCP and UDP 389, unity1 (10.0.1.1) used TCP 389 of dc1 (10.0.2.1); UDP 389 of "
@@ -356,7 +361,7 @@ START_TEST(firsts)
     const struct expectation *e = find(bed.policy, all, n, &wanted);
     ck_assert_int_eq(e->first_ns, START + 30 * SECOND);
     ck_assert_uint_eq(e->icmp.code, 10);
-    ck_assert_str_eq(e->reason, "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) 2 times: 1 answered by ICMP "
+    ck_assert_str_eq(e->reason, "unity1 (10.0.1.1) tried LDAP on TCP 389 (of TCP and UDP 389) to dc1 (10.0.2.1) or dc2 (10.0.2.2) in 2 flows: 1 answered by ICMP "
                                 "\"host administratively prohibited\" (type 3 code 10) from 10.0.0.8; 1 answered by ICMP \"communication "
                                 "administratively prohibited\" (type 3 code 13) from 10.0.0.9. " REQUIRED " Look at what 10.0.0.8 and 10.0.0.9 filter.");
     expector_free(x);

@@ -380,6 +380,8 @@ START_TEST(without_a_handshake)
          "the document lets unity1 (unity-primary) reach dc1 (dc-monitored, dns) on TCP 853, nor the other way on TCP 50000. "},
         {false, {true, true}, {.outcome = OUTCOME_ESTABLISHED, .flows = 2, .packets = 9, .client_ports = {50000, 50001}},
          "unity1 (10.0.1.1) and dc1 (10.0.2.1) exchanged packets between TCP ports from 50000 to 50001 of the former and TCP 853 of the latter (2 flows, 9 packets both ways) ("},
+        {false, {true, true}, {.outcome = OUTCOME_ONE_WAY, .flows = 3, .packets = 3, .client_ports = {50000, 50001}, .untold = 1},
+         "unity1 (10.0.1.1) and dc1 (10.0.2.1) sent packets to each other, between TCP ports from 50000 to 50001 of the former and TCP 853 of the latter (3 flows, 3 packets); of 1 of them"},
         {true, {true, false}, {.outcome = OUTCOME_UNANSWERED, .flows = 1, .withdrawn = 1, .withdrawn_ns = 312000},
          "unity1 (10.0.1.1) tried to connect to dc1 (10.0.2.1) on TCP 853; no answer was seen before unity1 (10.0.1.1) took it back with a RST, 0.3 ms after its SYN, so "
          "whether it would have been answered cannot be told. "},
