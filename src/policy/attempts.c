@@ -117,6 +117,7 @@ void tally_note(struct tally *t, const struct expect_fact *f, bool met, const st
         t->seen_is_answer = f->synless > 0 && f->synless == f->flows;
     }
     t->connected |= f->probes < f->flows;
+    t->answered |= f->outcome != OUTCOME_ONE_WAY || f->packets[0] == 0;
     if (f->last_ns > t->seen_last_ns)
         t->seen_last_ns = f->last_ns;
     t->seen = true;

@@ -87,6 +87,7 @@ struct tally {
     uint16_t         seen_input;
     bool             seen_is_answer; /* it is the server's SYN-ACK, without the SYN */
     bool             connected;   /* by some flow that is not one of 'probed' */
+    bool             answered;    /* some of what met it is more than what the client sent */
     uint64_t         probed;      /* as in expect_fact */
     int64_t          before_ns;   /* when it was met last in the windows before; 0: not known */
     struct elsewhere elsewhere;

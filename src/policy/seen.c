@@ -31,16 +31,20 @@ static void say_points(const struct expector *x, const struct tally *t, char *bu
 void say_seen(const struct expector *x, const struct tally *t, char *buf, size_t size)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
+    const struct coverage   *c = &expect_span(x, t->row)->coverage;
     char                     ports[PORTS_TEXT_SIZE], from[CLIENT_TEXT_SIZE];
 
     snprintf(buf, size, "Of the ports of row %s (%s, \"%s\"), %s, ", row->id.text, row->service, row->section, ports_text(&x->p->rows[t->row], ports, sizeof(ports)));
     client_of(x, t, from, sizeof(from));
     if (t->connected)
-        add(buf, size, "%s used ", from);
+        add(buf, size, t->answered ? "%s used " : "%s sent to ", from);
     else
         add(buf, size, "%s answered %s that %s open (SYN, ACK), and %s reset %s, so that no connection was used: ", t->n_points == 1 ? "this one" : "these", from,
             t->n_points == 1 ? "it is" : "they are", policy_host_name(x->p, t->client), t->probed == 1 ? "the connection" : "each connection");
     say_points(x, t, buf, size);
+    if (!t->answered)
+        add(buf, size, ", where no answer is due%s", c->lost > 0 || c->unseen_bytes > 0 || c->unseen_errors > 0 ?
+            ", and an error that refused it may be among the packets that are known to be missing" : "");
     add(buf, size, ".");
 }
 

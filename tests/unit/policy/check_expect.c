@@ -245,6 +245,28 @@ START_TEST(one_way_is_enough_where_nothing_answers)
 END_TEST
 
 /* An error that came late may be the end of it: neither is it seen, nor refused. */
+/* What went one way is told as that: nothing shows that it was let in, and where packets are missing not even that nothing refused it. */
+START_TEST(one_way_is_told)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "b1", "a1", "udp/5", NULL), .outcome = OUTCOME_ONE_WAY, .packets = {2, 0}, .first_ns = 9 * SECOND, .flows = 1};
+
+    expector_conversation(s.x, &f);
+    ck_assert_str_eq(outcome(&s, "notify", "b1"), "seen");
+    ck_assert_str_eq(result(&s, "notify", "b1", NULL)->reason,
+                     "Of the ports of row notify (notes, \"S\"), UDP 5, b1 (10.0.0.2) sent to UDP 5 of a1 (10.0.0.1), where no answer is due.");
+    s.coverage.lost = 1;
+    ck_assert_str_eq(result(&s, "notify", "b1", NULL)->reason,
+                     "Of the ports of row notify (notes, \"S\"), UDP 5, b1 (10.0.0.2) sent to UDP 5 of a1 (10.0.0.1), where no answer is due, and an error that refused it may be among "
+                     "the packets that are known to be missing.");
+    f.outcome = OUTCOME_ESTABLISHED;
+    expector_conversation(s.x, &f);
+    ck_assert_str_eq(result(&s, "notify", "b1", NULL)->reason,
+                     "Of the ports of row notify (notes, \"S\"), UDP 5, b1 (10.0.0.2) used UDP 5 of a1 (10.0.0.1).");
+    close_scene(&s);
+}
+END_TEST
+
 START_TEST(one_way_that_an_error_met_late_is_not_enough)
 {
     struct scene       s = open_scene(SITE);
@@ -1060,6 +1082,7 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, a_host_of_which_there_are_only_resets_was_not_seen);
     tcase_add_test(t, one_server_is_enough);
     tcase_add_test(t, one_way_is_enough_where_nothing_answers);
+    tcase_add_test(t, one_way_is_told);
     tcase_add_test(t, one_way_that_an_error_met_late_is_not_enough);
     tcase_add_test(t, what_does_not_count);
     tcase_add_test(t, an_unknown_direction_is_turned);
