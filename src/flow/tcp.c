@@ -4,7 +4,7 @@
  *
  * Sequence numbers are compared modulo 2^32 (RFC 9293, section 3.4).  For each direction 'next' follows the highest
  * byte captured.  What is skipped is a hole; it is filled by segments that come late, or given up as unseen once the
- * other side has acknowledged it: then it did arrive, and the capture missed it.  A keep-alive probe may be empty, one
+ * other side has acknowledged it, and more was captured beyond it: then it did arrive, and the capture missed it.  A keep-alive probe may be empty, one
  * below what its side sends next (section 3.8.4): where it comes first, no byte is missing after it.
  *
  * A SYN with another initial sequence number than its side is known to have used begins a new connection on the same
@@ -17,6 +17,7 @@
 /* A SYN comes again after a second or more (RFC 6298, section 2.1), by some stacks sooner; within this time it may have crossed the answer. */
 #define RESEND_NS (200 * INT64_C(1000000))
 #define MAX_JUMP (INT32_C(1) << 30) /* the largest window that RFC 7323 allows: more is no loss but nonsense */
+#define MAX_LATE (UINT32_C(1) << 24) /* acknowledged bytes that may still come */
 
 static int32_t seq_diff(uint32_t a, uint32_t b)
 {
@@ -77,10 +78,13 @@ static void note_base(struct flow_detail *d, unsigned side, const struct sight *
     }
 }
 
-/* Bytes up to 'seq' are skipped: one more hole, or the one there is gets longer. */
-static void open_hole(struct tcp_space *space, uint32_t seq)
+/* Bytes up to 'seq' are skipped: one more hole, or the one there is gets longer.  With 'is_ack' they may still come, where acknowledgements are captured
+ * earlier than what they acknowledge: two taps, and their clocks differ. */
+static void open_hole(struct tcp_space *space, uint32_t seq, bool is_ack)
 {
-    if (space->hole > 0 && seq_diff(space->acked, space->hole_high) >= 0) {
+    bool goes_on = is_ack && space->next == space->hole_high && seq - space->hole_low <= MAX_LATE;
+
+    if (space->hole > 0 && !goes_on && seq_diff(space->acked, space->hole_high) >= 0) {
         space->unseen += space->hole;
         space->hole = 0;
     }
@@ -91,15 +95,24 @@ static void open_hole(struct tcp_space *space, uint32_t seq)
     space->next = seq;
 }
 
-/* A segment of bytes below 'next': late, or again. */
-static void take_old(struct flow_detail *d, struct tcp_space *space, const struct sight *s)
+/* Bytes that were skipped come after all. */
+static bool fill_hole(struct tcp_space *space, uint32_t seq, uint32_t end)
 {
-    uint32_t end = s->seq + s->payload;
+    uint32_t n = end - seq;
 
-    if (space->hole > 0 && seq_diff(s->seq, space->hole_low) >= 0 && seq_diff(end, space->hole_high) <= 0) {
-        space->hole -= s->payload < space->hole ? s->payload : space->hole;
+    if (space->hole == 0 || seq_diff(seq, space->hole_low) < 0 || seq_diff(end, space->hole_high) > 0)
+        return false;
+    space->hole -= n < space->hole ? n : space->hole;
+    if (seq == space->hole_low)
+        space->hole_low = end;
+    return true;
+}
+
+/* A segment of bytes below 'next': late, or again. */
+static void take_old(struct flow_detail *d, struct tcp_space *space, const struct sight *s, uint32_t end)
+{
+    if (fill_hole(space, s->seq, end) || s->payload == 0)
         return;
-    }
     bool probe = s->payload == 1 && s->seq == space->next - 1; /* keep-alive, RFC 9293 section 3.8.4 */
     if (!probe && seq_diff(s->seq, space->base) > 0)
         d->retransmissions++;
@@ -122,13 +135,16 @@ static void track_sent(struct flow_detail *d, unsigned side, const struct sight 
     if (syn && ahead > 0) /* before it there is nothing of this connection: what came first was of an older one */
         space->hole = 0;
     else if (ahead > (saw(d, TCP_FIRST_EMPTY, side) ? 1 : 0))
-        open_hole(space, s->seq);
+        open_hole(space, s->seq, false);
     if (ahead > 0 || end != s->seq)
         d->saw &= ~(uint32_t)(TCP_FIRST_EMPTY << side);
-    if (seq_diff(end, space->next) > 0)
+    if (seq_diff(end, space->next) > 0) {
+        if (ahead < 0)
+            fill_hole(space, s->seq, space->next);
         space->next = end;
-    else if (s->payload > 0)
-        take_old(d, space, s);
+    } else if (end != s->seq) {
+        take_old(d, space, s, end);
+    }
 }
 
 /* An acknowledgement by 'side' of what the other one sent. */
@@ -143,7 +159,7 @@ static void track_acked(struct flow_detail *d, unsigned side, uint32_t ack)
         return;
     int32_t ahead = seq_diff(ack, space->next);
     if (ahead > 0 && ahead <= MAX_JUMP)
-        open_hole(space, ack);
+        open_hole(space, ack, true);
 }
 
 /* A SYN (its number is that of the first) of a side that, had the other's SYN-ACK reached it, would not send it any more. */

@@ -134,6 +134,11 @@ static const struct {
     /* acknowledged beyond the last captured, then seen after all */
     {{HANDSHAKE, S "A 10 2 100", C "A 2 310"}, {0, 200}, 0},
     {{HANDSHAKE, S "A 10 2 100", C "A 2 310", S "A 110 2 200"}, {0, 0}, 0},
+    /* acknowledged again and again before it is seen, in order, with the end of the connection, and then once more */
+    {{HANDSHAKE, S "A 10 2 100", C "A 2 310", C "A 2 510", S "A 110 2 200", C "A 2 611", S "A 310 2 200", S "FA 510 2 100"}, {0, 0}, 0},
+    {{HANDSHAKE, S "A 10 2 100", C "A 2 310", C "A 2 510", S "A 110 2 200", S "A 110 2 200", S "A 310 2 300"}, {0, 0}, 1},
+    {{HANDSHAKE, S "A 10 2 100", C "A 2 310", C "A 2 510", S "A 110 2 200", C "A 2 710"}, {0, 400}, 0},
+    {{HANDSHAKE, S "A 10 2 100", C "A 2 310", C "A 2 50000310", S "A 110 2 200"}, {0, 50000200}, 1},
     /* two holes, the first one given up */
     {{HANDSHAKE, S "A 10 2 100", S "A 210 2 100", C "A 2 310", S "A 360 2 10", C "A 2 370"}, {0, 150}, 0},
     /* nothing of the server's data is captured: nothing is said */
