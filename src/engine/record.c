@@ -243,7 +243,7 @@ static int record_odd_counters(struct audit *a, struct store *store, struct err 
         {"times-back", all.n_time_back, back},
         {"clock-steps", all.n_clock_steps, "of these: by more than a second, so a clock was set, or files were joined: lengths of time may be wrong by as much"},
         {"lone-resets", a->coverage.resets, "TCP flows of hosts of the site of which a RST of one side is all that was captured"},
-        {"unseen-flow-errors", a->totals.n_unseen_errors, "ICMP errors about packets of hosts of the site that are not in the capture"},
+        {"unseen-flow-errors", a->totals.n_unseen_errors, "ICMP errors about packets of hosts of the site that are not in the capture, or only later in it"},
         {"unseen-bytes", a->totals.n_unseen_bytes, "bytes of TCP data, an end of a connection counted as one, that were acknowledged and not captured"},
         {"flow-bytes", a->totals.n_unseen_bytes > 0 ? a->coverage.bytes : 0, "bytes of the packets of TCP and UDP that were tracked: what the unseen bytes are a share of"},
         {"odd-times", all.n_odd_times, "packets whose record has no possible time: the nearest possible one was taken"},

@@ -129,8 +129,8 @@ static void say_unheard(const struct coverage *c, char *buf, size_t size)
         add(buf, size, "%s%llu byte%s of TCP data, an end of a connection counted as one, %s acknowledged and not captured", buf[0] == '\0' ? " but that " : ", and ", bytes,
             bytes == 1 ? "" : "s", bytes == 1 ? "was" : "were");
     if (errors > 0)
-        add(buf, size, "%s%llu ICMP error%s not in the capture", buf[0] == '\0' ? " but that " : ", and ", errors,
-            errors == 1 ? " quotes a packet that is" : "s quote packets that are");
+        add(buf, size, "%s%llu ICMP error%s", buf[0] == '\0' ? " but that " : ", and ", errors,
+            errors == 1 ? " quotes a packet that is not in the capture before it" : "s quote packets that are not in the capture before them");
     say_holes(c, buf[0] == '\0' ? " but that " : ", and ", buf, size);
 }
 
@@ -153,8 +153,8 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
         snprintf(buf, size, "packets of %s to %s were captured and none the other way, though %s acted on some",
                  policy_host_name(x->p, hidden), client, policy_host_name(x->p, hidden));
     else if (l->quoted > 0)
-        snprintf(buf, size, "%llu ICMP error%s from or to %s that %s not in the capture", (unsigned long long)l->quoted,
-                 l->quoted == 1 ? " quotes a packet" : "s quote packets", client, l->quoted == 1 ? "is" : "are");
+        snprintf(buf, size, "%llu ICMP error%s from or to %s that %s", (unsigned long long)l->quoted,
+                 l->quoted == 1 ? " quotes a packet" : "s quote packets", client, l->quoted == 1 ? "is not in the capture before it" : "are not in the capture before them");
     else if (coverage_is_one_sided(c))
         say_one_sided(c, "", buf, size);
     else if (observed(c) < within) {

@@ -201,8 +201,9 @@ const char *text_losses(const struct report_summary *s, char *buf, size_t size)
                         len > 0 ? ", but " : "", text_count(s->n_one_sided, n), text_count(s->n_sessions, all), text_plural(s->n_sessions, "session", "sessions"),
                         s->n_one_sided == 1 ? "has" : "have");
     if (s->n_unseen_errors > 0)
-        len += snprintf(buf + len, size - (size_t)len, "%s%s ICMP %s not in the capture", len == 0 ? "" : s->n_one_sided > 0 ? "; " : ", but ",
-                        text_count(s->n_unseen_errors, n), text_plural(s->n_unseen_errors, "error quotes a packet of hosts of the site that is", "errors quote packets of hosts of the site that are"));
+        len += snprintf(buf + len, size - (size_t)len, "%s%s ICMP %s", len == 0 ? "" : s->n_one_sided > 0 ? "; " : ", but ",
+                        text_count(s->n_unseen_errors, n), text_plural(s->n_unseen_errors, "error quotes a packet of hosts of the site that is not in the capture before it",
+                                                                                  "errors quote packets of hosts of the site that are not in the capture before them"));
     if (s->n_clock_steps > 0)
         snprintf(buf + len, size - (size_t)len, "%s%s %s more than a second earlier than the one before, so lengths of time may be wrong", len > 0 ? "; " : "",
                  text_count(s->n_clock_steps, n), text_plural(s->n_clock_steps, "packet is", "packets are"));

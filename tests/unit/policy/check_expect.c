@@ -331,12 +331,12 @@ static const struct {
      "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 1, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 2, 0, false}, "never-attempted",
      "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s of its "
-     "presence, though it sent 10 TCP and UDP packets and no loss is known but that 1 byte of TCP data, an end of a connection counted as one, was acknowledged and not captured, and 2 ICMP errors quote packets that are not in the capture. The document requires this flow (row web, \"S\"). "
+     "presence, though it sent 10 TCP and UDP packets and no loss is known but that 1 byte of TCP data, an end of a connection counted as one, was acknowledged and not captured, and 2 ICMP errors quote packets that are not in the capture before them. The document requires this flow (row web, \"S\"). "
      "Look at whether a1 is set up to use it, and, as no TCP or UDP packet between these hosts is in the capture in that "
      "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
     {10, 10, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 1, 0, false}, "never-attempted",
      "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s of its "
-     "presence, though it sent 10 TCP and UDP packets and no loss is known but that 1 ICMP error quotes a packet that is not in the capture. The document requires this flow (row web, \"S\"). "
+     "presence, though it sent 10 TCP and UDP packets and no loss is known but that 1 ICMP error quotes a packet that is not in the capture before it. The document requires this flow (row web, \"S\"). "
      "Look at whether a1 is set up to use it, and, as no TCP or UDP packet between these hosts is in the capture in that "
      "time, at whether such packets pass the point of capture; where it need not be seen, say so in the site file."},
     {10, 10, {0, 61 * SECOND, 9, 100000, 0, 0, 3, false, 0, NULL, 0, 20, 1, 0, false, false, 0, 0, 0, 0, false}, "never-attempted",

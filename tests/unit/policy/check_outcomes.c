@@ -183,7 +183,7 @@ static const struct scenario scenarios[] = {
      "unity-dc-ldap, " SECTION "), which proves nothing: acknowledgements show that 1001 bytes of TCP data (an end of a connection counted as one) passed which were not captured."},
     {"errors about what was not captured", {{0}}, QUOTED, NULL, LDAP, EXPECT_NOT_COVERED, 0, "",
      "No LDAP (TCP and UDP 389) from unity1 (10.0.1.1) to dc1 (10.0.2.1) or dc2 (10.0.2.2) was seen (row "
-     "unity-dc-ldap, " SECTION "), which proves nothing: 15 ICMP errors quote packets from or to unity1 that are not in the capture."},
+     "unity-dc-ldap, " SECTION "), which proves nothing: 15 ICMP errors quote packets from or to unity1 that are not in the capture before them."},
     {"few bytes that passed unseen", {{0}}, UNSEEN_FEW, NULL, LDAP, EXPECT_NEVER_ATTEMPTED, 0, "", NULL},
     /* What the site says. */
     {"within for the site", {{0}}, 0, "within: 3h\n", LDAP, EXPECT_NOT_COVERED, 0, "", NULL},
