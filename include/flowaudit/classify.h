@@ -114,6 +114,15 @@ int classify_direction(const struct classify_state *);
 bool classify_is_reply(const struct classify_state *);
 /* The same, or the answer of a time server (NTP mode 4), also where the result is a hint: no attempt of who sent it. */
 bool classify_is_answer(const struct classify_state *);
+
+/*
+ * What a datagram between two like ports of SIP, or of NetBIOS names, tells of who asks there: either side may, in one flow.  A BYE (SIP) tells nothing: both
+ * ends of a call send it.  An answer about a name may be to a broadcast, unless it is a name server's (RFC 1002, 4.2.1.1: RA) or a node's status.
+ */
+enum classify_talk { CLASSIFY_NOTHING, CLASSIFY_ASKS, CLASSIFY_ANSWERS, CLASSIFY_MAY_ANSWER_ALL };
+bool               classify_has_talk(uint16_t sport, uint16_t dport);
+enum classify_talk classify_talk(const struct packet *); /* with payload, of a flow that has such */
+
 /* Gives the state back to the pool. */
 void classify_end(struct classifier *, struct classify_state *);
 

@@ -132,6 +132,7 @@ struct policy_query {
     struct app   app;
     bool direction_known;   /* false: judged both ways, and the judgement says so */
     bool sent[2];           /* did the client's, the server's side send packets?  Media is judged for each direction */
+    bool one_asks;          /* datagrams from a port to the same: all requests are the client's, so that no row of the other direction has them */
     bool group;             /* to a multicast or broadcast address: outside the matrix */
     bool answers_group;     /* a unicast answer to a broadcast or multicast query: outside the matrix */
     bool media;             /* signalling named one of its ports for media */
@@ -168,7 +169,7 @@ struct judgement {
  * 10. a row between these roles expects this content on other ports (from 1024 on rather one with a range): wrong-port;
  *     nothing of all that: no-row
  * Rows that the content contradicts are none in 2, 6, 8 and 9.  Where the direction is not known, or one UDP port speaks
- * with the same port both ways, a flow that is only allowed the other way round is allowed, 'reversed'; where the direction is not
+ * with the same port both ways and not only the client asks, a flow that is only allowed the other way round is allowed, 'reversed'; where the direction is not
  * known, one that is undocumented the other way round and else a violation is undocumented, 'reversed'.
  * 'other' rows are for two machines: two host entries, or two addresses of one block.
  */

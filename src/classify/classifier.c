@@ -570,6 +570,38 @@ bool classify_is_answer(const struct classify_state *state)
     return state->is_answer;
 }
 
+#define PORT_NAMES 137
+
+bool classify_has_talk(uint16_t sport, uint16_t dport)
+{
+    return sport == dport && (sport == 5060 || sport == 5061 || sport == PORT_NAMES);
+}
+
+/* The header of an answer about a name: flags, and the type of its only record, behind a name of 34 bytes. */
+static bool answers_one(const struct packet *packet)
+{
+    const uint8_t *p = packet->payload;
+    bool           query = (p[2] & 0x78) == 0, status = packet->payload_len >= 48 && p[12] == 32 && wire_be16(p + 46) == 0x21;
+
+    return query && ((p[3] & 0x80) != 0 || status);
+}
+
+enum classify_talk classify_talk(const struct packet *packet)
+{
+    bool                 names = packet->sport == PORT_NAMES;
+    const char          *detail = "";
+    struct confirm_input input = {
+        .data = packet->payload, .len = packet->payload_len, .wire_len = message_length(packet), .sport = packet->sport, .dport = packet->dport, .udp = true,
+    };
+    enum confirm_answer answer = names ? confirm_nbns(&input, &detail) : confirm_sip(&input, &detail);
+
+    if (answer == CONFIRM_REQUEST)
+        return CLASSIFY_ASKS;
+    if (answer != CONFIRM_RESPONSE)
+        return CLASSIFY_NOTHING;
+    return names && !answers_one(packet) ? CLASSIFY_MAY_ANSWER_ALL : CLASSIFY_ANSWERS;
+}
+
 void classify_set_allocator(void *(*allocate)(size_t), void (*release)(void *))
 {
     ndpi_shim_set_allocator(allocate, release);

@@ -119,8 +119,8 @@ static enum confirm_answer sip_side(const struct confirm_input *in, enum confirm
 {
     bool from = is_sip_port(in->sport), to = is_sip_port(in->dport);
 
-    if (in->udp)
-        return said;
+    if (in->udp) /* either end of a call may end it */
+        return said == CONFIRM_REQUEST && from && to && in->len >= 4 && memcmp(in->data, "BYE ", 4) == 0 ? CONFIRM_YES : said;
     return from == to ? CONFIRM_YES : to ? CONFIRM_REQUEST : CONFIRM_RESPONSE;
 }
 

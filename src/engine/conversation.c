@@ -191,6 +191,7 @@ void conversation_query(const struct conversation *c, struct policy_query *ret)
         .tuple = c->tuple,
         .app = *c->app,
         .direction_known = c->direction_known,
+        .one_asks = c->one_asks,
         .sent = {c->sent[0], c->sent[1]},
         .group = c->group,
         .answers_group = c->answers_group,

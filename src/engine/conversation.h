@@ -75,7 +75,7 @@ struct conversation {
     struct tuple tuple;        /* of the earliest flow, as are first_packet, basis, vlan, is_reply and app */
     bool     first_probes;     /* the earliest flow is one of 'probes' */
     bool     answer_first;     /* the first packet of the earliest flow is the server's */
-    bool     direction_known, group, answers_group, media, negotiated, sent[2]; /* see struct policy_query */
+    bool     direction_known, one_asks, group, answers_group, media, negotiated, sent[2]; /* see struct policy_query */
     bool     errors_differ;    /* ICMP errors of more than one sender or kind */
     bool     after_syn_ack;    /* refused, of some flow the server's SYN-ACK came before its RST */
     bool     cut;              /* by the snap length: the content may be unknown for that alone */

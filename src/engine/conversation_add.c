@@ -281,6 +281,7 @@ static void describe(struct conversation *c, const struct flow_record *r, const 
     c->first_packet = r->first_packet;
     c->tuple = q->tuple;
     c->direction_known = q->direction_known;
+    c->one_asks = q->one_asks;
     c->group = q->group;
     c->answers_group = q->answers_group;
     c->media = q->media;
@@ -460,6 +461,7 @@ static void take_description(struct conversation *a, const struct conversation *
     a->first_packet = b->first_packet;
     a->tuple = b->tuple;
     a->direction_known = b->direction_known;
+    a->one_asks = b->one_asks;
     a->group = b->group;
     a->answers_group = b->answers_group;
     a->media = b->media;

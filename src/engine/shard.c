@@ -134,7 +134,7 @@ static struct tuple current_tuple(const struct flow *f, unsigned client)
 }
 
 /* What a flow's payload is still wanted for: bits of flow.watch.  The table sets the first at the start. */
-enum { WATCH_CLASSIFY = 1, WATCH_PINHOLE = 2 };
+enum { WATCH_CLASSIFY = 1, WATCH_PINHOLE = 2, WATCH_TALK = 4 };
 
 static void stop_classifying(struct shard *s, struct flow *f, struct flow_state *state)
 {
@@ -151,6 +151,8 @@ static void begin_classification(struct shard *s, const struct flow_step *step, 
     struct tuple t = current_tuple(step->flow, client);
 
     state->begun = true;
+    if (t.transport == IPPROTO_UDP && classify_has_talk(t.client_port, t.server_port))
+        step->flow->watch |= WATCH_TALK;
     state->is_late = !flow_begins_data(s->flows, step->flow, step->side, p);
     state->first_side = (uint8_t)step->side;
     state->expected = s->options.survey ? learn_expected(s->policy, &t) : policy_recall_expected(s->memo, &t);
@@ -220,6 +222,14 @@ static void on_announcement(void *aux, const struct pinhole *p)
     announcements_add(&s->ended->announcements, p);
 }
 
+static void note_talk(const struct flow_step *step, const struct packet *p, struct flow_state *state)
+{
+    enum classify_talk talk = classify_talk(p);
+
+    state->asks |= (uint8_t)((talk == CLASSIFY_ASKS) << step->side);
+    state->answers |= (uint8_t)((talk == CLASSIFY_ANSWERS) << step->side);
+}
+
 /* A packet with payload of a flow that is still watched. */
 static void look_inside(struct shard *s, const struct flow_step *step, const struct packet *p)
 {
@@ -231,6 +241,8 @@ static void look_inside(struct shard *s, const struct flow_step *step, const str
     } else {
         if ((step->flow->watch & WATCH_CLASSIFY) != 0)
             classify(s, step, p, state);
+        if ((step->flow->watch & WATCH_TALK) != 0)
+            note_talk(step, p, state);
         follow(s, step, p, state);
     }
     stopwatch_turn(&s->watch, stage);

@@ -133,6 +133,33 @@ static bool direction_is_known(const struct flow_record *r)
     return r->direction <= DIRECTION_CONTENT || (r->tuple.transport == IPPROTO_UDP && r->direction == DIRECTION_FIRST);
 }
 
+/* The bit of the client's side: that of the smaller of the two ends, which differ in their addresses here (flow.h). */
+static unsigned client_bit(const struct flow_record *r)
+{
+    return addr_compare(&r->tuple.client, &r->tuple.server) < 0 ? 1 : 2;
+}
+
+static bool is_sip_talk(const struct flow_record *r)
+{
+    return r->tuple.transport == IPPROTO_UDP && r->tuple.client_port != 137 && classify_has_talk(r->tuple.client_port, r->tuple.server_port);
+}
+
+/* Where either side of SIP may ask: who sent all requests is the client, whoever was seen first; of none nobody knows. */
+static void settle_talk(struct flow_record *r, struct policy_ends *ends, const struct flow_state *state)
+{
+    if (r->group || !is_sip_talk(r))
+        return;
+    if (r->direction == DIRECTION_FIRST)
+        r->direction = DIRECTION_UNKNOWN;
+    if (state == NULL || (state->asks != 1 && state->asks != 2))
+        return;
+    if (state->asks != client_bit(r)) {
+        flow_record_swap(r);
+        policy_ends_swap(ends);
+    }
+    r->direction = DIRECTION_CONTENT;
+}
+
 static void add_totals(const struct shard *s, struct part *part, const struct flow_record *r, const struct policy_ends *ends)
 {
     struct shard_totals *t = &part->totals;
@@ -171,12 +198,14 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, cons
     policy_locate(s->policy, &r->tuple, &ends);
     settle_direction(s, r, &ends);
     settle_by_row(s, r, &ends, &app->app);
+    settle_talk(r, &ends, state);
     add_totals(s, part, r, &ends);
     note_unseen(s, part, r, &ends, r->icmp.n_early);
 
     struct policy_query q = {
         .tuple = r->tuple,
         .direction_known = direction_is_known(r),
+        .one_asks = state != NULL && is_sip_talk(r) && state->asks == client_bit(r),
         .sent = {r->packets[0] > 0, r->packets[1] > 0},
         .group = r->group,
     };

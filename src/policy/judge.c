@@ -427,7 +427,7 @@ static void judge_way(const struct policy *p, const struct policy_query *q, cons
 /* One 5-tuple serves both directions: datagrams from a port to the same port, both ways (NetBIOS, NTP peers). */
 static bool is_symmetric(const struct policy_query *q)
 {
-    return q->tuple.transport == IPPROTO_UDP && q->tuple.client_port == q->tuple.server_port && q->sent[0] && q->sent[1];
+    return q->tuple.transport == IPPROTO_UDP && q->tuple.client_port == q->tuple.server_port && q->sent[0] && q->sent[1] && !q->one_asks;
 }
 
 static void judge_turned(const struct policy *p, const struct policy_query *q, const struct way *w, struct judgement *j)

@@ -58,6 +58,7 @@ enum {
     ASKED_ANSWERS_GROUP = 1 << 10,
     ASKED_MEDIA = 1 << 11,
     ASKED_NEGOTIATED = 1 << 12,
+    ASKED_ONE_ASKS = 1 << 13,
 };
 
 /* --- classes of ports ------------------------------------------------------------------------------------ */
@@ -124,7 +125,7 @@ static uint16_t flags_of(const struct policy_ends *e, const struct policy_query 
                       (addr_compare(&q->tuple.client, &q->tuple.server) == 0 ? ASKED_TO_ITSELF : 0) |
                       (q->tuple.client_port == q->tuple.server_port ? ASKED_SAME_PORT : 0) | (q->direction_known ? ASKED_DIRECTION : 0) |
                       (q->sent[0] ? ASKED_CLIENT_SENT : 0) | (q->sent[1] ? ASKED_SERVER_SENT : 0) | (q->group ? ASKED_GROUP : 0) |
-                      (q->answers_group ? ASKED_ANSWERS_GROUP : 0) | (q->media ? ASKED_MEDIA : 0) | (q->negotiated ? ASKED_NEGOTIATED : 0));
+                      (q->answers_group ? ASKED_ANSWERS_GROUP : 0) | (q->media ? ASKED_MEDIA : 0) | (q->negotiated ? ASKED_NEGOTIATED : 0) | (q->one_asks ? ASKED_ONE_ASKS : 0));
 }
 
 static size_t place_of(const struct question *q, unsigned bits)

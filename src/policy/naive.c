@@ -363,7 +363,7 @@ void policy_judge_among(const struct policy *p, const uint32_t *rows, size_t n_r
 
     k.rows = rows;
     k.n_rows = n_rows;
-    bool symmetric = q->tuple.transport == IPPROTO_UDP && q->tuple.client_port == q->tuple.server_port && q->sent[0] && q->sent[1];
+    bool symmetric = q->tuple.transport == IPPROTO_UDP && q->tuple.client_port == q->tuple.server_port && q->sent[0] && q->sent[1] && !q->one_asks;
 
     j.verdict = VERDICT_NOT_GOVERNED;
     j.confidence = CONFIDENCE_PORT_ONLY;

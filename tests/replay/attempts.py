@@ -757,6 +757,12 @@ def ike(response, flags):
     return struct.pack('!8s8sBBBBII', b'initiate', b'response' if response else bytes(8), 0, 0x20, 34, flags, 0, 28)
 
 
+def sip(line):
+    return f'{line}\r\nCSeq: 1 INVITE\r\n\r\n'.encode()
+
+
+INVITE, BYE, SIP_OK = sip('INVITE sip:a@b SIP/2.0'), sip('BYE sip:a@b SIP/2.0'), sip('SIP/2.0 200 OK')
+CALLED, CALLS = (EXCHANGE, 5060, UNITY, 5060), (UNITY, 5060, EXCHANGE, 5060)
 BEGAN, UNSURE = '(who began is not in the capture)', 'cannot be told (who began is not in the capture)'
 BEGINNINGS = {  # of datagrams that no row allows: (each: (from, its port, to, port[, what]), ...), (client, port, disposition, what is said, what is not)
     'from a port of GTP, and an answer': (((DC, 2123, UNITY, 1024), (UNITY, 1024, DC, 2123)), (UNITY, 2123, 'escaped', BEGAN, 'on UDP 1024')),
@@ -768,6 +774,10 @@ BEGINNINGS = {  # of datagrams that no row allows: (each: (from, its port, to, p
     'from a low port, and an answer': (((UNITY, 789, DC, 40000), (DC, 40000, UNITY, 789)), (UNITY, 40000, 'escaped', BEGAN, 'it was answered')),
     'from a low port': (((UNITY, 789, DC, 40000),), (UNITY, 40000, None, UNSURE, 'on UDP 789')),
     'from a port to one, and an answer': (((UNITY, 1789, DC, 40000), (DC, 40000, UNITY, 1789)), (UNITY, 40000, 'escaped', 'it was answered', BEGAN)),
+    'SIP, the row is the other direction\'s': (((*CALLS, INVITE), (*CALLED, SIP_OK), (*CALLS, BYE), (*CALLED, SIP_OK)), (UNITY, 5060, 'escaped', 'has only the other direction', BEGAN)),
+    'SIP, what ends a call first': (((*CALLED, BYE), (*CALLS, SIP_OK), (*CALLS, INVITE), (*CALLED, SIP_OK)), (UNITY, 5060, 'escaped', 'it was answered, and the first packet', BEGAN)),
+    'SIP, what ends a call alone': (((DC, 5060, UNITY, 5060, BYE), (UNITY, 5060, DC, 5060, SIP_OK)), (DC, 5060, 'escaped', BEGAN, 'it was answered')),
+    'SIP, no request': (((DC, 5060, UNITY, 5060, b'\r\n\r\n'), (UNITY, 5060, DC, 5060, b'\r\n\r\n')), (DC, 5060, 'escaped', BEGAN, 'it was answered')),
     'IKE, its response first': (((DC, 500, UNITY, 500, ike(True, 0x20)), (UNITY, 500, DC, 500, ike(True, 8))), (UNITY, 500, 'escaped', 'the first packet of it that was captured is the server', BEGAN)),
     'IKE behind a translation, its response first': (((DC, 4500, UNITY, 4500, bytes(4) + ike(True, 0x20)), (UNITY, 4500, DC, 4500, bytes(4) + ike(True, 8))), (UNITY, 4500, 'escaped', 'is the server', BEGAN)),
 }

@@ -99,6 +99,11 @@ START_TEST(one_udp_port_for_both_directions)
     ck_assert_int_eq(j.verdict, VERDICT_ALLOWED);
     ck_assert(j.reversed);
     ck_assert_int_eq(j.confidence, CONFIDENCE_INFERRED);
+    q.one_asks = true;
+    j = judge_both(&b, &q);
+    ck_assert_str_eq(finding_kind_name(j.kind), "wrong-direction");
+    ck_assert(!j.reversed);
+    q.one_asks = false;
     q.sent[1] = false;
     j = judge_both(&b, &q);
     ck_assert_str_eq(finding_kind_name(j.kind), "wrong-direction");
