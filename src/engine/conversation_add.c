@@ -150,16 +150,29 @@ static bool is_turned_by_port(const struct flow_record *r)
     return r->tuple.transport == IPPROTO_UDP && r->direction == DIRECTION_PORT && r->packets[0] == 0 && r->app.basis != APP_CONTENT;
 }
 
+#define FEW_HOPS 16 /* stacks begin with twice as many and more */
+
+/* Sent to die on the way: to find out which it is. */
+static bool is_traced(const struct flow_record *r)
+{
+    bool few = r->ttl[0][0].ttl.min != 0;
+
+    for (unsigned i = 0; i < N_TTL_PLACES && r->ttl[0][i].ttl.min != 0; i++)
+        few = few && r->ttl[0][i].ttl.max < FEW_HOPS;
+    return few && r->packets[1] == 0 && !r->group;
+}
+
 /*
  * One-way, and it may have got through or not: an answer (SYN, ACK) to which nothing came, a RST that ends or answers something else, and nothing that the
- * other side would send, or go on with, only on a connection.  What sends data or goes on by itself was answered.  Or datagrams which an error met late.
+ * other side would send, or go on with, only on a connection.  What sends data or goes on by itself was answered.  Or datagrams which an error met late,
+ * or that were sent to die on the way.
  */
 static bool is_untold(const struct flow_record *r)
 {
     bool both = r->packets[0] > 0 && r->packets[1] > 0, reset = ((r->tcp_flags[0] | r->tcp_flags[1]) & TCP_RST) != 0;
 
     if (r->tuple.transport != IPPROTO_TCP)
-        return flow_record_is_stopped_late(r) || flow_record_is_asked_on(r);
+        return flow_record_is_stopped_late(r) || flow_record_is_asked_on(r) || is_traced(r);
     if (is_unfinished(r) || is_only_answer(r) || is_bare(r) || is_one_segment(r))
         return true;
     return both ? r->tcp_state == TCP_STATE_MIDSTREAM || r->tcp_state == TCP_STATE_FLAGS_CUT || r->tcp_state == TCP_STATE_NO_SYN_ACK

@@ -15,8 +15,9 @@
  * Otherwise it is 'one-way', as it is where the client itself took it back with a RST before an answer was due.  Violations keep 'unanswered',
  * and have no disposition where the silence tells nothing (of the same kind, or nothing shows the way back where the capture is one-sided).
  *
- * UDP one way, to a port that needs no answer, has none either, for nothing shows that it got through, nor that it did not.  Media alone is taken for
- * got through where nothing stopped it: by its content, and where an error of the receiver, which is seen to send, to this sender could have been seen.
+ * UDP one way has none either, for nothing shows that it got through, nor that it did not; but for media by its content, and what the document says that
+ * nobody answers, which are taken for got through where nothing stopped them, and an error of the receiver, which is seen to send, to this sender could
+ * have been seen.
  *
  * In a capture of which too many TCP flows have one direction only, no silence tells anything but of a SYN that was sent again.  It tells nothing either
  * where no packet to the client was captured at all, from anyone, for the tap may not hear that way, unless the client sent its SYN again; nor of a single
@@ -498,10 +499,17 @@ static bool is_faint(const struct evidence *e, const struct conversation *c)
     return c->answered >= c->flows || c->unasked > 0 || is_deaf(e, c) || (!is_allowed(c) && is_mute(e, c));
 }
 
-/* Is it media that would have been stopped where that could be seen? */
-static bool is_media_heard(const struct evidence *e, const struct audit *a, const struct conversation *c)
+/* Is no answer due: to media by its content, or where the document says so and nothing shows other content? */
+static bool needs_no_answer(const struct audit *a, const struct conversation *c)
 {
-    return policy_is_media(a->policy, c->app) && c->unheard == HEARD && !is_deaf(e, c) && !is_mute(e, c) && could_be_seen(e, &c->key.server, &c->key.client);
+    return policy_is_media(a->policy, c->app) ||
+           (is_allowed(c) && policy_row_unanswered(a->policy, c->judgement.row, c->app, c->tuple.transport, c->tuple.server_port));
+}
+
+/* Is it what nobody answers, and would be seen to be stopped? */
+static bool is_one_way_heard(const struct evidence *e, const struct audit *a, const struct conversation *c)
+{
+    return needs_no_answer(a, c) && c->unheard == HEARD && !is_deaf(e, c) && !is_mute(e, c) && could_be_seen(e, &c->key.server, &c->key.client);
 }
 
 static void settle_silence(const struct evidence *e, const struct audit *a, struct conversation *c)
@@ -512,7 +520,7 @@ static void settle_silence(const struct evidence *e, const struct audit *a, stru
     c->answered = c->unasked = 0;
     if (is_datagrams_one_way(c)) {
         c->unheard = (uint8_t)unheard_in(e, a, c);
-        c->untold = is_media_heard(e, a, c) ? c->untold : c->flows;
+        c->untold = is_one_way_heard(e, a, c) ? c->untold : c->flows;
     }
     if (c->key.outcome != OUTCOME_UNANSWERED)
         return;

@@ -141,6 +141,14 @@ bool policy_dynamic_port(const struct policy *p, uint32_t row, uint8_t transport
     return range != NULL && range->low != range->high;
 }
 
+bool policy_row_unanswered(const struct policy *p, uint32_t row, const struct app *app, uint8_t transport, uint16_t port)
+{
+    const struct applied_row *a = row != POLICY_NONE ? &p->rows[row] : NULL;
+    const struct port_range  *range = a != NULL && !a->row->media ? row_port(a, transport, port) : NULL;
+
+    return range != NULL && range->one_way && (app->basis == APP_NONE || policy_satisfies(p, app, a));
+}
+
 bool policy_one_way(const struct policy *p, const struct tuple *t)
 {
     struct policy_ends ends;

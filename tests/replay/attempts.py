@@ -406,10 +406,13 @@ SILENT = {  # the same of media one way that no row has: ((packets, ms between t
     'RTP for a moment': ((20, 20, None, False), ('escaped', '; no packet the other way was seen. ')),
     'RTP for a moment, and an answer without its request': ((20, 20, None, 'answer'), (None, '; no packet the other way was seen, so whether it got through cannot be told. ')),
 }
+INVITE = b'INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n'
 ONE_WAY = {  # datagrams to which nothing came, on ports where nothing needs to: ((from, its port, to, port, what is sent, how often, is anything else sent to who sent them), (disposition, outcome expected of NetBIOS))
-    'to the datagram service': ((UNITY, 138, DC, 138, b'\x11' + bytes(99), 1, True), (None, 'seen')),
-    'notifications': ((EXCHANGE, 1500, UNITY, 4021, bytes(8), 3, True), (None, None)),
-    'datagrams as of a route that is traced': ((EXCHANGE, 33000, UNITY, 33436, bytes(8), 3, True), (None, None)),
+    'to the datagram service': ((UNITY, 138, DC, 138, b'\x11' + bytes(99), 1, True), ('permitted', 'seen')),
+    'notifications': ((EXCHANGE, 1500, UNITY, 4021, bytes(8), 3, True), ('permitted', None)),
+    'notifications of who gets nothing': ((EXCHANGE, 1500, UNITY, 4021, bytes(8), 3, False), (None, None)),
+    'a request on the port of notifications': ((EXCHANGE, 5060, UNITY, 5060, INVITE, 3, True), (None, None)),
+    'datagrams of a route that is traced': ((EXCHANGE, 33000, UNITY, 33436, bytes(8), 3, True), (None, None)),
     'media that a row allows': ((UNITY, 23000, PHONE, 24000, None, 100, True), ('permitted', None)),
     'the same of who gets nothing': ((UNITY, 23000, PHONE, 24000, None, 100, False), (None, None)),
     'the same to who sends nothing': ((UNITY, 23000, MUTE, 24000, None, 100, True), (None, None)),
@@ -425,12 +428,13 @@ def check_one_way(program, _, path, directory):
     for name, ((client, sport, server, dport, data, times, heard), meant) in ONE_WAY.items():
         story = Story()
         for second in (0, 12, 30):
-            story.works('Kerberos', DC, 88, second, EXCHANGE)
-            story.works('Kerberos', DC, 88, second, PHONE)
-            if heard:
-                story.works('Kerberos', DC, 88, second)
+            for host in (UNITY, EXCHANGE, PHONE):
+                if heard or host != client:
+                    story.works('Kerberos', DC, 88, second, host)
         for i in range(times):
             story.net.udp(story.at(10) + 20 * i * wire.MS, client, sport, server, dport, data or rtp(i))
+            if dport == 33436:
+                story.net.packets[-1].ttl = i + 1
         story.write(path)
         audit = flowdb.Audit(program, site, [path], directory=directory)
         said = [(row['disposition'], row['outcome']) for row in audit.rows("SELECT * FROM conversations WHERE client = ? AND server_port = ?", client, dport)]
