@@ -345,6 +345,7 @@ struct expect_fact {
     bool     one_sided;         /* one side acts on packets of the other, and none of those is in the capture */
     int64_t  first_ns, last_ns;
     uint64_t running;           /* of the flows: TCP, the server goes on with a connection of which nothing of the client is in the capture */
+    uint64_t went_on;           /* of the flows: TCP, the client sent its SYN and then data, and nothing of the server is in the capture */
     uint64_t adrift;            /* of the flows: TCP, the client goes on with a connection of which nothing of the server is in the capture */
     struct packet_place goes_on; /* the first packet of the earliest of the running, or else of those adrift, as far as it is known */
     uint64_t undelivered, resent_syns; /* as in policy_facts */

@@ -115,6 +115,7 @@ struct conversation {
     uint32_t refusals;         /* of those: the server's, of the number 0 as a closed port's answer to a SYN */
     uint32_t bare;             /* segments without SYN, ACK and RST of one side, and nothing else */
     struct flow_sight running, adrift; /* the server, the client goes on with a connection, and nothing of the other is in the capture */
+    uint32_t went_on;          /* the client's SYN, and then its data: it had an answer, of which nothing is in the capture */
     uint32_t repeated_answers; /* the server's SYN-ACK, again and again, and nothing else */
     uint32_t withdrawn;        /* the client's SYN and then its RST, without an answer */
     uint32_t undelivered, resent_syns; /* the server's SYN-ACK did not reach the client: how many SYNs that shows */

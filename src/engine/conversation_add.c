@@ -187,6 +187,12 @@ static bool is_adrift(const struct flow_record *r)
            (r->tcp_flags[0] & (TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
 }
 
+/* From its SYN on; with data, for an ACK alone may be anything. */
+static bool is_going_on(const struct flow_record *r)
+{
+    return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_NO_SYN_ACK && r->packets[1] == 0 && r->payload[0] > 0;
+}
+
 /* Of a connection that began before: one side's RST answers the other, and nothing shows that it was there. */
 static bool is_ended(const struct flow_record *r)
 {
@@ -237,6 +243,7 @@ static void add_odd_flow(struct conversation *c, const struct flow_record *r)
     c->lone_resets += flow_record_is_lone_reset(r);
     c->refusals += flow_record_is_lone_reset(r) && r->packets[0] == 0 && r->answers_unacked;
     c->bare += is_bare(r);
+    c->went_on += is_going_on(r);
     c->repeated_answers += is_repeated_answer(r);
     if (is_running(r))
         add_sight(&c->running, r);
@@ -267,6 +274,7 @@ static void join_odd_flows(struct conversation *a, const struct conversation *b)
     a->lone_resets += b->lone_resets;
     a->refusals += b->refusals;
     a->bare += b->bare;
+    a->went_on += b->went_on;
     a->repeated_answers += b->repeated_answers;
     join_sights(&a->running, &b->running);
     join_sights(&a->adrift, &b->adrift);

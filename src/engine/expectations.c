@@ -25,6 +25,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .one_sided = c->one_sided,
         .running = c->key.outcome == OUTCOME_ONE_WAY ? c->running.flows : 0,
         .adrift = c->key.outcome == OUTCOME_ONE_WAY ? c->adrift.flows : 0,
+        .went_on = c->key.outcome == OUTCOME_ONE_WAY ? c->went_on : 0,
         .goes_on = c->running.flows > 0 ? c->running.first : c->adrift.first,
         .undelivered = c->key.outcome == OUTCOME_UNANSWERED ? c->undelivered : 0,
         .resent_syns = c->resent_syns,
@@ -355,6 +356,7 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
             fact.unfinished = in_window(u, fact.unfinished);
             fact.probes = in_window(u, fact.probes);
             fact.synless = in_window(u, fact.synless);
+            fact.went_on = in_window(u, fact.went_on);
             fact.ended = in_window(u, fact.ended);
             fact.withdrawn = in_window(u, fact.withdrawn);
             fact.repeated_answers = in_window(u, fact.repeated_answers);

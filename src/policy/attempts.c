@@ -225,8 +225,8 @@ void services_unite(struct services *s)
 int services_note(struct services *s, const struct policy *p, const struct expect_fact *f)
 {
     const struct tuple *t = &f->query.tuple;
-    /* SYN and ACK are an answer, whatever of the client is in the capture, and so is what goes on. */
-    uint64_t            answered = f->outcome == OUTCOME_ESTABLISHED ? f->flows : f->unfinished + f->running + f->adrift;
+    /* SYN and ACK are an answer, whatever of the client is in the capture, and what goes on had one. */
+    uint64_t            answered = f->outcome == OUTCOME_ESTABLISHED ? f->flows : f->unfinished + f->running + f->adrift + f->went_on;
     struct service      item = {.server = policy_host(p, &t->server), .client = policy_host(p, &t->client), .port = t->server_port, .transport = t->transport,
                                 .families = family_of(t), .flows = answered < f->flows ? answered : f->flows};
 

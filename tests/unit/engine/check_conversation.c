@@ -213,6 +213,7 @@ START_TEST(odd_flows_are_counted)
         {TCP_STATE_MIDSTREAM, DIRECTION_UNKNOWN, {16, 0}, 2, {2, 0}, 0, 0, 1, 0},
         {TCP_STATE_MIDSTREAM, DIRECTION_UNKNOWN, {16, 16}, 2, {1, 1}, 0, 0, 0, 0}, {TCP_STATE_SYN, DIRECTION_SYN, {6, 0}, 0, {2, 0}, 0, 0, 0, 1},
         {TCP_STATE_SYN, DIRECTION_SYN, {2, 0}, 2, {1, 0}, 0, 0, 0, 0},
+        {TCP_STATE_NO_SYN_ACK, DIRECTION_SYN, {18, 0}, 2, {3, 0}, 0, 0, 0, 0}, {TCP_STATE_NO_SYN_ACK, DIRECTION_SYN, {18, 18}, 2, {3, 1}, 0, 0, 0, 0},
     };
     for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         struct conversation_table *t = new_table();
@@ -228,11 +229,13 @@ START_TEST(odd_flows_are_counted)
             r.tcp_flags[side] = table[i].flags[side];
             r.packets[side] = table[i].packets[side];
         }
+        r.payload[0] = table[i].state == TCP_STATE_NO_SYN_ACK ? 9 : r.payload[0];
         ck_assert_int_eq(conversation_fold(t, &r, &q, &nothing, &j, OUTCOME_ONE_WAY, false), 0);
         const struct conversation *c = conversation_at(t, 0);
         ck_assert_uint_eq(c->strays, table[i].strays);
         ck_assert_uint_eq(c->lone_resets, table[i].lone);
         ck_assert_uint_eq(c->adrift.flows, table[i].adrift);
+        ck_assert_uint_eq(c->went_on, i == 10); /* data of the client alone, after its SYN */
         ck_assert_uint_eq(c->ended_by_nobody, i == 5); /* one segment, and no answer */
         ck_assert_uint_eq(c->adrift.first.packet, table[i].adrift != 0 ? r.first_packet : 0);
         ck_assert_uint_eq(c->withdrawn, table[i].withdrawn);
