@@ -415,9 +415,10 @@ static void say_late(const struct denier *d, char *what)
 /* Whose errors came, and to how many of the attempts where there were several. */
 static void say_errors(const struct expector *x, const struct tally *t, bool prohibited, char *what)
 {
-    const struct denial *d = &t->denials[prohibited];
-    char                 error[ICMP_TEXT_SIZE];
-    unsigned             n = 0, n_all = d->resets > 0;
+    const struct denial   *d = &t->denials[prohibited];
+    const struct coverage *c = &expect_span(x, t->row)->coverage;
+    char                   error[ICMP_TEXT_SIZE];
+    unsigned               n = 0, n_all = d->resets > 0;
 
     for (size_t i = 0; i < t->n_deniers; i++)
         n_all += t->deniers[i].prohibits == prohibited && !t->deniers[i].unanswered;
@@ -433,6 +434,8 @@ static void say_errors(const struct expector *x, const struct tally *t, bool pro
             add(what, WHAT_SIZE, "%llu ", (unsigned long long)e->attempts);
         add(what, WHAT_SIZE, "answered by %s%s", e->differ ? "several errors, among them " : "", denier_text(x, e, error, sizeof(error)));
         say_late(e, what);
+        if (e->late > 0 && (c->lost > 0 || c->unseen_bytes > 0))
+            add(what, WHAT_SIZE, ", though packets passed that were not captured");
     }
     if (n > MOST_DENIERS_NAMED || t->more_deniers)
         add(what, WHAT_SIZE, "; others by other errors");
