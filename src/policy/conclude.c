@@ -162,8 +162,11 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
                  span(observed(c), seen), has_holes(c) ? " without a hole" : "", span(within, needed));
         say_holes(c, "; ", buf, size);
     } else if (presence(l, c, within) < within) {
-        snprintf(buf, size, "TCP and UDP packets of %s were seen for %s%s, and the flow has %s to happen", client, span(presence(l, c, within), seen),
-                 has_holes(c) ? " without a hole" : "", span(within, needed));
+        if (has_holes(c)) /* not every packet's time is kept */
+            snprintf(buf, size, "by where its conversations begin and end, TCP and UDP packets of %s are known for %s without a hole, and the flow has %s to happen", client,
+                     span(presence(l, c, within), seen), span(within, needed));
+        else
+            snprintf(buf, size, "TCP and UDP packets of %s were seen for %s, and the flow has %s to happen", client, span(presence(l, c, within), seen), span(within, needed));
         say_holes(c, "; ", buf, size);
     } else if (c->lost > 0)
         snprintf(buf, size, "%llu packet%s known to be lost", (unsigned long long)c->lost, c->lost == 1 ? " is" : "s are");
@@ -798,7 +801,7 @@ static enum expectation_outcome say_silent(const struct expector *x, const struc
         return EXPECT_NOT_COVERED;
     }
     say_unheard(c, sided, sizeof(sided));
-    snprintf(buf, size, "%s (%s) was not seen to try %s to %s in the %s of its presence%s, though it sent %s and no loss is known%s", client, address, service, servers,
+    snprintf(buf, size, "%s (%s) was not seen to try %s to %s in %s%s of its presence%s, though it sent %s and no loss is known%s", client, address, service, servers, has_holes(c) ? "" : "the ",
              span(presence(&expect_span(x, t->row)->lives[t->client], c, x->p->rows[t->row].within_ns), lived), has_holes(c) ? " that are without a hole" : "",
              sent_text(x, t, sent, sizeof(sent)), sided);
     say_before(x, t, buf, size);

@@ -84,7 +84,7 @@ def check_hole(program, source, packets, directory):
         audit = flowdb.Audit(program, site, [os.path.join(directory, f) for f in files], '-j', workers, directory=directory)
         dumps.append(audit.rows('SELECT row_id, client, server, outcome FROM expectations'))
         held = [row['reason'] for row in audit.rows("SELECT reason FROM expectations WHERE client_name = 'unity2' AND outcome = 'not-covered'")]
-        wrong += [f'hole: {reason}' for reason in held if not re.search(r' seen for [0-9.]+ s without a hole, and .* holes of 7\d\d\d s in all', reason)]
+        wrong += [f'hole: {reason}' for reason in held if not re.search(r' known for [0-9.]+ s without a hole, and .* holes of 7\d\d\d s in all', reason)]
         audit.close()
     wrong += [f'hole: as {n} of one file or in the wrong order it differs' for n, dump in enumerate(dumps) if dump != dumps[0]]
     audit = flowdb.Audit(program, site, parts, directory=directory)

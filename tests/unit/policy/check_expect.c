@@ -393,7 +393,7 @@ static const struct {
      "nothing: the observation lasts 30 s without a hole, and the flow has 60 s to happen; no packet of anyone is in the capture in holes of "
      "175 s in all, so that it is not shown to have run then."},
     {10, 10, {0, 230 * SECOND, 9, 100000, 0, 0, 0, false, 0, long_ones, 2, 20, 1, 0, false, false, 0, 0, 0, 0, true}, "never-attempted",
-     "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in the 60 s of its "
+     "a1 (10.0.0.1) was not seen to try web (TCP and UDP 80) to b1 (10.0.0.2) or b2 (10.0.0.3) in 60 s of its "
      "presence that are without a hole, though it sent 10 TCP and UDP packets and no loss is known but that 1 of 20 TCP sessions of hosts of the site has one direction only in the "
      "capture, and no packet of anyone is in the capture in holes of 140 s in all, so that it is not shown to have run then. "
      "The document requires this flow (row web, \"S\"). "
