@@ -104,6 +104,8 @@ struct conversation {
     uint64_t unfinished;       /* of the flows: TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
     uint64_t answered;         /* UDP, unanswered: flows of the same client to the same port that were answered */
     uint64_t unasked;          /* ... of those, the flows of which the capture has answers alone */
+    uint64_t unsought;         /* of the flows: as flow_record.unasked */
+    bool     query_missing;    /* of one of them */
     uint64_t untold;           /* of the flows: one-way or unanswered, and nothing shows that what the client sent got through, or that it did not */
     uint64_t n_summed;         /* conversations that this one stands for (SUM_PEERS: their flows, an upper bound) */
     struct ttl_seen ttl[2][N_TTL_PLACES]; /* of what the client's, the server's side itself sent in flows that got through; and

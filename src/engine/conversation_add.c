@@ -461,6 +461,8 @@ int conversation_add(const struct conversation_limits *limits, struct conversati
     bool turned = f->judgement->verdict == VERDICT_VIOLATION && is_turned_by_port(r);
     c->untold += asked_on || (f->outcome == OUTCOME_ONE_WAY && (is_untold(r) || turned));
     c->asked_on += asked_on;
+    c->unsought += r->unasked;
+    c->query_missing |= r->query_missing;
     c->answers += r->tuple.transport == IPPROTO_UDP && r->is_answer && (r->packets[0] == 0 || r->packets[1] == 0);
     uint32_t asked = times_asked(r);
     c->asked = asked > c->asked ? asked : c->asked;
@@ -519,6 +521,8 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     a->probes += b->probes;
     a->unfinished += b->unfinished;
     a->untold += b->untold;
+    a->unsought += b->unsought;
+    a->query_missing |= b->query_missing;
     a->after_syn_ack |= b->after_syn_ack;
     a->duplicates += b->duplicates;
     a->unseen_bytes += b->unseen_bytes;

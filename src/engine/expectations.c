@@ -42,6 +42,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .last_ns = c->last_ns,
         .errors_differ = c->errors_differ,
         .flows = c->flows,
+        .unasked = c->unsought > 0 && c->unsought >= c->flows,
         .unfinished = c->unfinished,
         .probes = c->probes,
         .synless = c->synless,

@@ -317,12 +317,13 @@ static void mark_answer(const struct audit *a, const struct group_queries *queri
     bool forward = c->packets[1] == 0, back = c->packets[0] == 0;
     if (forward == back || (t->client_port == t->server_port && !c->is_reply && !(c->cut && c->app->basis != APP_CONTENT)))
         return;
-    if (forward && (all_asked(queries, &t->server, t->server_port, t->client_port, c) || may_answer_group(c, false))) {
-        judge_again(a->policy, c);
-    } else if (back && (all_asked(queries, &t->client, t->client_port, t->server_port, c) || may_answer_group(c, true))) {
+    bool asked = forward ? all_asked(queries, &t->server, t->server_port, t->client_port, c) : all_asked(queries, &t->client, t->client_port, t->server_port, c);
+    if (!asked && !may_answer_group(c, back))
+        return;
+    c->unsought = (!asked || c->query_missing) && t->server_port == 137 ? c->flows : 0; /* is anything of it missing? */
+    if (back)
         swap_ends(c);
-        judge_again(a->policy, c);
-    }
+    judge_again(a->policy, c);
 }
 
 static int mark_answers(struct audit *a, struct err *reterr)

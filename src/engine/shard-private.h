@@ -15,7 +15,7 @@ struct flow_state {
     bool                   is_late;    /* data that was not captured came before the first that was */
     uint8_t                n_sniffs;   /* payloads in which signalling was looked for */
     uint8_t                first_side; /* that sent the first payload shown */
-    uint8_t                asks, answers; /* sides: where either may ask (classify_has_talk), bits of those that did, and that answered a question */
+    uint8_t                asks, answers; /* sides: where either may ask (classify_has_talk), bits of those that did; that answered a question, and, four times that, that may have answered a broadcast */
 };
 
 struct shard {

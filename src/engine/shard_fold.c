@@ -160,6 +160,22 @@ static void settle_talk(struct flow_record *r, struct policy_ends *ends, const s
     r->direction = DIRECTION_CONTENT;
 }
 
+/* Names are asked for from port to port too, by either side, and the answer to a broadcast comes back so: does nothing of it show that the client asked the server? */
+static bool is_unasked(const struct flow_record *r, const struct flow_state *state)
+{
+    if (state == NULL || r->group || r->tuple.transport != IPPROTO_UDP || r->tuple.client_port != 137 || r->tuple.server_port != 137)
+        return false;
+    unsigned client = client_bit(r), server = client ^ 3;
+
+    return state->asks + state->answers != 0 && (state->asks & client) == 0 && (state->answers & server) == 0;
+}
+
+/* Is there an answer to a query that was no broadcast, of one side, and no query of the other? */
+static bool is_query_missing(const struct flow_state *state)
+{
+    return state != NULL && (((state->answers & 1) != 0 && (state->asks & 2) == 0) || ((state->answers & 2) != 0 && (state->asks & 1) == 0));
+}
+
 static void add_totals(const struct shard *s, struct part *part, const struct flow_record *r, const struct policy_ends *ends)
 {
     struct shard_totals *t = &part->totals;
@@ -227,6 +243,8 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, cons
     /* The contract's word: content tells who is the client, and no handshake was seen. */
     if (r->tuple.transport == IPPROTO_TCP && r->direction == DIRECTION_CONTENT && j->verdict != VERDICT_NOT_GOVERNED)
         j->confidence = CONFIDENCE_INFERRED;
+    r->unasked = is_unasked(r, state);
+    r->query_missing = r->tuple.server_port == 137 && is_query_missing(state);
     r->is_answer = state != NULL && state->is_answer;
     /* Nobody needs to answer what is sent to a group, nor media, whatever its port. */
     enum outcome outcome = conversation_outcome(r, r->group || answer.one_way);

@@ -168,7 +168,10 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
         else
             snprintf(buf, size, "TCP and UDP packets of %s were seen for %s, and the flow has %s to happen", client, span(presence(l, c, within), seen), span(within, needed));
         say_holes(c, "; ", buf, size);
-    } else if (c->lost > 0)
+    } else if (t->unasked > 0)
+        snprintf(buf, size, "%llu UDP flow%s of these hosts show%s no query of %s, but answers, to a broadcast or to what is not in the capture, or queries of the server", (unsigned long long)t->unasked,
+                 t->unasked == 1 ? "" : "s", t->unasked == 1 ? "s" : "", client);
+    else if (c->lost > 0)
         snprintf(buf, size, "%llu packet%s known to be lost", (unsigned long long)c->lost, c->lost == 1 ? " is" : "s are");
     else if (c->unjudged > 0)
         snprintf(buf, size, "%llu packet%s could not be judged", (unsigned long long)c->unjudged, c->unjudged == 1 ? "" : "s");

@@ -230,6 +230,10 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     bool               ended = f->ended > 0 && f->ended == f->flows, again = t->last_fact == x->n_facts;
 
     t->last_fact = x->n_facts;
+    if (f->unasked) {
+        t->unasked += again ? 0 : f->flows;
+        return;
+    }
     if (ended && !again && policy_host(x->p, &f->query.tuple.server) == server)
         tally_note_ended(t, f, p, client);
     if (ended) /* neither does it show an attempt */
@@ -341,14 +345,16 @@ static void note_elsewhere(struct expector *x, const struct expect_fact *fact, c
 
 void expector_conversation(struct expector *x, const struct expect_fact *fact)
 {
-    struct fact_of   f = {.x = x, .fact = fact};
-    struct judgement j;
+    struct fact_of      f = {.x = x, .fact = fact};
+    struct policy_query q = fact->query;
+    struct judgement    j;
 
     for (size_t i = 0; i < x->n_spans; i++)
         x->failed |= passages_note(&x->spans[i].passages, x->p, fact) != 0 || services_note(&x->spans[i].services, x->p, fact) != 0;
-    policy_judge(x->p, &fact->query, &j);
+    q.answers_group &= !fact->unasked;
+    policy_judge(x->p, &q, &j);
     x->n_facts++;
-    policy_each_row(x->p, &fact->query, &j, count_row, &f);
+    policy_each_row(x->p, &q, &j, count_row, &f);
     note_elsewhere(x, fact, &j);
 }
 

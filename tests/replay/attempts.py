@@ -18,7 +18,7 @@ import sys
 sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'support'))
 import flowdb
-from traffic import capture, flows, wire
+from traffic import capture, flows, windows, wire
 from traffic.tcp import ACK, CLIENT, RST, SERVER, SYN, Connection
 
 UNITY, DC, EXCHANGE, FILTER, STATION = '10.20.1.10', '10.20.2.10', '10.20.3.10', '10.20.0.254', '10.20.9.9'
@@ -805,6 +805,50 @@ def check_beginnings(program, site, path, directory):
     return failed
 
 
+def name_message(flags, record):
+    """A query with its question, or an answer with one record of that type (RFC 1002, 4.2)."""
+    answer = flags >> 15
+    name = windows.netbios_name('FILES')
+    return struct.pack('!HHHHHH', 7, flags, not answer, answer, 0, 0) + name + struct.pack('!HH', record, 1) + (struct.pack('!IHH4s', 60, 6, 0, bytes(4)) if answer else b'')
+
+
+QUESTION, STATUS, REFUSED, TOLD_OF = name_message(0x0100, 0x20), name_message(0, 0x21), name_message(0xAD86, 0x20), name_message(0x8500, 0x20)
+STATUS_IS, SERVED = name_message(0x8400, 0x21), name_message(0x8580, 0x20)
+ASKED_NOBODY = ('not-covered', 0)
+NAMES = {  # datagrams from 137 to 137: ((from, to, what), ...), what is known of NetBIOS from unity1 to dc1, and how often it was tried
+    'a query of the client': (((UNITY, DC, QUESTION), (DC, UNITY, TOLD_OF)), ('seen', 1)),
+    'a query of the server, and its answer': (((DC, UNITY, STATUS), (UNITY, DC, STATUS_IS)), ASKED_NOBODY),
+    'queries of both': (((DC, UNITY, STATUS), (UNITY, DC, STATUS_IS), (UNITY, DC, QUESTION), (DC, UNITY, TOLD_OF)), ('seen', 1)),
+    'a query of the server': (((DC, UNITY, STATUS),), ASKED_NOBODY),
+    'a registration refused': (((DC, UNITY, REFUSED),), ASKED_NOBODY),
+    'an answer that may be to a broadcast': (((DC, UNITY, TOLD_OF),), ASKED_NOBODY),
+    'an answer of a name server': (((DC, UNITY, SERVED),), ('one-way', 1)),
+    'the status of a host': (((DC, UNITY, STATUS_IS),), ('one-way', 1)),
+    'answers of both': (((UNITY, DC, REFUSED), (DC, UNITY, TOLD_OF)), ASKED_NOBODY),
+    'answers of the client': (((UNITY, DC, REFUSED), (UNITY, DC, STATUS_IS)), ASKED_NOBODY),
+    'its answer to a broadcast': (((DC, '10.20.255.255', QUESTION), (UNITY, DC, TOLD_OF)), ('never-attempted', 0)),
+    'its answers, of which one is to no broadcast': (((DC, '10.20.255.255', QUESTION), (UNITY, DC, TOLD_OF), (UNITY, DC, STATUS_IS)), ASKED_NOBODY),
+}
+
+
+def check_names(program, site, path, directory):
+    """A query of the server is no attempt of the client, nor is an answer to what may have been a broadcast."""
+    failed = 0
+    for name, (datagrams, meant) in NAMES.items():
+        story = Story()
+        for second in (3, 12, 17, 28):
+            story.works('LDAP', DC, 389, second)
+        for i, (sender, receiver, data) in enumerate(datagrams):
+            story.net.udp(story.at(20 + i), sender, 137, receiver, 137, data)
+        story.write(path)
+        audit = flowdb.Audit(program, site, [path], directory=directory)
+        said = [tuple(row.values()) for row in audit.rows("SELECT outcome, attempts FROM expectations WHERE row_id = 'unity-dc-netbios'")]
+        audit.close()
+        print(f"{'ok' if said == [meant] else 'NOT OK'}  {name}: {said}")
+        failed += said != [meant]
+    return failed
+
+
 def check_folded(program, site, path, directory):
     """Of like findings that are told as one not each was rejected: the first was, of the others nobody knows."""
     story, failed = Story().begun(), 0
@@ -900,6 +944,7 @@ def main():
         failed += check_unbegun(program, site, path, directory)
         failed += check_replies(program, site, path, directory)
         failed += check_beginnings(program, site, path, directory)
+        failed += check_names(program, site, path, directory)
         failed += check_spoken(program, site, path, directory)
     return 1 if failed else 0
 
