@@ -571,6 +571,7 @@ bool classify_is_answer(const struct classify_state *state)
 }
 
 #define PORT_NAMES 137
+#define NAMES_HEADER 12 /* bytes */
 
 bool classify_has_talk(uint16_t sport, uint16_t dport)
 {
@@ -595,6 +596,8 @@ enum classify_talk classify_talk(const struct packet *packet)
     };
     enum confirm_answer answer = names ? confirm_nbns(&input, &detail) : confirm_sip(&input, &detail);
 
+    if (names && answer == CONFIRM_NO && input.len >= NAMES_HEADER && input.len < input.wire_len) /* cut behind its header, which tells enough */
+        answer = (input.data[2] & 0x80) != 0 ? CONFIRM_RESPONSE : CONFIRM_REQUEST;
     if (answer == CONFIRM_REQUEST)
         return CLASSIFY_ASKS;
     if (answer != CONFIRM_RESPONSE)

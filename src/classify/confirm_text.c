@@ -114,13 +114,30 @@ static bool is_sip_port(uint16_t port)
     return port == 5060 || port == 5061; /* RFC 3261, 18.1.1 */
 }
 
+/* Of a dialog that there is (RFC 3261, 12.2.1.1): a To with a tag.  Either end of it asks then. */
+static bool sip_in_dialog(const struct confirm_input *in)
+{
+    const char *text = (const char *)in->data, *end = text + in->len;
+
+    for (const char *line = text; line < end;) {
+        const char *next = memchr(line, '\n', (size_t)(end - line));
+        size_t      len = (size_t)((next != NULL ? next : end) - line);
+        bool        is_to = (len > 3 && strncasecmp(line, "To:", 3) == 0) || (len > 2 && strncasecmp(line, "t:", 2) == 0);
+
+        if (is_to)
+            return memmem(line, len, ";tag=", 5) != NULL;
+        line = next != NULL ? next + 1 : end;
+    }
+    return false;
+}
+
 /* Over one connection both ends ask (RFC 5923: a BYE comes back on the one that is there), so that a request does not tell who opened it. */
 static enum confirm_answer sip_side(const struct confirm_input *in, enum confirm_answer said)
 {
     bool from = is_sip_port(in->sport), to = is_sip_port(in->dport);
 
-    if (in->udp) /* either end of a call may end it */
-        return said == CONFIRM_REQUEST && from && to && in->len >= 4 && memcmp(in->data, "BYE ", 4) == 0 ? CONFIRM_YES : said;
+    if (in->udp)
+        return said == CONFIRM_REQUEST && from && to && ((in->len >= 4 && memcmp(in->data, "BYE ", 4) == 0) || sip_in_dialog(in)) ? CONFIRM_YES : said;
     return from == to ? CONFIRM_YES : to ? CONFIRM_REQUEST : CONFIRM_RESPONSE;
 }
 

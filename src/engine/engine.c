@@ -213,9 +213,9 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
     if (rc == 0)
         rc = audit_join_parents(&a, reterr);
     if (rc == 0)
-        rc = audit_order(&a, reterr);
-    if (rc == 0)
         rc = sum_up(&a, reterr);
+    if (rc == 0)
+        rc = audit_order(&a, reterr);
     if (rc == 0)
         rc = audit_conclude(&a, reterr);
     stopwatch_turn(&a.watch, ENGINE_RECORD);

@@ -39,7 +39,8 @@ struct shard {
     struct pinholes_stats      pinholes_told; /* as far as a part knows */
     int64_t                    clock_ns;  /* the latest of all packets, not of this shard's alone, since time stepped back ... */
     int64_t                    latest_ns; /* ... and before it did */
-    unsigned                   n_steps;   /* how often it did, at most MOST_STEPS */
+    int64_t                    step_ns;   /* to where it stepped last */
+    unsigned                   n_steps;   /* how often it did within an hour of each other, at most MOST_STEPS */
     struct stopwatch           watch;
 };
 

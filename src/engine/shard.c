@@ -23,7 +23,8 @@
 #define SWEEP_BUDGET 4096
 #define STEP_NS (120 * INT64_C(1000000000))    /* the clock goes back with packets that are older by more than a sweep allows for */
 #define MOST_STEPS 64         /* each costs a look at every flow */
-#define YOUNG_NS (3 * INT64_C(1000000000))     /* the first retransmission of a SYN is over, and most content is known */
+#define STEADY_NS (3600 * UINT64_C(1000000000))
+#define YOUNG_NS (3 * UINT64_C(1000000000))     /* the first retransmission of a SYN is over, and most content is known */
 #define QUERIES_KEPT_NS (2000 * INT64_C(1000000000)) /* from one pass to the next: longer than a UDP flow is silent */
 
 /* --- the end of a flow ------------------------------------------------------------------------------ */
@@ -105,7 +106,7 @@ static bool is_too_young(const struct shard *s, const struct flow_record *r, con
 {
     bool answered = r->packets[0] > 0 && r->packets[1] > 0;
 
-    return shard_latest_ns(s) - r->first_ns < YOUNG_NS && (!answered || (state != NULL && state->classify != NULL));
+    return (uint64_t)shard_latest_ns(s) - (uint64_t)r->first_ns < YOUNG_NS && (!answered || (state != NULL && state->classify != NULL));
 }
 
 static void on_open_flow(void *aux, struct flow_record *r, void *ext)
@@ -372,10 +373,16 @@ static size_t decode_chunk(struct shard *s, const struct input_frame *frames, si
     return n_ours;
 }
 
-/* Only frees memory, up to the time to which all workers have come.  Not where the clock steps back all the time. */
+/* Has the clock gone on for an hour since it last stepped back? */
+static bool is_steady(const struct shard *s)
+{
+    return s->clock_ns > s->step_ns && (uint64_t)s->clock_ns - (uint64_t)s->step_ns > STEADY_NS;
+}
+
+/* Only frees memory, up to the time to which all workers have come.  Not while the clock steps back all the time. */
 static void sweep(struct shard *s, size_t budget)
 {
-    if (s->n_steps < MOST_STEPS)
+    if (s->n_steps < MOST_STEPS || is_steady(s))
         flow_table_sweep(s->flows, s->clock_ns, budget);
 }
 
@@ -426,7 +433,8 @@ static void step_back(struct shard *s, int64_t to_ns)
 {
     stopwatch_turn(&s->watch, ENGINE_FLOW);
     sweep(s, SIZE_MAX);
-    s->n_steps += s->n_steps < MOST_STEPS;
+    s->n_steps = is_steady(s) ? 1 : s->n_steps + (s->n_steps < MOST_STEPS);
+    s->step_ns = to_ns;
     s->latest_ns = shard_latest_ns(s);
     s->clock_ns = to_ns;
 }

@@ -18,7 +18,7 @@ static int by_time(const void *pa, const void *pb)
 static int longest_first(const void *pa, const void *pb)
 {
     const struct stretch *a = pa, *b = pb;
-    int64_t               la = a->last_ns - a->first_ns, lb = b->last_ns - b->first_ns;
+    uint64_t              la = (uint64_t)a->last_ns - (uint64_t)a->first_ns, lb = (uint64_t)b->last_ns - (uint64_t)b->first_ns;
 
     return la != lb ? (la > lb ? -1 : 1) : by_time(a, b);
 }
@@ -32,7 +32,7 @@ static void join_near(struct stretches *s)
     for (size_t i = 0; i < s->n; i++) {
         struct stretch *last = n > 0 ? &s->items[n - 1] : NULL;
 
-        if (last == NULL || s->items[i].first_ns - HOLE_NS > last->last_ns)
+        if (last == NULL || (s->items[i].first_ns > last->last_ns && (uint64_t)s->items[i].first_ns - (uint64_t)last->last_ns > (uint64_t)HOLE_NS))
             s->items[n++] = s->items[i];
         else if (s->items[i].last_ns > last->last_ns)
             last->last_ns = s->items[i].last_ns;
@@ -62,7 +62,7 @@ void stretches_begin(struct stretches *s, int64_t ns)
 {
     if (ns == 0)
         return;
-    if (s->now.last_ns != 0 && ns < s->now.first_ns && s->now.first_ns - ns <= HOLE_NS) {
+    if (s->now.last_ns != 0 && ns < s->now.first_ns && (uint64_t)s->now.first_ns - (uint64_t)ns <= (uint64_t)HOLE_NS) {
         s->now.first_ns = ns;
         return;
     }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "flowaudit/policy.h"
 
@@ -26,9 +27,9 @@ int  stretches_unite(struct stretches *); /* 0 or -ENOMEM */
 /* A packet of this time; 0: it has none. */
 static inline void stretches_note(struct stretches *s, int64_t ns)
 {
-    if (ns >= s->now.last_ns && ns - s->now.last_ns <= HOLE_NS)
+    if (s->now.last_ns != 0 && ns >= s->now.last_ns && (uint64_t)ns - (uint64_t)s->now.last_ns <= (uint64_t)HOLE_NS)
         s->now.last_ns = ns;
-    else if (ns < s->now.first_ns || ns > s->now.last_ns)
+    else if (s->now.last_ns == 0 || ns < s->now.first_ns || ns > s->now.last_ns)
         stretches_begin(s, ns);
 }
 

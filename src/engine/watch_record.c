@@ -246,7 +246,11 @@ static int evaluate(struct recording *r, struct audit *a, struct part *copy, str
     if (rc == 0)
         rc = audit_join_parents(a, reterr);
     if (rc == 0)
+        rc = make_stretches(r, a, reterr);
+    if (rc == 0) {
+        make_coverage(r, a);
         rc = audit_order(a, reterr);
+    }
     for (size_t i = 0; rc == 0 && i < a->n_conversations; i++) { /* the numbers that they have in the record */
         struct conversation       *c = a->conversations[i];
         const struct written_entry *e = written_find(r->written, WRITTEN_CONVERSATION, &c->key, sizeof(c->key));
@@ -257,11 +261,7 @@ static int evaluate(struct recording *r, struct audit *a, struct part *copy, str
             c->id = e->id;
     }
     if (rc == 0)
-        rc = make_stretches(r, a, reterr);
-    if (rc == 0) {
-        make_coverage(r, a);
         rc = audit_conclude(a, reterr);
-    }
     r->announcements = a->announcements; /* what joined them may have moved them */
     return rc;
 }
