@@ -112,7 +112,7 @@ int classify_direction(const struct classify_state *);
 /* The first payload shown was an answer to a name query (DNS, NetBIOS, LLMNR, mDNS response bit): may answer a
  * broadcast. */
 bool classify_is_reply(const struct classify_state *);
-/* The same, or the answer of a time server (NTP mode 4), also where the result is a hint: no attempt of who sent it. */
+/* The same, or the answer of a time server (NTP mode 4), or of SIP, also where the result is a hint: no attempt of who sent it. */
 bool classify_is_answer(const struct classify_state *);
 
 /*

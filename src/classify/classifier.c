@@ -346,7 +346,7 @@ static void state_confirmed(struct classify_state *state, const struct confirmer
     if (by->fn == confirm_smb) /* behind a session header of NetBIOS, which it always is */
         state->also |= names_satisfied("NetBIOS");
     state->is_reply = names && answers;
-    state->is_answer = answers && (names || by->fn == confirm_ntp || by->fn == confirm_ntp_whole);
+    state->is_answer = answers && (names || by->fn == confirm_ntp || by->fn == confirm_ntp_whole || by->fn == confirm_sip);
 }
 
 /* Of a first fragment the UDP header says how long the whole message is. */

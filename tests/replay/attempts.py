@@ -726,6 +726,7 @@ def check_spoken(program, site, path, directory):
 NTP_TIME = struct.pack('!II', 0xE0000000, 1)
 NTP = {mode: struct.pack('!BBBbII4s', 0x20 | mode, 2, 6, -20, 100, 100, b'GPS\0') + 4 * NTP_TIME for mode in (3, 4, 5)}
 NO_ATTEMPT = 'to a request that is not in the capture'
+RINGING = b'SIP/2.0 180 Ringing\r\nCSeq: 1 INVITE\r\n\r\n'
 REPLIES = {  # of what nobody is seen to have asked: ((from, its port, to, port, what, snap length), (client, port, disposition, is said, advice))
     'the time': ((UNITY, 123, DC, 1500, NTP[4], 262144), (DC, 123, 'escaped', f'from UDP 123 to its UDP 1500, carrying NTP; it is an answer, {NO_ATTEMPT}. ', 'on dc1 uses UDP 123 of unity1')),
     'the time, to where it is sent from': ((EXCHANGE, 123, DC, 123, NTP[4], 262144), (DC, 123, 'escaped', f'; it is an answer, {NO_ATTEMPT}. ', 'on dc1 uses UDP 123 of exch1')),
@@ -734,6 +735,7 @@ REPLIES = {  # of what nobody is seen to have asked: ((from, its port, to, port,
     'an answer about a name, cut': ((EXCHANGE, 53, UNITY, 1500, QUERY[:2] + b'\x81\x80' + QUERY[4:], 60), (UNITY, 53, 'escaped', f'from UDP 53 to its UDP 1500, and the content looks like DNS; it looks like an answer, {NO_ATTEMPT}. ',
                                                                                                         'on unity1 uses UDP 53 of exch1')),
     'a request, cut': ((UNITY, 1500, EXCHANGE, 123, NTP[3], 60), (UNITY, 123, None, 'looks like NTP; no answer was seen, so', 'on unity1 tries UDP 123 of exch1')),
+    'ringing': ((UNITY, 5060, DC, 1500, RINGING, 262144), (DC, 5060, 'escaped', f'from UDP 5060 to its UDP 1500, carrying SIP; it is an answer, {NO_ATTEMPT}. ', 'on dc1 uses UDP 5060 of unity1')),
     'the time, unasked': ((UNITY, 123, DC, 1500, NTP[5], 262144), (DC, 123, 'escaped', '; no packet the other way was seen. ', 'on dc1 uses UDP 123 of unity1')),
     'an answer about a name': ((EXCHANGE, 53, UNITY, 1500, QUERY[:2] + b'\x81\x80' + QUERY[4:], 262144), (UNITY, 53, 'escaped', f'; it is an answer, {NO_ATTEMPT}. ', 'on unity1 uses UDP 53 of exch1')),
 }
