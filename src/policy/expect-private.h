@@ -204,6 +204,24 @@ const char *client_of(const struct expector *, const struct tally *, char *buf, 
 #define PORTS_TEXT_SIZE 128
 const char *families_text(const struct expector *, uint32_t server, uint8_t families);
 
+/* conclude.c: of a required flow, in words.  Would this host do as its server?  "dc1 (10.20.2.10) or dc2 (10.20.2.11)": those that would, those that were
+ * tried; "LDAP (TCP and UDP 389)": what is looked for, what was tried; packets cut before the ports that may be answers to this client. */
+#define ADDRESSES_SIZE (4 * ADDR_TEXT_SIZE + 16)
+#define SERVERS_SIZE 1024
+#define SERVICE_TEXT_SIZE 256
+bool        would_do(const struct expector *, const struct tally *, uint32_t server);
+const char *addresses_of(const struct policy *, uint32_t host, char buf[static ADDRESSES_SIZE]);
+void        name_servers(const struct expector *, const struct tally *, char *buf, size_t size);
+void        name_tried(const struct expector *, const struct tally *, char *buf, size_t size);
+const char *service_of(const struct expector *, const struct tally *, char *buf, size_t size);
+const char *tried_of(const struct expector *, const struct tally *, char *buf, size_t size);
+const char *tcp_and_udp(uint64_t packets);
+uint64_t    cut_to(const struct expector *, const struct tally *);
+
+/* silent.c: no attempt; attempts without an answer, where the answer may only be missing from the capture: then true, and said. */
+enum expectation_outcome say_silent(const struct expector *, const struct tally *, const struct coverage *, char *buf, size_t size, size_t *ret_advice);
+bool silence_unproven(const struct expector *, const struct tally *, const struct coverage *, char *buf, size_t size);
+
 /* conclude.c: the outcome, and the sentence for it; 'ret_advice' as expectation.advice_at. */
 enum expectation_outcome expect_conclude(const struct expector *, const struct tally *, char *buf, size_t size, size_t *ret_advice);
 
