@@ -124,9 +124,9 @@ int                      policy_port_vote_at(const struct policy *, const struct
 bool                     policy_is_media(const struct policy *, const struct app *);
 /* Does the row that allows this expect traffic in one direction only (media, notifications, datagrams)? */
 bool                     policy_one_way(const struct policy *, const struct tuple *);
+bool                     policy_one_way_at(const struct policy *, const struct policy_ends *, const struct tuple *);
 /* Does the row say that nobody answers on this port, and is nothing known of the content, or what it expects?  Of media it does not: most goes both ways. */
 bool                     policy_row_unanswered(const struct policy *, uint32_t row, const struct app *, uint8_t transport, uint16_t port);
-bool                     policy_one_way_at(const struct policy *, const struct policy_ends *, const struct tuple *);
 
 /* --- judging ---------------------------------------------------------------------------------- */
 struct policy_query {

@@ -570,12 +570,11 @@ bool classify_is_answer(const struct classify_state *state)
     return state->is_answer;
 }
 
-#define PORT_NAMES 137
 #define NAMES_HEADER 12 /* bytes */
 
 bool classify_has_talk(uint16_t sport, uint16_t dport)
 {
-    return sport == dport && (sport == 5060 || sport == 5061 || sport == PORT_NAMES);
+    return sport == dport && (is_sip_port(sport) || sport == CLASSIFY_PORT_NAMES);
 }
 
 /* The header of an answer about a name: flags, and the type of its only record, behind a name of 34 bytes. */
@@ -589,7 +588,7 @@ static bool answers_one(const struct packet *packet)
 
 enum classify_talk classify_talk(const struct packet *packet)
 {
-    bool                 names = packet->sport == PORT_NAMES;
+    bool                 names = packet->sport == CLASSIFY_PORT_NAMES;
     const char          *detail = "";
     struct confirm_input input = {
         .data = packet->payload, .len = packet->payload_len, .wire_len = message_length(packet), .sport = packet->sport, .dport = packet->dport, .udp = true,

@@ -63,6 +63,11 @@ confirm_fn confirm_ftp, confirm_pop3, confirm_imap, confirm_telnet, confirm_team
 confirm_fn confirm_tls, confirm_tls_data, confirm_rdp, confirm_rdp_cut, confirm_rdp_data;
 confirm_fn confirm_rtcp, confirm_sccp;
 
+static inline bool is_sip_port(uint16_t port)
+{
+    return port == 5060 || port == 5061; /* RFC 3261, 18.1.1 */
+}
+
 /* Who asks by the fixed header of a message over UDP that is not confirmed, cut as it may be: DNS and IKE on their ports. */
 enum confirm_answer confirm_header(const struct confirm_input *);
 

@@ -166,7 +166,7 @@ static bool dns_of(const struct confirm_input *in, struct dns *ret)
 }
 
 /* The same format is three protocols; the ports tell them apart. */
-static bool dns_port(const struct confirm_input *in, uint16_t port)
+static bool on_port(const struct confirm_input *in, uint16_t port)
 {
     return in->sport == port || in->dport == port;
 }
@@ -205,7 +205,7 @@ static enum confirm_answer ike_header(const struct confirm_input *in)
     const uint8_t *p = in->data;
     size_t         len = in->len, wire_len = in->wire_len;
 
-    if (dns_port(in, 4500)) {
+    if (on_port(in, 4500)) {
         if (len < 4 || wire_be32(p) != 0)
             return CONFIRM_NO;
         p += 4, len -= 4, wire_len -= 4;
@@ -226,9 +226,9 @@ enum confirm_answer confirm_header(const struct confirm_input *in)
 
     if (!in->udp)
         return CONFIRM_NO;
-    if (dns_port(in, 500) || dns_port(in, 4500))
+    if (on_port(in, 500) || on_port(in, 4500))
         return ike_header(in);
-    if (!dns_port(in, 53) || !dns_header(&m))
+    if (!on_port(in, 53) || !dns_header(&m))
         return CONFIRM_NO;
     bool response = (m.data[2] & 0x80) != 0;
     if ((response ? in->sport : in->dport) != 53)
@@ -252,13 +252,13 @@ static enum confirm_answer dns_answer_alone(const struct confirm_input *in)
 enum confirm_answer confirm_mdns(const struct confirm_input *in, const char **ret_detail)
 {
     (void)ret_detail;
-    return dns_port(in, 5353) ? dns_answer_alone(in) : CONFIRM_NO;
+    return on_port(in, 5353) ? dns_answer_alone(in) : CONFIRM_NO;
 }
 
 enum confirm_answer confirm_llmnr(const struct confirm_input *in, const char **ret_detail)
 {
     (void)ret_detail;
-    return dns_port(in, 5355) ? dns_answer_alone(in) : CONFIRM_NO;
+    return on_port(in, 5355) ? dns_answer_alone(in) : CONFIRM_NO;
 }
 
 /* Seconds since 1900: in use since 1993, and for 36 years more. */

@@ -109,11 +109,6 @@ enum confirm_answer confirm_http(const struct confirm_input *in, const char **re
     return line_is_request(&line, "HTTP/", targets) ? CONFIRM_REQUEST : CONFIRM_NO;
 }
 
-static bool is_sip_port(uint16_t port)
-{
-    return port == 5060 || port == 5061; /* RFC 3261, 18.1.1 */
-}
-
 /* Of a dialog that there is (RFC 3261, 12.2.1.1): a To with a tag.  Either end of it asks then. */
 static bool sip_in_dialog(const struct confirm_input *in)
 {

@@ -320,7 +320,7 @@ static void mark_answer(const struct audit *a, const struct group_queries *queri
     bool asked = forward ? all_asked(queries, &t->server, t->server_port, t->client_port, c) : all_asked(queries, &t->client, t->client_port, t->server_port, c);
     if (!asked && !may_answer_group(c, back))
         return;
-    c->unsought = (!asked || c->query_missing) && t->server_port == 137 ? c->flows : 0; /* is anything of it missing? */
+    c->unsought = (!asked || c->query_missing) && t->server_port == CLASSIFY_PORT_NAMES ? c->flows : 0; /* is anything of it missing? */
     if (back)
         swap_ends(c);
     judge_again(a->policy, c);

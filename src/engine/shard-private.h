@@ -11,11 +11,12 @@ struct flow_state {
     struct pinhole_state  *pinhole;
     const char *const     *expected;
     uint16_t               app;        /* index in the shard's list of apps; 0 = nothing recognised */
-    bool                   begun, is_reply, is_answer;
-    bool                   is_late;    /* data that was not captured came before the first that was */
     uint8_t                n_sniffs;   /* payloads in which signalling was looked for */
     uint8_t                first_side; /* that sent the first payload shown */
-    uint8_t                asks, answers; /* sides: where either may ask (classify_has_talk), bits of those that did; that answered a question, and, four times that, that may have answered a broadcast */
+    bool                   begun : 1, is_reply : 1, is_answer : 1;
+    bool                   is_late : 1; /* data that was not captured came before the first that was */
+    /* Where either side may ask (classify_has_talk): bits of those that did, and that answered a question; did any answer what may be a broadcast? */
+    uint8_t                asks : 2, answers : 2, answers_all : 1;
 };
 
 struct shard {

@@ -227,8 +227,9 @@ static void note_talk(const struct flow_step *step, const struct packet *p, stru
 {
     enum classify_talk talk = classify_talk(p);
 
-    state->asks |= (uint8_t)((talk == CLASSIFY_ASKS) << step->side);
-    state->answers |= (uint8_t)((talk == CLASSIFY_ANSWERS ? 1 : talk == CLASSIFY_MAY_ANSWER_ALL ? 4 : 0) << step->side);
+    state->asks |= (talk == CLASSIFY_ASKS) << step->side & 3;
+    state->answers |= (talk == CLASSIFY_ANSWERS) << step->side & 3;
+    state->answers_all |= talk == CLASSIFY_MAY_ANSWER_ALL;
 }
 
 /* A packet with payload of a flow that is still watched. */

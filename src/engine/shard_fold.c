@@ -36,11 +36,11 @@ static int looks_answered(const struct tuple *t)
     return client ? 2 : 1;
 }
 
-static void turn(struct flow_record *r, struct policy_ends *ends)
+static void turn(struct flow_record *r, struct policy_ends *ends, enum direction_basis basis)
 {
     flow_record_swap(r);
     policy_ends_swap(ends);
-    r->direction = DIRECTION_PORT;
+    r->direction = basis;
 }
 
 /* Nothing but RSTs, all of one side: they answer something that is not in the capture. */
@@ -59,7 +59,7 @@ static void settle_datagrams(struct flow_record *r, struct policy_ends *ends, in
     int looks = vote == 0 ? looks_answered(&r->tuple) : 0;
 
     if (looks == 2 || (vote < 0 && well_known_vote(&r->tuple) < 0))
-        turn(r, ends);
+        turn(r, ends, DIRECTION_PORT);
     else if (looks == 1)
         r->direction = DIRECTION_UNKNOWN;
 }
@@ -73,7 +73,7 @@ static void settle_direction(const struct shard *s, struct flow_record *r, struc
     if (r->direction < DIRECTION_PORT || r->group)
         return;
     if (tuple_is_dhcp(&r->tuple, true))
-        turn(r, ends);
+        turn(r, ends, DIRECTION_PORT);
     if (tuple_is_dhcp(&r->tuple, false))
         return;
     int vote = s->options.survey ? learn_port_vote(s->policy, &r->tuple) : policy_port_vote_at(s->policy, ends, &r->tuple);
@@ -141,7 +141,7 @@ static unsigned client_bit(const struct flow_record *r)
 
 static bool is_sip_talk(const struct flow_record *r)
 {
-    return r->tuple.transport == IPPROTO_UDP && r->tuple.client_port != 137 && classify_has_talk(r->tuple.client_port, r->tuple.server_port);
+    return r->tuple.transport == IPPROTO_UDP && r->tuple.client_port != CLASSIFY_PORT_NAMES && classify_has_talk(r->tuple.client_port, r->tuple.server_port);
 }
 
 /* Where either side of SIP may ask: who sent all requests is the client, whoever was seen first; of none nobody knows. */
@@ -153,21 +153,19 @@ static void settle_talk(struct flow_record *r, struct policy_ends *ends, const s
         r->direction = DIRECTION_UNKNOWN;
     if (state == NULL || (state->asks != 1 && state->asks != 2))
         return;
-    if (state->asks != client_bit(r)) {
-        flow_record_swap(r);
-        policy_ends_swap(ends);
-    }
+    if (state->asks != client_bit(r))
+        turn(r, ends, DIRECTION_CONTENT);
     r->direction = DIRECTION_CONTENT;
 }
 
 /* Names are asked for from port to port too, by either side, and the answer to a broadcast comes back so: does nothing of it show that the client asked the server? */
 static bool is_unasked(const struct flow_record *r, const struct flow_state *state)
 {
-    if (state == NULL || r->group || r->tuple.transport != IPPROTO_UDP || r->tuple.client_port != 137 || r->tuple.server_port != 137)
+    if (state == NULL || r->group || r->tuple.transport != IPPROTO_UDP || r->tuple.client_port != CLASSIFY_PORT_NAMES || r->tuple.server_port != CLASSIFY_PORT_NAMES)
         return false;
     unsigned client = client_bit(r), server = client ^ 3;
 
-    return state->asks + state->answers != 0 && (state->asks & client) == 0 && (state->answers & server) == 0;
+    return state->asks + state->answers + state->answers_all != 0 && (state->asks & client) == 0 && (state->answers & server) == 0;
 }
 
 /* Is there an answer to a query that was no broadcast, of one side, and no query of the other? */
@@ -244,7 +242,7 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, cons
     if (r->tuple.transport == IPPROTO_TCP && r->direction == DIRECTION_CONTENT && j->verdict != VERDICT_NOT_GOVERNED)
         j->confidence = CONFIDENCE_INFERRED;
     r->unasked = is_unasked(r, state);
-    r->query_missing = r->tuple.server_port == 137 && is_query_missing(state);
+    r->query_missing = r->tuple.server_port == CLASSIFY_PORT_NAMES && is_query_missing(state);
     r->is_answer = state != NULL && state->is_answer;
     /* Nobody needs to answer what is sent to a group, nor media, whatever its port. */
     enum outcome outcome = conversation_outcome(r, r->group || answer.one_way);
