@@ -120,7 +120,7 @@ int audit_record_counters(struct audit *, struct store *, struct err *reterr);
 int audit_record_conversation(struct audit *, struct store *, const struct conversation *, struct err *reterr);
 int audit_record_flows(struct store *, const struct conversation *, uint64_t *next_id, struct err *reterr);
 int audit_record_expectations(struct audit *, struct store *, struct err *reterr);
-/* "sub1 (10.30.8.20)", or the address alone */
+/* record_tell.c: "sub1 (10.30.8.20)", or the address alone */
 const char *audit_end_text(const struct audit *, const struct addr *, char *buf, size_t size);
 /* A finding in the record's words. */
 typedef int tell_fn(void *aux, const struct store_finding *, struct err *reterr);
