@@ -448,9 +448,18 @@ static bool opinion_detail_is_own(const char *outer)
     return names_listed(by_host, outer);
 }
 
-static void state_opinion(struct classify_state *state, unsigned which, const struct ndpi_opinion *opinion, bool udp,
-                          const struct classify_step *step)
+/* One datagram whose first byte is 0x80 is RTP for the library, which has no port below 1024 (RFC 3551, 8). */
+static bool is_hint(const char *name, const struct packet *packet)
 {
+    bool privileged = packet->sport < 1024 || packet->dport < 1024;
+
+    return !names_misleading(name) && !(privileged && strcmp(name, "RTP") == 0);
+}
+
+static void state_opinion(struct classify_state *state, unsigned which, const struct ndpi_opinion *opinion,
+                          const struct packet *packet, const struct classify_step *step)
+{
+    bool udp = packet->transport == IPPROTO_UDP;
     const char *detail_of, *name = opinion_name(opinion, udp, &detail_of);
     const char *detail = detail_of == NULL && strcmp(name, opinion->app) != 0 ? opinion->app : "";
 
@@ -462,7 +471,7 @@ static void state_opinion(struct classify_state *state, unsigned which, const st
         state_settle(state, name, detail, strcmp(name, "TLS") != 0 || !state_may_be_upgraded(state, step));
     else if (which == MATRIX && state_expects(state, name))
         state_settle(state, name, detail, false);
-    else if ((which == ALL || state->basis == APP_NONE) && !names_misleading(name))
+    else if ((which == ALL || state->basis == APP_NONE) && is_hint(name, packet))
         state_hint(state, name, detail_of, detail);
     if (state->settled)
         state->detail_of = detail_of;
@@ -494,7 +503,7 @@ static void state_ask_library(struct classifier *classifier, struct classify_sta
         if (!ndpi_detector_packet(classifier->detector[i], state->loan[i]->flow, ip, len, packet->ts_ns, &opinion))
             continue;
         state->spoke[i] = true;
-        state_opinion(state, i, &opinion, packet->transport == IPPROTO_UDP, step);
+        state_opinion(state, i, &opinion, packet, step);
         state_give_loan(classifier, state, i);
     }
 }

@@ -3,13 +3,17 @@
  * Name services and time: DNS (RFC 1035, 7766), LLMNR (RFC 4795), mDNS (RFC 6762), NetBIOS names and datagrams (RFC
  * 1001, 1002), NTP (RFC 5905).  And what the headers of DNS and IKE (RFC 7296) alone say of who asks.
  */
+#include "flowaudit/classify.h"
 #include "confirm.h"
 #include "wire.h"
 
 #define DNS_HEADER     12
 #define IKE_HEADER     28
 #define IKE_INITIATOR  0x08
-#define NETBIOS_ENOUGH 12 /* bytes of a name: its length and eleven letters */
+#define NTP_LEAST      48
+/* Bytes of a name: its length and eleven letters, and on the port of the name service four. */
+#define NETBIOS_ENOUGH       12
+#define NETBIOS_ENOUGH_THERE 5
 
 struct dns {
     const uint8_t *data;
@@ -17,16 +21,22 @@ struct dns {
 };
 
 /* Length, then a name in the "first level encoding": 32 letters from A to P, of which the capture must have left
- * enough. */
-static bool netbios_name(const uint8_t *p, size_t len, bool cut)
+ * 'enough' (bytes) where it cut them. */
+static bool netbios_name(const uint8_t *p, size_t len, bool cut, size_t enough)
 {
-    if (len < (cut ? NETBIOS_ENOUGH : 34) || p[0] != 32 || (len >= 34 && p[33] > 63))
+    if (len < (cut ? enough : 34) || p[0] != 32 || (len >= 34 && p[33] > 63))
         return false;
     for (size_t i = 1; i <= 32 && i < len; i++) {
         if (p[i] < 'A' || p[i] > 'P')
             return false;
     }
     return true;
+}
+
+/* The same format is several protocols; the ports tell them apart. */
+static bool on_port(const struct confirm_input *in, uint16_t port)
+{
+    return in->sport == port || in->dport == port;
 }
 
 static enum confirm_answer netbios_direction(const uint8_t *p)
@@ -42,8 +52,9 @@ enum confirm_answer confirm_nbns(const struct confirm_input *in, const char **re
     if (in->len < DNS_HEADER)
         return CONFIRM_NO;
     unsigned n_records = wire_be16(p + 4) + wire_be16(p + 6) + wire_be16(p + 8) + wire_be16(p + 10);
+    size_t enough = on_port(in, CLASSIFY_PORT_NAMES) ? NETBIOS_ENOUGH_THERE : NETBIOS_ENOUGH;
     if (wire_be16(p + 4) > 1 || n_records < 1 || n_records > 64 ||
-        !netbios_name(p + DNS_HEADER, in->len - DNS_HEADER, in->len < in->wire_len))
+        !netbios_name(p + DNS_HEADER, in->len - DNS_HEADER, in->len < in->wire_len, enough))
         return CONFIRM_NO;
     return netbios_direction(p);
 }
@@ -72,7 +83,7 @@ enum confirm_answer confirm_nbdgm(const struct confirm_input *in, const char **r
 
     if (in->len < 14 || p[0] < 0x10 || p[0] > 0x12 || (p[1] & 0xf0) != 0)
         return CONFIRM_NO;
-    if (!netbios_name(p + 14, in->len - 14, in->len < in->wire_len))
+    if (!netbios_name(p + 14, in->len - 14, in->len < in->wire_len, NETBIOS_ENOUGH))
         return CONFIRM_NO;
     *ret_detail = "datagram";
     if (in->len >= 14 + 68 + 4 && p[14 + 33] == 0 && wire_be32(p + 14 + 68) == 0xff534d42)
@@ -163,12 +174,6 @@ static bool dns_of(const struct confirm_input *in, struct dns *ret)
     if (ret->len > ret->wire_len)
         ret->len = ret->wire_len;
     return true;
-}
-
-/* The same format is three protocols; the ports tell them apart. */
-static bool on_port(const struct confirm_input *in, uint16_t port)
-{
-    return in->sport == port || in->dport == port;
 }
 
 enum confirm_answer confirm_dns(const struct confirm_input *in, const char **ret_detail)
@@ -285,7 +290,7 @@ enum confirm_answer confirm_ntp_whole(const struct confirm_input *in, const char
     const uint8_t *p = in->data;
     unsigned mode = p[0] & 7;
 
-    if (in->len < 48 || mode < 1 || mode > 5 || wire_be16(p + 4) > 15 || wire_be16(p + 8) > 15)
+    if (in->len < NTP_LEAST || mode < 1 || mode > 5 || wire_be16(p + 4) > 15 || wire_be16(p + 8) > 15)
         return CONFIRM_NO;
     uint32_t reference = wire_be32(p + 16), received = wire_be32(p + 32), sent = wire_be32(p + 40);
     bool question = mode == 3 && (ntp_is_zero(p + 4, 36) || (ntp_is_time(reference) && ntp_is_time(sent)));
@@ -296,14 +301,17 @@ enum confirm_answer confirm_ntp_whole(const struct confirm_input *in, const char
     return confirm_ntp(in, ret_detail);
 }
 
-/* Version, mode, and the ranges of stratum, poll interval and precision; the rest of a client's packet may be zero. */
+/*
+ * Version, mode, and the ranges of stratum, poll interval and precision; the rest of a client's packet may be zero.  That is little: of what was cut
+ * before it could say more only the port makes it enough.
+ */
 enum confirm_answer confirm_ntp(const struct confirm_input *in, const char **ret_detail)
 {
     const uint8_t *p = in->data;
     unsigned version = p[0] >> 3 & 7, mode = p[0] & 7;
 
     (void)ret_detail;
-    if (version < 1 || version > 4)
+    if (version < 1 || version > 4 || (in->len < NTP_LEAST && in->len < in->wire_len && !on_port(in, 123)))
         return CONFIRM_NO;
     if (mode == 6 && in->len >= 12 && version >= 2) /* control: response bit, and a count that fits */
         return wire_be16(p + 10) + 12u > in->wire_len ? CONFIRM_NO : p[1] & 0x80 ? CONFIRM_RESPONSE : CONFIRM_REQUEST;
@@ -313,7 +321,7 @@ enum confirm_answer confirm_ntp(const struct confirm_input *in, const char **ret
                : p[0] & 0x80                                   ? CONFIRM_RESPONSE
                                                                : CONFIRM_REQUEST;
     }
-    if (mode < 1 || mode > 5 || in->wire_len < 48 || in->len < 4)
+    if (mode < 1 || mode > 5 || in->wire_len < NTP_LEAST || in->len < 4)
         return CONFIRM_NO;
     if (p[1] > 16 || (p[2] > 17 && p[2] < 0xf0) || (p[3] != 0 && (p[3] < 0xe0 && p[3] > 8)))
         return CONFIRM_NO;

@@ -59,8 +59,9 @@ static const char *const reliable_tcp[] = {
     "RTSP",        /* "RTSP/1.0" */
 };
 
-/* Those that it was seen to give other protocols (above), and the calls of one of them: not even a hint. */
-static const char *const misleading[] = {"MQTT", "MongoDB", "RX", "Skype_Teams", "Skype_TeamsCall", "TargusDataspeed"};
+/* Those that it was seen to give other protocols (above), and the calls of one of them: not even a hint.  Two
+ * bytes of a NetBIOS session are WebSocket for it, of which the request of HTTP is missing; TDS that was cut is Cassandra. */
+static const char *const misleading[] = {"MQTT", "MongoDB", "RX", "Skype_Teams", "Skype_TeamsCall", "TargusDataspeed", "WebSocket", "Cassandra"};
 
 static const char *const upgraded[] = {
     "LDAP", "SMTP", "RDP",        "MsSQL-TDS", "VNC",    "SIP", "FTP_CONTROL",

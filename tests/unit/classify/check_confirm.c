@@ -310,6 +310,29 @@ START_TEST(a_cut_message_is_the_same_or_unknown)
 }
 END_TEST
 
+/* What the capture left is too little to guess by, and on the port of NetBIOS names enough to know them. */
+static const struct sample left_overs[] = {
+    {"names, a header like NTP's", U, 137, NULL, "1b 02 00 00 00 01 00 00 00 00 00 00 20 \"CKAAA\"", "NetBIOS", "", 1, true},
+    {"names, a header like RTP's", U, 137, NULL, "80 f0 00 10 00 01 00 00 00 00 00 00 20 \"CKAAA\"", "NetBIOS", "", 1, true},
+    {"names, a header alone", U, 137, NULL, "1b 02 00 00 00 01 00 00 00 00 00 00", "", "", 0, false},
+    {"names, RTP's header alone", U, 137, NULL, "80 f0 00 10 00 01 00 00 00 00 00 00", "", "", 0, false},
+    {"the same letters elsewhere", U, 138, NULL, "80 f0 00 10 00 01 00 00 00 00 00 00 20 \"CKAAA\"", "", "", 0, false},
+    {"DNS, a header like NTP's", U, 53, NULL, "1b 02 01 00 00 01 00 00", "", "", 0, false},
+    {"a session request", T, 139, NULL, "81 00 00 44 20 \"CKAAA\"", "", "", 0, false},
+};
+
+START_TEST(what_was_cut_is_nothing_else)
+{
+    uint8_t bytes[512];
+    const struct sample *s = &left_overs[_i];
+    struct app app;
+
+    size_t len = make_bytes(s->bytes, bytes, sizeof(bytes));
+    show(s, bytes, len, 72, &app);
+    ck_assert_msg(strcmp(app.name, s->name) == 0, "%s: %s", s->what, app.name);
+}
+END_TEST
+
 /* Same, for messages that are truly short: only bytes that are there are read (the sanitizers look on), and a name goes
  * with a basis. */
 START_TEST(a_short_message_is_harmless)
@@ -386,6 +409,7 @@ Suite *suite_confirm(void)
     tcase_add_loop_test(tc, each_message_is_known_by_its_content, 0, n);
     tcase_add_loop_test(tc, a_header_tells_who_asks, 0, (int)(sizeof(headers) / sizeof(headers[0])));
     tcase_add_loop_test(tc, a_cut_message_is_the_same_or_unknown, 0, n);
+    tcase_add_loop_test(tc, what_was_cut_is_nothing_else, 0, (int)(sizeof(left_overs) / sizeof(left_overs[0])));
     tcase_add_loop_test(tc, a_short_message_is_harmless, 0, n);
     tcase_add_loop_test(tc, a_changed_message_is_harmless, 0, n);
     tcase_add_test(tc, a_cut_connection_request_is_known_by_its_lengths);
