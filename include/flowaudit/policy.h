@@ -231,6 +231,7 @@ struct policy_facts {
     bool may_be_answer;           /* UDP: ... and the client's port is one that a row has: it may be the answer to one of them */
     bool many_clients, many_servers; /* said of a sum: there are others than the one that is named */
     bool answer_first;            /* the first packet of the earliest flow is one of the server's: it is the one that a reader is shown */
+    bool goes_on;                 /* UDP: it may have begun before the capture; of media either end may then have begun */
     bool no_data;                 /* TCP: established, and not a byte was carried */
     bool no_handshake;            /* TCP: by content it is known who is the client, and none of them has a handshake */
     bool lone_reset;              /* TCP: a RST of one side in each of them, and nothing else ... */

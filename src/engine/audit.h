@@ -13,6 +13,8 @@
 #include "stopwatch.h"
 #include "stretches.h"
 
+#define BEGINNING_NS INT64_C(1000000000) /* media that is seen so soon may have gone on before the capture */
+
 struct finding {
     enum finding_kind     kind;
     enum severity         severity;
@@ -113,6 +115,7 @@ int audit_record(struct audit *, struct store *, struct err *reterr);
 /* The parts of it, for a run that is recorded again and again. */
 int audit_record_discards(struct store *, uint32_t input_id, const uint64_t *results, uint64_t *ret_sum, struct err *reterr);
 uint64_t audit_cut_to(const struct audit *, const struct addr *client); /* of coverage.cut: what may have gone to it */
+bool     audit_is_heard(const struct audit *, const struct addr *host); /* a host of the site: was a packet that went to it captured? */
 int audit_record_unseen(struct audit *, struct store *, struct err *reterr);
 int audit_record_rows(struct audit *, struct store *, struct err *reterr);
 int audit_record_hosts(struct audit *, struct store *, struct err *reterr);

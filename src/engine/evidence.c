@@ -36,8 +36,6 @@
 
 #include "audit.h"
 
-#define BEGINNING_NS INT64_C(1000000000) /* media that is seen so soon may have gone on before */
-
 /* What 'from' was seen to send to 'to'. */
 struct sight {
     struct addr      from, to;

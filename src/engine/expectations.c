@@ -112,6 +112,21 @@ uint64_t audit_cut_to(const struct audit *a, const struct addr *client)
     return a->coverage.cut - a->coverage.cut_told + (h != NULL ? h->cut : 0);
 }
 
+bool audit_is_heard(const struct audit *a, const struct addr *host)
+{
+    struct shard_host        key = {.addr = *host};
+    const struct shard_host *h = a->n_hosts > 0 ? bsearch(&key, a->hosts, a->n_hosts, sizeof(key), by_address) : NULL;
+    bool                     heard = false;
+
+    if (h == NULL)
+        return false;
+    while (h > a->hosts && by_address(h - 1, &key) == 0) /* one for each window */
+        h--;
+    for (; h < a->hosts + a->n_hosts && by_address(h, &key) == 0 && !heard; h++)
+        heard = h->received > 0;
+    return heard;
+}
+
 /* A time at which a host was seen to send. */
 struct sign_of_life {
     size_t  host;

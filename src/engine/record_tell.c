@@ -107,6 +107,14 @@ static bool answer_is_first(const struct conversation *c)
     return c->n_kept > 0 && c->kept->first_packet == c->first_packet && c->kept->earlier_side == !is_turned(c);
 }
 
+/* Datagrams that go on when the capture begins, and nothing before told of them: either end may have sent the first. */
+static bool goes_on(const struct audit *a, const struct conversation *c)
+{
+    bool announced = c->parent != NULL && c->parent->ts_ns <= c->first_ns;
+
+    return c->key.transport == IPPROTO_UDP && !announced && c->first_ns < ns_after(a->totals.first_ns, BEGINNING_NS);
+}
+
 static void describe_conversation(const struct audit *a, const struct finding *f, struct store_finding *s, char *sentence)
 {
     const struct conversation *c = f->conversation;
@@ -128,6 +136,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .unasked = c->untold == c->flows ? c->unasked : 0,
                .no_data = c->key.transport == IPPROTO_TCP && c->payload == 0,
                .answer_first = answer_is_first(c),
+               .goes_on = goes_on(a, c),
                .no_handshake = c->key.transport == IPPROTO_TCP && c->basis == DIRECTION_CONTENT,
                .lone_reset = c->lone_resets == c->flows,
                .refusal = c->refusals == c->flows,
@@ -237,14 +246,16 @@ static void describe_promise(const struct audit *a, const struct finding *f, str
 {
     const struct pinhole    *p = f->promise;
     const struct matrix_row *row = policy_row(a->policy, f->judgement.row);
-    char                     parent[PARENT_SIZE], ports[128], kept[512] = "", at[256];
+    char                     parent[PARENT_SIZE], ports[128], kept[512] = "", unheard[400] = "", at[256];
 
     if (f->kept != NULL)
         snprintf(kept, sizeof(kept), " The same answer also named %s %u of %s, to which a flow was seen.", f->kept->transport == IPPROTO_TCP ? "TCP" : "UDP", f->kept->port,
                  audit_end_text(a, &f->kept->addr, at, sizeof(at)));
+    if (!audit_is_heard(a, &p->addr))
+        snprintf(unheard, sizeof(unheard), "; no TCP or UDP packet to %s is in the capture, so whether it was used cannot be told", audit_end_text(a, &p->addr, at, sizeof(at)));
     audit_parent_text(a, p, parent, sizeof(parent));
-    snprintf(sentence, SENTENCE_SIZE, "A port outside the documented range was announced (%s), and no flow to it was seen.%s Row %s (%s, \"%s\") allows "
-             "%s only. Look at the range of ports that %s is set to use.", parent, kept, row->id.text, row->service, row->section,
+    snprintf(sentence, SENTENCE_SIZE, "A port outside the documented range was announced (%s), and no flow to it was seen%s.%s Row %s (%s, \"%s\") allows "
+             "%s only. Look at the range of ports that %s is set to use.", parent, unheard, kept, row->id.text, row->service, row->section,
              policy_row_ports(a->policy, f->judgement.row, ports, sizeof(ports)), policy_host_name(a->policy, f->judgement.server_host));
     s->row_id = row->id.text;
     s->section = row->section;

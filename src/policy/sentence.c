@@ -516,7 +516,7 @@ static void say_one_way(struct text *t, const struct policy *p, const struct pol
             say(t, ", so whether %s got through cannot be told", it);
         }
         if (f->stopped_late > 0)
-            say_stopped_late(t, p, f, media || policy_is_media(p, &q->app));
+            say_stopped_late(t, p, f, media);
     } else if (f->untold == f->flows)
         say(t, "; too little was seen to tell whether %s got through", it);
     else if (f->untold > 0)
@@ -570,6 +570,8 @@ static void say_outcome(struct text *t, const struct policy *p, const struct pol
 
 static void say_event(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f, bool media)
 {
+    bool is_media = media || policy_is_media(p, &q->app), unbegun = is_media && f->goes_on && q->sent[0] && q->sent[1];
+
     say_who(t, p, q, f);
     say_times(t, q, f);
     if (is_stray(f))
@@ -577,8 +579,8 @@ static void say_event(struct text *t, const struct policy *p, const struct polic
     else if (f->outcome == OUTCOME_REFUSED && f->strays > 0)
         say(t, " (%llu of them by a segment without SYN and ACK)", (unsigned long long)f->strays);
     say_content(t, &q->app);
-    say_outcome(t, p, q, f, media);
-    if (!q->direction_known)
+    say_outcome(t, p, q, f, is_media);
+    if (!q->direction_known || unbegun)
         say(t, " (who began is not in the capture)");
     say(t, ". ");
 }

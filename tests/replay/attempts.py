@@ -898,6 +898,40 @@ def check_unbegun(program, _, path, directory):
     return not good
 
 
+def check_calls(program, _, path, directory):
+    """Media that goes on at the beginning was begun by nobody knows whom, and that a port was not used is no news where nothing that went there was captured."""
+    site, phone, failed = os.path.join(directory, 'phone.yaml'), '10.20.9.7', 0
+    with open(site, 'w', encoding='utf-8') as out:
+        out.write(SITE + f'  phone1: {{addresses: [{phone}], roles: [phone]}}\n')
+    for second, began in ((0, f'; packets came the other way too {BEGAN}. '), (20, '; packets came the other way too. ')):
+        story = Story().begun()
+        for i in range(10):
+            story.net.udp(story.at(second) + 20 * i * wire.MS, DC, 1645, UNITY, 1648, rtp(i))
+            story.net.udp(story.at(second) + (20 * i + 5) * wire.MS, UNITY, 1648, DC, 1645, rtp(i))
+        story.write(path)
+        audit = flowdb.Audit(program, site, [path], directory=directory)
+        said = [row['reason'] for row in audit.rows("SELECT reason FROM findings WHERE transport = 'udp'")]
+        audit.close()
+        good = len(said) == 1 and began in said[0]
+        print(f"{'ok' if good else 'NOT OK'}  media at second {second}: {said}")
+        failed += not good
+    sdp = f'v=0\r\nc=IN IP4 {phone}\r\nm=audio 40000 RTP/AVP 0\r\n'
+    answer = f'SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\nContent-Length: {len(sdp)}\r\n\r\n{sdp}'.encode()
+    for asked, meant in ((True, ', and no flow to it was seen. '), (False, f'; no TCP or UDP packet to phone1 ({phone}) is in the capture, so whether it was used cannot be told. ')):
+        story = Story().begun()
+        if asked:
+            story.net.udp(story.at(19), UNITY, 5060, phone, 5060, INVITE)
+        story.net.udp(story.at(20), phone, 5060, UNITY, 5060, answer)
+        story.write(path)
+        audit = flowdb.Audit(program, site, [path], directory=directory)
+        said = [row['reason'] for row in audit.rows("SELECT reason FROM findings WHERE reason LIKE '%was announced%'")]
+        audit.close()
+        good = len(said) == 1 and meant in said[0]
+        print(f"{'ok' if good else 'NOT OK'}  a port announced, asked {asked}: {said}")
+        failed += not good
+    return failed
+
+
 def read(audit):
     ldap = audit.rows("SELECT outcome FROM conversations WHERE client = ? AND server = ? AND server_port = 389", UNITY, DC)
     expected = audit.rows("SELECT outcome FROM expectations WHERE row_id = 'unity-dc-ldap'")
@@ -948,6 +982,7 @@ def main():
         failed += check_faint(program, site, path, directory)
         failed += check_folded(program, site, path, directory)
         failed += check_unbegun(program, site, path, directory)
+        failed += check_calls(program, site, path, directory)
         failed += check_replies(program, site, path, directory)
         failed += check_beginnings(program, site, path, directory)
         failed += check_names(program, site, path, directory)
