@@ -379,6 +379,7 @@ struct expect_host {
     uint64_t sent_to_groups;      /* of those sent: to broadcast and multicast addresses */
     uint64_t cut;                 /* to it, of coverage.cut_told */
     uint64_t quoted;              /* ICMP errors about packets from or to it that were not captured */
+    uint64_t older;               /* TCP flows of it that go on with a connection whose beginning was not captured; of those that begin in the window */
     bool     copies;              /* flows in which it sent have packets that the capture has twice, and they are counted twice */
 };
 
@@ -401,6 +402,7 @@ struct expectation {
     int64_t  within_ns;
     struct flow_icmp icmp;
     struct ttl_range rst, own;  /* of attempts that a RST ended, and of what the server surely sent; 0: not known */
+    bool     weak;              /* never attempted, and the client was there before the capture: it may have done it then */
     size_t   advice_at;         /* where in the reason advice begins that another window may prove wrong; 0: nowhere */
     const char *reason;         /* one sentence, with what is missing to conclude where not covered; the expector's */
     int64_t  window_start_ns, window_end_ns; /* over which it was evaluated: [start, end) */

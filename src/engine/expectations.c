@@ -258,7 +258,7 @@ static int expect_all(struct audit *a, struct expector *x, struct err *reterr)
         const struct shard_host *h = &a->hosts[i];
         struct expect_host       host = {
                   .addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = sent_of(h), .received = h->received, .resets = h->resets + h->foreign,
-                  .sent_to_groups = h->sent_to_groups, .cut = h->cut, .quoted = h->quoted, .copies = h->copies};
+                  .sent_to_groups = h->sent_to_groups, .cut = h->cut, .quoted = h->quoted, .older = h->older, .copies = h->copies};
 
         expector_host(x, &host);
     }
@@ -333,7 +333,7 @@ static int gather_sightings(const struct audit *a, struct sweep *s)
     for (size_t i = 0; i < a->n_hosts; i++) {
         const struct shard_host *h = &a->hosts[i], *before = i > 0 ? h - 1 : NULL, *after = i + 1 < a->n_hosts ? h + 1 : NULL;
         struct expect_host       host = {.addr = h->addr, .first_ns = h->sent_first_ns, .last_ns = h->sent_last_ns, .sent = sent_of(h),
-                                         .received = h->received, .resets = h->resets + h->foreign, .sent_to_groups = h->sent_to_groups, .quoted = h->quoted, .copies = h->copies};
+                                         .received = h->received, .resets = h->resets + h->foreign, .sent_to_groups = h->sent_to_groups, .quoted = h->quoted, .older = h->older, .copies = h->copies};
 
         if (h->sent_last_ns != INT64_MIN && h->sent == h->resets)
             host.sent = 1; /* the last packets of a flow that began before */

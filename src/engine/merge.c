@@ -367,6 +367,7 @@ static void absorb_host(struct shard_host *a, const struct shard_host *b)
     a->sent_to_groups += b->sent_to_groups;
     a->quoted += b->quoted;
     a->resets += b->resets;
+    a->older += b->older;
     a->cut += b->cut;
     a->copies |= b->copies;
 }

@@ -41,7 +41,7 @@ static int grow_hosts(struct part *s)
 /* A host in one window: from 'first_ns' to 'last_ns' a flow of it was seen there. */
 struct host_sight {
     int64_t  window, first_ns, last_ns;
-    uint64_t sent, received, sent_to_groups, cut, quoted, resets;
+    uint64_t sent, received, sent_to_groups, cut, quoted, resets, older;
     bool     copies;
 };
 
@@ -70,6 +70,7 @@ static struct shard_host *note_sight(struct part *s, const struct addr *a, const
     h->cut += w->cut;
     h->quoted += w->quoted;
     h->resets += w->resets;
+    h->older += w->older;
     h->copies |= w->copies;
     return h;
 }
@@ -102,13 +103,28 @@ void part_note_quoted(struct part *s, const struct addr *a, const struct flow_ic
     note_sight(s, a, &(struct host_sight){.window = window_of(i->ts_ns, window_ns), .first_ns = INT64_MAX, .last_ns = INT64_MIN, .quoted = n});
 }
 
+/* Did this side go on with a connection of which neither SYN was seen?  What only resets, or is sent once without data, may belong to none. */
+static bool goes_on(const struct flow_record *r, unsigned side)
+{
+    bool reset = (r->tcp_flags[side] & TCP_RST) != 0;
+
+    return (r->tcp_flags[side] & TCP_ACK) != 0 && (r->payload[side] > 0 || (!reset && r->packets[side] > 1));
+}
+
+/* Then the other was there before too, though nothing of it may be in the capture. */
+static bool is_older(const struct flow_record *r)
+{
+    return r->tuple.transport == IPPROTO_TCP && r->direction > DIRECTION_STRAY && (goes_on(r, 0) || goes_on(r, 1));
+}
+
 void part_note_host(struct part *s, const struct addr *a, const struct flow_record *r, unsigned side, int64_t window_ns)
 {
     bool              lone = flow_record_is_lone_reset(r);
     uint64_t          sent = r->packets[side], received = r->packets[!side];
     int64_t           first = window_of(r->first_ns, window_ns), last = window_of(r->last_ns, window_ns);
     struct host_sight w = {.window = first, .first_ns = r->first_ns, .last_ns = r->last_ns, .sent = sent, .received = received,
-                           .sent_to_groups = r->group ? sent : 0, .resets = lone ? sent : 0, .copies = sent > 0 && r->duplicates > 0};
+                           .sent_to_groups = r->group ? sent : 0, .resets = lone ? sent : 0, .older = is_older(r),
+                           .copies = sent > 0 && r->duplicates > 0};
 
     if (sent + received == 0)
         return;
@@ -221,7 +237,8 @@ void part_free(struct part *p)
 static void absorb_host(struct part *p, const struct shard_host *from)
 {
     struct host_sight w = {.window = from->window, .first_ns = from->first_ns, .last_ns = from->last_ns, .sent_to_groups = from->sent_to_groups, .sent = from->sent,
-                           .received = from->received, .cut = from->cut, .quoted = from->quoted, .resets = from->resets, .copies = from->copies};
+                           .received = from->received, .cut = from->cut, .quoted = from->quoted, .resets = from->resets, .older = from->older,
+                           .copies = from->copies};
 
     struct shard_host *h = note_sight(p, &from->addr, &w);
     if (h != NULL)

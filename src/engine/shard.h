@@ -47,6 +47,7 @@ struct shard_host {
     uint64_t    sent_to_groups;               /* of those sent: to broadcast and multicast addresses */
     uint64_t    cut;                          /* that went to it, cut before the ports: without windows, as in struct coverage */
     uint64_t    quoted;                       /* ICMP errors about packets from or to it that were not captured */
+    uint64_t    older;                        /* TCP flows of it that go on with a connection whose beginning was not captured */
     bool        used;
     bool        copies;                       /* of flows in which it sent, some packets were seen twice: they count among those sent */
 };

@@ -564,7 +564,7 @@ static void say_failed(const struct expector *x, const struct tally *t, enum out
              unseen, families_text(x, t->tried_server, t->families), some, what, row->id.text, row->section, advice);
 }
 
-enum expectation_outcome expect_conclude(const struct expector *x, const struct tally *t, char *buf, size_t size, size_t *ret_advice)
+enum expectation_outcome expect_conclude(const struct expector *x, const struct tally *t, char *buf, size_t size, struct told *ret_told)
 {
     const struct coverage *c = &expect_span(x, t->row)->coverage;
     static const struct failure failures[] = {
@@ -591,5 +591,5 @@ enum expectation_outcome expect_conclude(const struct expector *x, const struct 
             return failures[i].result;
         }
     }
-    return say_silent(x, t, c, buf, size, ret_advice);
+    return say_silent(x, t, c, buf, size, ret_told);
 }

@@ -99,6 +99,7 @@ struct life {
     int64_t  first_ns, last_ns;   /* of packets that it sent */
     int64_t  before_ns, after_ns; /* its last packet before, its first after; 0: not known */
     uint64_t sent, received, sent_to_groups, cut, quoted, resets;
+    uint64_t older;               /* as in expect_host, of this window and those before */
     bool     copies;              /* as in expect_host */
 };
 
@@ -144,6 +145,8 @@ struct expector {
     size_t               n_spans;
     uint32_t            *row_spans;  /* by row */
     int64_t              window_ns;  /* 0: the whole run is one */
+    int64_t              began_ns;   /* where the first window has its first packet */
+    bool                 begun;
     bool                 failed;     /* for want of memory, while facts came: told by expector_finish() */
     uint64_t             n_facts;
     struct expectation  *results;    /* with reasons of their own */
@@ -218,11 +221,16 @@ const char *tried_of(const struct expector *, const struct tally *, char *buf, s
 const char *tcp_and_udp(uint64_t packets);
 uint64_t    cut_to(const struct expector *, const struct tally *);
 
+/* What else a conclusion tells: as in struct expectation. */
+struct told {
+    size_t advice_at;
+    bool   weak;
+};
 /* silent.c: no attempt; attempts without an answer, where the answer may only be missing from the capture: then true, and said. */
-enum expectation_outcome say_silent(const struct expector *, const struct tally *, const struct coverage *, char *buf, size_t size, size_t *ret_advice);
+enum expectation_outcome say_silent(const struct expector *, const struct tally *, const struct coverage *, char *buf, size_t size, struct told *ret_told);
 bool silence_unproven(const struct expector *, const struct tally *, const struct coverage *, char *buf, size_t size);
 
-/* conclude.c: the outcome, and the sentence for it; 'ret_advice' as expectation.advice_at. */
-enum expectation_outcome expect_conclude(const struct expector *, const struct tally *, char *buf, size_t size, size_t *ret_advice);
+/* conclude.c: the outcome, and the sentence for it. */
+enum expectation_outcome expect_conclude(const struct expector *, const struct tally *, char *buf, size_t size, struct told *ret_told);
 
 #endif

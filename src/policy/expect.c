@@ -378,6 +378,7 @@ static void note_life(struct life *l, const struct expect_host *h)
     l->cut += h->cut;
     l->quoted += h->quoted;
     l->resets += h->resets;
+    l->older += h->older;
     l->copies |= h->copies;
 }
 
@@ -450,6 +451,8 @@ static bool span_ends(const struct span *s, const struct expect_window *w)
 
 static void extend_spans(struct expector *x, const struct expect_window *w, const struct coverage *c)
 {
+    x->began_ns = x->begun ? x->began_ns : c->first_ns;
+    x->begun = true;
     for (size_t i = 0; i < x->n_spans; i++) {
         struct span *s = &x->spans[i];
 
@@ -471,8 +474,8 @@ static int conclude_tally(struct expector *x, const struct tally *t, const struc
 {
     const struct span       *s = expect_span(x, t->row);
     char                     reason[EXPECT_REASON_SIZE];
-    size_t                   advice_at = 0;
-    enum expectation_outcome outcome = expect_conclude(x, t, reason, sizeof(reason), &advice_at);
+    struct told              told = {0};
+    enum expectation_outcome outcome = expect_conclude(x, t, reason, sizeof(reason), &told);
     const struct denial     *d = &t->denials[outcome == EXPECT_PROHIBITED];
 
     *ret = (struct expectation){
@@ -490,7 +493,8 @@ static int conclude_tally(struct expector *x, const struct tally *t, const struc
         .seen_packet = t->seen_packet,
         .seen_input = t->seen_input,
         .seen_is_answer = t->seen_is_answer,
-        .advice_at = advice_at,
+        .advice_at = told.advice_at,
+        .weak = told.weak,
         .window_start_ns = s->start_ns,
         .window_end_ns = s->length_ns > 0 ? ns_after(s->start_ns, s->length_ns) : w->end_ns,
     };
@@ -525,7 +529,8 @@ static void begin_again(struct expector *x, const struct expect_window *w)
 
         if (!span_ends(s, w))
             continue;
-        memset(s->lives, 0, (x->p->site->n_hosts + 1) * sizeof(*s->lives));
+        for (size_t h = 0; h < x->p->site->n_hosts; h++)
+            s->lives[h] = (struct life){.older = s->lives[h].older};
         s->passages.n = 0;
         s->services.n = 0;
         s->begun = false;

@@ -161,6 +161,7 @@ static int sum_group(const struct ranked *group, size_t n_group, struct expectat
 {
     const struct expectation *first[N_SUMS] = {NULL};
     uint64_t                  n[N_SUMS] = {0}, attempts = 0;
+    bool                      weak = true;
 
     for (size_t i = 0; i < n_group; i++) {
         unsigned k = sum_of(group[i].e->outcome);
@@ -168,12 +169,14 @@ static int sum_group(const struct ranked *group, size_t n_group, struct expectat
         first[k] = first[k] != NULL ? first[k] : group[i].e;
         n[k]++;
         attempts += k == SUM_FAILED ? group[i].e->attempts : 0;
+        weak &= k != SUM_MISSING || group[i].e->weak;
     }
     for (unsigned k = SUM_MISSING; k <= SUM_FAILED; k++) {
         if (n[k] == 0)
             continue;
         ret[*at] = *first[k];
         ret[*at].attempts = k == SUM_FAILED ? attempts : 0;
+        ret[*at].weak &= weak;
         ret[*at].reason = sum_sentence(first[k], first[SUM_SEEN], n, n[k], n_group);
         if (ret[(*at)++].reason == NULL)
             return -ENOMEM;

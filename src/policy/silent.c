@@ -195,6 +195,28 @@ static void say_before(const struct expector *x, const struct tally *t, char *bu
             span(start_ns - t->before_ns, ago));
 }
 
+#define OLDER_PATIENCE 3 /* times 'within' */
+
+/*
+ * Who was in the middle of connections when the capture began may have done before what it does at their start.  'within' says how often that is due, and
+ * so it is missing; but a silence of several times as long weighs more.
+ */
+static bool may_have_come_before(const struct expector *x, const struct tally *t, const struct coverage *c)
+{
+    const struct life *l = &expect_span(x, t->row)->lives[t->client];
+    int64_t            within = x->p->rows[t->row].within_ns;
+    int64_t            silent = x->window_ns == 0 ? presence(l, c, within) : l->last_ns > x->began_ns ? l->last_ns - x->began_ns : 0;
+
+    return l->older > 0 && t->before_ns == 0 && silent / OLDER_PATIENCE < within;
+}
+
+static void say_older(const struct expector *x, const struct tally *t, char *buf, size_t size)
+{
+    unsigned long long n = expect_span(x, t->row)->lives[t->client].older;
+
+    add(buf, size, " It was there before the capture (of %llu of its TCP connections the beginning is not in it), and may have done so then.", n);
+}
+
 static void advise_silent(const struct expector *x, const struct tally *t, char *buf, size_t size)
 {
     const struct elsewhere *e = &t->elsewhere;
@@ -223,7 +245,7 @@ static void advise_silent(const struct expector *x, const struct tally *t, char 
     add(buf, size, "; where it need not be seen, say so in the site file.");
 }
 
-enum expectation_outcome say_silent(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf, size_t size, size_t *ret_advice)
+enum expectation_outcome say_silent(const struct expector *x, const struct tally *t, const struct coverage *c, char *buf, size_t size, struct told *ret_told)
 {
     const struct matrix_row *row = x->p->rows[t->row].row;
     const char              *client = policy_host_name(x->p, t->client);
@@ -243,8 +265,11 @@ enum expectation_outcome say_silent(const struct expector *x, const struct tally
              sent_text(x, t, sent, sizeof(sent)), sided);
     say_before(x, t, buf, size);
     add(buf, size, ". The document requires this flow (row %s, \"%s\").", row->id.text, row->section);
+    ret_told->weak = may_have_come_before(x, t, c);
+    if (ret_told->weak)
+        say_older(x, t, buf, size);
     if (t->elsewhere.protocol[0] == '\0' && t->before_ns == 0)
-        *ret_advice = strlen(buf);
+        ret_told->advice_at = strlen(buf);
     advise_silent(x, t, buf, size);
     return EXPECT_NEVER_ATTEMPTED;
 }

@@ -990,6 +990,50 @@ START_TEST(a_client_seen_at_one_edge_proves_nothing)
 }
 END_TEST
 
+/* What a client did before the capture, in which it goes on with a connection: for three times 60 s that may be why. */
+static void older(struct scene *s, int64_t first_ns, int64_t last_ns, uint64_t n)
+{
+    struct policy_query q = policy_query_of(&s->bed, "a1", "a1", "tcp/1", NULL);
+    struct expect_host  h = {.addr = q.tuple.client, .first_ns = first_ns, .last_ns = last_ns, .sent = 5, .received = 5, .older = n};
+
+    expector_host(s->x, &h);
+}
+
+static const struct {
+    uint64_t older;
+    int64_t  seconds;
+    bool     weak;
+} before[] = {{0, 100, false}, {1, 100, true}, {2, 179, true}, {2, 180, false}};
+
+START_TEST(who_was_there_before_the_capture)
+{
+    struct scene s = open_scene(SITE);
+
+    s.coverage.last_ns = s.coverage.first_ns + before[_i].seconds * SECOND;
+    older(&s, s.coverage.first_ns, s.coverage.last_ns, before[_i].older);
+    const struct expectation *e = result(&s, "web", "a1", NULL);
+    ck_assert_int_eq(e->outcome, EXPECT_NEVER_ATTEMPTED);
+    ck_assert_int_eq(e->weak, before[_i].weak);
+    ck_assert_int_eq(strstr(e->reason, " It was there before the capture (of ") != NULL, before[_i].weak);
+    close_scene(&s);
+}
+END_TEST
+
+START_TEST(who_was_there_before_the_first_window)
+{
+    struct scene s = open_scene(SITE);
+
+    ck_assert_int_eq(expector_windows(s.x, MINUTE, NULL), 0);
+    for (int64_t minute = 10; minute < 14; minute++) {
+        older(&s, minute * MINUTE, (minute + 1) * MINUTE, minute == 10);
+        close_minute(&s, minute, minute == 13);
+        ck_assert_str_eq(word_of(&s, "web"), "never-attempted");
+        ck_assert_int_eq(of_row(&s, "web")->weak, minute < 12);
+    }
+    close_scene(&s);
+}
+END_TEST
+
 /* 150 seconds take three windows, those from a multiple of three on. */
 START_TEST(a_longer_time_takes_several_windows)
 {
@@ -1109,6 +1153,8 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, the_laboratory_expects_the_same);
     tcase_add_test(t, each_window_is_judged_by_what_was_seen_in_it);
     tcase_add_loop_test(t, a_client_seen_at_one_edge_proves_nothing, 0, sizeof(presences) / sizeof(presences[0]));
+    tcase_add_loop_test(t, who_was_there_before_the_capture, 0, sizeof(before) / sizeof(before[0]));
+    tcase_add_test(t, who_was_there_before_the_first_window);
     tcase_add_test(t, a_longer_time_takes_several_windows);
     tcase_add_test(t, the_last_windows_may_be_too_few);
     tcase_add_test(t, windows_are_summed_up);
