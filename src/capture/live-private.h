@@ -17,6 +17,7 @@ struct live {
     int drop_fds[2]; /* the interface's own counters, kept open: a confined process cannot open them any more */
     uint64_t drops_at_open;
     unsigned index; /* of the interface; 0: "any" */
+    bool counts_copies; /* what goes out by the loopback interface is counted by the kernel and left out by libpcap: how much that is nobody knows */
     unsigned timeout_ms;
     enum live_state state;
     enum live_fan_out fan_out;

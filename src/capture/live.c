@@ -170,7 +170,7 @@ void live_count(struct live *l)
         s->n_dropped += kernel.tp_drops;
     }
     uint64_t accounted = s->n_seen + s->n_dropped;
-    s->n_unread = s->n_received > accounted ? s->n_received - accounted : 0;
+    s->n_unread = l->counts_copies ? 0 : s->n_received > accounted ? s->n_received - accounted : 0;
 }
 
 static uint64_t interface_drops(const struct live *l)

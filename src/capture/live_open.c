@@ -66,6 +66,7 @@ static int activate(struct live *l, const struct live_options *o, struct err *re
         return err_set(reterr, -EIO, "%s: %s", l->name, why);
     l->fd = pcap_fileno(l->pcap);
     l->index = strcmp(l->name, "any") == 0 ? 0 : if_nametoindex(l->name);
+    l->counts_copies = l->index == 0 || l->index == if_nametoindex("lo");
     l->linktype = linktype_normal((uint16_t)pcap_datalink(l->pcap));
     l->snaplen = (uint32_t)pcap_snapshot(l->pcap);
     return 0;

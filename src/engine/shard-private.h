@@ -41,6 +41,8 @@ struct shard {
     int64_t                    clock_ns;  /* the latest of all packets, not of this shard's alone, since time stepped back ... */
     int64_t                    latest_ns; /* ... and before it did */
     int64_t                    step_ns;   /* to where it stepped last */
+    uint64_t                   quiet_ns;  /* for so long no packet came after the latest */
+    uint64_t                   n_young;   /* flows that the latest pass left for the next */
     unsigned                   n_steps;   /* how often it did within an hour of each other, at most MOST_STEPS */
     struct stopwatch           watch;
 };

@@ -25,7 +25,7 @@
 #define MOST_STEPS 64         /* each costs a look at every flow */
 #define STEADY_NS (3600 * UINT64_C(1000000000))
 #define YOUNG_NS (3 * UINT64_C(1000000000))     /* the first retransmission of a SYN is over, and most content is known */
-#define QUERIES_KEPT_NS (2000 * INT64_C(1000000000)) /* from one pass to the next: longer than a UDP flow is silent */
+#define QUERIES_KEPT_NS (2000 * UINT64_C(1000000000)) /* from one pass to the next: longer than a UDP flow is silent */
 
 /* --- the end of a flow ------------------------------------------------------------------------------ */
 
@@ -104,17 +104,20 @@ static void on_flow_end(void *aux, struct flow_record *r, void *ext)
 /* An attempt, or content, of which more is to be known in a moment is not told yet. */
 static bool is_too_young(const struct shard *s, const struct flow_record *r, const struct flow_state *state)
 {
-    bool answered = r->packets[0] > 0 && r->packets[1] > 0;
+    bool     answered = r->packets[0] > 0 && r->packets[1] > 0;
+    uint64_t age = (uint64_t)s->clock_ns - (uint64_t)r->first_ns;
 
-    return (uint64_t)shard_latest_ns(s) - (uint64_t)r->first_ns < YOUNG_NS && (!answered || (state != NULL && state->classify != NULL));
+    return age < YOUNG_NS && age + s->quiet_ns < YOUNG_NS && (!answered || (state != NULL && state->classify != NULL));
 }
 
 static void on_open_flow(void *aux, struct flow_record *r, void *ext)
 {
     struct shard *s = aux;
 
-    if (is_too_young(s, r, ext))
+    if (is_too_young(s, r, ext)) {
+        s->n_young++;
         return;
+    }
     r->end = FLOW_END_ACTIVE;
     shard_fold(s, s->open, r, ext, end_classification(s, ext, r));
 }
@@ -510,16 +513,26 @@ static bool begin_pass(struct shard *s)
         return false;
     }
     s->walk = (struct flow_walk){0};
+    s->n_young = 0;
     return true;
 }
 
-bool shard_pass_step(struct shard *s, size_t budget)
+bool shard_pass_step(struct shard *s, size_t budget, uint64_t quiet_ns)
 {
+    s->quiet_ns = quiet_ns;
     if (s->open == NULL && !begin_pass(s))
         return false;
     if (s->clock_ns != INT64_MIN)
         sweep(s, budget);
     return flow_table_walk(s->flows, &s->walk, budget, on_open_flow, s);
+}
+
+/* May flows that are still open be answers to it?  Where the clock stepped back it may be of before, and later than all that comes. */
+static bool is_wanted(const struct shard *s, const struct shard_group_query *q)
+{
+    uint64_t now = (uint64_t)s->clock_ns;
+
+    return q->last_ns <= s->clock_ns ? now - (uint64_t)q->last_ns < QUERIES_KEPT_NS : now - (uint64_t)s->step_ns < QUERIES_KEPT_NS;
 }
 
 int shard_pass_take(struct shard *s, struct part **ret_ended, struct part **ret_open, struct err *reterr)
@@ -529,7 +542,7 @@ int shard_pass_take(struct shard *s, struct part **ret_ended, struct part **ret_
     for (size_t i = 0; i < s->ended->n_query_slots; i++) {
         const struct shard_group_query *q = &s->ended->queries[i];
 
-        if (q->last_ns != INT64_MIN && q->last_ns > shard_latest_ns(s) - QUERIES_KEPT_NS)
+        if (q->last_ns != INT64_MIN && is_wanted(s, q))
             part_note_query(s->later, q);
     }
     note_given_up(s);
@@ -538,6 +551,11 @@ int shard_pass_take(struct shard *s, struct part **ret_ended, struct part **ret_
     s->ended = s->later;
     s->later = s->open = NULL;
     return 0;
+}
+
+bool shard_pass_waits(const struct shard *s)
+{
+    return s->n_young > 0;
 }
 
 /* --- making, freeing, asking ------------------------------------------------------------------------- */

@@ -118,9 +118,11 @@ struct part *shard_part(struct shard *);
 /*
  * For runs without an end: what ended since the last time ('ended'), and how the flows that go on stand now ('open'), so that both together
  * tell each flow once.  Flows are looked at in steps of 'budget' entries of the table between packets; true: all were.  Then
- * shard_pass_take() gives both to the caller, and the next pass begins; -ENOMEM: not now.
+ * shard_pass_take() gives both to the caller, and the next pass begins; -ENOMEM: not now.  'quiet_ns': for so long, by the caller's clock, there was
+ * no packet to hand over, so that flows are at least so much older than by the time of the latest.
  */
-bool shard_pass_step(struct shard *, size_t budget);
+bool shard_pass_step(struct shard *, size_t budget, uint64_t quiet_ns);
+bool shard_pass_waits(const struct shard *); /* did the latest leave out flows that are too young to be told? */
 int  shard_pass_take(struct shard *, struct part **ret_ended, struct part **ret_open, struct err *reterr);
 int64_t shard_latest_ns(const struct shard *); /* of packets; INT64_MIN: none yet */
 void shard_pinhole_stats(const struct shard *, struct pinholes_stats *ret);

@@ -107,6 +107,8 @@ struct seat {
     struct port    *ports;
     struct shard   *shard;
     int64_t         next_pass;
+    bool            was_quiet;  /* no interface had a packet the last time ... */
+    int64_t         quiet_since; /* ... nor since then */
     uint64_t        bytes;      /* of all packets, on the wire */
     /* Under 'lock': what lies between worker and recorder. */
     pthread_mutex_t lock;
@@ -116,6 +118,7 @@ struct seat {
     struct flow_table_stats flow_stats;
     int64_t         latest_ns;
     uint64_t        bytes_left; /* as 'bytes' was then */
+    bool            waits;      /* flows were too young to be told: there will be news without packets */
     bool            is_over;
     char            fault[256];
 };

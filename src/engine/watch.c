@@ -117,7 +117,7 @@ static void take_seat(struct watch *w, struct seat *s)
 
     pthread_mutex_lock(&s->lock);
     struct part *ended = s->ended, *open = s->open;
-    bool         is_over = s->is_over;
+    bool         is_over = s->is_over, waits = s->waits;
     char         fault[sizeof(s->fault)];
     memcpy(fault, s->fault, sizeof(fault));
     s->ended = s->open = NULL;
@@ -138,7 +138,7 @@ static void take_seat(struct watch *w, struct seat *s)
     }
     bool is_news = has_news || s->had_news;
     w->n_news += is_news;
-    s->had_news = has_news;
+    s->had_news = has_news || waits;
     w->state.flows += ended->totals.n_flows;
     w->state.flows_evicted += ended->totals.n_evicted;
     if (recording_take(&w->recording, s->index, ended, open) != 0)

@@ -48,6 +48,20 @@ void recording_lost(struct recording *r, uint32_t input, const char *reason, boo
     r->losses[r->n_losses++] = (struct loss_span){input + 1, reason, known, packets, from_ns, to_ns};
 }
 
+static bool has_room(struct recording *r)
+{
+    if (r->n_outages < r->n_outages_allocated)
+        return true;
+    size_t         n = r->n_outages_allocated == 0 ? 16 : 2 * r->n_outages_allocated;
+    struct outage *all = realloc(r->outages, n * sizeof(*all));
+
+    if (all == NULL)
+        return false;
+    r->outages = all;
+    r->n_outages_allocated = n;
+    return true;
+}
+
 void recording_outage(struct recording *r, uint32_t input, bool begins, int64_t at_ns)
 {
     for (size_t i = 0; !begins && i < r->n_outages; i++)
@@ -56,20 +70,17 @@ void recording_outage(struct recording *r, uint32_t input, bool begins, int64_t 
             recording_lost(r, input, "interface", false, 0, r->outages[i].from_ns, r->outages[i].to_ns);
             return;
         }
-    for (size_t i = 0; i < r->n_outages; i++) /* one that is down, and then gone, is silent once */
+    struct outage *last = NULL; /* of this input */
+    for (size_t i = 0; i < r->n_outages; i++) { /* one that is down, and then gone, is silent once */
         begins &= r->outages[i].input != input || r->outages[i].to_ns != 0;
-    if (!begins || r->n_outages >= MAX_SPANS)
-        return;
-    if (r->n_outages == r->n_outages_allocated) {
-        size_t         n = r->n_outages_allocated == 0 ? 16 : 2 * r->n_outages_allocated;
-        struct outage *all = realloc(r->outages, n * sizeof(*all));
-
-        if (all == NULL)
-            return;
-        r->outages = all;
-        r->n_outages_allocated = n;
+        last = r->outages[i].input == input ? &r->outages[i] : last;
     }
-    r->outages[r->n_outages++] = (struct outage){input, at_ns, 0};
+    if (!begins)
+        return;
+    if (last != NULL && (r->n_outages >= MAX_SPANS || !has_room(r)))
+        last->to_ns = 0; /* it goes on: what was heard since is not relied on */
+    else if (has_room(r))
+        r->outages[r->n_outages++] = (struct outage){input, at_ns, 0};
 }
 
 /* --- beginning and taking over ------------------------------------------------------------------------------ */
@@ -405,12 +416,15 @@ static int put_summary(struct recording *r, struct audit *a, bool all, struct er
 /* All that a row of it shows and that its key does not fix. */
 static uint64_t hash_conversation(const struct recording *r, const struct conversation *c)
 {
-    uint64_t words[17] = {
+    uint64_t ends = 0; /* of a flow that ended nothing else may have changed */
+    for (size_t i = 0; i < c->n_kept; i++)
+        ends = ends * 31 + c->kept[i].end;
+    uint64_t words[18] = {
         c->flows, c->packets[0], c->packets[1], c->bytes[0], c->bytes[1], c->duplicates, c->n_summed, (uint64_t)c->first_ns, (uint64_t)c->last_ns,
         (uint64_t)c->client_port_low << 32 | (uint64_t)c->client_port_high << 16 | c->vlan,
         (uint64_t)c->n_kept << 32 | (uint64_t)c->basis << 16 | c->encap, conversation_icmp(c)->n_errors,
         c->parent != NULL ? (uint64_t)c->parent->ts_ns ^ c->parent->packet_number : c->no_parent, c->bind != NULL, c->first_packet,
-        (uint64_t)(uintptr_t)c->app, c->untold << 8 | (uint64_t)c->judgement.confidence,
+        (uint64_t)(uintptr_t)c->app, c->untold << 8 | (uint64_t)c->judgement.confidence, ends,
     };
 
     return written_hash(r->written, words, sizeof(words));

@@ -70,6 +70,7 @@ static bool dispatch_all(struct seat *s)
         int rc = live_dispatch(p->live, on_frame, p, &err);
         if (rc < 0 || p->down)
             note_port(p, rc, &err);
+        s->was_quiet &= rc <= 0;
         n_left += !p->gone;
     }
     return n_left > 0;
@@ -89,11 +90,15 @@ static void step_pass(struct seat *s)
 {
     int64_t now = s->watch->calls->steady(s->watch->calls->aux);
 
-    if (now < s->next_pass || !shard_pass_step(s->shard, PASS_BUDGET))
+    if (!s->was_quiet)
+        s->quiet_since = now;
+    s->was_quiet = true;
+    if (now < s->next_pass || !shard_pass_step(s->shard, PASS_BUDGET, (uint64_t)(now - s->quiet_since)))
         return;
     pthread_mutex_lock(&s->lock);
     if (s->ended == NULL && s->done == NULL && shard_pass_take(s->shard, &s->ended, &s->open, NULL) == 0)
         s->next_pass = now + PASS_EVERY;
+    s->waits = shard_pass_waits(s->shard);
     leave_counts(s);
     pthread_mutex_unlock(&s->lock);
 }

@@ -11,7 +11,9 @@ import os
 import random
 import re
 import signal
+import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
@@ -192,6 +194,23 @@ def locked(folder):
     print('a record locked by a reader and by a writer for 4 s: no packet lost')
 
 
+def a_silent_line(folder):
+    """One SYN, and then nothing: it is recorded once it has waited for its answer, and its flow has ended when the run has."""
+    tcp = struct.pack('!HHIIBBHHH', 41000, 4444, 1, 0, 0x50, 2, 65535, 0, 0)
+    header = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 20 + len(tcp), 1, 0, 64, 6, 0, socket.inet_aton('10.20.1.10'), socket.inet_aton('10.20.2.53'))
+    total = sum(struct.unpack('!10H', header))
+    checksum = ~(total + (total >> 16)) & 0xffff
+    frame = bytes.fromhex('02000000000202000000000108') + b'\0' + header[:10] + struct.pack('!H', checksum) + header[12:] + tcp
+    run = Watch(folder)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as line:
+        line.bind(('out', 0))
+        line.send(frame)
+    run.wait_for('an attempt on a silent line', lambda: run.ask("SELECT 1 FROM flows WHERE end_reason = 'active'"), 12)
+    run.end()
+    equals([row[0] for row in run.ask('SELECT end_reason FROM flows')] == ['forced'], f'silent line: {run.ask("SELECT end_reason FROM flows")}')
+    print('a silent line: an attempt is told without another packet, and its flow ends with the run')
+
+
 def a_clock_that_steps(folder):
     """The machine's clock moved by a day ahead, then back, while packets are not: no flow expires, nothing is removed, nobody is busy."""
     libraries = glob.glob('/usr/lib/*/faketime/libfaketimeMT.so.1')
@@ -269,7 +288,7 @@ def main():
             cases.append(lambda f, name=name: same_as_check(f, f'{lab}/{name}.pcap', f'{lab}/{name}.site.yaml'))
     else:
         print('the captures of the lab are not here: without them')
-    cases += [a_rate, an_overload, lambda f: a_stop(f, signal.SIGTERM), lambda f: a_stop(f, signal.SIGINT), kills, no_permission, at_rest, a_clock_that_steps, locked, full, links]
+    cases += [a_rate, an_overload, lambda f: a_stop(f, signal.SIGTERM), lambda f: a_stop(f, signal.SIGINT), kills, no_permission, at_rest, a_silent_line, a_clock_that_steps, locked, full, links]
     return each_in_a_folder(cases)
 
 

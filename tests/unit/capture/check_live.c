@@ -6,6 +6,7 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,6 +193,34 @@ START_TEST(what_does_not_fit_the_ring_is_counted_exactly)
     ck_assert_uint_eq(stats.n_seen + stats.n_dropped, 60000);
     ck_assert_uint_eq(stats.n_unread, 0);
     ck_assert_uint_eq(s.n, stats.n_seen);
+    live_free(l);
+    end(&b);
+}
+END_TEST
+
+/* The kernel counts each packet twice there, and libpcap hands one of both over. */
+START_TEST(on_the_loopback_interface_nothing_is_left_unread)
+{
+    static const char *const names[] = {"lo", "any"};
+    struct bed b;
+    struct seen s = {0};
+    struct live_stats stats;
+    struct live *l = NULL;
+    struct err err = {0};
+    const struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+
+    if (!begin(&b))
+        return;
+    ck_assert(run("ip link set lo up"));
+    ck_assert_msg(live_open(names[_i], &(struct live_options){.filter = "udp dst port 9"}, &l, &err) == 0, "%s", err.msg);
+    int sender = socket(AF_INET, SOCK_DGRAM, 0);
+    for (int i = 0; i < 100; i++)
+        sendto(sender, "some payload", 12, 0, (const struct sockaddr *)&to, sizeof(to)); /* every other fails: the port is closed */
+    ck_assert_int_eq(live_drain(l, on_frame, &s, NULL), 0);
+    live_stats(l, &stats);
+    ck_assert_uint_ge(s.n, 50);
+    ck_assert_uint_eq(stats.n_unread, 0);
+    close(sender);
     live_free(l);
     end(&b);
 }
@@ -472,6 +501,7 @@ Suite *suite_live(void)
     tcase_set_timeout(t, 30);
     tcase_add_test(t, a_burst_just_before_the_stop_is_read_to_the_last_packet);
     tcase_add_test(t, what_does_not_fit_the_ring_is_counted_exactly);
+    tcase_add_loop_test(t, on_the_loopback_interface_nothing_is_left_unread, 0, 2);
     tcase_add_test(t, packets_that_the_filter_takes_out_are_counted);
     tcase_add_loop_test(t, tags_that_the_kernel_takes_off_are_in_the_frame, 0, 2);
     tcase_add_test(t, an_interface_that_goes_down_is_waited_for);
