@@ -356,6 +356,7 @@ struct expect_fact {
     uint64_t repeated_answers;  /* of the flows: TCP, the server's SYN-ACK, again and again, and nothing else */
     bool     answer_first;      /* the packet that is named the first is the server's */
     uint64_t refusals;          /* of the flows: TCP, one-way: the server's RST, ACK of the number 0 and nothing else */
+    uint32_t asked;             /* UDP: of the flow that has the most, the client's packets that are a second apart */
     uint64_t stopped_late;      /* of the flows: as in policy_facts ... */
     bool     may_be_stopped;    /* ... and all of those in hand may be such, or the error was cut */
     bool     unasked;           /* NetBIOS names, and no flow shows a query of the client: no attempt.  With answers_group: the broadcast is not in the capture */
@@ -402,7 +403,7 @@ struct expectation {
     int64_t  within_ns;
     struct flow_icmp icmp;
     struct ttl_range rst, own;  /* of attempts that a RST ended, and of what the server surely sent; 0: not known */
-    bool     weak;              /* never attempted, and the client was there before the capture: it may have done it then */
+    bool     weak;              /* never attempted, and the client was there before the capture; unanswered, and nothing was asked twice */
     size_t   advice_at;         /* where in the reason advice begins that another window may prove wrong; 0: nowhere */
     const char *reason;         /* one sentence, with what is missing to conclude where not covered; the expector's */
     int64_t  window_start_ns, window_end_ns; /* over which it was evaluated: [start, end) */

@@ -35,6 +35,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .withdrawn = c->key.outcome == OUTCOME_ONE_WAY ? c->withdrawn : 0,
         .repeated_answers = c->key.outcome == OUTCOME_ONE_WAY ? c->repeated_answers : 0,
         .refusals = c->key.outcome == OUTCOME_ONE_WAY ? c->refusals : 0,
+        .asked = c->asked,
         .stopped_late = c->stopped_late,
         .may_be_stopped = c->may_be_denied || c->stopped_late + c->asked_on >= c->flows,
         .answer_first = c->answer_first,

@@ -82,7 +82,7 @@ static int expectation_finding(struct audit *a, const struct expectation *e)
     if (f == NULL)
         return -ENOMEM;
     f->kind = missing ? FINDING_MISSING : FINDING_MISDROPPED;
-    f->severity = !missing ? SEVERITY_HIGH : e->weak ? SEVERITY_LOW : SEVERITY_MEDIUM;
+    f->severity = missing ? (e->weak ? SEVERITY_LOW : SEVERITY_MEDIUM) : e->weak ? SEVERITY_MEDIUM : SEVERITY_HIGH;
     f->expectation = e;
     f->first_ns = e->first_ns;
     return 0;

@@ -401,6 +401,12 @@ static void say_notices(const struct expector *x, const struct tally *t, char *w
     }
 }
 
+/* Who has no answer to a datagram asks again, but some do so from another port: then it looks like a capture without the answers. */
+static bool is_asked_once(const struct tally *t)
+{
+    return !t->insisted && t->n[OUTCOME_UNANSWERED] > 0;
+}
+
 static void say_unanswered(const struct expector *x, const struct tally *t, char *what, char *advice)
 {
     struct served         all[MOST_SERVED];
@@ -414,6 +420,8 @@ static void say_unanswered(const struct expector *x, const struct tally *t, char
     if (unseen > 0) /* too little to explain it */
         add(what, WHAT_SIZE, " (%llu byte%s of TCP data, an end of a connection counted as one, %s acknowledged and not captured)", (unsigned long long)unseen,
             unseen == 1 ? "" : "s", unseen == 1 ? "was" : "were");
+    if (is_asked_once(t))
+        add(what, WHAT_SIZE, ", and nothing was asked again, as it is where no answer comes, so that it may have come a way that the capture does not see");
     say_notices(x, t, what, advice);
     if (t->undelivered > 0 && t->undelivered == t->n[OUTCOME_UNANSWERED]) {
         add(advice, ADVICE_SIZE, " Look at what drops answers on the way to %s, a filter or a link, and at whether they take the way that they should.", policy_host_name(x->p, t->client));
@@ -588,6 +596,7 @@ enum expectation_outcome expect_conclude(const struct expector *x, const struct 
             if (failures[i].outcome == OUTCOME_UNANSWERED && silence_unproven(x, t, c, buf, size))
                 return EXPECT_NOT_COVERED;
             say_failed(x, t, failures[i].outcome, buf, size);
+            ret_told->weak = failures[i].outcome == OUTCOME_UNANSWERED && is_asked_once(t);
             return failures[i].result;
         }
     }

@@ -70,6 +70,7 @@ struct tally {
     struct addr      ended_from;
     uint64_t         withdrawn, unfinished, repeated_answers, stopped_late, refusals; /* of n[OUTCOME_ONE_WAY]: that the client took back; as in expect_fact */
     uint64_t         undelivered, resent_syns; /* of n[OUTCOME_UNANSWERED]: as in expect_fact */
+    bool             insisted;    /* of those some are TCP, or UDP that asked again */
     uint64_t         last_fact;    /* by its number: a row that fits in two ways is counted once */
     struct packet_place first;    /* the first attempt */
     bool             first_unseen; /* that is no packet of the client's */

@@ -4,6 +4,7 @@
  * been seen at all?  Silence counts only where the client was alive, the time was long enough, and nothing was lost.
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -261,6 +262,7 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     t->n[f->outcome] += f->flows;
     t->families |= family_of(&f->query.tuple);
     t->attempts += f->flows;
+    t->insisted |= f->outcome == OUTCOME_UNANSWERED && (f->query.tuple.transport == IPPROTO_TCP || f->asked > 1);
     t->probed += f->probes;
     t->unfinished += f->outcome == OUTCOME_ONE_WAY ? f->unfinished : 0;
     t->withdrawn += f->withdrawn;

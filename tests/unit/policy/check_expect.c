@@ -174,9 +174,32 @@ START_TEST(what_little_is_missing_is_told_beside_a_silence)
     tried(&s, "a1", "b2", "udp/80", NULL, OUTCOME_UNANSWERED);
     const struct expectation *e = result(&s, "web", "a1", "b2");
     ck_assert_int_eq(e->outcome, EXPECT_UNANSWERED);
-    ck_assert_msg(strstr(e->reason, ": no answer was seen (1000 bytes of TCP data, an end of a connection counted as one, were acknowledged and not captured), though b2 sent 5 ") != NULL, "%s", e->reason);
+    ck_assert_msg(strstr(e->reason, ": no answer was seen (1000 bytes of TCP data, an end of a connection counted as one, were acknowledged and not captured), and nothing was asked again, ") != NULL, "%s", e->reason);
+    ck_assert_ptr_nonnull(strstr(e->reason, " does not see, though b2 sent 5 "));
     s.coverage.unseen_bytes = 1001;
     ck_assert_str_eq(outcome(&s, "web", "a1"), "not-covered");
+    close_scene(&s);
+}
+END_TEST
+
+/* Who has no answer to a datagram asks again; where nobody did, the answers may have come another way. */
+static const struct {
+    const char *service;
+    uint32_t    asked;
+    bool        weak;
+} questions[] = {{"udp/80", 1, true}, {"udp/80", 2, false}, {"tcp/80", 1, false}};
+
+START_TEST(what_nobody_asked_twice_counts_less)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact f = {.query = policy_query_of(&s.bed, "a1", "b2", questions[_i].service, NULL), .outcome = OUTCOME_UNANSWERED, .first_ns = 9 * SECOND, .flows = 2,
+                            .asked = questions[_i].asked};
+
+    expector_conversation(s.x, &f);
+    const struct expectation *e = result(&s, "web", "a1", "b2");
+    ck_assert_int_eq(e->outcome, EXPECT_UNANSWERED);
+    ck_assert_int_eq(e->weak, questions[_i].weak);
+    ck_assert_int_eq(strstr(e->reason, "nothing was asked again") != NULL, questions[_i].weak);
     close_scene(&s);
 }
 END_TEST
@@ -1124,6 +1147,7 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, the_site_decides_otherwise);
     tcase_add_loop_test(t, an_attempt, 0, sizeof(attempts) / sizeof(attempts[0]));
     tcase_add_test(t, what_little_is_missing_is_told_beside_a_silence);
+    tcase_add_loop_test(t, what_nobody_asked_twice_counts_less, 0, sizeof(questions) / sizeof(questions[0]));
     tcase_add_test(t, what_was_cut_is_told_beside_one_way);
     tcase_add_loop_test(t, loss_hides_few_answers, 0, sizeof(losses) / sizeof(losses[0]));
     tcase_add_test(t, a_host_of_which_there_are_only_resets_was_not_seen);
