@@ -95,13 +95,14 @@ static void open_hole(struct tcp_space *space, uint32_t seq, bool is_ack)
     space->next = seq;
 }
 
-/* Bytes that were skipped come after all. */
+/* Bytes that were skipped come after all, maybe with what was captured behind them (the FIN of the last segment). */
 static bool fill_hole(struct tcp_space *space, uint32_t seq, uint32_t end)
 {
-    uint32_t n = end - seq;
-
-    if (space->hole == 0 || seq_diff(seq, space->hole_low) < 0 || seq_diff(end, space->hole_high) > 0)
+    if (space->hole == 0 || seq_diff(seq, space->hole_low) < 0 || seq_diff(seq, space->hole_high) >= 0)
         return false;
+    if (seq_diff(end, space->hole_high) > 0)
+        end = space->hole_high;
+    uint32_t n = end - seq;
     space->hole -= n < space->hole ? n : space->hole;
     if (seq == space->hole_low)
         space->hole_low = end;

@@ -17,7 +17,7 @@
 #define MANY_ENTRIES  8  /* from which on an entry has two lines, if its first sentence fits */
 
 /*
- * One entry are findings of one kind between the same two hosts (entries of the site file, or addresses that
+ * One entry are findings of one kind and severity between the same two hosts (entries of the site file, or addresses that
  * it does not have), whatever the port: a scan of ports.  Then those of one client with many servers, and those of many
  * clients with one server: a scan of hosts, a service that all look for in the wrong place.  The services in an entry
  * are named, so that an example does not hide what is unlike it.
@@ -28,23 +28,23 @@
     " transport IS NULL THEN coalesce(row_id, '') ELSE coalesce(protocol, '') END AS service"                          \
     " FROM findings WHERE run_id = ?1 AND waived_by IS NULL AND severity <> 'notice' AND "
 #define ENTRIES_TAIL                                                                                                   \
-    "), p AS (SELECT kind, c, s, min(rank << 48 | finding_id) AS first, count(*) AS n, min(client) AS"           \
+    "), p AS (SELECT kind, rank, c, s, min(rank << 48 | finding_id) AS first, count(*) AS n, min(client) AS"           \
     " low_client, max(client) AS high_client, min(server) AS low_server, max(server) AS high_server,"                  \
     " total(disposition IS 'escaped') AS escaped, total(disposition IS 'rejected') AS rejected"                        \
-    " FROM f GROUP BY kind, c, s),"                                                                              \
-    " w AS (SELECT *, count(*) OVER (PARTITION BY kind, c) AS n_servers, count(*) OVER (PARTITION BY kind,"      \
+    " FROM f GROUP BY kind, rank, c, s),"                                                                              \
+    " w AS (SELECT *, count(*) OVER (PARTITION BY kind, rank, c) AS n_servers, count(*) OVER (PARTITION BY kind, rank,"      \
     " s) AS n_clients FROM p),"                                                                                        \
     " g AS MATERIALIZED (SELECT *, CASE WHEN n_servers < 4 AND n_clients >= 4 THEN NULL ELSE c END AS one_c,"          \
     " CASE WHEN n_servers >= 4 THEN NULL ELSE s END AS one_s FROM w),"                                                 \
-    " e AS (SELECT kind, one_c, one_s, min(first) AS first, total(n) AS n, min(low_client) AS low_client,"       \
+    " e AS (SELECT kind, rank, one_c, one_s, min(first) AS first, total(n) AS n, min(low_client) AS low_client,"       \
     " max(high_client) AS high_client, min(low_server) AS low_server, max(high_server) AS high_server, total(escaped)" \
     " AS escaped, total(rejected) AS rejected, min(c) AS low_c, max(c) AS high_c, min(s) AS low_s, max(s) AS high_s"   \
-    " FROM g GROUP BY kind, one_c, one_s)"
+    " FROM g GROUP BY kind, rank, one_c, one_s)"
 /* What stands behind those that are shown: their numbers as ranges, and their services. */
 #define ENTRIES_SELECT                                                                                                 \
     ", t AS MATERIALIZED (SELECT * FROM e ORDER BY first LIMIT 16),"                                                   \
-    " m AS MATERIALIZED (SELECT t.first, f.* FROM t JOIN g ON g.kind = t.kind AND g.one_c IS"      \
-    " t.one_c AND g.one_s IS t.one_s JOIN f ON f.kind = g.kind AND f.c = g.c AND f.s = g.s),"      \
+    " m AS MATERIALIZED (SELECT t.first, f.* FROM t JOIN g ON g.kind = t.kind AND g.rank = t.rank AND g.one_c IS"      \
+    " t.one_c AND g.one_s IS t.one_s JOIN f ON f.kind = g.kind AND f.rank = g.rank AND f.c = g.c AND f.s = g.s),"      \
     " i AS (SELECT first, min(finding_id) AS low, max(finding_id) AS high, row_number() OVER (PARTITION BY first ORDER"\
     " BY min(finding_id)) AS nth FROM (SELECT first, finding_id, finding_id - row_number() OVER (PARTITION BY first"   \
     " ORDER BY finding_id) AS island FROM m) GROUP BY first, island),"                                                 \

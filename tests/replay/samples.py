@@ -4,9 +4,11 @@
 
 usage: samples.py FLOWAUDIT SOURCE_ROOT
 """
+import contextlib
 import csv
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 
@@ -71,7 +73,23 @@ def untrue_in_readme(program, source, site, capture, directory):
     with open(os.path.join(source, 'README.md'), encoding='utf-8') as f:
         example = re.search(r'^```\n(Not compliant: .*?)^```', f.read(), re.M | re.S).group(1)
     done = subprocess.run([program, 'check', '-s', site, '-o', os.path.join(directory, 'readme.db'), capture], stdout=subprocess.PIPE, encoding='utf-8')
-    return [f'README shows: {line}' for line in example.splitlines() if line != '...' and line not in done.stdout.splitlines()]
+    shown = done.stdout.splitlines()
+    return [f'README shows: {line}' for line in example.splitlines() if line != '...' and line not in shown] + folded_unlike(os.path.join(directory, 'readme.db'), shown)
+
+
+def folded_unlike(db, shown):
+    """The entries of the report that stand for findings of another severity or kind than they say."""
+    with contextlib.closing(sqlite3.connect(db)) as record:
+        told = {number: words for number, *words in record.execute('SELECT finding_id, severity, kind FROM findings')}
+    wrong, entries = [], 0
+    for line in shown:
+        entry = re.match(r' +(#\d+[-#\d, ]*) ([a-z]+) ([a-z-]+)[:,]', line)
+        if entry is None:
+            continue
+        entries += 1
+        for low, high in re.findall(r'#(\d+)(?:-#(\d+))?', entry[1]):
+            wrong += [f'#{i} is {told[i]}, shown in {line}' for i in range(int(low), int(high or low) + 1) if told[i] != [entry[2], entry[3]]]
+    return wrong if entries > 5 else wrong + ['the report has no entries']
 
 
 def main():

@@ -131,6 +131,8 @@ static const struct {
     {{HANDSHAKE, S "A 10 2 100", S "A 210 2 100", C "A 2 110"}, {0, 0}, 0},
     /* ... late, and then acknowledged */
     {{HANDSHAKE, S "A 10 2 100", S "A 210 2 100", S "A 110 2 100", C "A 2 310"}, {0, 0}, 0},
+    /* ... late, behind a FIN that says so too */
+    {{HANDSHAKE, S "A 10 2 100", S "FA 206 2", S "FA 110 2 96", C "A 2 207"}, {0, 0}, 0},
     /* acknowledged beyond the last captured, then seen after all */
     {{HANDSHAKE, S "A 10 2 100", C "A 2 310"}, {0, 200}, 0},
     {{HANDSHAKE, S "A 10 2 100", C "A 2 310", S "A 110 2 200"}, {0, 0}, 0},
