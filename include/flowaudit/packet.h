@@ -145,12 +145,15 @@ struct packet {
     uint32_t       fragment_id; /* PACKET_FRAGMENT and PACKET_FIRST_FRAGMENT */
     uint16_t       fragment_offset; /* in bytes */
     bool           fragment_more;
+    bool           is_carrier; /* of packet_decode_carrier() */
     struct packet_quote quote;  /* PACKET_ICMP_ERROR only */
 };
 
 /* Fills 'ret' as far as decoding went.  PACKET_FRAGMENT_ORPHAN, PACKET_FLOW_LIMIT and PACKET_FILTERED never
  * come from here: they are the later stages' names in the same list. */
 enum packet_result packet_decode(const struct frame *, struct packet *ret);
+/* The same of what carries a packet over UDP (ENCAP_VXLAN, ENCAP_GENEVE): that datagram, its payload the tunnel's header and what follows. */
+enum packet_result packet_decode_carrier(const struct frame *, struct packet *ret);
 
 static inline void packet_point_add(struct packet *p, uint32_t number)
 {

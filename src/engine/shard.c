@@ -17,7 +17,7 @@
 #include "flowaudit/learn.h"
 
 #define AHEAD 4               /* packets of which the headers are asked for: another thread may have written them */
-#define CHUNK 64              /* packets hashed and prefetched ahead of the table look-ups */
+#define CHUNK 64              /* packets hashed and prefetched ahead of the table look-ups; as many as a mask has bits */
 #define MAX_SNIFFS 2          /* signalling shows itself in the first payload of one side or the other */
 #define SWEEP_EVERY 16384     /* packets between two sweeps of the flow table: only frees memory */
 #define SWEEP_BUDGET 4096
@@ -316,6 +316,15 @@ static void note_cut(struct shard *s, const struct packet *p)
         s->ended->totals.n_cut_told++;
 }
 
+static inline void look_at(struct shard *s, const struct flow_step *step, const struct packet *p)
+{
+    if (step->result != PACKET_OK || step->flow->watch == 0 || p->payload_len == 0)
+        return;
+    watchdog_enter(s->options.seat, p->input, p->number);
+    look_inside(s, step, p);
+    watchdog_leave(s->options.seat);
+}
+
 static void handle_packet(struct shard *s, enum packet_result result, uint64_t hash, const struct packet *p)
 {
     uint64_t *results = results_of(s, p->input);
@@ -329,11 +338,7 @@ static void handle_packet(struct shard *s, enum packet_result result, uint64_t h
             s->options.seen(s->options.seen_aux, p, result, (uint64_t)step.flow->packets[0] + step.flow->packets[1]);
         if ((p->flags & PACKET_GROUP) != 0 && p->transport == IPPROTO_UDP)
             note_group_query(s->ended, p);
-        if (step.result == PACKET_OK && step.flow->watch != 0 && p->payload_len > 0) {
-            watchdog_enter(s->options.seat, p->input, p->number);
-            look_inside(s, &step, p);
-            watchdog_leave(s->options.seat);
-        }
+        look_at(s, &step, p);
         return;
     }
     if (s->options.seen != NULL && (result == PACKET_ICMP_ERROR || result == PACKET_FRAGMENT))
@@ -350,10 +355,13 @@ static void handle_packet(struct shard *s, enum packet_result result, uint64_t h
         results[result]++;
 }
 
+/* Which of them are carried over UDP: a bit for each. */
 static size_t decode_chunk(struct shard *s, const struct input_frame *frames, size_t n, struct packet *packets,
-                           enum packet_result *results, uint64_t *hashes)
+                           enum packet_result *results, uint64_t *hashes, uint64_t *ret_carried)
 {
     size_t n_ours = 0;
+
+    *ret_carried = 0;
 
     for (size_t i = 0; i < n; i++) {
         struct packet     *p = &packets[n_ours];
@@ -362,6 +370,7 @@ static size_t decode_chunk(struct shard *s, const struct input_frame *frames, si
             __builtin_prefetch(frames[i + AHEAD].frame.data);
         enum packet_result result = packet_decode(&frames[i].frame, p);
 
+        *ret_carried |= (uint64_t)((p->encap & (ENCAP_VXLAN | ENCAP_GENEVE)) != 0) << i;
         if (!is_ours(s, result, p))
             continue;
         p->input = frames[i].input;
@@ -375,6 +384,27 @@ static size_t decode_chunk(struct shard *s, const struct input_frame *frames, si
         n_ours++;
     }
     return n_ours;
+}
+
+/*
+ * What carries other packets is a flow of its own where one of its ends is a host of the site: a tunnel that it opens, whatever may be inside.  It counts
+ * among no packets, for the packet inside does.
+ */
+static void track_carriers(struct shard *s, const struct input_frame *frames, uint64_t carried)
+{
+    for (; carried != 0; carried &= carried - 1) {
+        const struct input_frame *f = &frames[__builtin_ctzll(carried)];
+        struct packet    p;
+        struct flow_step step;
+
+        if (packet_decode_carrier(&f->frame, &p) != PACKET_OK || !is_ours(s, PACKET_OK, &p) ||
+            (policy_host(s->policy, &p.src) == POLICY_NONE && policy_host(s->policy, &p.dst) == POLICY_NONE))
+            continue;
+        p.input = f->input;
+        packet_point_add(&p, f->point * 101u);
+        flow_table_track(s->flows, flow_table_hash(s->flows, &p), &p, &step);
+        look_at(s, &step, &p);
+    }
 }
 
 /* Has the clock gone on for an hour since it last stepped back? */
@@ -397,7 +427,8 @@ static void handle_chunk(struct shard *s, const struct input_frame *frames, size
     uint64_t           hashes[CHUNK];
 
     stopwatch_turn(&s->watch, ENGINE_DECODE);
-    size_t n_ours = decode_chunk(s, frames, n, packets, results, hashes);
+    uint64_t carried;
+    size_t   n_ours = decode_chunk(s, frames, n, packets, results, hashes, &carried);
     stopwatch_turn(&s->watch, ENGINE_FLOW);
     /* Memory is asked for a loop before it is needed. */
     for (size_t i = 0; i < n_ours; i++)
@@ -408,6 +439,8 @@ static void handle_chunk(struct shard *s, const struct input_frame *frames, size
             flow_table_prefetch_detail(s->flows, hashes[i]);
     for (size_t i = 0; i < n_ours; i++)
         handle_packet(s, results[i], hashes[i], &packets[i]);
+    if (carried != 0)
+        track_carriers(s, frames, carried);
     s->n_since_sweep += n_ours;
     if (s->n_since_sweep >= SWEEP_EVERY && n_ours > 0) {
         s->n_since_sweep = 0;

@@ -122,23 +122,44 @@ static bool is_of_a_train(const struct picker *k, const struct packet *p)
     return false;
 }
 
-enum pick_kind picker_look(const struct picker *k, const struct frame *f)
+/* What carries a packet over UDP may be a flow of its own. */
+static bool is_carrier_picked(const struct picker *k, const struct frame *f)
 {
     struct packet p;
+
+    if (packet_decode_carrier(f, &p) != PACKET_OK)
+        return false;
+    struct ends e = ends_of(&p);
+    return is_picked(k->pick, &e);
+}
+
+static enum pick_kind look_inside(const struct picker *k, enum packet_result result, const struct packet *p)
+{
     struct ends e;
 
-    switch (packet_decode(f, &p)) {
+    switch (result) {
     case PACKET_OK:
-        e = ends_of(&p);
+        e = ends_of(p);
         return is_picked(k->pick, &e) ? PICK_PACKET : PICK_NOTHING;
     case PACKET_FRAGMENT:
-        return k->n_trains > 0 && is_of_a_train(k, &p) ? PICK_FRAGMENT : PICK_NOTHING;
+        return k->n_trains > 0 && is_of_a_train(k, p) ? PICK_FRAGMENT : PICK_NOTHING;
     case PACKET_ICMP_ERROR:
-        e = (struct ends){&p.quote.src, &p.quote.dst, p.quote.sport, p.quote.dport, p.quote.transport, p.ts_ns, EVIDENCE_SLACK_NS, EVIDENCE_EARLY_NS};
+        e = (struct ends){&p->quote.src, &p->quote.dst, p->quote.sport, p->quote.dport, p->quote.transport, p->ts_ns, EVIDENCE_SLACK_NS, EVIDENCE_EARLY_NS};
         return is_picked(k->pick, &e) ? PICK_ERROR : PICK_NOTHING;
     default:
         return PICK_NOTHING;
     }
+}
+
+enum pick_kind picker_look(const struct picker *k, const struct frame *f)
+{
+    struct packet p;
+    enum packet_result result = packet_decode(f, &p);
+    enum pick_kind kind = look_inside(k, result, &p);
+
+    if (kind == PICK_NOTHING && (p.encap & (ENCAP_VXLAN | ENCAP_GENEVE)) != 0 && is_carrier_picked(k, f))
+        return PICK_PACKET;
+    return kind;
 }
 
 void picker_clear(struct picker *k)

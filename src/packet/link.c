@@ -233,9 +233,10 @@ static void clear(struct packet *pkt)
     memset((uint8_t *)pkt + PIECE, 0, SIZE - PIECE);
 }
 
-enum packet_result packet_decode(const struct frame *frame, struct packet *ret)
+static enum packet_result decode_frame(const struct frame *frame, bool as_carrier, struct packet *ret)
 {
     clear(ret);
+    ret->is_carrier = as_carrier;
     ret->ts_ns = frame->ts_ns;
     ret->number = frame->number;
     ret->wire_len = frame->wirelen;
@@ -251,4 +252,14 @@ enum packet_result packet_decode(const struct frame *frame, struct packet *ret)
     if (c.wire < frame->caplen)
         c.wire = frame->caplen;
     return decode(&c, ret);
+}
+
+enum packet_result packet_decode(const struct frame *frame, struct packet *ret)
+{
+    return decode_frame(frame, false, ret);
+}
+
+enum packet_result packet_decode_carrier(const struct frame *frame, struct packet *ret)
+{
+    return decode_frame(frame, true, ret);
 }

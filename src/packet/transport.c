@@ -162,7 +162,7 @@ enum packet_result udp_decode(struct cursor *c, struct packet *pkt)
         pkt->content = hash_some(pkt);
 
     enum packet_result inner;
-    if (udp_port_is_tunnel(pkt->dport) && udp_tunnel_decode(c, pkt, &inner))
+    if (udp_port_is_tunnel(pkt->dport) && !pkt->is_carrier && udp_tunnel_decode(c, pkt, &inner))
         return inner;
     return PACKET_OK;
 }

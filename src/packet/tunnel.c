@@ -4,7 +4,8 @@
  *
  * Unwrapped are the encapsulations by which networks carry or mirror other hosts' traffic.  Not unwrapped are those
  * that an end host opens itself (Teredo, GTP-U, L2TP, ESP in UDP): there the outer flow is the one that a port matrix
- * governs.
+ * governs.  A datagram that carries another over UDP can be decoded as such too (packet_decode_carrier()), for where one of its ends is a host that
+ * somebody named, it is traffic of that host.
  */
 #include "decode.h"
 #include "wire.h"
