@@ -111,6 +111,8 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
         snprintf(buf, size, "no TCP or UDP packet of %s was seen but RSTs, which others may have sent in its name", client);
     else if (l->sent == 0 && l->received > 0)
         snprintf(buf, size, "TCP or UDP packets to %s were captured and none from it, so its attempts could not have been seen", client);
+    else if (l->sent == 0 && c->unjudged > 0) /* whose they are is not known */
+        snprintf(buf, size, "no TCP or UDP packet of %s is among those that could be judged; %llu packet%s could not", client, (unsigned long long)c->unjudged, c->unjudged == 1 ? "" : "s");
     else if (l->sent == 0)
         snprintf(buf, size, "no TCP or UDP packet of %s was seen", client);
     else if (hidden != POLICY_NONE)

@@ -378,6 +378,9 @@ static const struct {
     {0, 0, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: no TCP or UDP packet of a1 was seen."},
+    {0, 0, {0, 61 * SECOND, 9, 100000, 0, 0, 0, false, 3, NULL, 0, 0, 0, 0, false, false, 0, 0, 0, 0, false}, "not-covered",
+     "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
+     "nothing: no TCP or UDP packet of a1 is among those that could be judged; 3 packets could not."},
     {0, 9, {0, 60 * SECOND, 9, 100000, 0, 0, 0, false, 0, NULL, 0, 0, 0, 0, false, false, 0, 0, 0, 0, false}, "not-covered",
      "No web (TCP and UDP 80) from a1 (10.0.0.1) to b1 (10.0.0.2) or b2 (10.0.0.3) was seen (row web, \"S\"), which proves "
      "nothing: TCP or UDP packets to a1 were captured and none from it, so its attempts could not have been seen."},
