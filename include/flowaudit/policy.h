@@ -360,6 +360,7 @@ struct expect_fact {
     uint64_t stopped_late;      /* of the flows: as in policy_facts ... */
     bool     may_be_stopped;    /* ... and all of those in hand may be such, or the error was cut */
     bool     unasked;           /* NetBIOS names, and no flow shows a query of the client: no attempt.  With answers_group: the broadcast is not in the capture */
+    bool     names_asked;       /* NetBIOS names, from port to port, and all queries are the client's: no attempt of the server, but no silence of it either */
     uint64_t probes, synless;   /* of the flows: TCP, established, the server's SYN-ACK came and the client's RST, and nothing else; of those: without a SYN */
     uint64_t flows, unfinished; /* of them TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
     struct flow_icmp icmp;      /* of the first error, n_errors 0 where none */

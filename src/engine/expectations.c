@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "audit.h"
+#include "flowaudit/classify.h"
 
 #define MOST_WINDOWS 10000 /* a capture whose clock jumps has any number of them */
 
@@ -44,6 +45,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
         .errors_differ = c->errors_differ,
         .flows = c->flows,
         .unasked = c->unsought > 0 && c->unsought >= c->flows,
+        .names_asked = c->one_asks && c->key.server_port == CLASSIFY_PORT_NAMES && c->key.verdict != VERDICT_ALLOWED,
         .unfinished = c->unfinished,
         .probes = c->probes,
         .synless = c->synless,

@@ -139,21 +139,31 @@ static unsigned client_bit(const struct flow_record *r)
     return addr_compare(&r->tuple.client, &r->tuple.server) < 0 ? 1 : 2;
 }
 
-static bool is_sip_talk(const struct flow_record *r)
+/*
+ * Where either side may ask (SIP, NetBIOS names): the bit of the one that did, 0 where none or both are known to have.  An answer about a name that is to no
+ * broadcast tells of a query of the other side.
+ */
+static unsigned sole_asker(const struct flow_record *r, const struct flow_state *state)
 {
-    return r->tuple.transport == IPPROTO_UDP && r->tuple.client_port != CLASSIFY_PORT_NAMES && classify_has_talk(r->tuple.client_port, r->tuple.server_port);
+    if (state == NULL || r->group || r->tuple.transport != IPPROTO_UDP || !classify_has_talk(r->tuple.client_port, r->tuple.server_port) ||
+        addr_compare(&r->tuple.client, &r->tuple.server) == 0)
+        return 0;
+    bool names = r->tuple.server_port == CLASSIFY_PORT_NAMES;
+
+    return (state->asks != 1 && state->asks != 2) || (names && (state->answers & state->asks) != 0) ? 0 : state->asks;
 }
 
-/* Where either side of SIP may ask: who sent all requests is the client, whoever was seen first; of none nobody knows. */
+/* Who sent all requests is the client, whoever was seen first; of SIP without any nobody knows. */
 static void settle_talk(struct flow_record *r, struct policy_ends *ends, const struct flow_state *state)
 {
-    if (r->group || !is_sip_talk(r))
-        return;
-    if (r->direction == DIRECTION_FIRST)
+    unsigned asker = sole_asker(r, state);
+    bool     sip = r->tuple.transport == IPPROTO_UDP && r->tuple.server_port != CLASSIFY_PORT_NAMES && classify_has_talk(r->tuple.client_port, r->tuple.server_port);
+
+    if (sip && !r->group && r->direction == DIRECTION_FIRST)
         r->direction = DIRECTION_UNKNOWN;
-    if (state == NULL || (state->asks != 1 && state->asks != 2))
+    if (asker == 0)
         return;
-    if (state->asks != client_bit(r))
+    if (asker != client_bit(r))
         turn(r, ends, DIRECTION_CONTENT);
     r->direction = DIRECTION_CONTENT;
 }
@@ -219,7 +229,7 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, cons
     struct policy_query q = {
         .tuple = r->tuple,
         .direction_known = direction_is_known(r),
-        .one_asks = state != NULL && is_sip_talk(r) && state->asks == client_bit(r),
+        .one_asks = sole_asker(r, state) == client_bit(r),
         .sent = {r->packets[0] > 0, r->packets[1] > 0},
         .group = r->group,
     };

@@ -285,7 +285,18 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
 struct fact_of {
     struct expector          *x;
     const struct expect_fact *fact;
+    bool                      asked_back; /* as the other side would have asked */
 };
+
+/* All requests of it are the other side's: no attempt. */
+static void count_asked_back(struct expector *x, struct tally *t, const struct expect_fact *f)
+{
+    bool again = t->last_fact == x->n_facts;
+
+    t->last_fact = x->n_facts;
+    t->asked_back += again ? 0 : f->flows;
+    t->unasked += again || !f->names_asked ? 0 : f->flows;
+}
 
 /* The first tally of the row for this client. */
 static size_t find_client(const struct expector *x, uint32_t row, uint32_t client)
@@ -312,7 +323,11 @@ static void count_row(void *aux, uint32_t row, const struct way *w)
     bool met = outcome == OUTCOME_ESTABLISHED || (outcome == OUTCOME_ONE_WAY && port != NULL && port->one_way && !f->fact->may_be_stopped);
 
     for (size_t k = find_client(x, row, w->client); k < x->row_starts[row + 1] && x->tallies[k].client == w->client; k++)
-        if (x->tallies[k].server == POLICY_NONE || x->tallies[k].server == w->server)
+        if (x->tallies[k].server != POLICY_NONE && x->tallies[k].server != w->server)
+            continue;
+        else if (f->asked_back)
+            count_asked_back(x, &x->tallies[k], f->fact);
+        else
             count_attempt(x, &x->tallies[k], f->fact, met, &(struct point){w->server, w->port, w->transport, family_of(&f->fact->query.tuple)});
 }
 
@@ -358,6 +373,13 @@ void expector_conversation(struct expector *x, const struct expect_fact *fact)
     x->n_facts++;
     policy_each_row(x->p, &q, &j, count_row, &f);
     note_elsewhere(x, fact, &j);
+    if (q.one_asks) {
+        q = query_turned(&q);
+        policy_judge(x->p, &q, &j);
+        f.asked_back = true;
+        x->n_facts++;
+        policy_each_row(x->p, &q, &j, count_row, &f);
+    }
 }
 
 static void note_life(struct life *l, const struct expect_host *h)

@@ -832,11 +832,14 @@ NAMES = {  # datagrams from 137 to 137: ((from, to, what), ...), what is known o
     'answers of the client': (((UNITY, DC, REFUSED), (UNITY, DC, STATUS_IS)), ASKED_NOBODY),
     'its answer to a broadcast': (((DC, '10.20.255.255', QUESTION), (UNITY, DC, TOLD_OF)), ('never-attempted', 0)),
     'its answers, of which one is to no broadcast': (((DC, '10.20.255.255', QUESTION), (UNITY, DC, TOLD_OF), (UNITY, DC, STATUS_IS)), ASKED_NOBODY),
+    'a query of the server after an answer to its broadcast': (((DC, '10.20.255.255', QUESTION), (UNITY, DC, TOLD_OF), (DC, UNITY, STATUS), (UNITY, DC, STATUS_IS)), ASKED_NOBODY),
+    'a query of the server, and an answer to one of the client': (((DC, UNITY, STATUS), (UNITY, DC, STATUS_IS), (DC, UNITY, STATUS_IS)), ('seen', 1)),
 }
+ASKED_BACK = {'a query of the server, and its answer', 'a query of the server', 'a query of the server after an answer to its broadcast'}  # the server is the client of these
 
 
 def check_names(program, site, path, directory):
-    """A query of the server is no attempt of the client, nor is an answer to what may have been a broadcast."""
+    """A query of the server is no attempt of the client, and no row's of the other direction; nor is an answer to what may have been a broadcast."""
     failed = 0
     cut = [(name + ', cut', case, 60) for name, case in NAMES.items() if case[1] == ASKED_NOBODY and STATUS_IS not in [d[2] for d in case[0][-1:]]]
     for name, (datagrams, meant), snaplen in [(name, case, 262144) for name, case in NAMES.items()] + cut:
@@ -848,10 +851,12 @@ def check_names(program, site, path, directory):
             story.net.udp(story.at(20 + i), sender, 137, receiver, 137, data)
         story.write(path)
         audit = flowdb.Audit(program, site, [path], directory=directory)
-        said = [tuple(row.values()) for row in audit.rows("SELECT outcome, attempts FROM expectations WHERE row_id = 'unity-dc-netbios'")]
+        said = [tuple(row.values()) for row in audit.rows("SELECT outcome, attempts, reason FROM expectations WHERE row_id = 'unity-dc-netbios'")]
+        back = [row['verdict'] for row in audit.rows(f"SELECT verdict FROM conversations WHERE client = '{DC}' AND server = '{UNITY}' AND server_port = 137")]
         audit.close()
-        print(f"{'ok' if said == [meant] else 'NOT OK'}  {name}: {said}")
-        failed += said != [meant]
+        good = [s[:2] for s in said] == [meant] and back == (['violation'] if name.removesuffix(', cut') in ASKED_BACK else []) and (meant != ASKED_NOBODY or 'No attempt of unity1' in said[0][2])
+        print(f"{'ok' if good else 'NOT OK'}  {name}: {said} {back}")
+        failed += not good
     return failed
 
 
