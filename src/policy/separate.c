@@ -479,16 +479,35 @@ static void join_like(const struct pair *x, const struct addr *sender, uint16_t 
     }
 }
 
+/* Of what one of the two sent to the other, are TTLs known of half at least?  Of flows that did not get through, or of which one side was not seen, none is. */
+static bool are_most_known(const struct pair *x, const struct addr *sender)
+{
+    uint64_t known = 0, all = 0;
+
+    for (size_t i = 0; i < x->n; i++) {
+        const struct separate_fact *f = &x->entries[i].fact;
+        unsigned                    side = addr_compare(&f->tuple.server, sender) == 0;
+
+        if (side == 0 && addr_compare(&f->tuple.client, sender) != 0)
+            continue;
+        all += f->packets[side];
+        known += ttl_seen_own(f->places[side]).min != 0 ? f->packets[side] : 0;
+    }
+    return 2 * known >= all;
+}
+
 /* What a side's packets were seen with at a place that no packet reached without a router between; 0: there is none. */
 static struct ttl_range routed(const struct pair *x, const struct separate_fact *f, unsigned side)
 {
+    const struct addr *sender = side == 0 ? &f->tuple.client : &f->tuple.server;
+
     for (unsigned i = 0; i < N_TTL_PLACES; i++) {
         struct ttl_range r = f->places[side][i].own;
 
         if (hops_of(&r) == 0)
             continue;
-        join_like(x, side == 0 ? &f->tuple.client : &f->tuple.server, f->places[side][i].place, &r);
-        if (hops_of(&r) > 0)
+        join_like(x, sender, f->places[side][i].place, &r);
+        if (hops_of(&r) > 0 && are_most_known(x, sender))
             return r;
     }
     return (struct ttl_range){0, 0};

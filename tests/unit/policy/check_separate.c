@@ -367,6 +367,10 @@ START_TEST(a_router_alone_is_a_notice)
     ck_assert_int_eq(s[0].severity, SEVERITY_NOTICE);
     says(&s[0], "routes, which by itself is no filter");
     says(&s[0], "packets of dc1 were seen with TTL 126, as if they had passed 2 routers");
+    f = fact("10.20.1.10", "tcp/88", OUTCOME_ONE_WAY, 7); /* of these nobody knows with which TTL they came */
+    f.packets[1] = 3;
+    tell(&f);
+    ck_assert_uint_eq(finish(&whole, &s), 0);
 }
 END_TEST
 
