@@ -168,7 +168,7 @@ struct judgement {
  *  8. a row has this port the other way round: wrong-direction; but where the content is nothing that this row expects, and a row between these roles
  *     expects it on other ports, 9 and 10 are asked
  *  9. a row has this port for a sibling of the server's role, or else of the client's: wrong-role
- * 10. a row between these roles expects this content on other ports (from 1024 on rather one with a range): wrong-port;
+ * 10. a row between these roles expects this content on other ports (from 1024 on rather one with a range), and the content may contradict: wrong-port;
  *     nothing of all that: no-row
  * Rows that the content contradicts are none in 2, 6, 8 and 9.  Where the direction is not known, or one UDP port speaks
  * with the same port both ways and not only the client asks, a flow that is only allowed the other way round is allowed, 'reversed'; where the direction is not

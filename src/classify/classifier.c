@@ -305,11 +305,14 @@ static bool state_expects(const struct classify_state *state, const char *name)
     return (names_satisfied(name) & state->expected_set) != 0 || names_listed(state->expected, name);
 }
 
-/* TLS in the middle of a session may follow an upgrade that was not captured, or not understood. */
+/* TLS in the middle of a session may follow an upgrade that was not captured, or not understood: of a protocol that has one, or of any where none is
+ * expected on the port. */
 static bool state_may_be_upgraded(const struct classify_state *state, const struct classify_step *step)
 {
     if (!step->midstream && state->n_packets <= 1)
         return false;
+    if (state->expected == NULL || state->expected[0] == NULL)
+        return true;
     for (const char *const *name = state->expected; name != NULL && *name != NULL; name++) {
         if (names_upgrades_to_tls(*name))
             return true;

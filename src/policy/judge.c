@@ -237,14 +237,14 @@ static uint32_t lost_row(const struct policy *p, const struct way *w)
 }
 
 /* A row that expects the content seen, between these ends in this direction, on whatever port: for a port beyond the
- * privileged ones rather a row with a range. */
+ * privileged ones rather a row with a range.  None of content that may not be all that the flow is (TLS behind what was not seen). */
 static uint32_t row_for_content(const struct policy *p, const struct way *w, const struct app *app)
 {
     struct pair_walk        walk = pair_walk(p, w->from, w->to);
     const struct role_pair *pair;
     uint32_t                best[2] = {POLICY_NONE, POLICY_NONE}; /* without, with a range */
 
-    while (app->basis == APP_CONTENT && (pair = pair_next(&walk)) != NULL)
+    while (app->basis == APP_CONTENT && app->contradicts && (pair = pair_next(&walk)) != NULL)
         for (size_t i = 0; i < pair->expects.n; i++) {
             const struct first_row *f = &pair->expects.items[i];
 

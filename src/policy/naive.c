@@ -151,7 +151,7 @@ static bool is_for_sibling_client(const struct ask *k, const struct applied_row 
 
 static bool expects_content(const struct ask *k, const struct applied_row *a)
 {
-    return a->enabled && between(k, a) && policy_satisfies(k->p, &k->q->app, a);
+    return k->q->app.contradicts && a->enabled && between(k, a) && policy_satisfies(k->p, &k->q->app, a);
 }
 
 static bool expects_content_in_range(const struct ask *k, const struct applied_row *a)

@@ -142,6 +142,7 @@ static const struct flow_case cases[] = {
     {UNITY, DC, "tcp/389", 0, "SSH", MILD, NULL, "allowed", "unity-dc-ldap"},
     {UNITY, DC, "tcp/3890", 0, "LDAP", 0, NULL, "wrong-port", "unity-dc-ldap"},
     {UNITY, DC, "tcp/3890", 0, "LDAP", HINT, NULL, "no-row", "-"},
+    {UNITY, DC, "tcp/3890", 0, "LDAP", MILD, NULL, "no-row", "-"}, /* or what another protocol was upgraded to */
     {UNITY, DC, "tcp/3890", 0, "SSH", 0, NULL, "no-row", "-"},
     {UNITY, UNITY2, "tcp/3372", 0, "SSH", 0, NULL, "allowed", "failover-msdtc"}, /* the row has no opinion */
     {UNITY, DNS, "udp/53", 0, "DNS", 0, NULL, "allowed", "unity-dns"},
