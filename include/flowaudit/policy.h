@@ -437,6 +437,9 @@ struct expect_window {
  */
 int  expector_close(struct expector *, const struct expect_window *, const struct coverage *, const struct expectation **ret, size_t *ret_n,
                     struct err *reterr);
+/* When the earliest of those rows ends that wait for more windows; INT64_MAX: none does.  Windows in which nothing was seen may be left out, but for
+ * the one that ends there. */
+int64_t expector_next_end(const struct expector *);
 /* The results of all windows, in the order of time, as one for each row, client and (with 'every') server that was missing, and one for those
  * that failed: in how many windows, which was the first, and what was seen in it.  'ret' is the caller's: expectations_free().
  * 0, or -ENOMEM. */

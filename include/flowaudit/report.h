@@ -33,6 +33,8 @@ struct report_query {
     bool verbose;      /* text: every finding on its own, nothing folded, nothing left out */
 };
 
+#define REPORT_N_BOUNDS 4
+
 /* What the exit status of a program depends on. */
 struct report_summary {
     int64_t run_id;
@@ -53,6 +55,8 @@ struct report_summary {
     uint64_t n_unseen_errors; /* ICMP errors about packets of hosts of the site that were not captured */
     uint64_t n_clock_steps;  /* packets more than a second earlier than the one before them in their input */
     uint64_t n_undetermined; /* expected flows of which nothing can be concluded */
+    uint64_t n_windows_left, n_windows_empty; /* not evaluated, for there are too many: something was seen in them, nothing was */
+    uint64_t beyond[REPORT_N_BOUNDS]; /* queries to groups, hosts, negotiated ports, flows by window: more than are kept */
 };
 
 /* -EINVAL: not ours, newer or altered; -EBADMSG: damaged; the sentence says which. */

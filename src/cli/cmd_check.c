@@ -222,6 +222,9 @@ static int exit_status(const struct request *r, const struct engine_result *resu
         complain("stopped by a signal; what was read before is recorded");
     if (result->n_unrecorded > 0)
         complain("%llu flow%s could not be recorded for want of memory; the run is not complete", (unsigned long long)result->n_unrecorded, result->n_unrecorded == 1 ? "" : "s");
+    if (result->n_windows_left > 0)
+        complain("%llu window%s could not be evaluated, of more than there may be; the run is not complete, a longer --window has fewer",
+                 (unsigned long long)result->n_windows_left, result->n_windows_left == 1 ? "" : "s");
     if (result->packets == 0)
         return complain("not one packet could be read");
     if (result->n_linktype == result->packets)

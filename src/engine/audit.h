@@ -70,6 +70,8 @@ struct audit {
     size_t                       n_concluded;
     bool                         goes_on;       /* the run: what only its end can tell is not concluded yet */
     uint64_t                     n_windows_left; /* beyond the bound on their number: not evaluated */
+    uint64_t                     n_windows_empty; /* the same, and nothing was seen in them */
+    uint64_t                     n_uses_lost;    /* flows of which it is not kept in which windows they were */
     struct separator            *separator;
     const struct separation     *separations;
     size_t                       n_separations;

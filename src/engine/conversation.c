@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "flowaudit/hash.h"
+#include "rank.h"
 
 _Static_assert(sizeof(struct conversation_key) == 64, "the key is compared as bytes: no hidden padding");
 
@@ -261,34 +262,6 @@ static uint64_t rank_of(const struct conversation_key *key, uint64_t name_hash)
     return hash_words(&always, words, 8);
 }
 
-/* Puts the 'n' lowest of the ranks before all others (quickselect, Hoare 1961), and returns the highest of these. */
-static uint64_t select_lowest(uint64_t *ranks, size_t n_ranks, size_t n)
-{
-    size_t low = 0, high = n_ranks - 1;
-
-    while (low < high) {
-        uint64_t pivot = ranks[low + (high - low) / 2];
-        size_t   i = low, j = high;
-
-        for (;; i++, j--) {
-            while (ranks[i] < pivot)
-                i++;
-            while (ranks[j] > pivot)
-                j--;
-            if (i >= j)
-                break;
-            uint64_t swap = ranks[i];
-            ranks[i] = ranks[j];
-            ranks[j] = swap;
-        }
-        if (n - 1 <= j)
-            high = j;
-        else
-            low = j + 1;
-    }
-    return ranks[n - 1];
-}
-
 int conversation_thresholds(const struct conversation_limits *limits, struct conversation *const *all, size_t n,
                             uint64_t ret[static CONVERSATION_N_CLASSES])
 {
@@ -309,7 +282,7 @@ int conversation_thresholds(const struct conversation_limits *limits, struct con
         for (size_t i = 0; i < n; i++)
             if (conversation_class(&all[i]->key) == class)
                 ranks[n_ranks++] = all[i]->rank;
-        ret[class] = select_lowest(ranks, n_ranks, limit);
+        ret[class] = rank_lowest(ranks, n_ranks, limit);
     }
     free(ranks);
     return 0;

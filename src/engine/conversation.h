@@ -44,6 +44,9 @@ struct window_use {
 };
 struct window_uses {
     uint32_t          n, n_allocated;
+    uint64_t          threshold; /* the highest rank that is kept */
+    uint64_t          n_lost;    /* flows of those that are not kept ... */
+    int64_t           lost_first, lost_last; /* ... and the windows between which all of them are */
     struct window_use items[];
 };
 
@@ -138,7 +141,7 @@ struct conversation {
     struct kept_flow *kept;    /* evidence: the earliest flows, sorted at the end */
     uint32_t n_kept, n_kept_allocated;
     uint32_t latest_kept;      /* which of them is the last to go, where there is no room for more */
-    struct window_uses *windows; /* sorted; NULL where the run has no windows */
+    struct window_uses *windows; /* NULL where the run has no windows */
 };
 
 /* The contract's third word.  Of what is one-way or unanswered none where nothing shows either. */
@@ -166,6 +169,9 @@ int conversation_add(const struct conversation_limits *, struct conversation *, 
 
 /* Flows that touch the same windows become one entry.  0, or -ENOMEM. */
 int window_uses_add(struct conversation *, const struct window_use *);
+int window_uses_join(struct conversation *, const struct window_uses *from);
+/* After the last: they are in order, each once, and no more than the bound. */
+int window_uses_settle(struct conversation *);
 
 /* What the policy is asked about it. */
 void conversation_query(const struct conversation *, struct policy_query *ret);

@@ -549,8 +549,8 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     rc = add_icmp(a, conversation_icmp(b));
     for (size_t i = 0; rc == 0 && i < b->n_kept; i++)
         rc = keep(limits, a, &b->kept[i]);
-    for (size_t i = 0; rc == 0 && b->windows != NULL && i < b->windows->n; i++)
-        rc = window_uses_add(a, &b->windows->items[i]);
+    if (rc == 0 && b->windows != NULL)
+        rc = window_uses_join(a, b->windows);
     free(b->kept);
     free(b->icmp);
     b->kept = NULL;

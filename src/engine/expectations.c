@@ -12,7 +12,8 @@
 #include "audit.h"
 #include "flowaudit/classify.h"
 
-#define MOST_WINDOWS 10000 /* a capture whose clock jumps has any number of them */
+#define MOST_WINDOWS 10000 /* a capture whose clock jumps has any number of them, with nothing in most */
+#define LONG_USE 1000      /* windows of a flow that goes on for longer: where the clock jumped, those between are not its own */
 
 /* A sum of what is allowed has one row and one pair of entries; whether its answers could have been seen is not known. */
 static bool fact_of(const struct conversation *c, struct expect_fact *ret)
@@ -280,11 +281,21 @@ struct sighting {
     struct expect_host host;
 };
 
+/* Windows from the first to the last. */
+struct range {
+    int64_t first, last;
+};
+struct ranges {
+    struct range *items;
+    size_t        n;
+};
+
 struct sweep {
     struct use      *uses, *active; /* uses by their first window; those that the window in hand knows */
     size_t           n_uses, n_active, next_use;
     struct sighting *sightings;     /* by window */
     size_t           n_sightings, next_sighting;
+    struct ranges    ranges;        /* the windows to evaluate, in order */
 };
 
 static int by_first(const void *pa, const void *pb)
@@ -307,12 +318,15 @@ static int by_window(const void *pa, const void *pb)
     return addr_compare(&a->host.addr, &b->host.addr);
 }
 
-static int gather_uses(const struct audit *a, struct sweep *s)
+static int gather_uses(struct audit *a, struct sweep *s)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < a->n_conversations; i++)
+    for (size_t i = 0; i < a->n_conversations; i++) {
+        if (window_uses_settle(a->conversations[i]) != 0)
+            return -ENOMEM;
         n += a->conversations[i]->windows != NULL ? a->conversations[i]->windows->n : 0;
+    }
     s->uses = calloc(n + 1, sizeof(*s->uses));
     s->active = calloc(n + 1, sizeof(*s->active));
     if (s->uses == NULL || s->active == NULL)
@@ -320,6 +334,7 @@ static int gather_uses(const struct audit *a, struct sweep *s)
     for (size_t i = 0; i < a->n_conversations; i++) {
         const struct conversation *c = a->conversations[i];
 
+        a->n_uses_lost += c->windows != NULL ? c->windows->n_lost : 0;
         for (size_t k = 0; c->windows != NULL && k < c->windows->n; k++)
             s->uses[s->n_uses++] = (struct use){c, &c->windows->items[k]};
     }
@@ -363,13 +378,14 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
     int64_t start_ns = window * a->options->window_ns, end_ns = ns_after(start_ns, a->options->window_ns);
     size_t  kept = 0;
 
-    while (s->next_use < s->n_uses && s->uses[s->next_use].w->first <= window)
-        s->active[s->n_active++] = s->uses[s->next_use++];
+    for (; s->next_use < s->n_uses && s->uses[s->next_use].w->first <= window; s->next_use++)
+        if (s->uses[s->next_use].w->last >= window)
+            s->active[s->n_active++] = s->uses[s->next_use];
     for (size_t i = 0; i < s->n_active; i++) {
         const struct use   *u = &s->active[i];
         struct expect_fact  fact;
 
-        if (fact_of(u->c, &fact)) {
+        if (u->w->last >= window && fact_of(u->c, &fact)) {
             if (u->w->flows != u->c->flows) /* which of them went on for a while is not known */
                 fact.icmp.n_late = 0;
             fact.unfinished = in_window(u, fact.unfinished);
@@ -398,7 +414,22 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
     }
     s->n_active = kept;
     for (; s->next_sighting < s->n_sightings && s->sightings[s->next_sighting].window <= window; s->next_sighting++)
-        expector_host(x, &s->sightings[s->next_sighting].host);
+        if (s->sightings[s->next_sighting].window == window)
+            expector_host(x, &s->sightings[s->next_sighting].host);
+}
+
+/* Flows of which it is not kept in which window they were: nothing is concluded from their absence in any that they may have been in. */
+static uint64_t torn_flows(const struct audit *a, int64_t window)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; a->n_uses_lost > 0 && i < a->n_conversations; i++) {
+        const struct window_uses *uses = a->conversations[i]->windows;
+
+        if (uses != NULL && uses->n_lost > 0 && uses->lost_first <= window && window <= uses->lost_last)
+            n += uses->n_lost;
+    }
+    return n;
 }
 
 /* Of live inputs it is known when packets were lost. */
@@ -421,24 +452,128 @@ static struct coverage coverage_of(const struct audit *a, const struct expect_wi
     c.last_ns = w->end_ns < c.last_ns ? w->end_ns : c.last_ns;
     if (a->losses != NULL)
         own_losses(a, &c);
+    c.unjudged += torn_flows(a, window_of(w->start_ns, a->options->window_ns));
     return c;
+}
+
+/* --- which windows there are --------------------------------------------------------------------------------------- */
+
+static int by_window_range(const void *pa, const void *pb)
+{
+    const struct range *a = pa, *b = pb;
+
+    if (a->first != b->first)
+        return a->first < b->first ? -1 : 1;
+    return a->last < b->last ? -1 : a->last > b->last;
+}
+
+/* Those that touch become one.  How many windows there are. */
+static uint64_t join_ranges(struct ranges *r)
+{
+    uint64_t sum = 0;
+    size_t   n = 0;
+
+    qsort(r->items, r->n, sizeof(*r->items), by_window_range);
+    for (size_t i = 0; i < r->n; i++) {
+        struct range *last = n > 0 ? &r->items[n - 1] : NULL;
+
+        if (last == NULL || r->items[i].first - 1 > last->last)
+            r->items[n++] = r->items[i];
+        else if (r->items[i].last > last->last)
+            last->last = r->items[i].last;
+    }
+    r->n = n;
+    for (size_t i = 0; i < n; i++)
+        sum += (uint64_t)(r->items[i].last - r->items[i].first) + 1;
+    return sum;
+}
+
+/* The earliest of more than there may be go. */
+static void leave_out(struct ranges *r, uint64_t n)
+{
+    size_t gone = 0;
+
+    for (size_t i = 0; i < r->n && n > 0; i++) {
+        uint64_t has = (uint64_t)(r->items[i].last - r->items[i].first) + 1;
+
+        if (has > n) {
+            r->items[i].first += (int64_t)n;
+            break;
+        }
+        n -= has;
+        gone++;
+    }
+    memmove(r->items, r->items + gone, (r->n - gone) * sizeof(*r->items));
+    r->n -= gone;
+}
+
+/* All from the first packet's to the last one's.  Where those are too many, a clock jumped or the windows are short: then those in which something was seen,
+ * and the last. */
+static int choose_windows(struct audit *a, struct sweep *s)
+{
+    const int64_t length = a->options->window_ns, first = window_of(a->coverage.first_ns, length), last = window_of(a->coverage.last_ns, length);
+    struct ranges *r = &s->ranges;
+
+    r->items = calloc(2 * s->n_uses + s->n_sightings + 1, sizeof(*r->items));
+    if (r->items == NULL)
+        return -ENOMEM;
+    if (last - first < MOST_WINDOWS) {
+        r->items[r->n++] = (struct range){first, last};
+        return 0;
+    }
+    for (size_t i = 0; i < s->n_uses; i++) {
+        const struct window_use *w = s->uses[i].w;
+        int64_t                  from = w->first > first ? w->first : first, to = w->last < last ? w->last : last;
+        bool                     is_long = to - from >= LONG_USE;
+
+        r->items[r->n++] = (struct range){from, is_long ? from : to};
+        r->items[r->n++] = (struct range){is_long ? to : from, to};
+    }
+    for (size_t i = 0; i < s->n_sightings; i++)
+        if (s->sightings[i].window >= first && s->sightings[i].window <= last)
+            r->items[r->n++] = (struct range){s->sightings[i].window, s->sightings[i].window};
+    r->items[r->n++] = (struct range){last, last};
+    uint64_t n = join_ranges(r);
+    a->n_windows_empty = (uint64_t)(last - first) + 1 - n;
+    if (n > MOST_WINDOWS) {
+        a->n_windows_left = n - MOST_WINDOWS;
+        leave_out(r, a->n_windows_left);
+    }
+    return 0;
+}
+
+static int expect_window(struct audit *a, struct expector *x, struct sweep *s, int64_t window, bool last, struct err *reterr)
+{
+    const int64_t        length = a->options->window_ns;
+    struct expect_window w = {.start_ns = window * length, .end_ns = ns_after(window * length, length), .last = last};
+    struct coverage      c = coverage_of(a, &w);
+
+    feed_window(a, x, s, window);
+    return close_window(a, x, &w, &c, reterr);
+}
+
+/* Before the next that is looked at: the windows with which rows end whose time is longer than one. */
+static int end_spans(struct audit *a, struct expector *x, struct sweep *s, int64_t next, struct err *reterr)
+{
+    const int64_t length = a->options->window_ns;
+    int64_t       end_ns;
+    int           rc = 0;
+
+    while (rc == 0 && (end_ns = expector_next_end(x)) <= next * length)
+        rc = expect_window(a, x, s, end_ns / length - 1, false, reterr);
+    return rc;
 }
 
 static int expect_windows(struct audit *a, struct expector *x, struct sweep *s, struct err *reterr)
 {
-    int64_t length = a->options->window_ns, first = window_of(a->coverage.first_ns, length), last = window_of(a->coverage.last_ns, length);
-    int     rc = expector_windows(x, length, reterr);
+    int rc = expector_windows(x, a->options->window_ns, reterr);
 
-    if (last - first >= MOST_WINDOWS) {
-        a->n_windows_left = (uint64_t)(last - first + 1 - MOST_WINDOWS);
-        last = first + MOST_WINDOWS - 1;
-    }
-    for (int64_t w = first; rc == 0 && w <= last; w++) {
-        struct expect_window window = {.start_ns = w * length, .end_ns = ns_after(w * length, length), .last = w == last};
-        struct coverage      c = coverage_of(a, &window);
+    for (size_t i = 0; rc == 0 && i < s->ranges.n; i++) {
+        const struct range *r = &s->ranges.items[i];
 
-        feed_window(a, x, s, w);
-        rc = close_window(a, x, &window, &c, reterr);
+        rc = end_spans(a, x, s, r->first, reterr);
+        for (int64_t w = r->first; rc == 0 && w <= r->last; w++)
+            rc = expect_window(a, x, s, w, i + 1 == s->ranges.n && w == r->last, reterr);
     }
     return rc;
 }
@@ -452,6 +587,8 @@ static int expect_by_window(struct audit *a, struct expector *x, struct err *ret
         note_foreign(a);
     if (rc == 0)
         rc = gather_sightings(a, &s);
+    if (rc == 0)
+        rc = choose_windows(a, &s);
     if (rc != 0)
         rc = err_set(reterr, rc, "no memory for the windows");
     else
@@ -459,6 +596,7 @@ static int expect_by_window(struct audit *a, struct expector *x, struct err *ret
     free(s.uses);
     free(s.active);
     free(s.sightings);
+    free(s.ranges.items);
     return rc;
 }
 

@@ -44,6 +44,7 @@ struct recording {
     int64_t                     summary_written;
     uint64_t                    hosts_hash;
     bool                        rows_written, distrusted;
+    uint64_t                    n_windows_left; /* as in struct audit, of the latest evaluation */
     uint64_t                    results[PACKET_N_RESULTS];
     struct watch_state         *state;
     struct keeper              *keeper;
@@ -133,6 +134,7 @@ struct watch {
     uint32_t                    run;    /* which of the program's runs is recorded, from 0 */
     struct watchdog            *watchdog;
     atomic_bool                 stop;
+    bool                        left_windows; /* of some run: not evaluated */
     struct recording            recording;
     struct watch_state          state;
     struct watch_interface     *interfaces; /* since the start */

@@ -314,6 +314,7 @@ static void end_run(struct watch *w)
             recording_lost(&w->recording, (uint32_t)i, "unread-at-stop", true, f->unread, w->recording.last_ns, w->recording.last_ns);
     }
     int rc = write_the_end(w);
+    w->left_windows |= w->recording.n_windows_left > 0;
     if (rc == 0 && w->seats[0].fault[0] == '\0' && w->complete)
         w->fault[0] = '\0'; /* of a try before */
     if (rc == 0)
@@ -545,7 +546,7 @@ int watch_run(struct watch *w, const struct watch_rules *rules, struct store *st
         calls->tick(calls->aux, &w->state);
     }
     result.state = w->state;
-    result.complete = w->complete && !result.faulted;
+    result.complete = w->complete && !result.faulted && !w->left_windows;
     snprintf(result.fault, sizeof(result.fault), "%s", rc != 0 && reterr != NULL ? reterr->msg : w->fault);
     for (size_t i = 0; i < w->options->n_interfaces; i++)
         result.n_unread += w->interfaces[i].unread;

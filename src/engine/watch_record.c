@@ -681,6 +681,7 @@ int recording_write(struct recording *r, bool final, struct err *reterr)
     if (rc == 0)
         rc = evaluate(r, &a, copy, reterr);
     if (rc == 0) {
+        r->n_windows_left = a.n_windows_left;
         count(r, &a);
         if (r->keeper != NULL)
             recording_keep(r, &a, final);
@@ -694,7 +695,7 @@ int recording_write(struct recording *r, bool final, struct err *reterr)
 
 int recording_end(struct recording *r, bool complete, struct err *reterr)
 {
-    return store_end_run(r->store, r->calls->now(r->calls->aux), complete && r->ended->totals.n_flow_memory_lost == 0, reterr);
+    return store_end_run(r->store, r->calls->now(r->calls->aux), complete && r->ended->totals.n_flow_memory_lost == 0 && r->n_windows_left == 0, reterr);
 }
 
 /* What belongs to the run; what belongs to the program stays for the next. */

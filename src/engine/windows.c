@@ -5,8 +5,12 @@
 #include <string.h>
 
 #include "conversation.h"
+#include "flowaudit/hash.h"
+#include "rank.h"
 
-#define MOST_WINDOW_USES 4096 /* of one conversation; beyond it flows are said to touch more windows than they did */
+/* Of one conversation, and more than there are windows to evaluate (see expectations.c).  Of more those of the lowest ranks stay, whatever the order
+ * in which they come; of the others it is kept between which windows they were.  Up to twice as many wait for that. */
+#define MOST_WINDOW_USES 16384u
 
 static int compare_use(const struct window_use *a, const struct window_use *b)
 {
@@ -36,34 +40,126 @@ static void join_use(struct window_use *a, const struct window_use *b)
     a->flows += b->flows;
 }
 
-/* Most flows are of the latest window: looked for from there. */
+/* Under a key that never changes, as that of conversations. */
+static uint64_t rank_of(const struct window_use *use)
+{
+    static const struct hash_key always = {UINT64_C(0x77696e646f777320), UINT64_C(0x6f6620666c6f7773)};
+    const uint64_t               words[2] = {(uint64_t)use->first, (uint64_t)use->last};
+
+    return hash_words(&always, words, 2);
+}
+
+static void lose(struct window_uses *uses, const struct window_use *use)
+{
+    uses->lost_first = uses->n_lost == 0 || use->first < uses->lost_first ? use->first : uses->lost_first;
+    uses->lost_last = uses->n_lost == 0 || use->last > uses->lost_last ? use->last : uses->lost_last;
+    uses->n_lost += use->flows;
+}
+
+static int compare_uses(const void *pa, const void *pb)
+{
+    return compare_use(pa, pb);
+}
+
+/* In order, each once. */
+static void compact(struct window_uses *uses)
+{
+    uint32_t n = 0;
+
+    qsort(uses->items, uses->n, sizeof(uses->items[0]), compare_uses);
+    for (uint32_t i = 0; i < uses->n; i++) {
+        if (n > 0 && compare_use(&uses->items[n - 1], &uses->items[i]) == 0)
+            join_use(&uses->items[n - 1], &uses->items[i]);
+        else
+            uses->items[n++] = uses->items[i];
+    }
+    uses->n = n;
+}
+
+/* Of those that are in order. */
+static int bound(struct window_uses *uses)
+{
+    uint32_t  n = 0;
+    uint64_t *ranks = uses->n > MOST_WINDOW_USES ? calloc(uses->n, sizeof(*ranks)) : NULL;
+
+    if (uses->n <= MOST_WINDOW_USES)
+        return 0;
+    if (ranks == NULL)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < uses->n; i++)
+        ranks[i] = rank_of(&uses->items[i]);
+    uses->threshold = rank_lowest(ranks, uses->n, MOST_WINDOW_USES);
+    free(ranks);
+    for (uint32_t i = 0; i < uses->n; i++) {
+        if (rank_of(&uses->items[i]) <= uses->threshold)
+            uses->items[n++] = uses->items[i];
+        else
+            lose(uses, &uses->items[i]);
+    }
+    uses->n = n;
+    return 0;
+}
+
+/* Room for more than one more, so that it takes as little time for many in disorder. */
+static int make_room(struct conversation *c)
+{
+    struct window_uses *uses = c->windows;
+    size_t              n = uses == NULL ? 1 : 2 * (size_t)uses->n_allocated;
+
+    if (uses != NULL && uses->n < uses->n_allocated)
+        return 0;
+    if (uses != NULL)
+        compact(uses);
+    if (uses != NULL && uses->n <= uses->n_allocated / 2)
+        return 0;
+    if (n > 2 * MOST_WINDOW_USES)
+        return bound(uses);
+    uses = realloc(uses, sizeof(*uses) + n * sizeof(uses->items[0]));
+    if (uses == NULL)
+        return -ENOMEM;
+    if (c->windows == NULL)
+        *uses = (struct window_uses){.threshold = UINT64_MAX};
+    uses->n_allocated = (uint32_t)n;
+    c->windows = uses;
+    return 0;
+}
+
 int window_uses_add(struct conversation *c, const struct window_use *use)
 {
     struct window_uses *uses = c->windows;
-    size_t              at = uses != NULL ? uses->n : 0, n_allocated = uses != NULL ? uses->n_allocated : 0;
-    bool                full = at == MOST_WINDOW_USES;
 
-    while (at > 0 && compare_use(&uses->items[at - 1], use) > 0)
-        at--;
-    if (at > 0 && (compare_use(&uses->items[at - 1], use) == 0 || full)) {
-        join_use(&uses->items[at - 1], use);
+    if (uses != NULL && uses->n > 0 && compare_use(&uses->items[uses->n - 1], use) == 0) { /* most flows are of the latest window */
+        join_use(&uses->items[uses->n - 1], use);
         return 0;
     }
-    if (full) {
-        join_use(&uses->items[0], use);
-        return 0;
-    }
-    if (uses == NULL || uses->n == n_allocated) {
-        n_allocated = n_allocated == 0 ? 1 : 2 * n_allocated;
-        uses = realloc(c->windows, sizeof(*uses) + n_allocated * sizeof(uses->items[0]));
-        if (uses == NULL)
-            return -ENOMEM;
-        uses->n = c->windows != NULL ? uses->n : 0;
-        uses->n_allocated = (uint32_t)n_allocated;
-        c->windows = uses;
-    }
-    memmove(&uses->items[at + 1], &uses->items[at], (uses->n - at) * sizeof(uses->items[0]));
-    uses->items[at] = *use;
-    uses->n++;
+    if (make_room(c) != 0)
+        return -ENOMEM;
+    uses = c->windows;
+    if (uses->threshold < UINT64_MAX && rank_of(use) > uses->threshold)
+        lose(uses, use);
+    else
+        uses->items[uses->n++] = *use;
     return 0;
+}
+
+int window_uses_join(struct conversation *c, const struct window_uses *from)
+{
+    int rc = 0;
+
+    for (size_t i = 0; rc == 0 && i < from->n; i++)
+        rc = window_uses_add(c, &from->items[i]);
+    if (rc != 0 || from->n_lost == 0)
+        return rc;
+    lose(c->windows, &(struct window_use){.first = from->lost_first, .last = from->lost_last, .flows = from->n_lost});
+    if (from->threshold < c->windows->threshold)
+        c->windows->threshold = from->threshold;
+    return 0;
+}
+
+int window_uses_settle(struct conversation *c)
+{
+    if (c->windows == NULL)
+        return 0;
+    compact(c->windows);
+    return bound(c->windows);
 }

@@ -576,6 +576,19 @@ int expector_close(struct expector *x, const struct expect_window *w, const stru
     return 0;
 }
 
+int64_t expector_next_end(const struct expector *x)
+{
+    int64_t end_ns = INT64_MAX;
+
+    for (size_t i = 0; i < x->n_spans; i++) {
+        const struct span *s = &x->spans[i];
+        int64_t            of_s = s->begun && s->length_ns > 0 ? ns_after(s->start_ns, s->length_ns) : INT64_MAX;
+
+        end_ns = of_s < end_ns ? of_s : end_ns;
+    }
+    return end_ns;
+}
+
 int expector_finish(struct expector *x, const struct coverage *c, const struct expectation **ret, size_t *ret_n, struct err *reterr)
 {
     const struct expect_window whole = {.start_ns = c->first_ns, .end_ns = c->last_ns, .last = true};

@@ -70,7 +70,7 @@ static void put_verdict(struct html *h)
 {
     static const char *const severities[] = {"critical", "high", "medium", "low"};
     const struct report_summary *s = h->summary;
-    char verdict[512];
+    char verdict[1024];
 
     html_par(h,
              s->n_findings > 0      ? "verdict bad"

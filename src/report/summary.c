@@ -86,7 +86,9 @@ static int count_evidence(struct reader *r, struct report_summary *s, struct err
         " (SELECT count(*) FROM requirements WHERE run_id = ?1 AND outcome IN ('not-covered', 'one-way')),"
         " (SELECT total(packets_decoded) FROM inputs WHERE run_id = ?1), (SELECT ended IS NULL FROM runs WHERE run_id = ?1),"
         " " COUNTER("tcp-sessions") ", " COUNTER("one-sided-sessions") ", " COUNTER("clock-steps") ", " COUNTER("unseen-flow-errors") ","
-        " (SELECT count(*) FROM losses WHERE run_id = ?1 AND reason = 'estimated-unseen'), " COUNTER("unseen-bytes") ", " COUNTER("flow-bytes");
+        " (SELECT count(*) FROM losses WHERE run_id = ?1 AND reason = 'estimated-unseen'), " COUNTER("unseen-bytes") ", " COUNTER("flow-bytes") ","
+        " " COUNTER("windows-not-evaluated") ", " COUNTER("windows-empty") ", " COUNTER("group-queries-not-kept") ", " COUNTER("hosts-not-kept") ","
+        " " COUNTER("negotiated-ports-not-kept") ", " COUNTER("window-flows-not-kept");
     struct cursor *c;
     int rc = reader_query(r, sql, &s->run_id, 1, &c, reterr);
 
@@ -110,6 +112,10 @@ static int count_evidence(struct reader *r, struct report_summary *s, struct err
         s->n_estimated = (uint64_t)cursor_integer(c, 13);
         s->n_unseen_bytes = (uint64_t)cursor_integer(c, 14);
         s->n_flow_bytes = (uint64_t)cursor_integer(c, 15);
+        s->n_windows_left = (uint64_t)cursor_integer(c, 16);
+        s->n_windows_empty = (uint64_t)cursor_integer(c, 17);
+        for (int i = 0; i < REPORT_N_BOUNDS; i++)
+            s->beyond[i] = (uint64_t)cursor_integer(c, 18 + i);
     }
     cursor_free(c);
     return rc < 0 ? rc : 0;
@@ -172,7 +178,13 @@ static void add_incomplete(const struct report_summary *s, char *buf, size_t siz
         add(buf, size, " not one was decoded");
         separator = ", ";
     }
-    if (!s->complete && s->n_damaged == 0 && s->decoded > 0)
+    if (s->n_windows_left > 0) {
+        add(buf, size, "%s", separator);
+        add_count(buf, size, s->n_windows_left, "window of all that there are was", "windows of all that there are were");
+        add(buf, size, " not evaluated");
+        separator = ", ";
+    }
+    if (!s->complete && s->n_damaged == 0 && s->decoded > 0 && (s->unended || s->n_windows_left == 0))
         add(buf, size, "%sthe run did not come to its end", separator);
 }
 
@@ -185,6 +197,30 @@ static void add_unseen(const struct report_summary *s, char *buf, size_t size)
         s->n_unseen_bytes == 1 ? "is" : "are");
     if (s->n_unseen_bytes <= s->n_flow_bytes / COVERAGE_UNSEEN_SHARE)
         add(buf, size, ", no more than one for each %u that are", COVERAGE_UNSEEN_SHARE);
+}
+
+/* Bounds that were reached: what rests on what was not kept is not known. */
+static void add_bounds(const struct report_summary *s, char *buf, size_t size)
+{
+    static const struct { const char *one, *many; } what[REPORT_N_BOUNDS] = {
+        {"query to a group, whose answers are not known as such,", "queries to groups, whose answers are not known as such,"},
+        {"time at which a host was seen", "times at which hosts were seen"},
+        {"message that negotiates a port", "messages that negotiate ports"},
+        {"flow of which it is not known in which windows it was", "flows of which it is not known in which windows they were"},
+    };
+
+    if (s->n_windows_empty > 0) {
+        add(buf, size, "; ");
+        add_count(buf, size, s->n_windows_empty, "window in which nothing of the site was seen is", "windows in which nothing of the site was seen are");
+        add(buf, size, " left out");
+    }
+    for (int i = 0; i < REPORT_N_BOUNDS; i++) {
+        if (s->beyond[i] == 0)
+            continue;
+        add(buf, size, "; ");
+        add_count(buf, size, s->beyond[i], what[i].one, what[i].many);
+        add(buf, size, s->beyond[i] == 1 ? " was more than is kept" : " were more than are kept");
+    }
 }
 
 /* What weakens a result without making the evidence incomplete. */
@@ -204,6 +240,7 @@ static void add_limits(const struct report_summary *s, char *buf, size_t size)
     } else if (s->n_losses > 0) {
         add(buf, size, "; an unknown number of packets was lost before the tool saw them");
     }
+    add_bounds(s, buf, size);
 }
 
 const char *report_verdict(const struct report_summary *s, char *buf, size_t size)

@@ -45,7 +45,7 @@ static int put_summary(struct summary *s, struct err *reterr)
 {
     struct xlsx *x = s->xlsx;
     struct report_summary summary;
-    char verdict[512];
+    char verdict[1024];
     int rc = report_summary(x->job->report, x->job->run_id, &summary, reterr);
 
     if (rc != 0)

@@ -6,10 +6,12 @@ usage: windows.py FLOWAUDIT SOURCE_ROOT
 
 The incident is judged in windows of five minutes, and again each window's packets alone.  In a window nothing is missing that the cut
 capture shows tried, and what the cut capture shows is seen.  One finding stands for all windows of a row and client, and says how many.
-Workers change nothing.
+Workers change nothing, nor do more windows than are evaluated, or one packet of another time.
 """
 import os
 import re
+import struct
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -94,6 +96,79 @@ def check_hole(program, source, packets, directory):
     return wrong if 'unity1' in missing else wrong + [f'hole: nothing is missing of unity1: {missing}']
 
 
+SMALL = ('site: small\nmatrix: cisco-unity-5x-exchange\nhosts:\n  unity1: {addresses: [10.20.1.10], roles: [unity-primary]}\n'
+         '  dns1: {addresses: [10.20.2.53], roles: [dns]}\n  dc1: {addresses: [10.20.2.10], roles: [dc-monitored]}\nwithin: ')
+UNITY1, DNS1 = bytes((10, 20, 1, 10)), bytes((10, 20, 2, 53))
+
+
+def exchange(at, port, server_port, question=b''):
+    """A datagram of unity1 to dns1, and its answer: those of DNS, where there is a question."""
+    pairs = []
+    for source, target, ports, flags in ((UNITY1, DNS1, (port, server_port), 0x0100), (DNS1, UNITY1, (server_port, port), 0x8583)):
+        payload = struct.pack('!HHHHHH', 1, flags, 1, 0, 0, 0) + question if question else b''
+        ip = struct.pack('!BBHHHBBH', 0x45, 0, 28 + len(payload), len(pairs) + 1, 0, 64, 17, 0) + source + target
+        frame = bytes.fromhex('0200000000020200000000010800') + ip + struct.pack('!HHHH', *ports, 8 + len(payload), 0) + payload
+        pairs.append((at + len(pairs) * 1000000, frame))
+    return pairs
+
+
+def small(program, directory, packets, within, *options):
+    site, path = os.path.join(directory, 'small.yaml'), os.path.join(directory, 'small.pcap')
+    with open(site, 'w', encoding='utf-8') as out:
+        out.write(f'{SMALL}{within}\n')
+    weaker.write(path, packets, 262144)
+    return flowdb.Audit(program, site, [path], *options, directory=directory)
+
+
+def check_many(program, directory):
+    """A query in two windows of three, for more windows than are evaluated: it is seen there and nowhere else, whatever the number of workers, and those
+    that are left out are told."""
+    n, most, begin, packets = 10300, 10000, 1772000000 // 120 * 120, []
+    for w in range(n):
+        at = (begin + w * 120) * weaker.NS
+        for k, second in enumerate((0, 30, 60, 90, 119)): # it is there all the time
+            packets += exchange(at + second * weaker.NS, 10000 + (w * 5 + k) % 9000, 9999)
+        packets += exchange(at + 5 * weaker.NS, 20000 + w * 7 % 30000, 53, b'\x03dc1\x07example\x03com\0\0\1\0\1') if w % 3 != 2 else []
+    packets.sort()
+    wrong, dumps = [], []
+    for workers in ('1', '4'):
+        audit = small(program, directory, packets, '2m', '--window', '2m', '-j', workers)
+        dumps.append(audit.rows('SELECT row_id, client, outcome, window_start FROM expectations'))
+        starts = {int(row['start']) for row in audit.rows("SELECT strftime('%s', window_start) AS start FROM expectations WHERE row_id = 'unity-dns' AND outcome = 'seen'")}
+        expected = {begin + w * 120 for w in range(n - most, n) if w % 3 != 2}
+        left = audit.rows("SELECT value FROM counters WHERE name = 'windows-not-evaluated'")[0]['value'], audit.rows('SELECT complete FROM runs')[0]['complete'], audit.status
+        text = subprocess.run([program, 'report', audit.path], capture_output=True, text=True, check=False).stdout.split('WHAT WAS')[0]
+        audit.close()
+        if starts != expected:
+            wrong.append(f'many windows, {workers} workers: seen in {len(starts)}, {len(starts - expected)} of them wrong, {len(expected - starts)} are not there')
+        if left != (n - most, 0, 3) or not re.search(r'300\s+windows\s+of all that there are\s+were\s+not\s+evaluated', text):
+            wrong.append(f'many windows: not evaluated, complete, status: {left}; {text}')
+    return wrong + ['many windows: one worker and four differ'] * (dumps[0] != dumps[1])
+
+
+def check_stray(program, directory):
+    """One packet of 1970 changes nothing in the windows of all others, also of rows whose time is longer than a window; those between are left out, and told."""
+    begin, packets, wrong = 1772000000 // 10800 * 10800, [], []
+    for hour in (0, 1, 2, 3, 31, 32):
+        for second in range(0, 3600, 40):
+            packets += exchange((begin + hour * 3600 + second) * weaker.NS, 10000 + hour * 100 + second // 40, 53, b'\x03dc1\x07example\x03com\0\0\1\0\1')
+    stray = [(weaker.NS, packets[0][1].replace(UNITY1, bytes((1, 2, 3, 4))).replace(DNS1, bytes((5, 6, 7, 8))))]
+    query = "SELECT row_id, client, outcome, window_start, window_end FROM expectations WHERE outcome != 'not-covered'"
+    for within in ('30m', '3h'):
+        found = []
+        for more in ([], stray):
+            audit = small(program, directory, packets + more, within, '--window', '1h', '--fail-on', 'missing')
+            found.append((audit.status, audit.rows(query), audit.rows("SELECT row_id, client FROM findings WHERE kind = 'missing'")))
+            empty = audit.rows("SELECT value FROM counters WHERE name = 'windows-empty'")[0]['value']
+            text = subprocess.run([program, 'report', audit.path], capture_output=True, text=True, check=False).stdout.split('WHAT WAS')[0]
+            audit.close()
+        if found[0] != found[1] or not found[0][2]:
+            wrong.append(f'one packet of 1970, within {within}: {found[1]}, without it {found[0]}')
+        if empty < 400000 or not re.search(rf'{empty} windows in which\s+nothing', text):
+            wrong.append(f'one packet of 1970: {empty} windows left out, {text}')
+    return wrong
+
+
 def main():
     program, source = sys.argv[1:3]
     capture = os.path.join(source, 'samples', 'incident.pcapng')
@@ -119,6 +194,8 @@ def main():
         for start, rows in windows.items():
             wrong += compare(program, site, packets, start, by_row(rows), directory)
         wrong += check_hole(program, source, packets, directory)
+        wrong += check_many(program, directory)
+        wrong += check_stray(program, directory)
     print(f'{len(windows)} windows of {len(next(iter(windows.values())))} expected flows: {len(wrong)} differences', *wrong, sep='\n')
     return 1 if wrong or len(windows) != 7 else 0
 

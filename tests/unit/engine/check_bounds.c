@@ -262,6 +262,41 @@ START_TEST(binds_are_kept_once_for_each_client_and_interface)
 }
 END_TEST
 
+/* More windows than one conversation keeps: the same stay in any order and by way of any number of parts, and where the others were is known. */
+START_TEST(which_windows_are_kept_does_not_depend_on_the_order)
+{
+    enum { N = 40000, N_PARTS = 4 };
+    struct conversation whole = {0}, sum = {0}, parts[N_PARTS];
+    uint64_t            kept = 0;
+
+    memset(parts, 0, sizeof(parts));
+    for (int i = 0; i < N; i++) {
+        struct window_use forward = {.first = i, .last = i, .first_ns = i, .last_ns = i, .flows = 1}, other = forward;
+
+        ck_assert_int_eq(window_uses_add(&whole, &forward), 0);
+        other.first = other.last = other.first_ns = other.last_ns = i * 7919 % N;
+        ck_assert_int_eq(window_uses_add(&parts[(unsigned)i % N_PARTS * (i % 3 > 0)], &other), 0);
+    }
+    for (unsigned k = 0; k < N_PARTS; k++) {
+        ck_assert_int_eq(window_uses_join(&sum, parts[k].windows), 0);
+        free(parts[k].windows);
+    }
+    ck_assert_int_eq(window_uses_settle(&whole), 0);
+    ck_assert_int_eq(window_uses_settle(&sum), 0);
+    ck_assert_uint_eq(whole.windows->n, 16384);
+    ck_assert_uint_eq(sum.windows->n, 16384);
+    ck_assert_int_eq(memcmp(whole.windows->items, sum.windows->items, 16384 * sizeof(struct window_use)), 0);
+    for (uint32_t i = 0; i < whole.windows->n; i++)
+        kept += whole.windows->items[i].flows;
+    ck_assert_uint_eq(whole.windows->n_lost, N - kept);
+    ck_assert_uint_eq(sum.windows->n_lost, N - kept);
+    ck_assert_int_eq(whole.windows->lost_first, sum.windows->lost_first);
+    ck_assert_int_eq(whole.windows->lost_last, sum.windows->lost_last);
+    free(whole.windows);
+    free(sum.windows);
+}
+END_TEST
+
 Suite *suite_bounds(void);
 Suite *suite_bounds(void)
 {
@@ -275,6 +310,7 @@ Suite *suite_bounds(void)
     tcase_add_test(c, negotiated_ports_end_at_their_bound);
     tcase_add_test(c, joined_negotiated_ports_end_at_the_same_bound);
     tcase_add_test(c, the_promise_that_is_found_is_the_latest_one_in_time);
+    tcase_add_test(c, which_windows_are_kept_does_not_depend_on_the_order);
     tcase_add_test(c, binds_are_kept_once_for_each_client_and_interface);
     suite_add_tcase(s, c);
     return s;
