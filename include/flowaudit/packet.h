@@ -84,12 +84,13 @@ enum packet_flag {
     PACKET_IS_IPV6 = 1 << 0,
     PACKET_CUT = 1 << 1,        /* captured bytes end before the IP packet does */
     PACKET_FIRST_FRAGMENT = 1 << 2, /* fragment with offset 0: has the ports, not all of the payload */
-    PACKET_GROUP = 1 << 3,      /* link-layer destination is multicast or broadcast, or the IP destination is multicast,
-                                   255.255.255.255 or 127.255.255.255, or it ends in 255 and NetBIOS tells of a broadcast */
+    PACKET_GROUP = 1 << 3,      /* the IP destination is multicast, 255.255.255.255 or 127.255.255.255, or it ends in 255 and NetBIOS tells of a broadcast */
     PACKET_FLAGS_CUT = 1 << 4,  /* TCP: ports are there, the flags were cut by the snap length or are in the next
                                    fragment; tcp_flags is 0 */
     PACKET_LINK_BROADCAST = 1 << 5, /* link-layer destination is ff:ff:ff:ff:ff:ff or the cooked header says broadcast:
                                        a subnet broadcast */
+    PACKET_LINK_GROUP = 1 << 6, /* link-layer destination is multicast or broadcast: the IP destination may be a subnet's broadcast address, or one host's
+                                   (a switch floods what is sent to a cluster's multicast address) */
 };
 
 enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32, TCP_ECE = 64, TCP_CWR = 128 };
@@ -125,6 +126,7 @@ struct packet {
     uint32_t       payload_wire_len; /* payload on the wire, by the IP and UDP lengths; 0 where TCP's offset was cut */
     uint32_t       wire_len;    /* of the whole frame: what 'bytes' in the record counts */
     uint16_t       point;       /* where it was captured: enum packet_point, and a number; the caller adds the input's with packet_point_add() */
+    bool           to_station;  /* link-layer destination is one station's; nor PACKET_LINK_GROUP: the link has none, or does not tell */
     int64_t        ts_ns;
     uint64_t       number;      /* frame number in its input */
     uint16_t       input;       /* index of the input; set by the caller after packet_decode(), which clears it */

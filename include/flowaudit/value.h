@@ -174,6 +174,7 @@ struct flow_record {
     int64_t  first_ns, last_ns;
     int64_t  sent_first_ns[2], sent_last_ns[2]; /* of this direction's own packets; 0 where there are none */
     uint64_t packets[2], bytes[2], payload[2]; /* bytes: frame length on the wire; payload: transport payload on the wire */
+    bool     sent_data[2];    /* TCP: some of this payload was not in a RST, which may carry its sender's reason (RFC 9293, 3.5.3) */
     uint64_t duplicates;      /* packets counted above that repeat an earlier one (same IP id, sequence and content): a span port that shows packets twice */
     uint64_t copies[2];       /* the same by direction */
     uint64_t retransmissions; /* TCP, data seen again with new IP id */
@@ -190,7 +191,7 @@ struct flow_record {
     bool     server_went_on;  /* TCP_STATE_SYN_ACK_ONLY: it sent segments with ACK that are neither SYN nor RST */
     uint16_t vlan[2];         /* innermost tag of each direction's first packet, 0 = none */
     uint16_t encap;           /* enum packet_encap, union */
-    bool     group;           /* to a multicast or broadcast address */
+    bool     group;           /* to a multicast or broadcast IP address; or of UDP one way, as far as frames tell, to such a link-layer address (a subnet's broadcast) */
     bool     cut;             /* some packet of it was cut by the snap length */
     bool     has_fragments;
     uint16_t input;           /* of the first packet */

@@ -114,7 +114,7 @@ static bool is_unfinished(const struct flow_record *r)
 /* Data of the server, or a segment that goes on without SYN and RST: the connection is there, whatever of the client is in the capture. */
 static bool is_running(const struct flow_record *r)
 {
-    bool goes_on = r->payload[1] > 0 || (r->tcp_state == TCP_STATE_MIDSTREAM && (r->tcp_flags[1] & (TCP_SYN | TCP_RST)) == 0);
+    bool goes_on = r->sent_data[1] || (r->tcp_state == TCP_STATE_MIDSTREAM && (r->tcp_flags[1] & (TCP_SYN | TCP_RST)) == 0);
 
     return r->tuple.transport == IPPROTO_TCP && r->packets[0] == 0 && r->packets[1] > 0 && goes_on;
 }
@@ -176,7 +176,7 @@ static bool is_untold(const struct flow_record *r)
     if (is_unfinished(r) || is_only_answer(r) || is_bare(r) || is_one_segment(r))
         return true;
     return both ? r->tcp_state == TCP_STATE_MIDSTREAM || r->tcp_state == TCP_STATE_FLAGS_CUT || r->tcp_state == TCP_STATE_NO_SYN_ACK
-                : r->tcp_state == TCP_STATE_MIDSTREAM && reset && r->payload[0] + r->payload[1] == 0;
+                : r->tcp_state == TCP_STATE_MIDSTREAM && reset && !r->sent_data[0] && !r->sent_data[1];
 }
 
 /* As is_running(), of the client's side. */
@@ -197,7 +197,7 @@ static bool is_going_on(const struct flow_record *r)
 static bool is_ended(const struct flow_record *r)
 {
     return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && r->packets[0] > 0 && r->packets[1] > 0 &&
-           ((r->tcp_flags[0] | r->tcp_flags[1]) & TCP_RST) != 0 && r->payload[0] + r->payload[1] == 0 && flow_record_outcome(r, false) == OUTCOME_ONE_WAY;
+           ((r->tcp_flags[0] | r->tcp_flags[1]) & TCP_RST) != 0 && !r->sent_data[0] && !r->sent_data[1] && flow_record_outcome(r, false) == OUTCOME_ONE_WAY;
 }
 
 /* Before it sent its SYN a second time: then an answer was overdue. */

@@ -108,7 +108,7 @@ static bool goes_on(const struct flow_record *r, unsigned side)
 {
     bool reset = (r->tcp_flags[side] & TCP_RST) != 0;
 
-    return (r->tcp_flags[side] & TCP_ACK) != 0 && (r->payload[side] > 0 || (!reset && r->packets[side] > 1));
+    return (r->tcp_flags[side] & TCP_ACK) != 0 && (r->sent_data[side] || (!reset && r->packets[side] > 1));
 }
 
 /* Then the other was there before too, though nothing of it may be in the capture. */

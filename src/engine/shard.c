@@ -336,7 +336,7 @@ static void handle_packet(struct shard *s, enum packet_result result, uint64_t h
         results[step.result]++;
         if (s->options.seen != NULL && step.result == PACKET_OK)
             s->options.seen(s->options.seen_aux, p, result, (uint64_t)step.flow->packets[0] + step.flow->packets[1]);
-        if ((p->flags & PACKET_GROUP) != 0 && p->transport == IPPROTO_UDP)
+        if ((p->flags & (PACKET_GROUP | PACKET_LINK_GROUP)) != 0 && p->transport == IPPROTO_UDP)
             note_group_query(s->ended, p);
         look_at(s, &step, p);
         return;

@@ -46,7 +46,7 @@ static void turn(struct flow_record *r, struct policy_ends *ends, enum direction
 /* Nothing but RSTs, all of one side: they answer something that is not in the capture. */
 static bool resets_alone(const struct flow_record *r)
 {
-    return r->packets[1] == 0 && r->payload[0] == 0 && (r->tcp_flags[0] & TCP_RST) != 0 && (r->tcp_flags[0] & TCP_SYN) == 0 &&
+    return r->packets[1] == 0 && !r->sent_data[0] && (r->tcp_flags[0] & TCP_RST) != 0 && (r->tcp_flags[0] & TCP_SYN) == 0 &&
            r->packets[0] <= 1 + r->duplicates;
 }
 

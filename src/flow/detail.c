@@ -283,7 +283,7 @@ void flow_detail_continue(struct flow_table *t, struct flow *f, const struct pac
     memset(d->ttl, 0, sizeof(d->ttl));
     memset(d->ttl_elsewhere, 0, sizeof(d->ttl_elsewhere));
     flow_errors_drop(t, d);
-    f->state &= (uint16_t) ~(FLOW_GROUP | FLOW_CUT | FLOW_FRAGMENTS | FLOW_FIRST_SIDE);
+    f->state &= (uint16_t) ~(FLOW_CUT | FLOW_FRAGMENTS | FLOW_FIRST_SIDE);
     f->state |= client == 1 ? FLOW_FIRST_SIDE : 0;
     t->stats.n_created++;
 }

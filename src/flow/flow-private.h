@@ -17,7 +17,7 @@ enum {
     FLOW_ONE = 1 << 1,        /* one packet, no detail: the union holds 'few.one' */
     FLOW_FIRST_SIDE = 1 << 2, /* the side that sent the first packet, as a bit */
     FLOW_RECENT = 1 << 3,     /* had a packet since the clock hand last came by */
-    FLOW_GROUP = 1 << 4,
+    FLOW_QUOTED = 1 << 4,     /* no packet yet: known from ICMP errors alone, with a detail */
     FLOW_CUT = 1 << 5,
     FLOW_FRAGMENTS = 1 << 6,
     FLOW_FLAGS_CUT = 1 << 7,  /* the first packet's TCP flags were cut away (with FLOW_FEW) */
@@ -27,7 +27,11 @@ enum {
     FLOW_SECOND_EARLIER = 1 << 11, /* it is older than the first */
     FLOW_SECOND_IN_US = 1 << 12,   /* the time between them is in microseconds */
     FLOW_SECOND_TURNED = 1 << 13,  /* it has POINT_OUT where the first has not, or the other way round */
-    FLOW_QUOTED = 1 << 14, /* no packet yet: known from ICMP errors alone, with a detail */
+    /* To whom, as a number: the highest of its packets counts.  0: no packet told. */
+    FLOW_LINK_GROUP = 1 << 14, /* to a group by the link-layer destination */
+    FLOW_NO_GROUP = 2 << 14,   /* to one station, or something came back */
+    FLOW_GROUP = 3 << 14,      /* to a group by the IP destination */
+    FLOW_TO = 3 << 14,
     FLOW_FEW = FLOW_ONE | FLOW_TWO,
 };
 
@@ -49,7 +53,7 @@ enum {
     TCP_SAW_FIN = 1 << 4,
     TCP_SAW_RST = 1 << 6,
     TCP_SAW_MORE = 1 << 8,  /* a segment with ACK that is neither SYN nor RST */
-    TCP_SAW_DATA = 1 << 10,
+    TCP_SAW_DATA = 1 << 10, /* in a segment that is no RST: that may carry its sender's reason (RFC 9293, 3.5.3) */
     TCP_HAS_BASE = 1 << 12,
     TCP_HAS_NEXT = 1 << 14,
     TCP_HAS_ACKED = 1 << 16,

@@ -83,7 +83,7 @@ bool flow_record_is_lone_reset(const struct flow_record *r)
 {
     unsigned side = r->packets[0] == 0;
 
-    return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && r->packets[!side] == 0 && r->payload[side] == 0 && only_reset(r, side);
+    return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && r->packets[!side] == 0 && !r->sent_data[side] && only_reset(r, side);
 }
 
 bool flow_record_is_undelivered(const struct flow_record *r)
@@ -94,7 +94,7 @@ bool flow_record_is_undelivered(const struct flow_record *r)
 /* Does a server send data, or acknowledge some of which the capture has none, the connection was open (RFC 9293, 3.10.7.4), whatever reset it. */
 static bool was_open(const struct flow_record *r)
 {
-    return r->payload[1] > 0 || r->unseen_bytes[0] > 0;
+    return r->sent_data[1] || r->unseen_bytes[0] > 0;
 }
 
 static enum outcome half_open(const struct flow_record *r)
@@ -133,14 +133,14 @@ static enum outcome flags_cut(const struct flow_record *r)
 /* Bare ACKs answered the SYN, and the client acknowledged nothing: they speak of another connection (RFC 5961, section 4; RFC 9293, 3.10.7.4). */
 static bool is_challenged(const struct flow_record *r)
 {
-    return (r->tcp_flags[0] & TCP_ACK) == 0 && r->payload[1] == 0 && (r->tcp_flags[1] & TCP_FIN) == 0;
+    return (r->tcp_flags[0] & TCP_ACK) == 0 && !r->sent_data[1] && (r->tcp_flags[1] & TCP_FIN) == 0;
 }
 
 static enum outcome tcp_outcome(const struct flow_record *r)
 {
     enum outcome o;
 
-    if (r->payload[0] > 0 && r->payload[1] > 0)
+    if (r->sent_data[0] && r->sent_data[1])
         return OUTCOME_ESTABLISHED;
     switch (r->tcp_state) {
     case TCP_STATE_ESTABLISHED:

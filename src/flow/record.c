@@ -22,11 +22,19 @@ const struct addr *flow_addr(const struct flow *f, unsigned side, struct addr *s
     return scratch;
 }
 
+/* Whose SYN was answered is the client, whichever came first; where both were, or none, the first one's sender. */
+static unsigned sender_of_syn(uint32_t saw)
+{
+    bool answered[2] = {(saw & TCP_SAW_SYN) != 0 && (saw & TCP_SAW_SYN_ACK << 1) != 0, (saw & TCP_SAW_SYN << 1) != 0 && (saw & TCP_SAW_SYN_ACK) != 0};
+
+    return answered[0] != answered[1] ? answered[1] : (saw & TCP_FIRST_SYN_SIDE) != 0;
+}
+
 static unsigned client_side(const struct flow *f, uint32_t saw, enum direction_basis *ret_basis)
 {
     if ((saw & (TCP_SAW_SYN * 3)) != 0) {
         *ret_basis = DIRECTION_SYN;
-        return (saw & TCP_FIRST_SYN_SIDE) != 0;
+        return sender_of_syn(saw);
     }
     if ((saw & (TCP_SAW_SYN_ACK * 3)) != 0) {
         *ret_basis = DIRECTION_SYN_ACK;
@@ -128,6 +136,8 @@ static void record_tcp(uint32_t saw, uint8_t rst_ttl, unsigned client, struct fl
 {
     bool rst = (saw & (TCP_SAW_RST * 3)) != 0, fin = (saw & (TCP_SAW_FIN * 3)) != 0;
 
+    for (unsigned i = 0; i < 2; i++)
+        r->sent_data[i] = r->payload[i] > 0 && (saw & TCP_SAW_DATA << (client ^ i)) != 0;
     r->tcp_state = flow_tcp_state(saw, client);
     r->server_went_on = r->tcp_state == TCP_STATE_SYN_ACK_ONLY && (saw & TCP_SAW_MORE << !client) != 0;
     if (rst) {
@@ -191,7 +201,7 @@ void flow_snapshot(const struct flow_table *t, const struct flow *f, struct flow
     ret->input = f->input;
     ret->entry = flow_ref(t, f);
     ret->first_packet = flow_first_packet(t, f);
-    ret->group = (f->state & FLOW_GROUP) != 0;
+    ret->group = (f->state & FLOW_TO) == FLOW_GROUP || (f->state & FLOW_TO) == FLOW_LINK_GROUP;
     ret->cut = (f->state & FLOW_CUT) != 0;
     ret->has_fragments = (f->state & FLOW_FRAGMENTS) != 0;
     if (d != NULL) {
@@ -223,6 +233,7 @@ void flow_record_swap(struct flow_record *r)
     SWAP(r->copies[0], r->copies[1]);
     SWAP(r->bytes[0], r->bytes[1]);
     SWAP(r->payload[0], r->payload[1]);
+    SWAP(r->sent_data[0], r->sent_data[1]);
     SWAP(r->unseen_bytes[0], r->unseen_bytes[1]);
     SWAP(r->tcp_flags[0], r->tcp_flags[1]);
     for (unsigned i = 0; i < N_TTL_PLACES; i++)

@@ -263,12 +263,28 @@ void flow_take_back(struct flow_table *t, struct flow *f)
     t->stats.n_created--;
 }
 
+/* FLOW_TO.  TCP has two ends (RFC 9293, 3.1), whatever its frames are addressed to. */
+static unsigned to_whom(const struct packet *p, bool comes_back)
+{
+    if ((p->flags & PACKET_GROUP) != 0)
+        return FLOW_GROUP;
+    if (p->to_station || p->transport == IPPROTO_TCP || comes_back)
+        return FLOW_NO_GROUP;
+    return (p->flags & PACKET_LINK_GROUP) != 0 ? FLOW_LINK_GROUP : 0;
+}
+
+static void note_to_whom(struct flow *f, unsigned side, const struct packet *p)
+{
+    unsigned to = to_whom(p, f->packets[!side] != 0);
+
+    if (to > (f->state & FLOW_TO))
+        f->state = (uint16_t)((f->state & ~FLOW_TO) | to);
+}
+
 static uint16_t state_of_packet(const struct packet *p)
 {
     unsigned state = 0;
 
-    if ((p->flags & PACKET_GROUP) != 0)
-        state |= FLOW_GROUP;
     if ((p->flags & PACKET_CUT) != 0)
         state |= FLOW_CUT;
     if ((p->flags & PACKET_FIRST_FRAGMENT) != 0)
@@ -311,7 +327,7 @@ static struct sight sight_of_packet(const struct packet *p)
 void flow_fill(struct flow *f, const struct flow_key *key, unsigned side, const struct packet *p)
 {
     struct sight s = sight_of_packet(p);
-    unsigned     state = state_of_packet(p) | FLOW_ONE;
+    unsigned     state = state_of_packet(p) | to_whom(p, false) | FLOW_ONE;
 
     if (key->is_ipv6)
         state |= FLOW_IPV6;
@@ -374,6 +390,7 @@ static bool more(struct flow_table *t, struct flow *f, unsigned side, const stru
 {
     struct sight s = sight_of_packet(p);
 
+    note_to_whom(f, side, p);
     if ((f->state & FLOW_ONE) != 0 && may_pair(t, f, p) && flow_pair_make(t, f, side, &s)) {
         f->state |= state_of_packet(p) | FLOW_RECENT;
         return true;

@@ -32,7 +32,7 @@ static bool saw(const struct flow_detail *d, unsigned bit, unsigned side)
 /* 'saw' after one more segment. */
 static uint32_t saw_flags(uint32_t saw, unsigned side, unsigned flags, bool data)
 {
-    unsigned bits = data ? TCP_SAW_DATA : 0;
+    unsigned bits = data && (flags & TCP_RST) == 0 ? TCP_SAW_DATA : 0;
 
     if ((flags & TCP_SYN) != 0)
         bits |= (flags & TCP_ACK) != 0 ? TCP_SAW_SYN_ACK : TCP_SAW_SYN;

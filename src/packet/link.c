@@ -27,7 +27,7 @@ enum linktype {
     LINKTYPE_LINUX_SLL2 = 276,
 };
 
-enum { SLL_BROADCAST = 1, SLL_MULTICAST = 2, SLL_OUTGOING = 4 };
+enum { SLL_HOST = 0, SLL_BROADCAST = 1, SLL_MULTICAST = 2, SLL_OTHER_HOST = 3, SLL_OUTGOING = 4 };
 enum { CHDLC_UNICAST = 0x0f, CHDLC_MULTICAST = 0x8f };
 enum { NFULA_PAYLOAD = 9, NFLOG_MAX_ATTRIBUTES = 64 };
 
@@ -39,9 +39,10 @@ enum packet_result ethernet_decode(struct cursor *c, struct packet *pkt)
     if (h == NULL)
         return cursor_shortage(c, sizeof(*h), PACKET_BAD_LINK);
 
+    pkt->to_station = (h->dst[0] & 1) == 0;
     pkt->flags = 0; /* a pseudowire may have led here from another Ethernet header */
     if (h->dst[0] & 1) {
-        pkt->flags |= PACKET_GROUP;
+        pkt->flags |= PACKET_LINK_GROUP;
         if (memcmp(h->dst, broadcast, sizeof(broadcast)) == 0)
             pkt->flags |= PACKET_LINK_BROADCAST;
     }
@@ -51,9 +52,11 @@ enum packet_result ethernet_decode(struct cursor *c, struct packet *pkt)
 static void note_sll_packet_type(struct packet *pkt, unsigned packet_type)
 {
     if (packet_type == SLL_BROADCAST)
-        pkt->flags |= PACKET_GROUP | PACKET_LINK_BROADCAST;
+        pkt->flags |= PACKET_LINK_GROUP | PACKET_LINK_BROADCAST;
     else if (packet_type == SLL_MULTICAST)
-        pkt->flags |= PACKET_GROUP;
+        pkt->flags |= PACKET_LINK_GROUP;
+    else if (packet_type == SLL_HOST || packet_type == SLL_OTHER_HOST)
+        pkt->to_station = true;
     else if (packet_type == SLL_OUTGOING)
         pkt->point |= POINT_OUT;
 }

@@ -27,6 +27,7 @@ enum packet_result tunnel_enter(struct packet *pkt, enum packet_encap encap)
     pkt->encap |= (uint16_t)encap;
     /* What the outer headers left is not true of the packet inside. */
     pkt->flags = 0;
+    pkt->to_station = false;
     pkt->l3 = NULL;
     pkt->l3_len = pkt->l3_wire_len = 0;
     pkt->ip_id = 0;

@@ -79,7 +79,10 @@ static struct op next_op(struct fuzz *in, uint64_t number, int64_t *now)
     p->wire_len = 60 + p->payload_wire_len;
     p->tcp_seq = p->transport == IPPROTO_TCP ? fuzz_u16(in) : 0;
     p->tcp_ack = p->transport == IPPROTO_TCP ? fuzz_u16(in) : 0;
-    p->fragment_id = fuzz_u8(in) & 7;
+    uint8_t rest = fuzz_u8(in);
+    p->fragment_id = rest & 7;
+    p->flags |= (rest & 8 ? PACKET_LINK_GROUP : 0) | (rest & 16 ? PACKET_GROUP : 0);
+    p->to_station = (rest & 32) != 0;
     return op;
 }
 

@@ -94,6 +94,10 @@ static struct packet random_packet(uint64_t *state, const struct shape *shape, u
     p.dport = (uint16_t)(1 + pick(state, shape->n_ports));
     p.transport = pick(state, 3) == 0 ? IPPROTO_UDP : IPPROTO_TCP;
     p.flags = ipv6 ? PACKET_IS_IPV6 : 0;
+    if (pick(state, 2) == 0)
+        p.flags |= pick(state, 20) == 0 ? PACKET_GROUP : PACKET_LINK_GROUP;
+    else
+        p.to_station = pick(state, 2) == 0;
     p.input = (uint16_t)pick(state, 3);
     p.ip_id = (uint16_t)pick(state, 4);
     p.vlan = (uint16_t)pick(state, 3);

@@ -139,11 +139,24 @@ static bool twin_is_stray(const struct twin_flow *f, const struct packet *client
     return bare > 0 && reset > 0;
 }
 
+/* Did it send the SYN of a connection that the other side answered, and answered none itself? */
+static bool twin_is_answered(const struct twin_flow *f, const struct packet *p)
+{
+    return count_flag(f, p, false, TCP_SYN | TCP_ACK, TCP_SYN) > 0 && count_flag(f, p, true, TCP_SYN | TCP_ACK, TCP_SYN | TCP_ACK) > 0 &&
+           (count_flag(f, p, false, TCP_SYN | TCP_ACK, TCP_SYN | TCP_ACK) == 0 || count_flag(f, p, true, TCP_SYN | TCP_ACK, TCP_SYN) == 0);
+}
+
 /* The first packet that decides who the client is, as if sent by the client; NULL: the first of all, as it is. */
 static const struct packet *twin_decider(const struct twin_flow *f, enum direction_basis *ret, bool *ret_turn)
 {
     static const uint8_t wanted[] = {TCP_SYN, TCP_SYN | TCP_ACK};
 
+    for (size_t i = 0; i < f->n && f->packets[0].transport == IPPROTO_TCP; i++)
+        if (twin_is_answered(f, &f->packets[i])) {
+            *ret = DIRECTION_SYN;
+            *ret_turn = false;
+            return &f->packets[i];
+        }
     for (unsigned w = 0; w < 2 && f->packets[0].transport == IPPROTO_TCP; w++)
         for (size_t i = 0; i < f->n; i++)
             if ((f->packets[i].tcp_flags & (TCP_SYN | TCP_ACK)) == wanted[w]) {
@@ -244,6 +257,20 @@ static bool twin_answers_unacked(const struct twin_flow *f)
     return flags == (TCP_RST | TCP_ACK) && first->tcp_seq == 0;
 }
 
+/* To a group's IP address; or of UDP, to a group's link-layer address, nothing to one station's, and nothing back. */
+static bool twin_is_group(const struct twin_flow *f)
+{
+    bool ip = false, link = false, other = f->packets[0].transport == IPPROTO_TCP, back;
+
+    for (size_t i = 0; i < f->n; i++) {
+        same_ends(&f->packets[i], &f->packets[0], &back);
+        ip |= (f->packets[i].flags & PACKET_GROUP) != 0;
+        link |= (f->packets[i].flags & PACKET_LINK_GROUP) != 0;
+        other |= f->packets[i].to_station || back;
+    }
+    return ip || (link && !other);
+}
+
 void twin_record(const struct twin_flow *f, struct flow_record *r)
 {
     bool                 turn, back;
@@ -262,6 +289,7 @@ void twin_record(const struct twin_flow *f, struct flow_record *r)
     r->last_ns = twin_last(f);
     r->input = f->packets[0].input;
     r->first_packet = f->packets[0].number;
+    r->group = twin_is_group(f);
     for (size_t i = 0; i < f->n; i++) {
         const struct packet *p = &f->packets[i];
 
@@ -277,6 +305,7 @@ void twin_record(const struct twin_flow *f, struct flow_record *r)
         r->bytes[back] += p->wire_len;
         r->payload[back] += p->payload_wire_len;
         r->tcp_flags[back] |= p->tcp_flags;
+        r->sent_data[back] |= p->transport == IPPROTO_TCP && p->payload_wire_len > 0 && (p->tcp_flags & TCP_RST) == 0 && (p->flags & PACKET_FLAGS_CUT) == 0;
         uint16_t place = flow_place(p->vlan, p->encap, p->point);
         if ((p->tcp_flags & TCP_RST) == 0)
             note_ttl(r->ttl[back], place, p->ttl);

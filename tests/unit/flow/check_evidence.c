@@ -248,6 +248,10 @@ static const struct {
     {{C "S 1", S "SA 9 2", C "R 2"}, .outcome = OUTCOME_ESTABLISHED},
     {{C "S 1", S "SA 9 2", S "R 10"}, .outcome = OUTCOME_REFUSED},
     {{C "S 1", S "RA 0 2"}, .outcome = OUTCOME_REFUSED},
+    /* what a RST says of its reason is no data of a connection */
+    {{C "S 1 6", S "RA 0 8 7"}, .outcome = OUTCOME_REFUSED},
+    {{C "S 1", S "SA 9 2", S "R 10 7"}, .outcome = OUTCOME_REFUSED},
+    {{C "PA 2 10 5", S "R 10 7"}, .outcome = OUTCOME_ONE_WAY},
     {{C "S 1", S "RA 9 292"}, .outcome = OUTCOME_ONE_WAY}, /* it acknowledges what the client sent on an open connection */
     {{C "S 1", S "SA 9 2", S "RA 10 292"}, .outcome = OUTCOME_ESTABLISHED},
     {{C "S 1", S "SA 9 2", S "R 2260"}, .outcome = OUTCOME_ESTABLISHED}, /* after data of its own that was not captured */

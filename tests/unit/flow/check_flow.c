@@ -248,6 +248,49 @@ START_TEST(what_the_first_packet_told_outlives_the_second)
 }
 END_TEST
 
+/* Up to three packets each: "<" comes back; then m of the link-layer address, g of the IP address, - to one station, ? on a link without addresses. */
+static const struct {
+    const char *packets[3];
+    const char *transport;
+    bool        group;
+} groups[] = {
+    {{">m", ">m", ">m"}, "udp 5", true},
+    {{">m", NULL, NULL}, "udp 5", true},
+    {{">m", ">m", NULL}, "udp 5", true},
+    {{">m", ">-", NULL}, "udp 5", false},
+    {{">-", ">m", ">m"}, "udp 5", false},
+    {{">m", ">m", ">-"}, "udp 5", false},
+    {{">m", "<-", NULL}, "udp 5", false},
+    {{">m", "<m", ">m"}, "udp 5", false},
+    {{"<m", ">m", ">m"}, "udp 5", false},
+    {{">-", "<-", ">m"}, "udp 5", false},
+    {{">?", ">m", ">?"}, "udp 5", true},
+    {{">?", ">?", NULL}, "udp 5", false},
+    {{">?", ">m", "<?"}, "udp 5", false},
+    {{">m", ">?", ">-"}, "udp 5", false},
+    {{">g", "<-", ">-"}, "udp 5", true},
+    {{">m", ">m", ">m"}, "A 1 1", false},
+    {{">m", NULL, NULL}, "S 1", false},
+    {{">g", ">m", NULL}, "S 1", true},
+};
+
+START_TEST(only_datagrams_go_to_a_group_and_a_frame_is_believed_while_all_agree)
+{
+    for (unsigned i = 0; i < 3 && groups[_i].packets[i] != NULL; i++) {
+        const char *how = groups[_i].packets[i];
+        char        text[64];
+
+        snprintf(text, sizeof(text), "%s %s", how[0] == '>' ? "10.9.9.9:5 > 10.0.0.2:80" : "10.0.0.2:80 > 10.9.9.9:5", groups[_i].transport);
+        struct packet p = bed_packet(&bed, text);
+        p.flags |= how[1] == 'm' ? PACKET_LINK_GROUP : how[1] == 'g' ? PACKET_GROUP : 0;
+        p.to_station = how[1] == '-';
+        bed_put(&bed, &p);
+    }
+    bed_drain(&bed, 1);
+    ck_assert_int_eq(bed.records[0].group, groups[_i].group);
+}
+END_TEST
+
 START_TEST(idle_is_more_than_the_timeout_and_by_packet_time)
 {
     struct packet p = bed_packet(&bed, "10.0.0.1:5 > 10.0.0.2:53 udp 7");
@@ -535,6 +578,7 @@ Suite *suite_flow(void)
     tcase_add_loop_test(tc, a_flow_of_two_packets_tells_both_and_takes_a_detail_only_where_they_are_odd, 0, (int)(sizeof(seconds) / sizeof(*seconds)));
     tcase_add_test(tc, a_packet_number_beyond_what_a_flow_holds_is_the_last_one);
     tcase_add_test(tc, what_the_first_packet_told_outlives_the_second);
+    tcase_add_loop_test(tc, only_datagrams_go_to_a_group_and_a_frame_is_believed_while_all_agree, 0, (int)(sizeof(groups) / sizeof(*groups)));
     tcase_add_test(tc, idle_is_more_than_the_timeout_and_by_packet_time);
     tcase_add_test(tc, tcp_has_a_timeout_of_its_own);
     tcase_add_test(tc, time_may_step_back);

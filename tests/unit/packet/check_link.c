@@ -35,9 +35,9 @@ static const struct {
 } frames[] = {
     {"Ethernet", 1, PACKET_OK, 0, 0, 0, BYTES(MACS, 8, 0, IPV4_TCP)},
     {"Ethernet, IPv6", 1, PACKET_OK, 0, 0, PACKET_IS_IPV6, BYTES(MACS, 0x86, 0xdd, IPV6_TCP)},
-    {"multicast destination", 1, PACKET_OK, 0, 0, PACKET_GROUP,
+    {"multicast destination", 1, PACKET_OK, 0, 0, PACKET_LINK_GROUP,
      BYTES(1, 0, 0x5e, 0, 0, 1, 2, 0, 0, 0, 0, 1, 8, 0, IPV4_TCP)},
-    {"broadcast destination", 1, PACKET_OK, 0, 0, PACKET_GROUP | PACKET_LINK_BROADCAST,
+    {"broadcast destination", 1, PACKET_OK, 0, 0, PACKET_LINK_GROUP | PACKET_LINK_BROADCAST,
      BYTES(255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 1, 8, 0, IPV4_TCP)},
     {"802.1Q, VLAN 5", 1, PACKET_OK, ENCAP_VLAN, 5, 0, BYTES(MACS, 0x81, 0, 0x60, 5, 8, 0, IPV4_TCP)},
     {"802.1Q, priority only", 1, PACKET_OK, ENCAP_VLAN, 0, 0, BYTES(MACS, 0x81, 0, 0xe0, 0, 8, 0, IPV4_TCP)},
@@ -100,15 +100,15 @@ static const struct {
     {"LOOP", 108, PACKET_OK, 0, 0, 0, BYTES(0, 0, 0, 2, IPV4_TCP)},
     {"LOOP, OpenBSD's IPv6", 108, PACKET_OK, 0, 0, PACKET_IS_IPV6, BYTES(0, 0, 0, 24, IPV6_TCP)},
     {"cooked v1, to us", 113, PACKET_OK, 0, 0, 0, BYTES(0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0, IPV4_TCP)},
-    {"cooked v1, broadcast", 113, PACKET_OK, 0, 0, PACKET_GROUP | PACKET_LINK_BROADCAST,
+    {"cooked v1, broadcast", 113, PACKET_OK, 0, 0, PACKET_LINK_GROUP | PACKET_LINK_BROADCAST,
      BYTES(0, 1, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0, IPV4_TCP)},
-    {"cooked v1, multicast", 113, PACKET_OK, 0, 0, PACKET_GROUP,
+    {"cooked v1, multicast", 113, PACKET_OK, 0, 0, PACKET_LINK_GROUP,
      BYTES(0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0, IPV4_TCP)},
     {"cooked v1, VLAN", 113, PACKET_OK, ENCAP_VLAN, 5, 0,
      BYTES(0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 0x81, 0, 0, 5, 8, 0, IPV4_TCP)},
     {"cooked v1, 802.2 inside", 113, PACKET_OTHER_L2, 0, 0, 0,
      BYTES(0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 0, 4, 0x42, 0x42, 3)},
-    {"cooked v2, broadcast", 276, PACKET_OK, 0, 0, PACKET_GROUP | PACKET_LINK_BROADCAST,
+    {"cooked v2, broadcast", 276, PACKET_OK, 0, 0, PACKET_LINK_GROUP | PACKET_LINK_BROADCAST,
      BYTES(8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 1, 6, 2, 0, 0, 0, 0, 1, 0, 0, IPV4_TCP)},
     {"cooked v2, cut off", 276, PACKET_BAD_LINK, 0, 0, 0, BYTES(8, 0, 0, 0)},
     {"NFLOG: a prefix, then the packet", 239, PACKET_OK, 0, 0, 0,
@@ -187,6 +187,8 @@ START_TEST(every_link_type_leads_to_the_packet)
     ck_assert_uint_eq(addr_is_ipv4(&p.src), !(p.flags & PACKET_IS_IPV6));
     ck_assert_uint_eq(p.dst.bytes[15], 2);
     ck_assert_uint_eq(p.payload_len, 0);
+    bool addressed = f.linktype == 1 || f.linktype == 113 || f.linktype == 276;
+    ck_assert_int_eq(p.to_station, addressed && !(p.flags & PACKET_LINK_GROUP));
 }
 END_TEST
 
