@@ -31,6 +31,37 @@ bool would_do(const struct expector *x, const struct tally *t, uint32_t server)
     return t->server != POLICY_NONE ? server == t->server : sets_meet(&host_group(x->p, server)->roles, &x->p->rows[t->row].to);
 }
 
+/* The first of a group that is not below 'least', nor the client. */
+static uint32_t next_of_group(const struct group_hosts *by, size_t group, uint32_t client, uint32_t least)
+{
+    size_t low = by->starts[group], end = by->starts[group + 1], high = end;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (by->hosts[mid] < least)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    low += low < end && by->hosts[low] == client;
+    return low < end ? by->hosts[low] : POLICY_NONE;
+}
+
+uint32_t next_server(const struct expector *x, const struct tally *t, uint32_t least)
+{
+    uint32_t first = POLICY_NONE;
+
+    if (t->server != POLICY_NONE)
+        return t->server >= least && t->server != t->client ? t->server : POLICY_NONE;
+    for (size_t g = 0; g < x->p->n_groups; g++) {
+        uint32_t host = sets_meet(&x->p->groups[g].roles, &x->p->rows[t->row].to) ? next_of_group(&x->by_group, g, t->client, least) : POLICY_NONE;
+
+        first = host < first ? host : first;
+    }
+    return first;
+}
+
 /* Those are what is counted: not the ICMP that a host sent. */
 const char *tcp_and_udp(uint64_t packets)
 {
@@ -46,9 +77,7 @@ void name_servers(const struct expector *x, const struct tally *t, char *buf, si
     char                 addresses[ADDRESSES_SIZE];
 
     buf[0] = '\0';
-    for (uint32_t s = 0; s < p->site->n_hosts && len < size; s++) {
-        if (!would_do(x, t, s))
-            continue;
+    for (uint32_t s = 0; len < size && (s = next_server(x, t, s)) != POLICY_NONE; s++) {
         if (n++ == MOST_SERVERS_NAMED) {
             snprintf(buf + len, size - len, " or others");
             return;

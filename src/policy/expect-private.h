@@ -215,6 +215,7 @@ const char *families_text(const struct expector *, uint32_t server, uint8_t fami
 #define SERVERS_SIZE 1024
 #define SERVICE_TEXT_SIZE 256
 bool        would_do(const struct expector *, const struct tally *, uint32_t server);
+uint32_t    next_server(const struct expector *, const struct tally *, uint32_t least); /* the first that would do; or POLICY_NONE */
 const char *addresses_of(const struct policy *, uint32_t host, char buf[static ADDRESSES_SIZE]);
 void        name_servers(const struct expector *, const struct tally *, char *buf, size_t size);
 void        name_tried(const struct expector *, const struct tally *, char *buf, size_t size);

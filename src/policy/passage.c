@@ -132,8 +132,7 @@ int passages_note(struct passages *s, const struct policy *p, const struct expec
             .hidden = f->packets[side] == 0 && f->one_sided,
         };
 
-        if (w.seen || w.hidden)
-            rc = add_passage(s, &w);
+        rc = add_passage(s, &w);
     }
     return rc;
 }
@@ -171,7 +170,15 @@ static const struct passage *find(const struct passages *s, uint32_t from, uint3
     return s->n > 0 ? bsearch(&key, s->items, s->n, sizeof(key), by_ends) : NULL;
 }
 
-uint32_t passages_hidden(const struct passages *s, uint32_t from, uint32_t least)
+static bool passages_see(const struct passages *s, uint32_t from, uint32_t to)
+{
+    const struct passage *p = find(s, from, to);
+
+    return p != NULL && p->seen;
+}
+
+/* The first of those from 'from' to 'least' or beyond. */
+static size_t find_first(const struct passages *s, uint32_t from, uint32_t least)
 {
     struct passage key = {.from = from, .to = least};
     size_t         low = 0, high = s->n;
@@ -184,17 +191,23 @@ uint32_t passages_hidden(const struct passages *s, uint32_t from, uint32_t least
         else
             high = mid;
     }
-    for (; low < s->n && s->items[low].from == from; low++)
-        if (s->items[low].hidden && !s->items[low].seen)
-            return s->items[low].to;
+    return low;
+}
+
+uint32_t passages_hidden(const struct passages *s, uint32_t from, uint32_t least)
+{
+    for (size_t i = find_first(s, from, least); i < s->n && s->items[i].from == from; i++)
+        if (s->items[i].hidden && !s->items[i].seen)
+            return s->items[i].to;
     return POLICY_NONE;
 }
 
-bool passages_see(const struct passages *s, uint32_t from, uint32_t to)
+uint32_t passages_peer(const struct passages *s, uint32_t host, uint32_t least)
 {
-    const struct passage *p = find(s, from, to);
-
-    return p != NULL && p->seen;
+    for (size_t i = find_first(s, host, least); i < s->n && s->items[i].from == host; i++)
+        if (s->items[i].seen || passages_see(s, s->items[i].to, host))
+            return s->items[i].to;
+    return POLICY_NONE;
 }
 
 void passages_free(struct passages *s)

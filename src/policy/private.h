@@ -369,7 +369,8 @@ int  passages_note(struct passages *, const struct policy *, const struct expect
 void passages_unite(struct passages *); /* once all are noted, before the next */
 /* The first host from 'least' on to which the passage is known to be hidden, and nothing of it seen; or POLICY_NONE. */
 uint32_t passages_hidden(const struct passages *, uint32_t from, uint32_t least);
-bool passages_see(const struct passages *, uint32_t from, uint32_t to);
+/* The first host, 'least' or beyond, of which a packet to or from 'host' is in the capture; or POLICY_NONE. */
+uint32_t passages_peer(const struct passages *, uint32_t host, uint32_t least);
 void passages_free(struct passages *);
 
 #endif

@@ -158,8 +158,8 @@ static bool pair_was_seen(const struct expector *x, const struct tally *t)
 
     if (expect_span(x, t->row)->coverage.summed)
         return true;
-    for (uint32_t s = 0; s < x->p->site->n_hosts; s++)
-        if (would_do(x, t, s) && (passages_see(passages, t->client, s) || passages_see(passages, s, t->client)))
+    for (uint32_t s = 0; (s = passages_peer(passages, t->client, s)) != POLICY_NONE; s++)
+        if (would_do(x, t, s))
             return true;
     return false;
 }
