@@ -119,11 +119,22 @@ static bool is_running(const struct flow_record *r)
     return r->tuple.transport == IPPROTO_TCP && r->packets[0] == 0 && r->packets[1] > 0 && goes_on;
 }
 
-/* One segment without SYN and RST, maybe again and again: nobody may be there to take it. */
+/* One segment without SYN and RST, maybe again and again, of this side: nobody may be there to take it. */
+static bool is_one_segment_of(const struct flow_record *r, unsigned side)
+{
+    return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && r->packets[!side] == 0 && (r->tcp_flags[side] & TCP_RST) == 0 &&
+           r->packets[side] <= 1 + r->retransmissions + r->copies[side];
+}
+
 static bool is_one_segment(const struct flow_record *r)
 {
-    return r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_MIDSTREAM && r->packets[1] == 0 && (r->tcp_flags[0] & TCP_RST) == 0 &&
-           r->packets[0] <= 1 + r->retransmissions + r->copies[0];
+    return is_one_segment_of(r, 0);
+}
+
+/* The same of what is a server by its port alone. */
+static bool is_one_segment_turned(const struct flow_record *r)
+{
+    return r->direction >= DIRECTION_PORT && is_one_segment_of(r, 1);
 }
 
 /* Segments without SYN, ACK and RST, which begin no connection and belong to none (RFC 9293, 3.10.7), and nothing else. */
@@ -173,7 +184,7 @@ static bool is_untold(const struct flow_record *r)
 
     if (r->tuple.transport != IPPROTO_TCP)
         return flow_record_is_stopped_late(r) || flow_record_is_asked_on(r) || is_traced(r);
-    if (is_unfinished(r) || is_only_answer(r) || is_bare(r) || is_one_segment(r))
+    if (is_unfinished(r) || is_only_answer(r) || is_bare(r) || is_one_segment(r) || is_one_segment_turned(r))
         return true;
     return both ? r->tcp_state == TCP_STATE_MIDSTREAM || r->tcp_state == TCP_STATE_FLAGS_CUT || r->tcp_state == TCP_STATE_NO_SYN_ACK
                 : r->tcp_state == TCP_STATE_MIDSTREAM && reset && !r->sent_data[0] && !r->sent_data[1];

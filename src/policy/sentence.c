@@ -498,6 +498,12 @@ static void say_stopped_late(struct text *t, const struct policy *p, const struc
     say(t, ", which may be %s, so whether %s got through before cannot be told", end, f->flows > 1 ? "they" : "it");
 }
 
+static void say_partly_untold(struct text *t, const struct policy_facts *f)
+{
+    if (f->untold > 0)
+        say(t, "; of %llu of them too little was seen to tell whether %s got through", (unsigned long long)f->untold, f->untold > 1 ? "they" : "it");
+}
+
 /* What follows from it is said where nothing else of the sentence does. */
 static void say_one_way(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f, bool media)
 {
@@ -517,10 +523,12 @@ static void say_one_way(struct text *t, const struct policy *p, const struct pol
         }
         if (f->stopped_late > 0)
             say_stopped_late(t, p, f, media);
+        if (q->tuple.transport == IPPROTO_TCP && f->untold < f->flows)
+            say_partly_untold(t, f);
     } else if (f->untold == f->flows)
         say(t, "; too little was seen to tell whether %s got through", it);
     else if (f->untold > 0)
-        say(t, "; of %llu of them too little was seen to tell whether %s got through", (unsigned long long)f->untold, f->untold > 1 ? "they" : "it");
+        say_partly_untold(t, f);
     else
         say(t, "; %s not seen both ways beyond a SYN, ACK", f->flows > 1 ? "they were" : "it was");
 }

@@ -42,7 +42,7 @@ def check_flows(audit, packets):
     query = ('SELECT f.*, (SELECT first_packet_number FROM flows l WHERE l.run_id = f.run_id AND l.conversation_id = f.conversation_id ORDER BY flow_id LIMIT 1) AS packet '
              'FROM findings f WHERE f.transport IS NOT NULL AND f.client IS NOT NULL AND f.server IS NOT NULL')
     for f in audit.rows(query):
-        if re.search('cannot be told|too little was seen', f['reason']) and f['disposition'] is not None:
+        if re.search('cannot be told|(?<!of them )too little was seen', f['reason']) and f['disposition'] is not None:
             yield f"#{f['finding_id']} {f['disposition']}: {f['reason']}"
         if f['packet'] is None:
             continue

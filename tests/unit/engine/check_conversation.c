@@ -245,6 +245,38 @@ START_TEST(odd_flows_are_counted)
 }
 END_TEST
 
+/* One segment tells of no connection, whose ever it is, unless the content of what the server sent does. */
+START_TEST(one_segment_tells_nothing)
+{
+    static const struct app_entry nothing = {.name = nothing.app.name};
+    static const struct {
+        enum direction_basis basis;
+        uint64_t             packets[2];
+        uint32_t             untold;
+    } table[] = {
+        {DIRECTION_UNKNOWN, {1, 0}, 1}, {DIRECTION_PORT, {1, 0}, 1}, {DIRECTION_PORT, {0, 1}, 1}, {DIRECTION_UNKNOWN, {0, 1}, 1}, {DIRECTION_CONTENT, {0, 1}, 0}, {DIRECTION_PORT, {0, 2}, 0},
+    };
+    for (unsigned i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct conversation_table *t = new_table();
+        struct flow_record         r = record_of(0);
+        struct policy_query        q = {.tuple = r.tuple, .sent = {table[i].packets[0] > 0, table[i].packets[1] > 0}};
+        struct judgement           j = {.verdict = VERDICT_VIOLATION, .server_host = 1};
+
+        r.tcp_state = TCP_STATE_MIDSTREAM;
+        r.direction = table[i].basis;
+        for (unsigned side = 0; side < 2; side++) {
+            r.packets[side] = table[i].packets[side];
+            r.payload[side] = 9 * r.packets[side];
+            r.tcp_flags[side] = r.packets[side] > 0 ? 24 : 0;
+        }
+        ck_assert_int_eq(conversation_fold(t, &r, &q, &nothing, &j, OUTCOME_ONE_WAY, false), 0);
+        ck_assert_uint_eq(conversation_at(t, 0)->untold, table[i].untold);
+        ck_assert_int_eq(conversation_disposition(conversation_at(t, 0)), table[i].untold ? DISPOSITION_NONE : DISPOSITION_ESCAPED);
+        conversation_table_free(t);
+    }
+}
+END_TEST
+
 /* The client's SYN came again after the server's SYN-ACK: no probe, no half-open port that is used, and the sum of two is of both. */
 START_TEST(answers_that_did_not_arrive_are_counted)
 {
@@ -538,6 +570,7 @@ Suite *suite_conversation(void)
 
     tcase_add_test(t, probes_and_bounds);
     tcase_add_test(t, odd_flows_are_counted);
+    tcase_add_test(t, one_segment_tells_nothing);
     tcase_add_test(t, answers_that_did_not_arrive_are_counted);
     tcase_add_test(t, flows_that_errors_quote);
     tcase_add_test(t, one_way_is_no_passage);
