@@ -589,13 +589,30 @@ bool classify_has_talk(uint16_t sport, uint16_t dport)
     return sport == dport && (is_sip_port(sport) || sport == CLASSIFY_PORT_NAMES);
 }
 
-/* The header of an answer about a name: flags, and the type of its only record, behind a name of 34 bytes. */
+#define NAMES_RECORD  46 /* behind the header and a name of 34 bytes: the type */
+#define NAMES_ADDRESS 58 /* the first, behind class, time, length and flags; each takes six bytes with its flags */
+
+/* Whoever has a name answers for itself, to a broadcast too, and may set the bit of name servers. */
+static bool answers_for_another(const struct packet *packet)
+{
+    const uint8_t *p = packet->payload;
+    size_t         at = NAMES_ADDRESS;
+
+    if (packet->payload_len < at + 4 || packet->payload_len < packet->payload_wire_len || p[12] != 32 || wire_be16(p + NAMES_RECORD) != 0x20)
+        return false;
+    for (; at + 4 <= packet->payload_len; at += 6)
+        if (memcmp(p + at, packet->src.bytes + 12, 4) == 0)
+            return false;
+    return true;
+}
+
+/* An answer about a name that was no broadcast's: of a name server, by a flag and what it tells; or the status of a host. */
 static bool answers_one(const struct packet *packet)
 {
     const uint8_t *p = packet->payload;
-    bool           query = (p[2] & 0x78) == 0, status = packet->payload_len >= 48 && p[12] == 32 && wire_be16(p + 46) == 0x21;
+    bool           query = (p[2] & 0x78) == 0, status = packet->payload_len >= NAMES_RECORD + 2 && p[12] == 32 && wire_be16(p + NAMES_RECORD) == 0x21;
 
-    return query && ((p[3] & 0x80) != 0 || status);
+    return query && (((p[3] & 0x80) != 0 && answers_for_another(packet)) || status);
 }
 
 enum classify_talk classify_talk(const struct packet *packet)

@@ -809,15 +809,15 @@ def check_beginnings(program, site, path, directory):
     return failed
 
 
-def name_message(flags, record):
+def name_message(flags, record, address=bytes(4)):
     """A query with its question, or an answer with one record of that type (RFC 1002, 4.2)."""
     answer = flags >> 15
     name = windows.netbios_name('FILES')
-    return struct.pack('!HHHHHH', 7, flags, not answer, answer, 0, 0) + name + struct.pack('!HH', record, 1) + (struct.pack('!IHH4s', 60, 6, 0, bytes(4)) if answer else b'')
+    return struct.pack('!HHHHHH', 7, flags, not answer, answer, 0, 0) + name + struct.pack('!HH', record, 1) + (struct.pack('!IHH4s', 60, 6, 0, address) if answer else b'')
 
 
 QUESTION, STATUS, REFUSED, TOLD_OF = name_message(0x0100, 0x20), name_message(0, 0x21), name_message(0xAD86, 0x20), name_message(0x8500, 0x20)
-STATUS_IS, SERVED = name_message(0x8400, 0x21), name_message(0x8580, 0x20)
+STATUS_IS, SERVED, TOLD_OF_ITSELF = name_message(0x8400, 0x21), name_message(0x8580, 0x20), name_message(0x8580, 0x20, bytes(map(int, DC.split('.'))))
 ASKED_NOBODY = ('not-covered', 0)
 NAMES = {  # datagrams from 137 to 137: ((from, to, what), ...), what is known of NetBIOS from unity1 to dc1, and how often it was tried
     'a query of the client': (((UNITY, DC, QUESTION), (DC, UNITY, TOLD_OF)), ('seen', 1)),
@@ -826,6 +826,7 @@ NAMES = {  # datagrams from 137 to 137: ((from, to, what), ...), what is known o
     'a query of the server': (((DC, UNITY, STATUS),), ASKED_NOBODY),
     'a registration refused': (((DC, UNITY, REFUSED),), ASKED_NOBODY),
     'an answer that may be to a broadcast': (((DC, UNITY, TOLD_OF),), ASKED_NOBODY),
+    'an answer about itself, with the bit of name servers': (((DC, UNITY, TOLD_OF_ITSELF),), ASKED_NOBODY),
     'an answer of a name server': (((DC, UNITY, SERVED),), ('one-way', 1)),
     'the status of a host': (((DC, UNITY, STATUS_IS),), ('one-way', 1)),
     'answers of both': (((UNITY, DC, REFUSED), (DC, UNITY, TOLD_OF)), ASKED_NOBODY),
