@@ -116,8 +116,9 @@ bool classify_is_reply(const struct classify_state *);
 bool classify_is_answer(const struct classify_state *);
 
 /*
- * What a datagram between two like ports of SIP, or of NetBIOS names, tells of who asks there: either side may, in one flow.  A BYE (SIP) tells nothing: both
- * ends of a call send it.  An answer about a name may be to a broadcast, unless it is a name server's (RFC 1002, 4.2.1.1: RA) or a node's status.
+ * What a datagram between two like ports of SIP, or from or to the port of NetBIOS names, tells of who asks there: either side may, in one flow.  A BYE (SIP)
+ * tells nothing: both ends of a call send it.  An answer about a name may be to a broadcast, unless it is a name server's (RFC 1002, 4.2.1.1: RA) and tells of
+ * another, or of none, or is a node's status.
  */
 #define CLASSIFY_PORT_NAMES 137 /* of NetBIOS */
 enum classify_talk { CLASSIFY_NOTHING, CLASSIFY_ASKS, CLASSIFY_ANSWERS, CLASSIFY_MAY_ANSWER_ALL };

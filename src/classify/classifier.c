@@ -586,7 +586,7 @@ bool classify_is_answer(const struct classify_state *state)
 
 bool classify_has_talk(uint16_t sport, uint16_t dport)
 {
-    return sport == dport && (is_sip_port(sport) || sport == CLASSIFY_PORT_NAMES);
+    return sport == CLASSIFY_PORT_NAMES || dport == CLASSIFY_PORT_NAMES || (sport == dport && is_sip_port(sport));
 }
 
 #define NAMES_RECORD  46 /* behind the header and a name of 34 bytes: the type */
@@ -606,18 +606,18 @@ static bool answers_for_another(const struct packet *packet)
     return true;
 }
 
-/* An answer about a name that was no broadcast's: of a name server, by a flag and what it tells; or the status of a host. */
+/* An answer about a name that was no broadcast's: of a name server, by a flag and what it tells, or that it knows none; or the status of a host. */
 static bool answers_one(const struct packet *packet)
 {
     const uint8_t *p = packet->payload;
     bool           query = (p[2] & 0x78) == 0, status = packet->payload_len >= NAMES_RECORD + 2 && p[12] == 32 && wire_be16(p + NAMES_RECORD) == 0x21;
 
-    return query && (((p[3] & 0x80) != 0 && answers_for_another(packet)) || status);
+    return query && (((p[3] & 0x80) != 0 && ((p[3] & 15) != 0 || answers_for_another(packet))) || status);
 }
 
 enum classify_talk classify_talk(const struct packet *packet)
 {
-    bool                 names = packet->sport == CLASSIFY_PORT_NAMES;
+    bool                 names = packet->sport == CLASSIFY_PORT_NAMES || packet->dport == CLASSIFY_PORT_NAMES;
     const char          *detail = "";
     struct confirm_input input = {
         .data = packet->payload, .len = packet->payload_len, .wire_len = message_length(packet), .sport = packet->sport, .dport = packet->dport, .udp = true,

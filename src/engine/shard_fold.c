@@ -145,7 +145,7 @@ static unsigned client_bit(const struct flow_record *r)
  */
 static unsigned sole_asker(const struct flow_record *r, const struct flow_state *state)
 {
-    if (state == NULL || r->group || r->tuple.transport != IPPROTO_UDP || !classify_has_talk(r->tuple.client_port, r->tuple.server_port) ||
+    if (state == NULL || r->group || r->tuple.transport != IPPROTO_UDP || r->tuple.client_port != r->tuple.server_port || !classify_has_talk(r->tuple.client_port, r->tuple.server_port) ||
         addr_compare(&r->tuple.client, &r->tuple.server) == 0)
         return 0;
     bool names = r->tuple.server_port == CLASSIFY_PORT_NAMES;
@@ -157,7 +157,7 @@ static unsigned sole_asker(const struct flow_record *r, const struct flow_state 
 static void settle_talk(struct flow_record *r, struct policy_ends *ends, const struct flow_state *state)
 {
     unsigned asker = sole_asker(r, state);
-    bool     sip = r->tuple.transport == IPPROTO_UDP && r->tuple.server_port != CLASSIFY_PORT_NAMES && classify_has_talk(r->tuple.client_port, r->tuple.server_port);
+    bool     sip = r->tuple.transport == IPPROTO_UDP && r->tuple.server_port != CLASSIFY_PORT_NAMES && r->tuple.client_port == r->tuple.server_port && classify_has_talk(r->tuple.client_port, r->tuple.server_port);
 
     if (sip && !r->group && r->direction == DIRECTION_FIRST)
         r->direction = DIRECTION_UNKNOWN;
@@ -168,10 +168,10 @@ static void settle_talk(struct flow_record *r, struct policy_ends *ends, const s
     r->direction = DIRECTION_CONTENT;
 }
 
-/* Names are asked for from port to port too, by either side, and the answer to a broadcast comes back so: does nothing of it show that the client asked the server? */
+/* Names are asked for by broadcast from any port, and by either side from port to port, and the answer comes back there: does nothing of it show that the client asked the server? */
 static bool is_unasked(const struct flow_record *r, const struct flow_state *state)
 {
-    if (state == NULL || r->group || r->tuple.transport != IPPROTO_UDP || r->tuple.client_port != CLASSIFY_PORT_NAMES || r->tuple.server_port != CLASSIFY_PORT_NAMES)
+    if (state == NULL || r->group || r->tuple.transport != IPPROTO_UDP || r->tuple.server_port != CLASSIFY_PORT_NAMES)
         return false;
     unsigned client = client_bit(r), server = client ^ 3;
 

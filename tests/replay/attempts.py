@@ -818,6 +818,7 @@ def name_message(flags, record, address=bytes(4)):
 
 QUESTION, STATUS, REFUSED, TOLD_OF = name_message(0x0100, 0x20), name_message(0, 0x21), name_message(0xAD86, 0x20), name_message(0x8500, 0x20)
 STATUS_IS, SERVED, TOLD_OF_ITSELF = name_message(0x8400, 0x21), name_message(0x8580, 0x20), name_message(0x8580, 0x20, bytes(map(int, DC.split('.'))))
+NO_SUCH = name_message(0x8583, 0x0A)
 ASKED_NOBODY = ('not-covered', 0)
 NAMES = {  # datagrams from 137 to 137: ((from, to, what), ...), what is known of NetBIOS from unity1 to dc1, and how often it was tried
     'a query of the client': (((UNITY, DC, QUESTION), (DC, UNITY, TOLD_OF)), ('seen', 1)),
@@ -827,6 +828,8 @@ NAMES = {  # datagrams from 137 to 137: ((from, to, what), ...), what is known o
     'a registration refused': (((DC, UNITY, REFUSED),), ASKED_NOBODY),
     'an answer that may be to a broadcast': (((DC, UNITY, TOLD_OF),), ASKED_NOBODY),
     'an answer about itself, with the bit of name servers': (((DC, UNITY, TOLD_OF_ITSELF),), ASKED_NOBODY),
+    'the same to the port of a client of its own': (((DC, UNITY, TOLD_OF_ITSELF, 40000),), ASKED_NOBODY),
+    'that there is no such name': (((DC, UNITY, NO_SUCH),), ('one-way', 1)),
     'an answer of a name server': (((DC, UNITY, SERVED),), ('one-way', 1)),
     'the status of a host': (((DC, UNITY, STATUS_IS),), ('one-way', 1)),
     'answers of both': (((UNITY, DC, REFUSED), (DC, UNITY, TOLD_OF)), ASKED_NOBODY),
@@ -848,8 +851,8 @@ def check_names(program, site, path, directory):
         story.snaplen = snaplen
         for second in (3, 12, 17, 28):
             story.works('LDAP', DC, 389, second)
-        for i, (sender, receiver, data) in enumerate(datagrams):
-            story.net.udp(story.at(20 + i), sender, 137, receiver, 137, data)
+        for i, (sender, receiver, data, *port) in enumerate(datagrams):
+            story.net.udp(story.at(20 + i), sender, 137, receiver, *(port or [137]), data)
         story.write(path)
         audit = flowdb.Audit(program, site, [path], directory=directory)
         said = [tuple(row.values()) for row in audit.rows("SELECT outcome, attempts, reason FROM expectations WHERE row_id = 'unity-dc-netbios'")]
