@@ -118,7 +118,8 @@ int engine_check(const struct engine_options *, const struct policy *, const str
 /* What learning needs of captures: the same reading, tracking and merging; nothing is judged and nothing recorded. */
 struct engine_survey {
     struct engine_result result;   /* without run and findings */
-    struct coverage      coverage;
+    struct coverage      coverage; /* without its stretches */
+    int64_t              watched_ns; /* the longest time of it without a hole */
     uint64_t             n_summed; /* conversations beyond the bound on their number: not told */
 };
 typedef void engine_survey_fn(void *aux, const struct learn_fact *);

@@ -87,22 +87,51 @@ static void print_quoted(const char *text)
 
 /* --- the site's own keys ----------------------------------------------------------------------------------------- */
 
+#define SPAN_TEXT_SIZE 48
+
+/* "66 s", "9 min 12 s", "4 h 5 min", "1648 d 17 h": two units, cut and not rounded. */
+static const char *span_text(int64_t ns, char buf[static SPAN_TEXT_SIZE])
+{
+    static const struct {
+        const char *name;
+        long long seconds;
+    } units[] = {{"d", 86400}, {"h", 3600}, {"min", 60}, {"s", 1}};
+    long long s = ns / 1000000000;
+    size_t i = 0;
+
+    while (i + 1 < sizeof(units) / sizeof(units[0]) && s < units[i].seconds)
+        i++;
+    int n = snprintf(buf, SPAN_TEXT_SIZE, "%lld %s", s / units[i].seconds, units[i].name);
+    if (s % units[i].seconds > 0 && s % units[i].seconds >= units[i + 1].seconds)
+        snprintf(buf + n, SPAN_TEXT_SIZE - (size_t)n, " %lld %s", s % units[i].seconds / units[i + 1].seconds,
+                 units[i + 1].name);
+    return buf;
+}
+
 /* What a capture does not show in less time than the usual 'within' is no sign that it is never there: clocks are asked
  * each 64 s and more seldom, mail is polled each few minutes.  So a shorter 'within' is for the user to decide; here it is as
- * a line that need only be uncommented, in a unit that is easy to read: 58 s are "50s", 22 minutes "20m". */
-static void print_within(int64_t span_ns)
+ * a line that need only be uncommented, in a unit that is easy to read: 58 s are "50s", 22 minutes "20m".  It has to fit the
+ * longest time without a hole, which is what silence is judged by. */
+static void print_within(int64_t span_ns, int64_t watched_ns)
 {
-    int64_t seconds = span_ns / 1000000000, unit = seconds >= 60 ? 60 : 1;
+    int64_t seconds = watched_ns / 1000000000, unit = seconds >= 600 ? 60 : 1;
     int64_t n = seconds / unit;
+    char span[SPAN_TEXT_SIZE], watched[SPAN_TEXT_SIZE];
 
     if (n >= 10)
         n -= n % 10;
-    printf("# within: 1h is in force where it is left out; the observation lasts %lld s.\n", (long long)seconds);
+    printf("# within: 1h is in force where it is left out; the observation lasts %s", span_text(span_ns, span));
+    if (watched_ns < span_ns)
+        printf(", and the longest time\n# in it without a hole (more than a minute without a packet) %s",
+               span_text(watched_ns, watched));
+    printf(".\n");
     if (seconds >= USUAL_WITHIN)
         return;
-    printf("# That is too short to say that a required flow is missing.  To have it said all the same, of what was not seen in\n"
-           "# this time, uncomment:\n# within: %lld%s\n",
-           n > 0 ? (long long)n : 1LL, unit == 60 ? "m" : "s");
+    printf("# That is too short to say that a required flow is missing.");
+    if (n > 0)
+        printf("  To have it said all the same, of what was not seen in\n# this time, uncomment:\n# within: %lld%s",
+               (long long)n, unit == 60 ? "m" : "s");
+    printf("\n");
 }
 
 static void print_options(const struct matrix *m, const struct learn_result *r)
@@ -115,6 +144,32 @@ static void print_options(const struct matrix *m, const struct learn_result *r)
 
         printf("  %s: %s  # else %s; row %s was seen\n", o->name, o->value, o->usual, m->rows[o->row].id.text);
     }
+}
+
+/* "8080-8087, 8088": a site's list takes the place of the matrix's, so it has to hold that one as well. */
+static void print_parameter(const struct matrix *m, const struct learn_port *ports, size_t n)
+{
+    const char *separator = "";
+    uint16_t last = 0;
+
+    printf("#   %s: [", ports[0].parameter);
+    for (size_t i = 0; i < m->n_parameters; i++) {
+        const struct rules_ports *given = &m->parameters[i].ports;
+
+        for (size_t k = 0; k < given->n && strcmp(m->parameters[i].name.text, ports[0].parameter) == 0; k++) {
+            printf("%s%u", separator, given->items[k].low);
+            if (given->items[k].high > given->items[k].low)
+                printf("-%u", given->items[k].high);
+            separator = ", ";
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || ports[i].port != last)
+            printf("%s%u", separator, ports[i].port);
+        last = ports[i].port;
+        separator = ", ";
+    }
+    printf("]\n");
 }
 
 /* What is served is not what is documented: whoever knows the site has to say so. */
@@ -132,16 +187,15 @@ static void print_ports(const struct matrix *m, const struct learn_result *r)
                p->protocol, addr_text(&p->server, buf), (unsigned long long)p->flows, p->flows == 1 ? "" : "s",
                m->rows[p->row].id.text);
     }
-    printf("# parameters:\n");
-    for (size_t i = 0; i < r->n_ports; i++) {
-        const struct learn_port *p = &r->ports[i], *last = i > 0 ? p - 1 : NULL;
-
-        if (last == NULL || strcmp(p->parameter, last->parameter) != 0)
-            printf("%s#   %s: [%u", last == NULL ? "" : "]\n", p->parameter, p->port);
-        else if (p->port != last->port)
-            printf(", %u", p->port);
+    printf("# A list in the site file replaces the matrix's: here the ports that the matrix gives come first, then those "
+           "that were seen.\n"
+           "# parameters:\n");
+    for (size_t i = 0, n; i < r->n_ports; i += n) {
+        n = 1;
+        while (i + n < r->n_ports && strcmp(r->ports[i].parameter, r->ports[i + n].parameter) == 0)
+            n++;
+        print_parameter(m, &r->ports[i], n);
     }
-    printf("]\n");
 }
 
 /* --- hosts ---------------------------------------------------------------------------------------------------------
@@ -341,7 +395,7 @@ static int print_site(const char *matrix_name, const struct matrix *m, const str
     printf("site: proposed\nmatrix: ");
     print_quoted(matrix_name);
     putchar('\n');
-    print_within(s->coverage.last_ns - s->coverage.first_ns);
+    print_within(s->coverage.last_ns - s->coverage.first_ns, s->watched_ns);
     print_options(m, r);
     print_ports(m, r);
     printf("hosts:\n");

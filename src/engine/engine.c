@@ -275,7 +275,10 @@ int engine_survey(const struct engine_options *o, const struct policy *policy, e
     if (rc == 0)
         rc = audit_gather_announcements(&a, reterr);
     if (rc == 0) {
+        survey.watched_ns = coverage_watched(&a.coverage, a.coverage.first_ns, a.coverage.last_ns);
         survey.coverage = a.coverage;
+        survey.coverage.stretches = NULL; /* they end with the audit */
+        survey.coverage.n_stretches = 0;
         for (size_t i = 0; i < a.n_conversations; i++) {
             const struct conversation *c = a.conversations[i];
 

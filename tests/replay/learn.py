@@ -6,7 +6,7 @@ usage: learn.py FLOWAUDIT SOURCE_ROOT
 
 For each capture: every host that the site file names and the traffic shows has its roles in the proposal, apart from those listed in DOUBTFUL with
 the reason; the proposal passes lint; check runs with it on the same capture; and neither a second run nor the number of workers changes a
-byte of it.
+byte of it.  What stands in comments to be uncommented does what is said of it.
 """
 import ipaddress
 import os
@@ -16,6 +16,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(__file__))
 import flowdb
+import weaker
 
 IMPLIED = {'unity-primary': 'unity', 'unity-secondary': 'unity', 'dc-monitored': 'dc', 'gc-monitored': 'gc', 'gc-mapi': 'gc',
            'exchange-partner': 'exchange', 'exchange-mailbox': 'exchange', 'db-primary': 'database', 'db-replica': 'database'}
@@ -110,6 +111,62 @@ def learn(program, name, matrix, capture, site, everybody, directory):
     return wrong
 
 
+def proposal_of(program, matrix, capture, directory):
+    path = os.path.join(directory, 'proposal.yaml')
+    done = run(program, 'learn', '-m', matrix, capture)
+    with open(path, 'w', encoding='utf-8') as out:
+        out.write(done.stdout)
+    return path, done.stdout
+
+
+def violations(program, site, capture, directory):
+    audit = flowdb.Audit(program, site, [capture], directory=directory)
+    found = {(f['kind'], f['client'], f['server'], f['server_port']) for f in audit.rows('SELECT * FROM findings WHERE conversation_id IS NOT NULL')}
+    audit.close()
+    return found
+
+
+def uncomment_parameters(program, matrix, capture, ports, directory):
+    """With the parameters uncommented 'ports' are no fault any more, and what was right before still is."""
+    path, text = proposal_of(program, matrix, capture, directory)
+    before = violations(program, path, capture, directory)
+    block = re.search(r'^# parameters:\n(?:#   \w+: \[.*\]\n)+', text, re.M)
+    if block is None:
+        return ['no parameters are proposed']
+    with open(path, 'w', encoding='utf-8') as out:
+        out.write(text.replace(block[0], re.sub(r'(?m)^# ', '', block[0])))
+    after = violations(program, path, capture, directory)
+    lint = run(program, 'lint', '-s', path)
+    wrong = [f'uncommented: new: {f}' for f in after - before] + [f'uncommented: still: {f}' for f in after if f[3] in ports]
+    wrong += [f'port {port} was no fault' for port in ports - {f[3] for f in before}]
+    return wrong + ([] if lint.returncode == 0 and 'are needed' not in lint.stdout else [f'uncommented: lint: {lint.stdout}{lint.stderr}'])
+
+
+def uncomment_within(program, source, directory):
+    """A capture with a hole of two hours: 'within' fits the longer part, so that the observation is not said to be too short for it."""
+    packets = weaker.packets_of(os.path.join(source, 'samples', 'incident.pcapng'))
+    middle, first = packets[0][0] + 600 * weaker.NS, packets[0][0]
+    holed, wrong = os.path.join(directory, 'holed.pcap'), []
+    for part, want in ((1300, '10m'), (670, '580s'), (603, '580s')):
+        parts = [(at if at < middle else at + 7200 * weaker.NS, frame) for at, frame in packets if at < first + part * weaker.NS]
+        weaker.write(holed, parts, 262144)
+        path, text = proposal_of(program, 'cisco-unity-5x-exchange', holed, directory)
+        found = re.search(r'(?m)^# (within: (\w+))$', text)
+        wrong += [f'hole: {line}' for line in text.split('\n') if 'observation lasts' in line and not re.search(r'lasts 2 h \d+ min, and', line)]
+        if found is None or found[2] != want or 'without a hole' not in text:
+            wrong.append(f'hole: {found and found[1]}, and not {want}')
+            continue
+        with open(path, 'w', encoding='utf-8') as out:
+            out.write(text.replace(found[0], found[1]))
+        audit = flowdb.Audit(program, path, [holed], directory=directory)
+        reasons = [row['reason'] for row in audit.rows('SELECT reason FROM expectations')]
+        audit.close()
+        wrong += [f'hole: {reason}' for reason in reasons if 'observation lasts' in reason]
+        if not reasons:
+            wrong.append('hole: nothing is expected')
+    return wrong
+
+
 def main():
     program, source = sys.argv[1:3]
     samples, lab = os.path.join(source, 'samples'), flowdb.shared(source, 'captures-lab')
@@ -125,6 +182,10 @@ def main():
         for name, matrix, capture, folder, site, everybody in cases:
             wrong = learn(program, name, matrix, os.path.join(folder, capture), os.path.join(folder, site), everybody, directory)
             failed += flowdb.told(f'{name}: {len(wrong)} differences', wrong)
+        for matrix, capture, ports in (('web-shop', 'web-shop.pcap', {8088}), ('cisco-unity-5x-exchange', 'incident.pcapng', {16500})):
+            wrong = uncomment_parameters(program, matrix, os.path.join(samples, capture), ports, directory)
+            failed += flowdb.told(f'parameters of {capture}: {len(wrong)} faults', wrong)
+        failed += flowdb.told('within', uncomment_within(program, source, directory))
     return 1 if failed else 0
 
 
