@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rank.h"
+
 #define MAX_ANNOUNCEMENTS (256u << 10)
+#define SLACK (MAX_ANNOUNCEMENTS / 4) /* so many more wait until it is looked at which of them stay */
 #define EARLY_NS (2 * INT64_C(1000000000)) /* media may come this much before the message that names it */
 
 static int reserve(struct announcements *all, size_t n)
@@ -121,6 +124,63 @@ static bool know_bind(struct announcements *all, const struct pinhole *p)
     return true;
 }
 
+/* --- the bound ------------------------------------------------------------------------------------------------ */
+
+/* Of all that makes it another one, under a key that never changes. */
+static uint64_t rank_of(const struct pinhole *p)
+{
+    static const struct hash_key always = {UINT64_C(0x666c6f7761756469), UINT64_C(0x7420706f72747320)};
+    uint64_t                     words[8] = {0};
+
+    memcpy(words, p->addr.bytes, 16);
+    words[2] = (uint64_t)p->kind << 32 | (uint64_t)p->port << 8 | p->transport;
+    words[3] = hash_bytes(&always, p->what, strlen(p->what));
+    if (is_bind(p)) {
+        memcpy(words + 4, p->requester.bytes, 16);
+        memcpy(words + 6, p->announcer.bytes, 16);
+    } else {
+        words[4] = (uint64_t)p->ts_ns;
+        words[5] = p->packet_number;
+        words[6] = p->input;
+    }
+    return hash_words(&always, words, 8);
+}
+
+/* How often a bind came that is not kept nobody knows. */
+static void lose(struct announcements *all, const struct pinhole *p)
+{
+    all->n_lost += !is_bind(p);
+    all->lost_binds |= is_bind(p);
+}
+
+static int bound(struct announcements *all)
+{
+    size_t    n = 0;
+    uint64_t *ranks = calloc(all->n, sizeof(*ranks));
+
+    if (ranks == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < all->n; i++)
+        ranks[i] = rank_of(&all->items[i]);
+    all->threshold = rank_lowest(ranks, all->n, MAX_ANNOUNCEMENTS);
+    all->is_bounded = true;
+    free(ranks);
+    forget_binds(all);
+    for (size_t i = 0; i < all->n; i++) {
+        if (rank_of(&all->items[i]) <= all->threshold)
+            all->items[n++] = all->items[i];
+        else
+            lose(all, &all->items[i]);
+    }
+    all->n = n;
+    return 0;
+}
+
+uint64_t announcements_lost(const struct announcements *all)
+{
+    return all->n_lost + all->lost_binds;
+}
+
 /* --- all of them ------------------------------------------------------------------------------------------- */
 
 void announcements_add(struct announcements *all, const struct pinhole *p)
@@ -130,8 +190,9 @@ void announcements_add(struct announcements *all, const struct pinhole *p)
         if (know_bind(all, p))
             return;
     }
-    if (all->n >= MAX_ANNOUNCEMENTS || reserve(all, all->n + 1) != 0) {
-        all->n_lost++;
+    bool has_room = all->n < MAX_ANNOUNCEMENTS + SLACK || bound(all) == 0;
+    if (!has_room || (all->is_bounded && rank_of(p) > all->threshold) || reserve(all, all->n + 1) != 0) {
+        lose(all, p);
         return;
     }
     all->items[all->n++] = *p;
@@ -145,19 +206,21 @@ int announcements_merge(struct announcements *to, struct announcements *from)
 {
     if (to->n == 0) { /* nothing to join: no second copy of what may be many */
         from->n_lost += to->n_lost;
+        from->lost_binds |= to->lost_binds;
         announcements_clear(to);
         *to = *from;
         *from = (struct announcements){0};
         return 0;
     }
-    size_t room = to->n < MAX_ANNOUNCEMENTS ? MAX_ANNOUNCEMENTS - to->n : 0, n = from->n < room ? from->n : room;
-    int    rc = reserve(to, to->n + n);
+    size_t most = MAX_ANNOUNCEMENTS + SLACK, n = to->n + from->n;
+    int    rc = reserve(to, n < most ? n : most);
 
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < from->n; i++)
         announcements_add(to, &from->items[i]);
     to->n_lost += from->n_lost;
+    to->lost_binds |= from->lost_binds;
     announcements_clear(from);
     return 0;
 }
@@ -165,6 +228,8 @@ int announcements_merge(struct announcements *to, struct announcements *from)
 void announcements_sort(struct announcements *all)
 {
     forget_binds(all);
+    if (all->n > MAX_ANNOUNCEMENTS)
+        bound(all);
     if (all->n > 1)
         qsort(all->items, all->n, sizeof(*all->items), by_endpoint);
 }

@@ -123,7 +123,7 @@ bool audit_is_heard(const struct audit *a, const struct addr *host)
     bool                     heard = false;
 
     if (h == NULL)
-        return false;
+        return a->totals.n_hosts_lost > 0; /* it may have been */
     while (h > a->hosts && by_address(h - 1, &key) == 0) /* one for each window */
         h--;
     for (; h < a->hosts + a->n_hosts && by_address(h, &key) == 0 && !heard; h++)

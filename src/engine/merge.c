@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "audit.h"
+#include "rank.h"
 
 
 _Static_assert(offsetof(struct shard_group_query, first_ns) == 24, "the key of a query is compared as bytes: no hidden padding");
@@ -188,7 +189,32 @@ static int by_query(const void *pa, const void *pb)
 struct group_queries {
     struct shard_group_query *items;
     size_t                    n;
+    uint64_t                  n_lost; /* packets of those beyond the bound */
 };
+
+/* The same that every part did for itself. */
+static int bound_queries(struct group_queries *all)
+{
+    size_t    n = 0;
+    uint64_t *ranks = all->n > SHARD_MOST_QUERIES ? calloc(all->n, sizeof(*ranks)) : NULL;
+
+    if (all->n <= SHARD_MOST_QUERIES)
+        return 0;
+    if (ranks == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < all->n; i++)
+        ranks[i] = shard_query_rank(&all->items[i]);
+    uint64_t threshold = rank_lowest(ranks, all->n, SHARD_MOST_QUERIES);
+    free(ranks);
+    for (size_t i = 0; i < all->n; i++) {
+        if (shard_query_rank(&all->items[i]) <= threshold)
+            all->items[n++] = all->items[i];
+        else
+            all->n_lost += all->items[i].packets;
+    }
+    all->n = n;
+    return 0;
+}
 
 static int gather_queries(const struct audit *a, struct group_queries *ret, struct err *reterr)
 {
@@ -197,7 +223,7 @@ static int gather_queries(const struct audit *a, struct group_queries *ret, stru
     for (size_t i = 0; i < a->n_parts; i++)
         n += a->parts[i]->n_query_slots;
     ret->items = calloc(n + 1, sizeof(*ret->items));
-    ret->n = 0;
+    ret->n = ret->n_lost = 0;
     if (ret->items == NULL)
         return err_set(reterr, -ENOMEM, "no memory to merge queries to broadcast addresses");
     for (size_t i = 0; i < a->n_parts; i++) {
@@ -219,9 +245,10 @@ static int gather_queries(const struct audit *a, struct group_queries *ret, stru
         }
         last->first_ns = q->first_ns < last->first_ns ? q->first_ns : last->first_ns;
         last->last_ns = q->last_ns > last->last_ns ? q->last_ns : last->last_ns;
+        last->packets += q->packets;
     }
     ret->n = kept;
-    return 0;
+    return bound_queries(ret) == 0 ? 0 : err_set(reterr, -ENOMEM, "no memory to merge queries to broadcast addresses");
 }
 
 /* Did 'host' send from 'from' to some group's 'port' shortly before 'at_ns'?  One sender may have asked several groups. */
@@ -335,6 +362,7 @@ static int mark_answers(struct audit *a, struct err *reterr)
         return rc;
     for (size_t i = 0; i < a->n_conversations; i++)
         mark_answer(a, &queries, a->conversations[i]);
+    a->totals.n_group_queries_lost += queries.n_lost;
     free(queries.items);
     return 0;
 }
@@ -368,6 +396,7 @@ static void absorb_host(struct shard_host *a, const struct shard_host *b)
     a->quoted += b->quoted;
     a->resets += b->resets;
     a->older += b->older;
+    a->n_notes += b->n_notes;
     a->cut += b->cut;
     a->copies |= b->copies;
 }
@@ -388,6 +417,29 @@ static size_t gather_hosts(const struct audit *a, const struct shard_host **all,
         }
     }
     return n;
+}
+
+static int bound_hosts(struct audit *a, struct err *reterr)
+{
+    size_t    n = 0;
+    uint64_t *ranks = a->n_hosts > SHARD_MOST_HOSTS ? calloc(a->n_hosts, sizeof(*ranks)) : NULL;
+
+    if (a->n_hosts <= SHARD_MOST_HOSTS)
+        return 0;
+    if (ranks == NULL)
+        return err_set(reterr, -ENOMEM, "no memory to merge hosts");
+    for (size_t i = 0; i < a->n_hosts; i++)
+        ranks[i] = shard_host_rank(&a->hosts[i].addr, a->hosts[i].window);
+    uint64_t threshold = rank_lowest(ranks, a->n_hosts, SHARD_MOST_HOSTS);
+    free(ranks);
+    for (size_t i = 0; i < a->n_hosts; i++) {
+        if (shard_host_rank(&a->hosts[i].addr, a->hosts[i].window) <= threshold)
+            a->hosts[n++] = a->hosts[i];
+        else
+            shard_totals_lose_host(&a->totals, &a->hosts[i]);
+    }
+    a->n_hosts = n;
+    return 0;
 }
 
 static int merge_hosts(struct audit *a, struct err *reterr)
@@ -415,13 +467,16 @@ static int merge_hosts(struct audit *a, struct err *reterr)
     a->n_hosts = kept;
     free(keys);
     free(all);
-    return 0;
+    return bound_hosts(a, reterr);
 }
 
 int audit_merge(struct audit *a, struct err *reterr)
 {
     int rc = gather(a, reterr);
 
+    a->totals = (struct shard_totals){.first_ns = INT64_MAX, .last_ns = INT64_MIN};
+    for (size_t i = 0; i < a->n_parts; i++)
+        shard_totals_add(&a->totals, &a->parts[i]->totals);
     if (rc == 0)
         rc = bound_all(a, reterr);
     if (rc == 0)
@@ -430,9 +485,6 @@ int audit_merge(struct audit *a, struct err *reterr)
         rc = mark_answers(a, reterr);
     if (rc == 0)
         rc = merge_hosts(a, reterr);
-    a->totals = (struct shard_totals){.first_ns = INT64_MAX, .last_ns = INT64_MIN};
-    for (size_t i = 0; rc == 0 && i < a->n_parts; i++)
-        shard_totals_add(&a->totals, &a->parts[i]->totals);
     return rc;
 }
 

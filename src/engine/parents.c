@@ -69,13 +69,13 @@ static void join(const struct audit *a, struct conversation *c)
     if (c->parent != NULL)
         judge_again(a, c);
     else
-        c->no_parent = dynamic && a->announcements.n_lost == 0;
+        c->no_parent = dynamic && announcements_lost(&a->announcements) == 0;
 }
 
 int audit_gather_announcements(struct audit *a, struct err *reterr)
 {
     for (size_t i = 0; i < a->n_parts; i++)
-        if (a->parts[i]->announcements.n + a->parts[i]->announcements.n_lost > 0 &&
+        if (a->parts[i]->announcements.n + announcements_lost(&a->parts[i]->announcements) > 0 &&
             announcements_merge(&a->announcements, &a->parts[i]->announcements) != 0)
             return err_set(reterr, -ENOMEM, "no memory to merge negotiated ports");
     announcements_sort(&a->announcements);

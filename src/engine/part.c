@@ -5,10 +5,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rank.h"
 #include "shard.h"
 
-#define MAX_GROUP_QUERIES (256u << 10)
-#define MAX_HOSTS (1u << 20)
+/* So many more wait until it is looked at which of them stay. */
+#define SLACK(most) ((most) / 4)
+
+/* Under a key that never changes, as that of conversations. */
+static const struct hash_key always = {UINT64_C(0x666c6f7761756469), UINT64_C(0x7420686f73747320)};
+
+uint64_t shard_host_rank(const struct addr *a, int64_t window)
+{
+    uint64_t words[3];
+
+    memcpy(words, a->bytes, 16);
+    words[2] = (uint64_t)window;
+    return hash_words(&always, words, 3);
+}
+
+uint64_t shard_query_rank(const struct shard_group_query *q)
+{
+    return hash_bytes(&always, q, offsetof(struct shard_group_query, first_ns));
+}
 
 static struct shard_host *host_slot(const struct part *s, struct shard_host *slots, size_t n_slots, const struct addr *a, int64_t window)
 {
@@ -38,10 +56,49 @@ static int grow_hosts(struct part *s)
     return 0;
 }
 
+/* Only the lowest ranks stay. */
+static int bound_hosts(struct part *s)
+{
+    size_t             n = 0, n_kept = 0;
+    uint64_t          *ranks = calloc(s->n_hosts, sizeof(*ranks));
+    struct shard_host *kept = calloc(SHARD_MOST_HOSTS + 1, sizeof(*kept));
+
+    for (size_t i = 0; ranks != NULL && kept != NULL && i < s->n_host_slots; i++)
+        if (s->hosts[i].used)
+            ranks[n++] = shard_host_rank(&s->hosts[i].addr, s->hosts[i].window);
+    s->host_threshold = n > 0 ? rank_lowest(ranks, n, SHARD_MOST_HOSTS) : s->host_threshold;
+    for (size_t i = 0; n > 0 && i < s->n_host_slots; i++) {
+        const struct shard_host *h = &s->hosts[i];
+
+        if (h->used && shard_host_rank(&h->addr, h->window) <= s->host_threshold && n_kept < SHARD_MOST_HOSTS)
+            kept[n_kept++] = *h;
+        else if (h->used)
+            shard_totals_lose_host(&s->totals, h);
+    }
+    if (n > 0)
+        memset(s->hosts, 0, s->n_host_slots * sizeof(*s->hosts));
+    for (size_t i = 0; i < n_kept; i++)
+        *host_slot(s, s->hosts, s->n_host_slots, &kept[i].addr, kept[i].window) = kept[i];
+    s->n_hosts = n > 0 ? n_kept : s->n_hosts;
+    free(ranks);
+    free(kept);
+    return n > 0 ? 0 : -ENOMEM;
+}
+
+static bool has_host_room(struct part *s)
+{
+    if (2 * (s->n_hosts + 1) <= s->n_host_slots)
+        return true;
+    if (s->n_host_slots < 2 * SHARD_MOST_HOSTS)
+        return grow_hosts(s) == 0;
+    return s->n_hosts < SHARD_MOST_HOSTS + SLACK(SHARD_MOST_HOSTS) || bound_hosts(s) == 0;
+}
+
 /* A host in one window: from 'first_ns' to 'last_ns' a flow of it was seen there. */
 struct host_sight {
     int64_t  window, first_ns, last_ns;
     uint64_t sent, received, sent_to_groups, cut, quoted, resets, older;
+    uint64_t n_notes; /* 0: this is one */
     bool     copies;
 };
 
@@ -49,10 +106,14 @@ struct host_sight {
 static struct shard_host *note_sight(struct part *s, const struct addr *a, const struct host_sight *w)
 {
     struct shard_host *h = s->n_host_slots > 0 ? host_slot(s, s->hosts, s->n_host_slots, a, w->window) : NULL;
+    uint64_t           n_notes = w->n_notes > 0 ? w->n_notes : 1;
 
-    if ((h == NULL || !h->used) && 2 * (s->n_hosts + 1) > s->n_host_slots) { /* at the bound those that are known go on being seen */
-        if (s->n_hosts >= MAX_HOSTS || grow_hosts(s) != 0) {
-            s->totals.n_hosts_lost++;
+    if (h == NULL || !h->used) { /* at the bound those that are known go on being seen */
+        bool has_room = has_host_room(s);
+
+        if (!has_room || (s->host_threshold < UINT64_MAX && shard_host_rank(a, w->window) > s->host_threshold)) {
+            s->totals.n_hosts_lost += n_notes;
+            s->totals.n_cut_told -= w->n_notes > 0 ? w->cut : 0;
             return NULL;
         }
         h = host_slot(s, s->hosts, s->n_host_slots, a, w->window);
@@ -64,6 +125,7 @@ static struct shard_host *note_sight(struct part *s, const struct addr *a, const
     }
     h->first_ns = w->first_ns < h->first_ns ? w->first_ns : h->first_ns;
     h->last_ns = w->last_ns > h->last_ns ? w->last_ns : h->last_ns;
+    h->n_notes += n_notes;
     h->sent += w->sent;
     h->received += w->received;
     h->sent_to_groups += w->sent_to_groups;
@@ -131,10 +193,8 @@ void part_note_host(struct part *s, const struct addr *a, const struct flow_reco
     if (first != last)
         w.last_ns = r->first_ns;
     struct shard_host *h = note_sight(s, a, &w);
-    if (h == NULL)
-        return;
     if (first == last) {
-        if (sent > 0 && !lone)
+        if (h != NULL && sent > 0 && !lone)
             note_sent(h, r->sent_first_ns[side], r->sent_last_ns[side]);
         return;
     }
@@ -177,13 +237,52 @@ static int grow_queries(struct part *s)
     return 0;
 }
 
+/* As bound_hosts(). */
+static int bound_queries(struct part *s)
+{
+    size_t                    n = 0, n_kept = 0;
+    uint64_t                 *ranks = calloc(s->n_queries, sizeof(*ranks));
+    struct shard_group_query *kept = calloc(SHARD_MOST_QUERIES + 1, sizeof(*kept));
+
+    for (size_t i = 0; ranks != NULL && kept != NULL && i < s->n_query_slots; i++)
+        if (s->queries[i].last_ns != INT64_MIN)
+            ranks[n++] = shard_query_rank(&s->queries[i]);
+    s->query_threshold = n > 0 ? rank_lowest(ranks, n, SHARD_MOST_QUERIES) : s->query_threshold;
+    for (size_t i = 0; n > 0 && i < s->n_query_slots; i++) {
+        struct shard_group_query *q = &s->queries[i];
+
+        if (q->last_ns != INT64_MIN && shard_query_rank(q) <= s->query_threshold && n_kept < SHARD_MOST_QUERIES)
+            kept[n_kept++] = *q;
+        else if (q->last_ns != INT64_MIN)
+            s->totals.n_group_queries_lost += q->packets;
+        q->last_ns = INT64_MIN;
+    }
+    for (size_t i = 0; i < n_kept; i++)
+        *query_slot(s, s->queries, s->n_query_slots, &kept[i]) = kept[i];
+    s->n_queries = n > 0 ? n_kept : s->n_queries;
+    free(ranks);
+    free(kept);
+    return n > 0 ? 0 : -ENOMEM;
+}
+
+static bool has_query_room(struct part *s)
+{
+    if (2 * (s->n_queries + 1) <= s->n_query_slots)
+        return true;
+    if (s->n_query_slots < 2 * SHARD_MOST_QUERIES)
+        return grow_queries(s) == 0;
+    return s->n_queries < SHARD_MOST_QUERIES + SLACK(SHARD_MOST_QUERIES) || bound_queries(s) == 0;
+}
+
 void part_note_query(struct part *s, const struct shard_group_query *key)
 {
     struct shard_group_query *q = s->n_query_slots > 0 ? query_slot(s, s->queries, s->n_query_slots, key) : NULL;
 
-    if ((q == NULL || q->last_ns == INT64_MIN) && 2 * (s->n_queries + 1) > s->n_query_slots) {
-        if (s->n_queries >= MAX_GROUP_QUERIES || grow_queries(s) != 0) {
-            s->totals.n_group_queries_lost++;
+    if (q == NULL || q->last_ns == INT64_MIN) {
+        bool has_room = has_query_room(s);
+
+        if (!has_room || (s->query_threshold < UINT64_MAX && shard_query_rank(key) > s->query_threshold)) {
+            s->totals.n_group_queries_lost += key->packets;
             return;
         }
         q = query_slot(s, s->queries, s->n_query_slots, key);
@@ -195,6 +294,7 @@ void part_note_query(struct part *s, const struct shard_group_query *key)
     }
     q->first_ns = key->first_ns < q->first_ns ? key->first_ns : q->first_ns;
     q->last_ns = key->last_ns > q->last_ns ? key->last_ns : q->last_ns;
+    q->packets += key->packets;
 }
 
 /* --- the whole ------------------------------------------------------------------------------------------- */
@@ -208,6 +308,7 @@ int part_new(const struct conversation_limits *limits, size_t n_inputs, struct p
         rc = conversation_table_new(limits, &p->conversations, reterr);
     if (rc == 0) {
         p->n_inputs = n_inputs;
+        p->host_threshold = p->query_threshold = UINT64_MAX;
         p->results = calloc(n_inputs, PACKET_N_RESULTS * sizeof(*p->results));
         p->totals.first_ns = INT64_MAX;
         p->totals.last_ns = INT64_MIN;
@@ -238,11 +339,17 @@ static void absorb_host(struct part *p, const struct shard_host *from)
 {
     struct host_sight w = {.window = from->window, .first_ns = from->first_ns, .last_ns = from->last_ns, .sent_to_groups = from->sent_to_groups, .sent = from->sent,
                            .received = from->received, .cut = from->cut, .quoted = from->quoted, .resets = from->resets, .older = from->older,
-                           .copies = from->copies};
+                           .n_notes = from->n_notes, .copies = from->copies};
 
     struct shard_host *h = note_sight(p, &from->addr, &w);
     if (h != NULL)
         note_sent(h, from->sent_first_ns, from->sent_last_ns);
+}
+
+void shard_totals_lose_host(struct shard_totals *t, const struct shard_host *h)
+{
+    t->n_hosts_lost += h->n_notes;
+    t->n_cut_told -= h->cut; /* it is not told any more to whom those went */
 }
 
 void shard_totals_add(struct shard_totals *sum, const struct shard_totals *t)
@@ -291,6 +398,8 @@ int part_copy(const struct part *from, struct part **ret, struct err *reterr)
     p->hosts = malloc(from->n_host_slots * sizeof(*p->hosts));
     if (p->hosts != NULL)
         memcpy(p->hosts, from->hosts, from->n_host_slots * sizeof(*p->hosts));
+    p->host_threshold = from->host_threshold;
+    p->query_threshold = UINT64_MAX;
     p->n_hosts = from->n_hosts;
     p->n_host_slots = from->n_host_slots;
     int rc = p->hosts == NULL ? err_set(reterr, -ENOMEM, "no memory to evaluate") : conversation_table_copy(from->conversations, &p->conversations, reterr);

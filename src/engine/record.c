@@ -264,7 +264,7 @@ int audit_record_counters(struct audit *a, struct store *store, struct err *rete
         {"windows-not-evaluated", a->n_windows_left, "windows beyond the bound on their number: nothing was expected in them"},
         {"windows-empty", a->n_windows_empty, "windows in which nothing of the site was seen, left out since all are beyond the bound on their number"},
         {"window-flows-not-kept", a->n_uses_lost, "flows of which it is not kept in which windows they were: nothing is concluded from their absence where they may have been"},
-        {"negotiated-ports-not-kept", a->announcements.n_lost, "messages that negotiate ports, beyond the bound"},
+        {"negotiated-ports-not-kept", announcements_lost(&a->announcements), "messages that negotiate ports, beyond the bound"},
         {"signalling-not-followed", t->n_signalling_lost, "connections that may negotiate ports, beyond the bound: what they negotiated is not known"},
         {"signalling-messages-not-kept", t->n_messages_lost, "messages that may negotiate ports, given up for want of room"},
     };

@@ -262,7 +262,7 @@ static void note_group_query(struct part *part, const struct packet *p)
 {
     struct shard_group_query q = {
         .sender = p->src, .sender_port = p->sport, .port = p->dport, .span = (uint32_t)(p->ts_ns / SHARD_QUERY_SPAN_NS),
-        .first_ns = p->ts_ns, .last_ns = p->ts_ns,
+        .first_ns = p->ts_ns, .last_ns = p->ts_ns, .packets = 1,
     };
 
     part_note_query(part, &q);
@@ -573,10 +573,12 @@ int shard_pass_take(struct shard *s, struct part **ret_ended, struct part **ret_
     if (s->open == NULL)
         return err_set(reterr, -ENOMEM, "no memory for what was found out");
     for (size_t i = 0; i < s->ended->n_query_slots; i++) {
-        const struct shard_group_query *q = &s->ended->queries[i];
+        struct shard_group_query q = s->ended->queries[i];
 
-        if (q->last_ns != INT64_MIN && is_wanted(s, q))
-            part_note_query(s->later, q);
+        if (q.last_ns == INT64_MIN || !is_wanted(s, &q))
+            continue;
+        q.packets = 0; /* they are counted where they were noted first */
+        part_note_query(s->later, &q);
     }
     note_given_up(s);
     *ret_ended = s->ended;

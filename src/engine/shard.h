@@ -47,6 +47,7 @@ struct shard_host {
     uint64_t    sent_to_groups;               /* of those sent: to broadcast and multicast addresses */
     uint64_t    cut;                          /* that went to it, cut before the ports: without windows, as in struct coverage */
     uint64_t    quoted;                       /* ICMP errors about packets from or to it that were not captured */
+    uint64_t    n_notes;                      /* how often it was noted */
     uint64_t    older;                        /* TCP flows of it that go on with a connection whose beginning was not captured */
     bool        used;
     bool        copies;                       /* of flows in which it sent, some packets were seen twice: they count among those sent */
@@ -58,6 +59,7 @@ struct shard_group_query {
     uint16_t    sender_port, port;
     uint32_t    span;              /* which SHARD_QUERY_SPAN_NS of time: an answer comes within one */
     int64_t     first_ns, last_ns; /* of its packets in that span */
+    uint64_t    packets;
 };
 #define SHARD_QUERY_SPAN_NS (15 * INT64_C(1000000000))
 
@@ -69,6 +71,14 @@ struct shard_totals {
 };
 
 void shard_totals_add(struct shard_totals *sum, const struct shard_totals *);
+/* This one is beyond the bound. */
+void shard_totals_lose_host(struct shard_totals *, const struct shard_host *);
+
+/* The bounds, of a part and of the whole; more are those of the lowest ranks: see rank.h. */
+#define SHARD_MOST_QUERIES (256u << 10)
+#define SHARD_MOST_HOSTS (1u << 20)
+uint64_t shard_host_rank(const struct addr *, int64_t window);
+uint64_t shard_query_rank(const struct shard_group_query *);
 
 /*
  * What a shard found out in one stretch of its work: everything in it adds up, so that parts of several shards, or of several stretches,
@@ -85,6 +95,7 @@ struct part {
     size_t                     n_inputs;
     struct shard_totals        totals;
     struct hash_key            hash_key;
+    uint64_t                   host_threshold, query_threshold; /* the highest ranks that are kept */
 };
 
 int  part_new(const struct conversation_limits *, size_t n_inputs, struct part **ret, struct err *reterr);

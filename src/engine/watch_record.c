@@ -153,8 +153,8 @@ int recording_take(struct recording *r, size_t worker, struct part *ended, struc
 
     if (part_absorb(r->ended, ended) != 0)
         rc = -ENOMEM;
-    if (r->announcements.n >= MOST_ANNOUNCEMENTS) {
-        r->announcements.n_lost += r->ended->announcements.n + r->ended->announcements.n_lost;
+    if (r->announcements.n + r->ended->announcements.n > MOST_ANNOUNCEMENTS) { /* what was told with them stays as it is */
+        r->announcements.n_lost += r->ended->announcements.n + announcements_lost(&r->ended->announcements);
         announcements_clear(&r->ended->announcements);
     } else if (announcements_merge(&r->announcements, &r->ended->announcements) != 0) {
         rc = -ENOMEM;
