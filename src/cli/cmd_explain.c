@@ -16,7 +16,8 @@ static const char help[] =
     "  -s, --site FILE       the site file (default: flowaudit.yaml)\n"
     "      --protocol NAME   what the content was recognised as: Kerberos, TLS, RTP\n"
     "      --client-port N   the client's port (media: each direction is judged)\n"
-    "      --both            media: packets went both ways\n"
+    "      --both            packets went both ways (media, and SIP or NetBIOS names\n"
+    "                        between like ports, where CLIENT is who asked)\n"
     "      --format FORMAT   text (default) or json\n"
     "  -h, --help            this text\n\n"
     "Exit: 0 allowed, 1 not allowed, 2 wrong usage or unusable file.\n";
@@ -131,6 +132,7 @@ static int run(const struct request *r, char **words)
     }
     q.tuple.client_port = r->client_port;
     q.sent[0] = q.sent[1] = r->both;
+    q.one_asks = r->both && q.tuple.transport == IPPROTO_UDP && classify_has_talk(r->client_port, q.tuple.server_port);
     policy_judge(book.policy, &q, &j);
     policy_explain(book.policy, &q, r->format, stdout);
     rulebook_free(&book);

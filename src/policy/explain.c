@@ -53,6 +53,20 @@ static void consider(const struct policy *p, const struct applied_row *a, const 
     }
 }
 
+/* Where either side may ask: would a row of the other direction allow it, had that side asked? */
+static void other_reason(const struct policy *p, const struct policy_query *q, char *buf, size_t size)
+{
+    char                client[128];
+    struct policy_query other = *q;
+    struct judgement    j;
+
+    other.one_asks = false;
+    policy_judge(p, &other, &j);
+    if (j.verdict == VERDICT_ALLOWED && j.reversed)
+        snprintf(buf, size, " That is so if all requests are those of %s; if others are captured, or none, row %s of the other direction allows it.",
+                 host_text(p, &q->tuple.client, client, sizeof(client)), p->rows[j.row].row->id.text);
+}
+
 static void reason(const struct policy *p, const struct policy_query *q, const struct judgement *j, char *buf, size_t size)
 {
     char client[128], server[128], service[16];
@@ -72,6 +86,8 @@ static void reason(const struct policy *p, const struct policy_query *q, const s
                          j->verdict == VERDICT_VIOLATION ? "not allowed" : "neither allowed nor a violation");
         if (n > 0 && (size_t)n < size)
             rule_text(p, q, j, buf + n, size - (size_t)n);
+        if (q->one_asks && strlen(buf) + 1 < size)
+            other_reason(p, q, buf + strlen(buf), size - strlen(buf));
     }
 }
 
