@@ -237,7 +237,7 @@ static int record_odd_counters(struct audit *a, struct store *store, struct err 
         {"unseen-flow-errors", a->totals.n_unseen_errors, "ICMP errors about packets of hosts of the site that are not in the capture, or only later in it"},
         {"unseen-bytes", a->totals.n_unseen_bytes, "bytes of TCP data, an end of a connection counted as one, that were acknowledged and not captured"},
         {"flow-bytes", a->totals.n_unseen_bytes > 0 ? a->coverage.bytes : 0, "bytes of the packets of TCP and UDP that were tracked: what the unseen bytes are a share of"},
-        {"odd-times", all.n_odd_times, "packets whose record has no possible time: the nearest possible one was taken"},
+        {"odd-times", all.n_odd_times, "packets whose record has no possible time: they are told with that of the packet before them in their input (1970 where there is none), or, where only the part of a second is none, with the end of that second"},
         {"odd-lengths", all.n_odd_lengths, "packets whose record says that more was captured than there was"},
     };
     for (size_t i = 0; rc == 0 && i < sizeof(counters) / sizeof(counters[0]); i++)

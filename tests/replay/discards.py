@@ -74,11 +74,11 @@ CUT = {'cut-header': (over_ip(17, udp()), 30)}
 
 
 def capture(path, frames, linktype=1, back=0):
-    """Packet i at 1000 s and i microseconds; 'back': as many seconds earlier are the odd ones."""
+    """Packet i at 1000 s and i microseconds; 'back': as many seconds earlier are the odd ones, with 1000 without a time."""
     with open(path, 'wb') as out:
         out.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, linktype))
         for i, (frame, kept) in enumerate(frames):
-            out.write(struct.pack('<IIII', 1000 + i // 100000 - back * (i % 2), i % 100000, len(frame[:kept]), len(frame)) + frame[:kept])
+            out.write(struct.pack('<IIII', 1000 + i // 100000 - back * (i % 2), i % 100000 if back < 1000 else 0, len(frame[:kept]), len(frame)) + frame[:kept])
     return path
 
 
@@ -122,6 +122,11 @@ def clock_faults(program, site, path, directory):
         audit.close()
         if found != counted_as or told != ('clock-steps' in counted_as):
             yield f'clock {back} s back: {found}, told: {told}'
+    audit = flowdb.Audit(program, site, [capture(path, [(PACKETS['decoded'], None)] * 2, back=1000)], directory=directory)
+    found = [row['text'] for row in audit.rows("SELECT text FROM counters WHERE name = 'odd-times'")]
+    audit.close()
+    if len(found) != 1 or 'that of the packet before them' not in found[0]:
+        yield f'no time: {found}'
 
 
 def unseen_errors(program, path, directory):
