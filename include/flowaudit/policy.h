@@ -226,8 +226,9 @@ struct policy_facts {
     bool unfinished;              /* TCP, OUTCOME_ONE_WAY: the server's SYN-ACK came in each of them, and nothing more of the client */
     enum unheard unheard;         /* OUTCOME_UNANSWERED or UDP's _ONE_WAY */
     bool lossy;                   /* OUTCOME_UNANSWERED, or UDP's _ONE_WAY: packets passed that were not captured ... */
-    uint64_t answered;            /* UDP, unanswered: as many flows of the same client to the same port as were answered, where these are not fewer; else 0 */
+    uint64_t answered;            /* UDP, unanswered: as many flows of the same client to the same port as were answered, where with the next two these are not fewer; else 0 */
     uint64_t unasked;             /* UDP, unanswered: flows of the same client to the same port of which the capture has answers alone */
+    uint64_t unclear;             /* ... and of which it has packets of the server alone that may be answers; 0 as 'answered' */
     bool may_be_answer;           /* UDP: ... and the client's port is one that a row has: it may be the answer to one of them */
     bool many_clients, many_servers; /* said of a sum: there are others than the one that is named */
     bool answer_first;            /* the first packet of the earliest flow is one of the server's: it is the one that a reader is shown */

@@ -106,7 +106,8 @@ struct conversation {
     uint64_t probes;           /* of the flows: TCP whose handshake the client ended with a RST, and that carried nothing */
     uint64_t unfinished;       /* of the flows: TCP of which the capture has the server's SYN-ACK, and nothing more of the client */
     uint64_t answered;         /* UDP, unanswered: flows of the same client to the same port that were answered */
-    uint64_t unasked;          /* ... of those, the flows of which the capture has answers alone */
+    uint64_t unasked;          /* ... flows of which the capture has answers alone */
+    uint64_t unclear;          /* ... and of which it has packets of the server alone that may be answers */
     uint64_t unsought;         /* of the flows: as flow_record.unasked */
     bool     query_missing;    /* of one of them */
     uint64_t untold;           /* of the flows: one-way or unanswered, and nothing shows that what the client sent got through, or that it did not */
@@ -146,6 +147,12 @@ struct conversation {
 
 /* The contract's third word.  Of what is one-way or unanswered none where nothing shows either. */
 enum disposition conversation_disposition(const struct conversation *);
+
+/* The flows of the same client to the same port of which the capture has packets of the server. */
+static inline uint64_t conversation_heard_of(const struct conversation *c)
+{
+    return c->answered + c->unasked + c->unclear;
+}
 /* The word for one flow: as the flow's own, but where the server's SYN-ACK and the client's RST are all there is. */
 enum outcome conversation_outcome(const struct flow_record *, bool one_way_expected);
 

@@ -53,12 +53,13 @@ struct sender {
     bool             heard, deaf;  /* something to it is; it went on as if others had answered */
 };
 
-/* UDP flows of a client to a port that were answered. */
+/* UDP flows of a client to a port of which the capture has packets of the server. */
 struct answered {
     struct addr client, server;
     uint16_t    port;
-    uint64_t    flows;   /* ... or of which the answer is in the capture */
-    uint64_t    answers; /* of those, answers alone: what asked for them was not captured */
+    uint64_t    flows;   /* that were answered: packets of both sides are there */
+    uint64_t    answers; /* answers alone: what asked for them was not captured */
+    uint64_t    unclear; /* packets of the server alone, of which nothing shows that they are answers */
 };
 
 struct evidence {
@@ -137,9 +138,13 @@ static void add_answered(struct evidence *e, const struct conversation *c)
 {
     if (c->key.transport != IPPROTO_UDP || c->packets[1] == 0 || c->key.outcome == OUTCOME_UNANSWERED)
         return;
-    e->answered[e->n_answered] = answered_key(c);
-    e->answered[e->n_answered].answers = c->packets[0] == 0 ? c->answers : 0;
-    e->answered[e->n_answered++].flows = c->flows;
+    struct answered *at = &e->answered[e->n_answered++];
+    bool             alone = c->packets[0] == 0;
+
+    *at = answered_key(c);
+    at->flows = alone ? 0 : c->flows;
+    at->answers = alone ? c->answers : 0;
+    at->unclear = alone ? c->flows - c->answers : 0;
 }
 
 /* Of the same client to the same port, in whatever content. */
@@ -151,6 +156,7 @@ static void note_answered(const struct evidence *e, struct conversation *c)
         found = bsearch(&key, e->answered, e->n_answered, sizeof(key), by_client_and_port);
     c->answered = found != NULL ? found->flows : 0;
     c->unasked = found != NULL ? found->answers : 0;
+    c->unclear = found != NULL ? found->unclear : 0;
 }
 
 static void unite_answered(struct evidence *e)
@@ -165,6 +171,7 @@ static void unite_answered(struct evidence *e)
         }
         e->answered[kept - 1].flows += e->answered[i].flows;
         e->answered[kept - 1].answers += e->answered[i].answers;
+        e->answered[kept - 1].unclear += e->answered[i].unclear;
     }
     e->n_answered = kept;
 }
@@ -494,7 +501,7 @@ static bool is_faint(const struct evidence *e, const struct conversation *c)
 {
     if (c->key.transport == IPPROTO_TCP)
         return !insists(c) && (is_deaf(e, c) || is_alone(c));
-    return c->answered >= c->flows || c->unasked > 0 || is_deaf(e, c) || (!is_allowed(c) && is_mute(e, c));
+    return conversation_heard_of(c) >= c->flows || c->unasked > 0 || is_deaf(e, c) || (!is_allowed(c) && is_mute(e, c));
 }
 
 /* Is no answer due: to media by its content, or where the document says so and nothing shows other content? */
@@ -515,7 +522,7 @@ static void settle_silence(const struct evidence *e, const struct audit *a, stru
     bool allowed = is_allowed(c);
 
     c->unheard = HEARD;
-    c->answered = c->unasked = 0;
+    c->answered = c->unasked = c->unclear = 0;
     if (is_datagrams_one_way(c)) {
         c->unheard = (uint8_t)unheard_in(e, a, c);
         c->untold = is_one_way_heard(e, a, c) ? c->untold : c->flows;

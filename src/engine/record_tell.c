@@ -118,6 +118,7 @@ static bool goes_on(const struct audit *a, const struct conversation *c)
 static void describe_conversation(const struct audit *a, const struct finding *f, struct store_finding *s, char *sentence)
 {
     const struct conversation *c = f->conversation;
+    bool                       is_faint = c->untold == c->flows && conversation_heard_of(c) >= c->flows;
     struct policy_facts        facts = {
                .outcome = (enum outcome)c->key.outcome,
                .flows = c->flows,
@@ -132,8 +133,9 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .unheard = is_turned(c) ? HEARD : (enum unheard)c->unheard,
                .lossy = coverage_is_lossy(&a->coverage),
                .may_be_answer = c->may_be_answer,
-               .answered = c->untold == c->flows && c->answered >= c->flows ? c->answered : 0,
+               .answered = is_faint ? c->answered : 0,
                .unasked = c->untold == c->flows ? c->unasked : 0,
+               .unclear = is_faint ? c->unclear : 0,
                .no_data = c->key.transport == IPPROTO_TCP && c->payload == 0,
                .answer_first = answer_is_first(c),
                .goes_on = goes_on(a, c),

@@ -413,6 +413,22 @@ static void say_asked_on(struct text *t, const struct policy *p, const struct po
         say(t, ", and none to the last packets of %llu of them", (unsigned long long)f->asked_on);
 }
 
+/* What became of other requests of the client, for which those in hand may have been answered as well. */
+static void say_others(struct text *t, const struct policy_facts *f)
+{
+    unsigned long long n = f->answered > 0 ? f->answered : f->unasked > 0 ? f->unasked : f->unclear;
+    const char        *s = n == 1 ? "" : "s", *were = n == 1 ? "was" : "were";
+
+    if (f->answered > 0)
+        say(t, ", while %llu other%s of the same client to this port %s answered", n, s, were);
+    else if (f->unasked > 0)
+        say(t, ", while %llu other%s of the same client to this port, which %s not in the capture, %s answered", n, s, n == 1 ? "is" : "are", were);
+    else if (f->unclear > 0)
+        say(t, ", while of %llu other%s of the same client to this port packets of the server alone are in the capture", n, s);
+    if (f->answered > 0 && f->unasked > 0)
+        say(t, ", and %llu more, which %s not in the capture", (unsigned long long)f->unasked, f->unasked == 1 ? "is" : "are");
+}
+
 /* An error that tells of no denial (time exceeded, a redirect) is no answer, and there all the same. */
 static void say_silence(struct text *t, const struct policy *p, const struct policy_query *q, const struct policy_facts *f)
 {
@@ -426,11 +442,7 @@ static void say_silence(struct text *t, const struct policy *p, const struct pol
         say_answer(t, q, f);
     else
         say(t, "; no answer was seen");
-    if (f->answered > 0)
-        say(t, ", while %llu other%s of the same client to this port %s answered", (unsigned long long)f->answered, f->answered == 1 ? "" : "s", f->answered == 1 ? "was" : "were");
-    else if (f->unasked > 0)
-        say(t, ", while %llu other%s of the same client to this port, which %s not in the capture, %s answered", (unsigned long long)f->unasked, f->unasked == 1 ? "" : "s",
-            f->unasked == 1 ? "is" : "are", f->unasked == 1 ? "was" : "were");
+    say_others(t, f);
     say_cut(t, f);
     say_lossy(t, f, f->n_cut > 0);
     if (f->may_be_answer)

@@ -630,7 +630,9 @@ FAINT = {  # name: ((queries without an answer: flow, second; seconds of such wi
     'queries to who is never heard': ((((0, 10), (0, 14)), (), 'client'), (None, 'no answer was seen' + TOLD)),
     'queries at the end': ((((0, 28), (0, 29)), (), True), (None, 'no answer was seen' + TOLD)),
     'queries, the first well before the end': ((((0, 26), (0, 29)), (), True), ('rejected', 'no answer was seen. ')),
-    'queries, others answered of which the queries are not there': ((((0, 10), (0, 14)), (-20, -24), True), (None, 'while 2 others of the same client to this port were answered' + TOLD)),
+    'queries, others answered of which one query is there': ((((0, 10), (0, 14)), (20, -24), True),
+                                                             (None, 'while 1 other of the same client to this port was answered, and 1 more, which is not in the capture' + TOLD)),
+    'queries, others answered of which the queries are not there': ((((0, 10), (0, 14)), (-20, -24), True), (None, 'while 2 others of the same client to this port, which are not in the capture, were answered' + TOLD)),
 }
 
 
@@ -860,6 +862,11 @@ def check_names(program, site, path, directory):
         audit.close()
         good = [s[:2] for s in said] == [meant] and back == (['violation'] if name.removesuffix(', cut') in ASKED_BACK else []) and (meant != ASKED_NOBODY or 'No attempt of unity1' in said[0][2])
         print(f"{'ok' if good else 'NOT OK'}  {name}: {said} {back}")
+        failed += not good
+    for client, server, meant in (('unity1', 'dc1', 'allowed: '), ('dc1', 'unity1', 'violation (wrong-direction): ')):
+        said = subprocess.run([program, 'explain', '-s', site, client, server, 'udp/137', '--protocol', 'NetBIOS', '--client-port', '137', '--both'], capture_output=True, text=True, check=False).stdout
+        good = said.startswith(meant) and ('if others are captured, or none, row unity-dc-netbios of the other direction allows it' in said) == (client == 'dc1')
+        print(f"{'ok' if good else 'NOT OK'}  names of {client} explained {'' if good else said}")
         failed += not good
     return failed
 
