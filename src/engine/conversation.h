@@ -34,6 +34,10 @@ struct conversation_key {
 /* SUM_PORTS: many ports of one pair; SUM_CLIENTS: many clients of one port; SUM_PEERS: all that goes beyond the bound on the table. */
 enum conversation_sum { SUM_NONE, SUM_PORTS, SUM_CLIENTS, SUM_PEERS };
 
+/* What a host answers to a broadcast or multicast comes within this time, and is no more than so many packets (of SSDP one for each device and service). */
+#define ANSWERS_WITHIN_NS (15 * INT64_C(1000000000))
+#define ANSWERS_MAX 32
+
 /* Flows of a conversation that all touch the windows from 'first' to 'last' and no others. */
 struct window_use {
     int64_t  first, last, first_ns, last_ns;
@@ -129,6 +133,7 @@ struct conversation {
     uint32_t ended_by_server;  /* of those: the RST is the server's ... */
     uint32_t ended_by_nobody;  /* ... there is none */
     uint32_t answers;          /* not TCP: of one side alone, and the first of it is an answer, or looks like one */
+    uint32_t lasting;          /* of the flows: too long, or of too many packets, to be the answer to one query */
     uint32_t asked;            /* not TCP alone: of the flow that has the most, the client's packets that are a second apart, each of which would have drawn something */
     uint32_t stopped_late;     /* not TCP, one-way: an ICMP error came late, or may have, for the flow goes on at the capture's beginning */
     uint32_t asked_on;         /* not TCP, one-way or unanswered: ICMP errors came to some packets, and nothing to what followed: see flow_record_is_asked_on() */

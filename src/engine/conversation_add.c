@@ -242,6 +242,12 @@ static uint32_t times_asked(const struct flow_record *r)
     return (uint32_t)(sent < seconds + 1 ? sent : seconds < UINT32_MAX ? seconds + 1 : UINT32_MAX);
 }
 
+/* More than what a host answers to one broadcast or multicast, and to its repetitions. */
+static bool is_lasting(const struct flow_record *r)
+{
+    return r->last_ns > ns_after(r->first_ns, ANSWERS_WITHIN_NS) || r->packets[0] + r->packets[1] - r->duplicates > ANSWERS_MAX;
+}
+
 static void add_odd_flow(struct conversation *c, const struct flow_record *r)
 {
     bool stray = r->tcp_state == TCP_STATE_REFUSED && r->direction == DIRECTION_STRAY;
@@ -297,6 +303,7 @@ static void join_odd_flows(struct conversation *a, const struct conversation *b)
     a->stopped_late += b->stopped_late;
     a->asked_on += b->asked_on;
     a->answers += b->answers;
+    a->lasting += b->lasting;
     a->asked = b->asked > a->asked ? b->asked : a->asked;
     a->undelivered += b->undelivered;
     a->resent_syns += b->resent_syns;
@@ -475,6 +482,7 @@ int conversation_add(const struct conversation_limits *limits, struct conversati
     c->unsought += r->unasked;
     c->query_missing |= r->query_missing;
     c->answers += r->tuple.transport == IPPROTO_UDP && r->is_answer && (r->packets[0] == 0 || r->packets[1] == 0);
+    c->lasting += is_lasting(r);
     uint32_t asked = times_asked(r);
     c->asked = asked > c->asked ? asked : c->asked;
     c->stopped_late += f->outcome == OUTCOME_ONE_WAY && flow_record_is_stopped_late(r);

@@ -10,7 +10,7 @@
 #include "rank.h"
 
 
-_Static_assert(offsetof(struct shard_group_query, first_ns) == 24, "the key of a query is compared as bytes: no hidden padding");
+_Static_assert(offsetof(struct shard_group_query, span) == 20, "the key of a query is compared as bytes: no hidden padding");
 
 static int by_start(const void *pa, const void *pb)
 {
@@ -181,9 +181,13 @@ static int bound_peers(struct audit *a, struct err *reterr)
 
 /* --- answers to broadcasts and multicasts ----------------------------------------------------------- */
 
+/* Spans in their order, so that those of one sender and its ports stand together. */
 static int by_query(const void *pa, const void *pb)
 {
-    return memcmp(pa, pb, offsetof(struct shard_group_query, first_ns));
+    const struct shard_group_query *a = pa, *b = pb;
+    int                             c = memcmp(a, b, offsetof(struct shard_group_query, span));
+
+    return c != 0 ? c : (a->span > b->span) - (a->span < b->span);
 }
 
 struct group_queries {
@@ -266,10 +270,37 @@ static bool asked(const struct group_queries *queries, const struct addr *host, 
     return false;
 }
 
-/* Is all of this conversation such an answer: its first packet, and its last? */
+/* Did it ask so often, in this conversation's time, that all of the packets may be answers? */
+static bool asked_for_all(const struct group_queries *queries, const struct addr *host, uint16_t from, uint16_t port, const struct conversation *c)
+{
+    struct shard_group_query key = {.sender = *host, .sender_port = from, .port = port, .span = (uint32_t)(c->first_ns / SHARD_QUERY_SPAN_NS)};
+    uint32_t                 last = (uint32_t)(c->last_ns / SHARD_QUERY_SPAN_NS);
+    uint64_t                 room = 0, sent = c->packets[0] + c->packets[1] - c->duplicates;
+    size_t                   at = 0, end = queries->n;
+
+    key.span -= key.span > 0;
+    while (at < end) {
+        size_t middle = at + (end - at) / 2;
+
+        if (by_query(&queries->items[middle], &key) < 0)
+            at = middle + 1;
+        else
+            end = middle;
+    }
+    for (; at < queries->n && room < sent; at++) {
+        const struct shard_group_query *q = &queries->items[at];
+
+        if (memcmp(q, &key, offsetof(struct shard_group_query, span)) != 0 || q->span > last)
+            break;
+        room += ANSWERS_MAX;
+    }
+    return room >= sent;
+}
+
+/* Is all of this conversation such an answer: its first packet, and its last, and no more than those queries draw? */
 static bool all_asked(const struct group_queries *queries, const struct addr *host, uint16_t from, uint16_t port, const struct conversation *c)
 {
-    return asked(queries, host, from, port, c->first_ns) && asked(queries, host, from, port, c->last_ns);
+    return asked(queries, host, from, port, c->first_ns) && asked(queries, host, from, port, c->last_ns) && asked_for_all(queries, host, from, port, c);
 }
 
 static void swap_counts(uint64_t counts[2])
@@ -325,12 +356,36 @@ static bool asked_by_group(uint16_t port)
     return false;
 }
 
-/* An answer whose query is not in the capture: it cannot be held against who seems to have asked, where the query may have been
- * a broadcast. */
-static bool may_answer_group(const struct conversation *c, bool back)
+/* RFC 1918, RFC 6598, RFC 3927; RFC 4193, RFC 4291. */
+static bool is_private(const struct addr *a)
+{
+    const uint8_t *b = a->bytes + 12;
+
+    if (!addr_is_ipv4(a))
+        return (a->bytes[0] & 0xfe) == 0xfc || (a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80);
+    return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) || (b[0] == 100 && (b[1] & 0xc0) == 64) ||
+           (b[0] == 169 && b[1] == 254);
+}
+
+/* May a broadcast of one, or a multicast that is routed within a site, reach the other? */
+static bool may_be_near(const struct addr *a, const struct addr *b)
+{
+    size_t same = addr_is_ipv4(a) ? 14 : 6; /* bytes: a /16, or a /48, which is a site's (RFC 6177) */
+
+    return addr_is_ipv4(a) == addr_is_ipv4(b) && ((is_private(a) && is_private(b)) || memcmp(a->bytes, b->bytes, same) == 0);
+}
+
+/* Does it look like the answer to a broadcast or multicast that is not in the capture? */
+static bool looks_like_answer(const struct conversation *c, bool back)
 {
     return (c->is_reply || tuple_is_dhcp(&c->tuple, !back)) && c->key.verdict == VERDICT_VIOLATION &&
            asked_by_group(back ? c->tuple.server_port : c->tuple.client_port);
+}
+
+/* Then it cannot be held against who seems to have asked: where all of it can be answers, and a query could have come. */
+static bool may_answer_group(const struct conversation *c)
+{
+    return c->lasting == 0 && (c->answers == c->flows || !c->is_reply) && may_be_near(&c->tuple.client, &c->tuple.server);
 }
 
 /* A unicast datagram from the port that a broadcast query went to, back to the port that it came from, is its
@@ -345,7 +400,10 @@ static void mark_answer(const struct audit *a, const struct group_queries *queri
     if (forward == back || (t->client_port == t->server_port && !c->is_reply && !(c->cut && c->app->basis != APP_CONTENT)))
         return;
     bool asked = forward ? all_asked(queries, &t->server, t->server_port, t->client_port, c) : all_asked(queries, &t->client, t->client_port, t->server_port, c);
-    if (!asked && !may_answer_group(c, back))
+    bool looks = looks_like_answer(c, back);
+    if (!asked && looks && !may_answer_group(c))
+        c->judgement.confidence = CONFIDENCE_INFERRED; /* it began as an answer would */
+    if (!asked && !(looks && may_answer_group(c)))
         return;
     c->unsought = (!asked || c->query_missing) && t->server_port == CLASSIFY_PORT_NAMES ? c->flows : 0; /* is anything of it missing? */
     if (back)

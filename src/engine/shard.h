@@ -61,7 +61,7 @@ struct shard_group_query {
     int64_t     first_ns, last_ns; /* of its packets in that span */
     uint64_t    packets;
 };
-#define SHARD_QUERY_SPAN_NS (15 * INT64_C(1000000000))
+#define SHARD_QUERY_SPAN_NS ANSWERS_WITHIN_NS
 
 struct shard_totals {
     uint64_t n_flows, n_duplicates, n_retransmissions, n_cut_flows, n_unseen_bytes, n_flow_memory_lost, n_group_queries_lost, n_hosts_lost;
