@@ -115,12 +115,22 @@ struct engine_result {
 int engine_check(const struct engine_options *, const struct policy *, const struct site *, struct store *, struct store_run *run,
                  struct engine_result *ret, struct err *reterr);
 
+/* An input of which not all could be read. */
+struct engine_unread {
+    char name[256];
+    char why[256]; /* a sentence */
+};
+
 /* What learning needs of captures: the same reading, tracking and merging; nothing is judged and nothing recorded. */
+#define ENGINE_UNREAD_TOLD 5
 struct engine_survey {
     struct engine_result result;   /* without run and findings */
     struct coverage      coverage; /* without its stretches */
     int64_t              watched_ns; /* the longest time of it without a hole */
     uint64_t             n_summed; /* conversations beyond the bound on their number: not told */
+    struct engine_unread unread[ENGINE_UNREAD_TOLD]; /* the first */
+    size_t               n_unread; /* of how many */
+    uint64_t             packets[PACKET_N_RESULTS]; /* of all inputs, by what became of them */
 };
 typedef void engine_survey_fn(void *aux, const struct learn_fact *);
 

@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "flowaudit/engine.h"
 #include "flowaudit/learn.h"
+#include "flowaudit/report.h"
 #include "options.h"
 
 static const char help[] = "usage: flowaudit learn [-m MATRIX] [-f FILTER] [-j N] FILE...\n\n"
@@ -20,7 +21,7 @@ static const char help[] = "usage: flowaudit learn [-m MATRIX] [-f FILTER] [-j N
                            "  -j, --workers N     threads (default 1); the result is the same\n"
                            "  -h, --help          this text\n\n"
                            "Exit status: 0 proposed, 2 nothing to propose or unusable input,\n"
-                           "3 proposed from incomplete evidence.\n";
+                           "3 the evidence is incomplete: of what there is a proposal, or nothing.\n";
 
 #define WIDTH        110 /* of a line of comments */
 #define MAX_OTHERS   20  /* addresses without a role that are listed */
@@ -372,6 +373,20 @@ static void print_others(const struct learn_result *r)
                (unsigned long long)(r->n_addresses - r->n_hosts - r->n_others), r->n_addresses - r->n_hosts - r->n_others == 1 ? "address" : "addresses");
 }
 
+static void print_incomplete(const struct engine_survey *s)
+{
+    printf("# The evidence is incomplete: an input was cut, damaged, empty or could not be decoded in part.\n");
+    for (size_t i = 0; i < s->n_unread && i < ENGINE_UNREAD_TOLD; i++) {
+        printf("#   ");
+        report_put_safe(stdout, s->unread[i].name);
+        printf(": ");
+        report_put_safe(stdout, s->unread[i].why);
+        putchar('\n');
+    }
+    if (s->n_unread > ENGINE_UNREAD_TOLD)
+        printf("#   ... and of %zu more inputs not all\n", s->n_unread - ENGINE_UNREAD_TOLD);
+}
+
 static int print_site(const char *matrix_name, const struct matrix *m, const struct engine_survey *s,
                       const struct learn_result *r)
 {
@@ -388,7 +403,7 @@ static int print_site(const char *matrix_name, const struct matrix *m, const str
            "is by content.\n",
            (unsigned long long)s->result.packets);
     if (!s->result.complete)
-        printf("# The evidence is incomplete: an input was cut, damaged, empty or could not be decoded in part.\n");
+        print_incomplete(s);
     if (s->n_summed > 0)
         printf("# %llu conversations beyond the bound on their number were not looked at.\n",
                (unsigned long long)s->n_summed);
@@ -444,6 +459,48 @@ static const char *lasting_name(const char *name, const struct matrix *m)
     return same ? m->id : name;
 }
 
+/* Inputs of which not all was read, and what became of packets that are of no flow. */
+static void tell_unread(const struct engine_survey *s, bool packets)
+{
+    char text[2048];
+    size_t len = 0;
+
+    for (size_t i = 0; i < s->n_unread && i < ENGINE_UNREAD_TOLD; i++)
+        complain("%s: %s", s->unread[i].name, s->unread[i].why);
+    if (s->n_unread > ENGINE_UNREAD_TOLD)
+        complain("... and of %zu more inputs not all was read", s->n_unread - ENGINE_UNREAD_TOLD);
+    for (size_t k = 0; k < PACKET_N_RESULTS; k++)
+        if (packets && k != PACKET_OK && s->packets[k] > 0 && len < sizeof(text))
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%llu (%s)", len > 0 ? ", " : "",
+                                    (unsigned long long)s->packets[k], packet_result_text((enum packet_result)k));
+    if (len > 0)
+        complain("of %llu packets these are not TCP or UDP with its ports: %s", (unsigned long long)s->result.packets, text);
+}
+
+/* There is nothing to propose, or nobody knows. */
+static int tell_nothing(const struct engine_survey *s, const struct learn_result *r, const struct matrix *m)
+{
+    const struct engine_result *e = &s->result;
+
+    tell_unread(s, true);
+    if (e->faulted)
+        complain("%s", e->fault);
+    if (e->packets == 0)
+        return complain("not one packet could be read");
+    if (e->n_linktype == e->packets)
+        return complain("link type %s is not decoded; known are Ethernet, Linux cooked, raw IP, NULL/LOOP, PPP and PPPoE", e->linktype);
+    if (e->decoded == 0 && e->filtered > 0) {
+        complain("the filter left none of %llu packets to learn from", (unsigned long long)e->packets);
+        return EXIT_INCOMPLETE;
+    }
+    if (r->n_addresses == 0)
+        complain("no TCP or UDP flow between two hosts is in the capture, so that nothing can be proposed");
+    else
+        complain("none of %llu addresses shows a role of %s; write the site file by hand: 'flowaudit matrix' shows the roles, flowaudit-site(5) has an example, and two"
+                 " hosts with an address and a role each will do for a start", (unsigned long long)r->n_addresses, m->id);
+    return e->complete ? EXIT_UNUSABLE : EXIT_INCOMPLETE;
+}
+
 static int learn(const struct request *r, const struct matrix *m, const struct policy *policy)
 {
     struct feed feed = {0};
@@ -459,19 +516,16 @@ static int learn(const struct request *r, const struct matrix *m, const struct p
         rc = learner_finish(feed.learner, &result, &feed.err);
     if (rc != 0)
         status = complain("%s", feed.err.msg);
-    else if (survey.result.packets == 0)
-        status = complain("not one packet could be read");
-    else if (survey.result.n_linktype == survey.result.packets)
-        status = complain("link type %s is not decoded; known are Ethernet, Linux cooked, raw IP, NULL/LOOP, PPP and PPPoE", survey.result.linktype);
     else if (result->n_hosts == 0)
-        status = complain("none of %llu addresses shows a role of %s; write the site file by hand: 'flowaudit matrix' shows the roles, flowaudit-site(5) has an example, and two"
-                          " hosts with an address and a role each will do for a start", (unsigned long long)result->n_addresses, m->id);
+        status = tell_nothing(&survey, result, m);
     else
         status = print_site(lasting_name(r->matrix, m), m, &survey, result);
     if (status == EXIT_NOTHING && survey.result.faulted)
         complain("%s; proposed from what was read before", survey.result.fault);
-    if (status == EXIT_NOTHING && !survey.result.complete)
+    if (status == EXIT_NOTHING && !survey.result.complete) {
+        tell_unread(&survey, false);
         status = EXIT_INCOMPLETE;
+    }
     learner_free(feed.learner);
     return status;
 }

@@ -378,6 +378,14 @@ static bool is_capture(const char *path)
     return ret;
 }
 
+/* A shell makes the file before the program that should write it has said that it cannot. */
+static bool is_empty(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0;
+}
+
 /* A site with errors is held to its matrix too, as far as it could be read: all errors are told at once. */
 static int load_both(struct rulebook *book, const char *path, struct diag_list *diags)
 {
@@ -417,6 +425,8 @@ int rulebook_load(struct rulebook *book, const char *site_path, bool quiet)
     show(&diags, quiet);
     if (rc != 0 && diag_count(&diags, DIAG_ERROR) == 0)
         complain("%s: no memory to read it and its matrix", path);
+    if (rc != 0 && is_empty(path))
+        complain("'flowaudit learn CAPTURE > %s' proposes a site file from a capture, and leaves an empty one where it says that it has nothing to propose", path);
     diag_list_clear(&diags);
     free(path);
     if (rc != 0)

@@ -254,6 +254,27 @@ static void tell_conversation(const struct audit *a, const struct conversation *
     fn(aux, &fact);
 }
 
+static void tell_unread(const struct audit *a, struct engine_survey *ret)
+{
+    for (size_t i = 0; i < inputs_count(a->inputs); i++) {
+        struct capture_stats stats;
+
+        inputs_stats(a->inputs, i, &stats);
+        add_results(a, i, ret->packets);
+        ret->packets[PACKET_FILTERED] += stats.n_filtered;
+        const char *why = stats.damaged                      ? stats.damage
+                          : !inputs_finished(a->inputs, i)   ? "not read to its end"
+                          : stats.n_packets == 0             ? "no packet is in it"
+                                                             : NULL;
+        if (why != NULL && ret->n_unread++ < ENGINE_UNREAD_TOLD) {
+            struct engine_unread *u = &ret->unread[ret->n_unread - 1];
+
+            snprintf(u->name, sizeof(u->name), "%s", inputs_name(a->inputs, i));
+            snprintf(u->why, sizeof(u->why), "%s", why);
+        }
+    }
+}
+
 int engine_survey(const struct engine_options *o, const struct policy *policy, engine_survey_fn *fn, void *aux, struct engine_survey *ret,
                   struct err *reterr)
 {
@@ -275,6 +296,7 @@ int engine_survey(const struct engine_options *o, const struct policy *policy, e
     if (rc == 0)
         rc = audit_gather_announcements(&a, reterr);
     if (rc == 0) {
+        tell_unread(&a, &survey);
         survey.watched_ns = coverage_watched(&a.coverage, a.coverage.first_ns, a.coverage.last_ns);
         survey.coverage = a.coverage;
         survey.coverage.stretches = NULL; /* they end with the audit */

@@ -11,6 +11,7 @@ byte of it.  What stands in comments to be uncommented does what is said of it.
 import ipaddress
 import os
 import re
+import struct
 import subprocess
 import sys
 
@@ -167,6 +168,35 @@ def uncomment_within(program, source, directory):
     return wrong
 
 
+def tell_damage(program, source, directory):
+    """What could not be read is told, with a proposal and without one; so is what an empty site file may come from."""
+    wrong = []
+    with open(os.path.join(source, 'samples', 'incident.pcapng'), 'rb') as f:
+        data = f.read()
+
+    def told(what, content, status, said, proposed=''):
+        path = os.path.join(directory, 'damaged.cap')
+        with open(path, 'wb') as out:
+            out.write(content)
+        done = run(program, 'learn', path)
+        if done.returncode != status or said not in done.stderr or proposed not in done.stdout or (proposed == '') != (done.stdout == ''):
+            wrong.append(f'{what}: status {done.returncode}: {done.stderr}')
+
+    told('cut early', data[:3000], 3, 'damaged.cap: cut short')
+    told('cut in its middle', data[:len(data) // 2], 3, 'damaged.cap: cut short', 'damaged.cap: cut short')
+    header = struct.pack('<IHHiIII', 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    told('without bytes', header + 3 * struct.pack('<IIII', 1, 0, 0, 0), 2, 'no TCP or UDP flow between two hosts')
+    told('without bytes', header + 3 * struct.pack('<IIII', 1, 0, 0, 0), 2, '3 (a record without a byte)')
+    told('without a packet', header, 2, 'damaged.cap: no packet is in it')
+    empty = os.path.join(directory, 'empty.yaml')
+    open(empty, 'wb').close()
+    for command in (['lint', '-s', empty], ['check', '-s', empty, '-o', os.path.join(directory, 'empty.db'), os.path.join(source, 'samples', 'web-shop.pcap')]):
+        done = run(program, *command)
+        if done.returncode != 2 or 'flowaudit learn CAPTURE' not in done.stderr:
+            wrong.append(f'empty site file: status {done.returncode}: {done.stderr}')
+    return wrong
+
+
 def main():
     program, source = sys.argv[1:3]
     samples, lab = os.path.join(source, 'samples'), flowdb.shared(source, 'captures-lab')
@@ -185,6 +215,7 @@ def main():
         for matrix, capture, ports in (('web-shop', 'web-shop.pcap', {8088}), ('cisco-unity-5x-exchange', 'incident.pcapng', {16500})):
             wrong = uncomment_parameters(program, matrix, os.path.join(samples, capture), ports, directory)
             failed += flowdb.told(f'parameters of {capture}: {len(wrong)} faults', wrong)
+        failed += flowdb.told('damage', tell_damage(program, source, directory))
         failed += flowdb.told('within', uncomment_within(program, source, directory))
     return 1 if failed else 0
 
