@@ -99,6 +99,7 @@ struct engine_result {
     uint64_t n_windows_left;       /* something was seen in them, and they were too many to evaluate */
     uint64_t n_unrecorded;         /* flows that could not be recorded for want of memory */
     bool     complete;             /* every input was read to its end, none was damaged, empty or in part undecodable */
+    bool     site_unseen;          /* no TCP or UDP packet of any host of the site: nothing was shown */
     int64_t  run_id;
     uint64_t n_findings[FINDING_N_KINDS]; /* by kind, neither waived nor mere notices */
     uint64_t n_notices[FINDING_N_KINDS];  /* by kind, of severity notice, not waived */

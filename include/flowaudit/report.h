@@ -41,7 +41,11 @@ struct report_summary {
     bool complete;                /* the run came to its end and read every input to its end */
     bool unended;                 /* not complete because it was killed: nobody wrote down how it ended */
     uint64_t n_inputs, n_damaged; /* damaged: cut short, broken, or not read to the end */
+    uint64_t n_empty;             /* inputs without a packet */
     uint64_t packets, decoded;    /* in all inputs */
+    uint64_t n_linktype;          /* packets of link types that are not decoded */
+    uint64_t filtered;            /* of the packets those that the user's filter took out */
+    bool site_unseen;             /* no TCP or UDP packet of any host of the site */
     uint64_t n_losses;            /* facts about loss ... */
     uint64_t lost;                /* ... and the packets that they know of */
     uint64_t n_estimated;         /* of those facts: of TCP data that was acknowledged and not captured ... */
@@ -65,7 +69,7 @@ int report_open(const char *path, struct report **ret, struct err *reterr);
 int report_write(struct report *, enum report_format, const struct report_query *, FILE *, struct err *reterr);
 /* 'run_id' 0 = the last. */
 int report_summary(struct report *, int64_t run_id, struct report_summary *ret, struct err *reterr);
-/* True where silence proves nothing: the run died, an input is damaged, or there was nothing to look at. */
+/* True where silence proves nothing: the run died, an input is damaged, or there was nothing of the site to look at. */
 bool report_incomplete(const struct report_summary *);
 /* One sentence: "Not compliant: 7 findings (2 high, 5 medium)".  Returns 'buf'. */
 const char *report_verdict(const struct report_summary *, char *buf, size_t size);

@@ -218,6 +218,7 @@ int engine_check(const struct engine_options *o, const struct policy *policy, co
         rc = audit_order(&a, reterr);
     if (rc == 0)
         rc = audit_conclude(&a, reterr);
+    result.site_unseen = a.n_hosts == 0;
     result.n_windows_left = a.n_windows_left;
     result.complete &= a.n_windows_left == 0;
     stopwatch_turn(&a.watch, ENGINE_RECORD);

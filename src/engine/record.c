@@ -108,7 +108,7 @@ static int record_input(struct audit *a, struct store *store, size_t i, struct e
         .discarded = discarded,
         .dropped = stats.n_stated_drops,
         .damaged = stats.damaged || unfinished,
-        .damage = stats.damaged ? stats.damage : unfinished ? "not read to its end" : NULL,
+        .damage = stats.damaged ? stats.damage : !unfinished ? NULL : a->result->stopped ? "not read to its end: a signal stopped the run" : "not read to its end",
     };
     return rc == 0 ? store_put_input(store, &in, reterr) : rc;
 }

@@ -168,8 +168,14 @@ static int put_evidence(struct text *t, struct err *reterr)
                        add_text, reterr);
     if (rc == 0)
         rc = put_words(t, STYLE_BAD, "Damaged: ",
-                       "SELECT coalesce(name, '') || ' (' || coalesce(damage, 'not read to its end') || ')' FROM inputs"
-                       " WHERE run_id = ?1 AND damaged ORDER BY input_id LIMIT 3",
+                       "SELECT coalesce(name, '') || ' (' || damage || ')' FROM inputs WHERE run_id = ?1 AND damaged"
+                       " AND NOT " REPORT_UNREAD "ORDER BY input_id LIMIT 3",
+                       add_text, reterr);
+    if (rc == 0)
+        rc = put_words(t, STYLE_BAD, "Not read to the end: ",
+                       "SELECT coalesce(name, '') || CASE WHEN damage LIKE '%: %' THEN ' (' || substr(damage, instr(damage,"
+                       " ': ') + 2) || ')' ELSE '' END FROM inputs WHERE run_id = ?1 AND damaged AND " REPORT_UNREAD
+                       "ORDER BY input_id LIMIT 3",
                        add_text, reterr);
     if (rc == 0)
         rc = put_words(t, STYLE_WARN, "Packets lost before the tool saw them: ",

@@ -66,7 +66,7 @@ static int put_inputs(struct html *h, struct err *reterr)
 
     return rc != 0 ? rc
                    : html_table(h, digests, N_OF(digests),
-                                "SELECT input_id, CASE WHEN damaged THEN 'damaged: ' || coalesce(damage, 'not read to"
+                                "SELECT input_id, CASE WHEN damaged THEN CASE WHEN " REPORT_UNREAD "THEN '' ELSE 'damaged: ' END || coalesce(damage, 'not read to"
                                 " its end') WHEN linktype = 'live' THEN 'live' ELSE 'read to its end' END, CASE WHEN"
                                 " linktype IS NOT 'live' THEN bytes END, snaplen, coalesce(sha256, CASE WHEN linktype ="
                                 " 'live' THEN '' ELSE 'not asked for' END) FROM inputs WHERE run_id = ?1 ORDER BY input_id",

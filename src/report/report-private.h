@@ -38,6 +38,8 @@ void json_string(FILE *, const char *text, size_t len);
 
 /* Rows of a query that takes the run as ?1, each given to 'each'. */
 typedef void report_row_fn(void *aux, struct cursor *);
+#define REPORT_NOT_READ "not read to its end" /* begins what is said of an input that is sound, for all that was read of it */
+#define REPORT_UNREAD "(damage IS NULL OR damage GLOB '" REPORT_NOT_READ "*') "
 int report_each(const struct report_job *, const char *sql, report_row_fn *, void *aux, struct err *reterr);
 
 #endif

@@ -88,7 +88,10 @@ static int count_evidence(struct reader *r, struct report_summary *s, struct err
         " " COUNTER("tcp-sessions") ", " COUNTER("one-sided-sessions") ", " COUNTER("clock-steps") ", " COUNTER("unseen-flow-errors") ","
         " (SELECT count(*) FROM losses WHERE run_id = ?1 AND reason = 'estimated-unseen'), " COUNTER("unseen-bytes") ", " COUNTER("flow-bytes") ","
         " " COUNTER("windows-not-evaluated") ", " COUNTER("windows-empty") ", " COUNTER("group-queries-not-kept") ", " COUNTER("hosts-not-kept") ","
-        " " COUNTER("negotiated-ports-not-kept") ", " COUNTER("window-flows-not-kept");
+        " " COUNTER("negotiated-ports-not-kept") ", " COUNTER("window-flows-not-kept") ","
+        " (SELECT total(packets) FROM discards WHERE run_id = ?1 AND reason = 'filtered'),"
+        " NOT EXISTS (SELECT 1 FROM hosts WHERE run_id = ?1), (SELECT count(*) FROM inputs WHERE run_id = ?1 AND packets = 0 AND NOT damaged AND linktype IS NOT 'live'),"
+        " (SELECT total(packets) FROM discards WHERE run_id = ?1 AND reason = 'linktype')";
     struct cursor *c;
     int rc = reader_query(r, sql, &s->run_id, 1, &c, reterr);
 
@@ -116,6 +119,10 @@ static int count_evidence(struct reader *r, struct report_summary *s, struct err
         s->n_windows_empty = (uint64_t)cursor_integer(c, 17);
         for (int i = 0; i < REPORT_N_BOUNDS; i++)
             s->beyond[i] = (uint64_t)cursor_integer(c, 18 + i);
+        s->filtered = (uint64_t)cursor_integer(c, 18 + REPORT_N_BOUNDS);
+        s->site_unseen = cursor_integer(c, 19 + REPORT_N_BOUNDS) == 1;
+        s->n_empty = (uint64_t)cursor_integer(c, 20 + REPORT_N_BOUNDS);
+        s->n_linktype = (uint64_t)cursor_integer(c, 21 + REPORT_N_BOUNDS);
     }
     cursor_free(c);
     return rc < 0 ? rc : 0;
@@ -137,7 +144,7 @@ int report_summary(struct report *r, int64_t run_id, struct report_summary *ret,
 
 bool report_incomplete(const struct report_summary *s)
 {
-    return !s->complete || s->n_damaged > 0 || s->packets == 0;
+    return !s->complete || s->n_damaged > 0 || s->packets == 0 || s->decoded == 0 || s->site_unseen;
 }
 
 /* --- the sentence ----------------------------------------------------------------------------------------- */
@@ -158,24 +165,44 @@ static void add_count(char *buf, size_t size, uint64_t n, const char *one, const
     add(buf, size, "%llu %s", (unsigned long long)n, n == 1 ? one : many);
 }
 
+/* Nothing in the record tells which: who is killed writes nothing down. */
+#define UNENDED "the run has not come to its end: still running, or broken off"
+
 static void add_incomplete(const struct report_summary *s, char *buf, size_t size)
 {
     const char *separator = ": ";
 
     if (s->packets == 0) { /* of a run that was killed nobody knows: it says at its end what it saw */
-        add(buf, size, "%s%s", separator, s->unended ? "the run did not come to its end" : "not one packet was seen");
+        add(buf, size, "%s%s", separator, s->unended ? UNENDED : "not one packet was seen");
         separator = ", ";
     }
     if (s->n_damaged > 0) {
         add(buf, size, "%s%llu of ", separator, (unsigned long long)s->n_damaged);
         add_count(buf, size, s->n_inputs, "input", "inputs");
-        add(buf, size, " not readable to the end");
+        add(buf, size, " not read to the end");
         separator = ", ";
     }
-    if (!s->complete && s->packets > 0 && s->decoded == 0) {
-        add(buf, size, "%sof ", separator);
+    if (s->packets > 0 && s->decoded == 0) {
+        bool by_filter = s->filtered >= s->packets;
+
+        add(buf, size, "%s%s ", separator, by_filter ? "the filter left none of" : "of");
         add_count(buf, size, s->packets, "packet", "packets");
-        add(buf, size, " not one was decoded");
+        add(buf, size, "%s", by_filter ? "" : " not one was decoded");
+        separator = ", ";
+    } else if (s->packets > 0 && s->site_unseen) {
+        add(buf, size, "%sno TCP or UDP packet of a host of the site was seen", separator);
+        separator = ", ";
+    }
+    if (s->n_empty > 0 && s->packets > 0 && !s->unended) {
+        add(buf, size, "%s", separator);
+        add_count(buf, size, s->n_empty, "input has", "inputs have");
+        add(buf, size, " no packet");
+        separator = ", ";
+    }
+    if (s->n_linktype > 0 && s->decoded > 0) {
+        add(buf, size, "%s", separator);
+        add_count(buf, size, s->n_linktype, "packet is", "packets are");
+        add(buf, size, " of a link type that is not decoded");
         separator = ", ";
     }
     if (s->n_windows_left > 0) {
@@ -184,8 +211,8 @@ static void add_incomplete(const struct report_summary *s, char *buf, size_t siz
         add(buf, size, " not evaluated");
         separator = ", ";
     }
-    if (!s->complete && s->n_damaged == 0 && s->decoded > 0 && (s->unended || s->n_windows_left == 0))
-        add(buf, size, "%sthe run did not come to its end", separator);
+    if (s->unended ? s->packets > 0 : !s->complete && s->n_damaged + s->n_windows_left + s->n_empty + s->n_linktype == 0 && s->decoded > 0)
+        add(buf, size, "%s%s", separator, s->unended ? UNENDED : "the run did not come to its end");
 }
 
 /* So little that conclusions from silence stand beside it is told as that. */

@@ -140,6 +140,7 @@ static void put_input(void *aux, struct cursor *c)
     struct text *t = aux;
     uint64_t packets = (uint64_t)cursor_integer(c, IN_PACKETS);
     char count[32], bytes[32], span[64];
+    const char *damage = cursor_type(c, IN_DAMAGE) == CELL_NULL ? REPORT_NOT_READ : cursor_text(c, IN_DAMAGE, NULL);
     bool live = strcmp(cursor_text(c, IN_LINKTYPE, NULL), "live") == 0; /* no file, so it has no size */
 
     page_par(&t->page, STYLE_PLAIN, 2, 6, "%" PRId64 ". %s: %s %s, %s, %s%s%s", cursor_integer(c, IN_ID),
@@ -148,8 +149,7 @@ static void put_input(void *aux, struct cursor *c)
              cursor_type(c, IN_LINKTYPE) == CELL_NULL ? "unknown link type" : cursor_text(c, IN_LINKTYPE, NULL),
              live ? "" : ", ", live ? "" : text_bytes((uint64_t)cursor_integer(c, IN_BYTES), bytes));
     if (cursor_integer(c, IN_DAMAGED) != 0)
-        page_par(&t->page, STYLE_BAD, 6, 6, "damaged: %s",
-                 cursor_type(c, IN_DAMAGE) == CELL_NULL ? "not read to its end" : cursor_text(c, IN_DAMAGE, NULL));
+        page_par(&t->page, STYLE_BAD, 6, 6, "%s%s", strncmp(damage, REPORT_NOT_READ, strlen(REPORT_NOT_READ)) == 0 ? "" : "damaged: ", damage);
 }
 
 static void put_totals(void *aux, struct cursor *c)

@@ -9,9 +9,11 @@ import os
 import re
 import signal
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 FLOWAUDIT, SAMPLES = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]) + '/samples'
 ERROR = re.compile(r'^(?P<file>[^:]+):(?P<line>\d+):(?P<column>\d+): error: (?P<text>.+)$')
@@ -327,9 +329,66 @@ def check_filter(folder):
     expect(done.returncode == 0 and outcomes == {'seen', 'not-covered'}, f'filter: {done.returncode} {outcomes}')
 
 
+def pcap(path, frames, linktype=1):
+    records = b''.join(struct.pack('<IIII', 1772442000 + i, 0, len(f), len(f)) + f for i, f in enumerate(frames))
+    with open(path, 'wb') as f:
+        f.write(struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, linktype) + records)
+    return path
+
+
+def ether(kind, payload):
+    return b'\x02\0\0\0\0\2\x02\0\0\0\0\1' + struct.pack('>H', kind) + payload
+
+
+def ipv4(protocol, payload, source=(192, 0, 2, 1), target=(192, 0, 2, 2)):
+    return ether(0x0800, struct.pack('>BBHHHBBH', 0x45, 0, 20 + len(payload), 1, 0, 64, protocol, 0) + bytes(source) + bytes(target) + payload)
+
+
+def check_nothing_shown(folder):
+    """Captures that say nothing of the site are no evidence that it conforms."""
+    tcp, dns = struct.pack('>HHIIBBHHH', 1025, 80, 1, 0, 1 << 4, 2, 1024, 0, 0), struct.pack('>HHHH', 1025, 53, 16, 0) + b'question'
+    for name, frames, options, words in (
+            ('malformed', [ipv4(6, tcp)] * 2, [], 'of 2 packets not one was decoded'),
+            ('arp', [ether(0x0806, struct.pack('>HHBBH', 1, 0x0800, 6, 4, 1) + bytes(20))], [], 'of 1 packet not one was decoded'),
+            ('strangers', [ipv4(17, dns)], [], 'no TCP or UDP packet of a host of the site was seen'),
+            ('filtered', [ipv4(17, dns)] * 3, ['-f', 'tcp'], 'the filter left none of 3 packets')):
+        done = run('check', '-s', f'{SAMPLES}/healthy.yaml', '-o', f'{folder}/{name}.db', *options, pcap(f'{folder}/{name}.pcap', frames))
+        head = ' '.join(done.stdout.split('\n\n')[0].split())
+        expect(done.returncode == 3 and head.startswith(f'Evidence incomplete: {words}; no finding'), f'{name}: {done.returncode} {head}')
+        expect(words.split(' of ')[0] in done.stderr or 'not one of' in done.stderr, f'{name}: {done.stderr}')
+    pcap(f'{folder}/none.pcap', [])
+    done = run('check', '-s', f'{SAMPLES}/healthy.yaml', '-o', f'{folder}/two.db', f'{folder}/none.pcap', f'{SAMPLES}/healthy.pcapng')
+    expect(done.returncode == 3 and 'incomplete: 1 input has no packet' in done.stdout, f'an empty one of two: {done.returncode} {done.stdout[:200]}')
+
+
+def check_stopped(folder):
+    """A signal ends the reading, and the record says so; of a run that is at work it says that it may be."""
+    db, fifo = f'{folder}/stopped.db', f'{folder}/fifo.pcap'
+    os.mkfifo(fifo)
+    p = subprocess.Popen([FLOWAUDIT, 'check', '-s', f'{SAMPLES}/web-shop.yaml', '-o', db, fifo], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with open(f'{SAMPLES}/web-shop.pcap', 'rb') as f, open(fifo, 'wb') as out:
+        out.write(f.read()[:4000])
+        out.flush()
+        for _ in range(100):
+            if os.path.exists(db) and 'still running, or broken off' in run('report', db).stdout:
+                break
+            time.sleep(0.1)
+        else:
+            expect(False, 'a run at work is not told as one')
+        time.sleep(0.3)
+        p.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+    out, err = p.communicate(timeout=60)
+    text = ' '.join(out.split())
+    expect(p.returncode == 3 and 'stopped by a signal' in err, f'stopped: {p.returncode} {err}')
+    expect('1 of 1 input not read to the end' in text and 'Not read to the end: fifo.pcap (a signal stopped the run)' in text and 'Damaged' not in text, f'stopped: {text}')
+    expect('      not read to its end: a signal stopped the run' in run('report', db).stdout, 'stopped: the full report')
+    expect('<td>not read to its end: a signal' in run('report', '--format', 'html', db).stdout, 'stopped: the page')
+
+
 def main():
     for check in (check_site_mistakes, check_matrix_mistakes, check_usage, check_inputs, check_unreadable, check_foreign_records,
-                  check_outputs, check_named, check_filter):
+                  check_outputs, check_named, check_filter, check_nothing_shown, check_stopped):
         with tempfile.TemporaryDirectory() as folder:
             check(folder)
     print(*failures, sep='\n')
