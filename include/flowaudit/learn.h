@@ -100,6 +100,17 @@ struct learn_port {
     uint64_t flows;
 };
 
+/* One port with one content, answered with data. */
+struct learn_service {
+    uint8_t transport;
+    uint16_t port;
+    char protocol[APP_NAME_SIZE]; /* or "" */
+    const char *interface;        /* the RPC interface bound there, or NULL */
+    struct addr server;           /* the first that serves it */
+    uint32_t n_servers, n_pairs;  /* of a client and a server */
+    bool documented;              /* some row has the port */
+};
+
 struct learn_result {
     struct learn_host *hosts;
     size_t n_hosts; /* by address */
@@ -109,7 +120,10 @@ struct learn_result {
     size_t n_options; /* in the matrix's order; only those that differ from what is usual */
     struct learn_port *ports;
     size_t n_ports;       /* by parameter, port, transport */
+    struct learn_service *services;
+    size_t n_services;    /* where no host has a role: documented ones first, those of most pairs first */
     uint64_t n_addresses; /* all that were seen */
+    size_t n_rows, n_governed_rows; /* there too: of the matrix, with a port; with a governed role at an end */
 };
 
 struct learner;

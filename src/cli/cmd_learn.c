@@ -24,6 +24,7 @@ static const char help[] = "usage: flowaudit learn [-m MATRIX] [-f FILTER] [-j N
                            "3 the evidence is incomplete: of what there is a proposal, or nothing.\n";
 
 #define WIDTH        110 /* of a line of comments */
+#define MAX_SERVICES 6   /* that are told where there is no role */
 #define MAX_OTHERS   20  /* addresses without a role that are listed */
 #define GROUP_FROM   3   /* clients with the same roles become one entry from this many on */
 #define USUAL_WITHIN 3600
@@ -459,22 +460,68 @@ static const char *lasting_name(const char *name, const struct matrix *m)
     return same ? m->id : name;
 }
 
-/* Inputs of which not all was read, and what became of packets that are of no flow. */
-static void tell_unread(const struct engine_survey *s, bool packets)
+/* Inputs of which not all was read. */
+static void tell_unread(const struct engine_survey *s)
 {
-    char text[2048];
-    size_t len = 0;
-
     for (size_t i = 0; i < s->n_unread && i < ENGINE_UNREAD_TOLD; i++)
         complain("%s: %s", s->unread[i].name, s->unread[i].why);
     if (s->n_unread > ENGINE_UNREAD_TOLD)
         complain("... and of %zu more inputs not all was read", s->n_unread - ENGINE_UNREAD_TOLD);
-    for (size_t k = 0; k < PACKET_N_RESULTS; k++)
-        if (packets && k != PACKET_OK && s->packets[k] > 0 && len < sizeof(text))
+}
+
+/* Packets of no flow: those that could not be read, or 'all'. */
+static void tell_packets(const struct engine_survey *s, bool all)
+{
+    char text[2048];
+    size_t len = 0;
+
+    for (size_t k = all ? PACKET_OK + 1 : PACKET_ENCRYPTED; k < PACKET_N_RESULTS; k++)
+        if (s->packets[k] > 0 && len < sizeof(text))
             len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%llu (%s)", len > 0 ? ", " : "",
                                     (unsigned long long)s->packets[k], packet_result_text((enum packet_result)k));
     if (len > 0)
         complain("of %llu packets these are not TCP or UDP with its ports: %s", (unsigned long long)s->result.packets, text);
+}
+
+/* "tcp/135 DCE_RPC by 192.168.0.2 to 1; ..." */
+static void tell_services(const struct learn_result *r, bool documented, const char *lead)
+{
+    char text[2048], buf[ADDR_TEXT_SIZE];
+    size_t len = 0, n = 0;
+
+    for (size_t i = 0; i < r->n_services; i++) {
+        const struct learn_service *s = &r->services[i];
+
+        if (s->documented != documented || ++n > MAX_SERVICES)
+            continue;
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s/%u", n > 1 ? "; " : "", s->transport == 6 ? "tcp" : "udp", s->port);
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s%s%s", s->protocol[0] != '\0' ? " " : "", s->protocol,
+                                s->interface != NULL ? ", RPC interface " : "", s->interface != NULL ? s->interface : "");
+        if (s->n_servers == 1)
+            len += (size_t)snprintf(text + len, sizeof(text) - len, " by %s to %u", addr_text(&s->server, buf), s->n_pairs);
+        else
+            len += (size_t)snprintf(text + len, sizeof(text) - len, " by %u addresses to %u", s->n_servers, s->n_pairs);
+    }
+    if (n > MAX_SERVICES)
+        snprintf(text + len, sizeof(text) - len, "; and %zu more", n - MAX_SERVICES);
+    if (n > 0)
+        complain("%s: %s", lead, text);
+}
+
+/* What was there, and what would have been evidence. */
+static void tell_why(const struct learn_result *r, const struct matrix *m)
+{
+    char governed[256] = "";
+    size_t len = 0;
+
+    tell_services(r, true, "served on ports that rows have, with how many clients");
+    tell_services(r, false, "served on other ports");
+    for (size_t i = 0; i < m->n_roles && len < sizeof(governed); i++)
+        if (m->roles[i].governed)
+            len += (size_t)snprintf(governed + len, sizeof(governed) - len, "%s%s", len > 0 ? ", " : "", m->roles[i].name.text);
+    if (len > 0)
+        complain("a role is shown by flows of its rows, on their ports and best with their content, and each end is evidence for the other: %zu of the %zu rows have a "
+                 "governed role (%s) at one end, and no address was seen in enough of those", r->n_governed_rows, r->n_rows, governed);
 }
 
 /* There is nothing to propose, or nobody knows. */
@@ -482,7 +529,8 @@ static int tell_nothing(const struct engine_survey *s, const struct learn_result
 {
     const struct engine_result *e = &s->result;
 
-    tell_unread(s, true);
+    tell_unread(s);
+    tell_packets(s, r->n_addresses == 0);
     if (e->faulted)
         complain("%s", e->fault);
     if (e->packets == 0)
@@ -495,9 +543,11 @@ static int tell_nothing(const struct engine_survey *s, const struct learn_result
     }
     if (r->n_addresses == 0)
         complain("no TCP or UDP flow between two hosts is in the capture, so that nothing can be proposed");
-    else
+    else {
+        tell_why(r, m);
         complain("none of %llu addresses shows a role of %s; write the site file by hand: 'flowaudit matrix' shows the roles, flowaudit-site(5) has an example, and two"
                  " hosts with an address and a role each will do for a start", (unsigned long long)r->n_addresses, m->id);
+    }
     return e->complete ? EXIT_UNUSABLE : EXIT_INCOMPLETE;
 }
 
@@ -523,7 +573,7 @@ static int learn(const struct request *r, const struct matrix *m, const struct p
     if (status == EXIT_NOTHING && survey.result.faulted)
         complain("%s; proposed from what was read before", survey.result.fault);
     if (status == EXIT_NOTHING && !survey.result.complete) {
-        tell_unread(&survey, false);
+        tell_unread(&survey);
         status = EXIT_INCOMPLETE;
     }
     learner_free(feed.learner);

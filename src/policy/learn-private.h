@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the three files of learning share: learn.c (facts), learn_roles.c (who is who), learn_result.c (on what
- * evidence). */
+/* What the files of learning share: learn.c (facts), learn_roles.c (who is who), learn_result.c (on what evidence),
+ * learn_served.c (what was served). */
 #ifndef POLICY_LEARN_PRIVATE_H
 #define POLICY_LEARN_PRIVATE_H
 
@@ -45,6 +45,9 @@ struct host {
     bool scan;
 };
 
+#define MAX_INTERFACES 64 /* names of RPC interfaces that are kept, of those that no sign of the matrix speaks of */
+#define INTERFACE_SIZE 40
+
 struct learner {
     const struct policy *p;
     struct learn_fact *seen; /* as added */
@@ -60,12 +63,15 @@ struct learner {
     size_t n_classes;
     uint32_t *holders;   /* by 2 * row + side: hosts that now hold a role of that end */
     uint8_t *ends;       /* by 2 * row + side: what one host was seen to do; a scratch pad */
+    char interfaces[MAX_INTERFACES][INTERFACE_SIZE];
+    size_t n_interfaces;
     bool governed_first; /* the first phase: all facts weigh the same */
     struct learn_result result;
 };
 
 /* learn.c */
 uint32_t learn_host_of(const struct learner *, const struct addr *); /* of one that was seen */
+bool learn_is_documented(const struct policy *, uint8_t transport, uint16_t port);
 bool learn_unconditional(const struct applied_row *); /* no option decides whether it applies */
 /* The candidate with the best quality that these roles allow; NULL: none. */
 const struct learn_candidate *learn_explain(const struct learner *, const struct fact *, const struct set256 *client,
@@ -80,5 +86,7 @@ struct set256 learn_closure(const struct learner *, const struct set256 *classes
 /* learn_result.c */
 int learn_conclude(struct learner *);
 void learn_result_free(struct learner *);
+/* learn_served.c */
+int learn_tell_services(struct learner *);
 
 #endif

@@ -51,7 +51,7 @@ const char *const *learn_expected(const struct policy *p, const struct tuple *t)
     return names != NULL || first == NULL ? names : policy_expected_list(p, first);
 }
 
-static bool is_documented(const struct policy *p, uint8_t transport, uint16_t port)
+bool learn_is_documented(const struct policy *p, uint8_t transport, uint16_t port)
 {
     for (size_t i = 0; i < p->matrix->n_rows; i++)
         if (row_port(&p->rows[i], transport, port) != NULL)
@@ -61,7 +61,7 @@ static bool is_documented(const struct policy *p, uint8_t transport, uint16_t po
 
 int learn_port_vote(const struct policy *p, const struct tuple *t)
 {
-    return is_documented(p, t->transport, t->server_port) - is_documented(p, t->transport, t->client_port);
+    return learn_is_documented(p, t->transport, t->server_port) - learn_is_documented(p, t->transport, t->client_port);
 }
 
 bool learn_unconditional(const struct applied_row *a)
@@ -133,6 +133,17 @@ static const char *sign_name(const struct matrix *m, const char *interface)
     return NULL;
 }
 
+/* One's own copy of it; NULL beyond the bound. */
+static const char *interface_name(struct learner *l, const char *interface)
+{
+    for (size_t i = 0; interface != NULL && i < l->n_interfaces; i++)
+        if (strncmp(l->interfaces[i], interface, INTERFACE_SIZE - 1) == 0)
+            return l->interfaces[i];
+    if (interface == NULL || l->n_interfaces == MAX_INTERFACES)
+        return NULL;
+    return strncpy(l->interfaces[l->n_interfaces++], interface, INTERFACE_SIZE - 1);
+}
+
 int learner_add(struct learner *l, const struct learn_fact *f, struct err *reterr)
 {
     if (l->n_seen == l->n_seen_allocated) {
@@ -145,7 +156,8 @@ int learner_add(struct learner *l, const struct learn_fact *f, struct err *reter
         l->n_seen_allocated = n;
     }
     l->seen[l->n_seen] = *f;
-    l->seen[l->n_seen++].interface = sign_name(l->p->matrix, f->interface);
+    const char *sign = sign_name(l->p->matrix, f->interface);
+    l->seen[l->n_seen++].interface = sign != NULL ? sign : interface_name(l, f->interface);
     return 0;
 }
 

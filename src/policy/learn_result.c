@@ -25,6 +25,7 @@ void learn_result_free(struct learner *l)
     free(r->others);
     free(r->options);
     free(r->ports);
+    free(r->services);
 }
 
 static const struct fact *fact_at(const struct learner *l, const struct host *h, uint32_t i)
@@ -514,5 +515,7 @@ int learn_conclude(struct learner *l)
 
     if (rc == 0)
         rc = tell_options(l);
-    return rc == 0 ? tell_ports(l) : rc;
+    if (rc == 0)
+        rc = tell_ports(l);
+    return rc == 0 && l->result.n_hosts == 0 ? learn_tell_services(l) : rc;
 }

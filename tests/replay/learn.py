@@ -197,6 +197,24 @@ def tell_damage(program, source, directory):
     return wrong
 
 
+def tell_why(program, source, directory):
+    """Where there is no role it is told what was seen, and what would be evidence."""
+    wrong = []
+
+    def told(what, capture, said, *options):
+        done = run(program, 'learn', '-m', 'cisco-unity-5x-exchange', *options, capture)
+        if done.returncode != 2 or done.stdout != '' or any(s not in done.stderr for s in said):
+            wrong.append(f'{what}: status {done.returncode}: {done.stderr}')
+
+    told('filtered', os.path.join(source, 'samples', 'web-shop.pcap'),
+         ['served on ports that rows have, with how many clients: tcp/80 HTTP by 3 addresses to 3', 'governed role (unity) at one end', 'none of 4 addresses'], '-f', 'tcp port 80')
+    exchange = flowdb.shared(source, 'captures', 'exchange-mapi-nspi-newmail-udp--zeek.pcap')
+    if exchange is not None:
+        told('exchange', exchange, ['tcp/135 DCE_RPC, RPC interface EPMv4 by 192.168.0.2 to 1', 'served on other ports: tcp/1032 DCE_RPC, RPC interface MAPI by 192.168.0.2 to 5',
+                                    'tcp/4997 DCE_RPC, RPC interface NSPI by 192.168.0.2 to 1', 'none of 27 addresses'])
+    return wrong
+
+
 def main():
     program, source = sys.argv[1:3]
     samples, lab = os.path.join(source, 'samples'), flowdb.shared(source, 'captures-lab')
@@ -215,6 +233,7 @@ def main():
         for matrix, capture, ports in (('web-shop', 'web-shop.pcap', {8088}), ('cisco-unity-5x-exchange', 'incident.pcapng', {16500})):
             wrong = uncomment_parameters(program, matrix, os.path.join(samples, capture), ports, directory)
             failed += flowdb.told(f'parameters of {capture}: {len(wrong)} faults', wrong)
+        failed += flowdb.told('why there is no role', tell_why(program, source, directory))
         failed += flowdb.told('damage', tell_damage(program, source, directory))
         failed += flowdb.told('within', uncomment_within(program, source, directory))
     return 1 if failed else 0

@@ -420,6 +420,34 @@ START_TEST(rows_by_port_alone)
 }
 END_TEST
 
+/* Where there is no role: one port with one content is one service; what has no name and no row is none, nor is what nobody answered. */
+START_TEST(what_was_served_where_there_is_no_role)
+{
+    struct bed b = small();
+
+    see(&b, "10.0.0.7 10.0.0.6 tcp/8080 HTTP");
+    see(&b, "10.0.0.5 10.0.0.6 tcp/8080 HTTP");
+    see(&b, "10.0.0.5 10.0.0.4 tcp/8080 HTTP");
+    see(&b, "10.0.0.5 10.0.0.4 tcp/8080 HTTP");
+    see(&b, "10.0.0.5 10.0.0.4 tcp/8081 -");
+    see(&b, "10.0.0.5 10.0.0.4 tcp/8082 HTTP refused");
+    see(&b, "10.0.0.5 10.0.0.4 tcp/88 -");
+    see_bind(&b, "10.0.0.5", "10.0.0.3", "SAMR");
+    see(&b, "10.0.0.5 10.0.0.3 tcp/1026 DCE_RPC");
+    finish(&b);
+    ck_assert_uint_eq(b.result->n_hosts, 0);
+    ck_assert_uint_eq(b.result->n_services, 3);
+    const struct learn_service *s = b.result->services;
+    ck_assert(s[0].documented && s[0].port == 88 && s[0].protocol[0] == '\0' && s[0].n_pairs == 1);
+    ck_assert(!s[1].documented && s[1].port == 8080 && s[1].n_servers == 2 && s[1].n_pairs == 3);
+    ck_assert_str_eq(s[1].protocol, "HTTP");
+    ck_assert(!s[2].documented && s[2].port == 1026 && s[2].interface == NULL);
+    ck_assert_uint_eq(b.result->n_rows, 8); /* one has no port while its parameter is empty */
+    ck_assert_uint_eq(b.result->n_governed_rows, 7);
+    bed_free(&b);
+}
+END_TEST
+
 Suite *suite_learn(void);
 Suite *suite_learn(void)
 {
@@ -437,6 +465,7 @@ Suite *suite_learn(void)
     tcase_add_test(t, options_that_the_traffic_needs);
     tcase_add_test(t, ports_that_a_parameter_may_have_to_list);
     tcase_add_test(t, nothing_seen_is_nothing_proposed);
+    tcase_add_test(t, what_was_served_where_there_is_no_role);
     tcase_add_test(t, unknown_direction_is_tried_both_ways);
     tcase_add_test(t, rows_by_port_alone);
     suite_add_tcase(s, t);
