@@ -21,7 +21,7 @@ static const char help[] = "usage: flowaudit learn [-m MATRIX] [-f FILTER] [-j N
                            "  -j, --workers N     threads (default 1); the result is the same\n"
                            "  -h, --help          this text\n\n"
                            "Exit status: 0 proposed, 2 nothing to propose or unusable input,\n"
-                           "3 the evidence is incomplete: of what there is a proposal, or nothing.\n";
+                           "3 the evidence is incomplete, with a proposal or without.\n";
 
 #define WIDTH        110 /* of a line of comments */
 #define MAX_SERVICES 6   /* that are told where there is no role */
