@@ -256,7 +256,7 @@ static uint64_t rank_of(const struct conversation_key *key, uint64_t name_hash)
     memcpy(words + 2, key->server.bytes, 16);
     words[4] = (uint64_t)key->row << 32 | (uint64_t)key->server_port << 16 | key->client_port;
     words[5] = (uint64_t)key->transport << 56 | (uint64_t)key->verdict << 48 | (uint64_t)key->kind << 40 | (uint64_t)key->outcome << 32 |
-               (uint64_t)key->confidence << 24 | (uint64_t)key->summed << 16 | (uint64_t)key->back << 8;
+               (uint64_t)key->confidence << 24 | (uint64_t)key->summed << 16 | (uint64_t)key->back << 8 | key->quoted;
     words[6] = name_hash;
     words[7] = (uint64_t)key->client_host << 32 | key->server_host;
     return hash_words(&always, words, 8);
@@ -304,6 +304,7 @@ static void blur(struct conversation_key *key, const struct judgement *j, enum c
     static const char        nothing[] = "";
 
     key->summed = (uint8_t)by;
+    key->quoted = false;
     key->client_port = 0;
     key->protocol = nothing;
     if (by != SUM_CLIENTS)
@@ -437,6 +438,7 @@ static void make_key(const struct flow_record *r, const struct app_entry *app, c
     ret->outcome = (uint8_t)outcome;
     ret->confidence = (uint8_t)j->confidence;
     ret->back = j->back;
+    ret->quoted = flow_is_quoted(r);
 }
 
 int conversation_fold(struct conversation_table *t, const struct flow_record *r, const struct policy_query *q, const struct app_entry *app,

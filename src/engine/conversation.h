@@ -28,7 +28,7 @@ struct conversation_key {
     uint8_t  transport, verdict, kind, outcome, confidence;
     uint8_t  summed;       /* enum conversation_sum */
     uint8_t  back;
-    uint8_t  pad;
+    uint8_t  quoted;       /* known from ICMP errors alone: not a packet of it is in the capture, and it is one flow; of no sum */
 };
 
 /* SUM_PORTS: many ports of one pair; SUM_CLIENTS: many clients of one port; SUM_PEERS: all that goes beyond the bound on the table. */
@@ -90,7 +90,6 @@ struct conversation {
     uint8_t  unheard;          /* enum unheard, of what is unanswered, and of UDP that is one-way */
     bool     may_be_denied;    /* UDP, one-way: an ICMP error may be among the packets to its client that were cut before the ports */
     bool     may_be_answer;    /* UDP, unanswered: to something that is known to be lost, maybe */
-    bool     quoted;           /* known from ICMP errors alone: not a packet of it is in the capture, and it is one flow */
     bool     one_sided;        /* one side acts on packets of the other, and none of those is in the capture: see evidence.c */
     bool     no_parent;        /* on a dynamic port that nothing seen negotiated; set after merging, as 'parent' and 'bind' */
     bool     routed;           /* of some flow packets were seen again at the same place with another TTL */

@@ -364,9 +364,8 @@ static void join_extent(struct conversation *a, const struct conversation *b)
 static void add_counts(struct conversation *c, const struct flow_record *r)
 {
     add_extent(c, r);
-    c->quoted = flow_is_quoted(r) && c->key.summed == SUM_NONE;
-    c->flows += c->quoted ? c->flows == 0 : 1;
-    c->sent[0] |= c->quoted;
+    c->flows += c->key.quoted ? c->flows == 0 : 1;
+    c->sent[0] |= c->key.quoted;
     for (unsigned i = 0; i < 2; i++) {
         c->packets[i] += r->packets[i];
         c->bytes[i] += r->bytes[i];
@@ -534,7 +533,7 @@ int conversation_absorb(const struct conversation_limits *limits, struct convers
     if (begins_before(b, a))
         take_description(a, b);
     a->last_ns = b->last_ns > a->last_ns ? b->last_ns : a->last_ns;
-    a->flows += a->quoted && b->quoted && a->key.summed == SUM_NONE ? 0 : b->flows;
+    a->flows += a->key.quoted ? 0 : b->flows;
     a->n_summed += b->n_summed;
     a->payload += b->payload;
     a->probes += b->probes;

@@ -23,7 +23,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
     *ret = (struct expect_fact){
         .outcome = (enum outcome)c->key.outcome,
         .packets = {c->packets[0], c->packets[1]},
-        .quoted = c->quoted,
+        .quoted = c->key.quoted,
         .one_sided = c->one_sided,
         .running = c->key.outcome == OUTCOME_ONE_WAY ? c->running.flows : 0,
         .adrift = c->key.outcome == OUTCOME_ONE_WAY ? c->adrift.flows : 0,
@@ -399,7 +399,7 @@ static void feed_window(const struct audit *a, struct expector *x, struct sweep 
             fact.may_be_stopped = u->c->may_be_denied || fact.stopped_late + u->c->asked_on >= u->w->flows;
             fact.stopped_late = in_window(u, fact.stopped_late);
             fact.undelivered = in_window(u, fact.undelivered);
-            fact.flows = u->c->quoted ? 1 : u->w->flows;
+            fact.flows = u->c->key.quoted ? 1 : u->w->flows;
             fact.first_ns = u->w->first_ns > start_ns ? u->w->first_ns : start_ns;
             fact.last_ns = u->w->last_ns < end_ns ? u->w->last_ns : end_ns - 1;
             fact.first_packet = u->w->first_packet;

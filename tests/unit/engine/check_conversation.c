@@ -391,10 +391,40 @@ START_TEST(flows_that_errors_quote)
     for (unsigned i = 0; i < 2; i++) {
         const struct conversation *c = conversation_at(t, i);
 
-        ck_assert(c->quoted && c->sent[0] && !c->sent[1]);
+        ck_assert(c->key.quoted && c->sent[0] && !c->sent[1]);
         ck_assert_uint_eq(c->flows, 1);
         ck_assert_uint_eq(c->n_kept, 0);
         ck_assert_uint_eq(conversation_icmp(c)->n_errors, c->key.client_port == 2329 ? 3 : 1);
+    }
+    conversation_table_free(t);
+}
+END_TEST
+
+/* Of the client's port 0 too, which captured ones have none in their key for: in any order they are apart. */
+START_TEST(a_quoted_flow_is_none_of_the_captured)
+{
+    static const struct app_entry nothing = {.name = nothing.app.name};
+    struct conversation_table    *t = new_table();
+    struct judgement              j = {.verdict = VERDICT_ALLOWED, .server_host = 1};
+
+    for (unsigned i = 0; i < 3; i++) {
+        struct flow_record  r = record_of(0);
+        struct policy_query q;
+
+        r.tuple.transport = IPPROTO_UDP;
+        r.tuple.client_port = i == (unsigned)_i ? 0 : 2329;
+        r.packets[0] = i == (unsigned)_i ? 0 : 1;
+        r.packets[1] = 0;
+        r.icmp = (struct flow_icmp){.n_errors = 1, .type = 3, .code = 13, .about_client_packet = true};
+        q = (struct policy_query){.tuple = r.tuple, .sent = {true, false}};
+        ck_assert_int_eq(conversation_fold(t, &r, &q, &nothing, &j, OUTCOME_PROHIBITED, false), 0);
+    }
+    ck_assert_uint_eq(conversation_count(t), 2);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct conversation *c = conversation_at(t, i);
+
+        ck_assert_uint_eq(c->flows, c->key.quoted ? 1 : 2);
+        ck_assert_uint_eq(c->packets[0], c->key.quoted ? 0 : 2);
     }
     conversation_table_free(t);
 }
@@ -573,6 +603,7 @@ Suite *suite_conversation(void)
     tcase_add_test(t, one_segment_tells_nothing);
     tcase_add_test(t, answers_that_did_not_arrive_are_counted);
     tcase_add_test(t, flows_that_errors_quote);
+    tcase_add_loop_test(t, a_quoted_flow_is_none_of_the_captured, 0, 3);
     tcase_add_test(t, one_way_is_no_passage);
     tcase_add_test(t, foreign_resets_are_counted_and_found);
     tcase_add_test(t, kept_flows_have_what_is_recorded);
