@@ -229,6 +229,7 @@ struct policy_facts {
     uint64_t answered;            /* UDP, unanswered: as many flows of the same client to the same port as were answered, where with the next two these are not fewer; else 0 */
     uint64_t unasked;             /* UDP, unanswered: flows of the same client to the same port of which the capture has answers alone */
     uint64_t unclear;             /* ... and of which it has packets of the server alone that may be answers; 0 as 'answered' */
+    bool damaged;                 /* each flow is of one packet, whose IP header has a wrong checksum */
     bool may_be_answer;           /* UDP: ... and the client's port is one that a row has: it may be the answer to one of them */
     bool many_clients, many_servers; /* said of a sum: there are others than the one that is named */
     bool answer_first;            /* the first packet of the earliest flow is one of the server's: it is the one that a reader is shown */

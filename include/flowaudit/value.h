@@ -202,6 +202,7 @@ struct flow_record {
     bool     unasked;         /* NetBIOS names from port to port: nothing shows a query of the client, but queries of the server, or answers that may be to a broadcast */
     bool     query_missing;   /* of such names: the answer to a query of one host is in the capture, and no query of that host */
     bool     is_answer;       /* the first payload was an answer, or looked like one (classify_is_answer) */
+    bool     is_damaged;      /* it is of one packet, the IP header of which has a wrong checksum */
     bool     answers_group;   /* a unicast answer to this host's broadcast or multicast query */
 };
 

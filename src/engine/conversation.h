@@ -133,6 +133,7 @@ struct conversation {
     uint32_t ended_by_nobody;  /* ... there is none */
     uint32_t answers;          /* not TCP: of one side alone, and the first of it is an answer, or looks like one */
     uint32_t lasting;          /* of the flows: too long, or of too many packets, to be the answer to one query */
+    uint32_t damaged;          /* of the flows: as flow_record.is_damaged */
     uint32_t asked;            /* not TCP alone: of the flow that has the most, the client's packets that are a second apart, each of which would have drawn something */
     uint32_t stopped_late;     /* not TCP, one-way: an ICMP error came late, or may have, for the flow goes on at the capture's beginning */
     uint32_t asked_on;         /* not TCP, one-way or unanswered: ICMP errors came to some packets, and nothing to what followed: see flow_record_is_asked_on() */

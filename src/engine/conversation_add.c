@@ -304,6 +304,7 @@ static void join_odd_flows(struct conversation *a, const struct conversation *b)
     a->asked_on += b->asked_on;
     a->answers += b->answers;
     a->lasting += b->lasting;
+    a->damaged += b->damaged;
     a->asked = b->asked > a->asked ? b->asked : a->asked;
     a->undelivered += b->undelivered;
     a->resent_syns += b->resent_syns;
@@ -480,6 +481,7 @@ int conversation_add(const struct conversation_limits *limits, struct conversati
     c->asked_on += asked_on;
     c->unsought += r->unasked;
     c->query_missing |= r->query_missing;
+    c->damaged += r->is_damaged;
     c->answers += r->tuple.transport == IPPROTO_UDP && r->is_answer && (r->packets[0] == 0 || r->packets[1] == 0);
     c->lasting += is_lasting(r);
     uint32_t asked = times_asked(r);

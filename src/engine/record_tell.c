@@ -136,6 +136,7 @@ static void describe_conversation(const struct audit *a, const struct finding *f
                .answered = is_faint ? c->answered : 0,
                .unasked = c->untold == c->flows ? c->unasked : 0,
                .unclear = is_faint ? c->unclear : 0,
+               .damaged = c->damaged == c->flows,
                .no_data = c->key.transport == IPPROTO_TCP && c->payload == 0,
                .answer_first = answer_is_first(c),
                .goes_on = goes_on(a, c),

@@ -17,6 +17,7 @@ struct flow_state {
     bool                   is_late : 1; /* data that was not captured came before the first that was */
     /* Where either side may ask (classify_has_talk): bits of those that did, and that answered a question; did any answer what may be a broadcast? */
     uint8_t                asks : 2, answers : 2, answers_all : 1;
+    uint8_t                is_damaged : 1; /* the IP header of the first payload shown has a wrong checksum */
 };
 
 struct shard {

@@ -150,11 +150,27 @@ static void stop_classifying(struct shard *s, struct flow *f, struct flow_state 
     state->classify = NULL;
 }
 
+/* Looked at once in a flow: a header checksum (RFC 1071) that is wrong, and not left to the interface, which would have it 0. */
+static bool is_damaged(const struct packet *p)
+{
+    const uint8_t *h = p->l3;
+    uint32_t       len = p->l3_len < 20 || h[0] >> 4 != 4 ? 0 : (h[0] & 15) * 4u, sum = 0;
+
+    if (len < 20 || len > p->l3_len || (h[10] | h[11]) == 0)
+        return false;
+    for (uint32_t i = 0; i < len; i += 2)
+        sum += (uint32_t)h[i] << 8 | h[i + 1];
+    while (sum > 0xffff)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return sum != 0xffff;
+}
+
 static void begin_classification(struct shard *s, const struct flow_step *step, const struct packet *p, unsigned client, struct flow_state *state)
 {
     struct tuple t = current_tuple(step->flow, client);
 
     state->begun = true;
+    state->is_damaged = is_damaged(p);
     if (t.transport == IPPROTO_UDP && classify_has_talk(t.client_port, t.server_port))
         step->flow->watch |= WATCH_TALK;
     state->is_late = !flow_begins_data(s->flows, step->flow, step->side, p);

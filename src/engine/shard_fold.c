@@ -254,6 +254,7 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, cons
     r->unasked = is_unasked(r, state);
     r->query_missing = r->tuple.server_port == CLASSIFY_PORT_NAMES && is_query_missing(state);
     r->is_answer = state != NULL && state->is_answer;
+    r->is_damaged = state != NULL && state->is_damaged && r->packets[0] + r->packets[1] == 1;
     /* Nobody needs to answer what is sent to a group, nor media, whatever its port. */
     enum outcome outcome = conversation_outcome(r, r->group || answer.one_way);
     if (conversation_fold(part->conversations, r, &q, app, j, outcome, state != NULL && state->is_reply) != 0)

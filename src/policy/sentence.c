@@ -603,6 +603,8 @@ static void say_event(struct text *t, const struct policy *p, const struct polic
     if (!q->direction_known || unbegun)
         say(t, " (who began is not in the capture)");
     say(t, ". ");
+    if (f->damaged)
+        say(t, "The IP header checksum of %s is wrong, so the addresses in it may be damaged; offloading on the capturing host also does that. ", f->flows == 1 ? "this packet" : "each of these packets");
 }
 
 int policy_sentence(const struct policy *p, const struct policy_query *q, const struct judgement *j, const struct policy_facts *f, char *buf,

@@ -871,6 +871,29 @@ def check_names(program, site, path, directory):
     return failed
 
 
+def check_damaged(program, site, path, directory):
+    """What a datagram with a wrong IP header checksum says of its sender is told with that, unless it was left to the interface, or more of the flow is there."""
+    failed = 0
+    for name, times, wrong, meant in (('whole', 1, None, False), ('damaged', 1, b'\x00\x01', True), ('left to the interface', 1, b'\x00\x00', False), ('one of two', 2, b'\x00\x01', False)):
+        story = Story().begun()
+        story.works('SMTP', EXCHANGE, 25, 3)
+        for i in range(times):
+            story.net.udp(story.at(16 + i), DC, 1645, EXCHANGE, 9, b'anyone there?')
+        story.write(path)
+        if wrong is not None:
+            with open(path, 'rb+') as file:
+                at = file.read().index(b'anyone there?') - 28 + 10  # the checksum of the first
+                file.seek(at)
+                file.write(wrong)
+        audit = flowdb.Audit(program, site, [path], directory=directory)
+        said = [row['reason'] for row in audit.rows("SELECT reason FROM findings WHERE transport = 'udp'")]
+        audit.close()
+        good = len(said) == 1 and ('The IP header checksum of this packet is wrong' in said[0]) == meant
+        print(f"{'ok' if good else 'NOT OK'}  a datagram's header, {name}: {'' if good else said}")
+        failed += not good
+    return failed
+
+
 def check_folded(program, site, path, directory):
     """Of like findings that are told as one not each was rejected: the first was, of the others nobody knows."""
     story, failed = Story().begun(), 0
@@ -996,6 +1019,7 @@ def main():
         failed += check_datagrams(program, site, path, directory)
         failed += check_syns(program, site, path, directory)
         failed += check_faint(program, site, path, directory)
+        failed += check_damaged(program, site, path, directory)
         failed += check_folded(program, site, path, directory)
         failed += check_unbegun(program, site, path, directory)
         failed += check_calls(program, site, path, directory)

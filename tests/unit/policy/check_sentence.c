@@ -368,6 +368,9 @@ START_TEST(without_a_handshake)
          "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on TCP 853 (3 flows, 6 packets both ways); of 1 of them too little was seen to tell whether it got through. "},
         {true, {true, false}, {.outcome = OUTCOME_ONE_WAY, .flows = 9, .untold = 8, .packets = 15},
          "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on TCP 853 (9 flows, 15 packets); no packet the other way was seen; of 8 of them too little was seen to tell whether they got through. "},
+        {true, {true, false}, {.outcome = OUTCOME_ONE_WAY, .flows = 1, .untold = 1, .packets = 1, .damaged = true},
+         "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on TCP 853; no packet the other way was seen. The IP header checksum of this packet is wrong, so the addresses in it may be damaged; "
+         "offloading on the capturing host also does that. "},
         {true, {true, true}, {.outcome = OUTCOME_ONE_WAY, .flows = 2, .packets = 6},
          "unity1 (10.0.1.1) sent to dc1 (10.0.2.1) on TCP 853 (2 flows, 6 packets both ways); they were not seen both ways beyond a SYN, ACK. "},
         {false, {false, true}, {.outcome = OUTCOME_ONE_WAY, .flows = 1, .lone_reset = true, .client_ports = {1130, 1130}},
