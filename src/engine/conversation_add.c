@@ -391,18 +391,23 @@ static void add_counts(struct conversation *c, const struct flow_record *r)
         c->last_ns = r->last_ns;
 }
 
+static struct packet_place start_of(const struct conversation *c)
+{
+    return (struct packet_place){c->first_ns, c->first_packet, c->first_input};
+}
+
 static bool starts_before(const struct flow_record *r, const struct conversation *c)
 {
-    if (r->first_ns != c->first_ns)
-        return r->first_ns < c->first_ns;
-    return r->input < c->first_input || (r->input == c->first_input && r->first_packet < c->first_packet);
+    struct packet_place own = {r->first_ns, r->first_packet, r->input}, start = start_of(c);
+
+    return packet_place_before(&own, &start);
 }
 
 static bool icmp_before(const struct flow_icmp *a, const struct flow_icmp *b)
 {
-    if (a->ts_ns != b->ts_ns)
-        return a->ts_ns < b->ts_ns;
-    return a->input < b->input || (a->input == b->input && a->packet_number < b->packet_number);
+    struct packet_place first = {a->ts_ns, a->packet_number, a->input}, second = {b->ts_ns, b->packet_number, b->input};
+
+    return packet_place_before(&first, &second);
 }
 
 static int add_icmp(struct conversation *c, const struct flow_icmp *icmp)
@@ -523,9 +528,9 @@ static void take_description(struct conversation *a, const struct conversation *
 
 static bool begins_before(const struct conversation *a, const struct conversation *b)
 {
-    if (a->first_ns != b->first_ns)
-        return a->first_ns < b->first_ns;
-    return a->first_input < b->first_input || (a->first_input == b->first_input && a->first_packet < b->first_packet);
+    struct packet_place first = start_of(a), second = start_of(b);
+
+    return packet_place_before(&first, &second);
 }
 
 int conversation_absorb(const struct conversation_limits *limits, struct conversation *a, struct conversation *b)

@@ -399,13 +399,14 @@ static void mark_answer(const struct audit *a, const struct group_queries *queri
     bool forward = c->packets[1] == 0, back = c->packets[0] == 0;
     if (forward == back || (t->client_port == t->server_port && !c->is_reply && !(c->cut && c->app->basis != APP_CONTENT)))
         return;
-    bool asked = forward ? all_asked(queries, &t->server, t->server_port, t->client_port, c) : all_asked(queries, &t->client, t->client_port, t->server_port, c);
+    bool is_asked = forward ? all_asked(queries, &t->server, t->server_port, t->client_port, c) : all_asked(queries, &t->client, t->client_port, t->server_port, c);
     bool looks = looks_like_answer(c, back);
-    if (!asked && looks && !may_answer_group(c))
-        c->judgement.confidence = CONFIDENCE_INFERRED; /* it began as an answer would */
-    if (!asked && !(looks && may_answer_group(c)))
+    if (!is_asked && !(looks && may_answer_group(c))) {
+        if (looks)
+            c->judgement.confidence = CONFIDENCE_INFERRED; /* it began as an answer would */
         return;
-    c->unsought = (!asked || c->query_missing) && t->server_port == CLASSIFY_PORT_NAMES ? c->flows : 0; /* is anything of it missing? */
+    }
+    c->unsought = (!is_asked || c->query_missing) && t->server_port == CLASSIFY_PORT_NAMES ? c->flows : 0; /* is anything of it missing? */
     if (back)
         swap_ends(c);
     judge_again(a->policy, c);

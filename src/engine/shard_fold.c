@@ -118,9 +118,7 @@ static void settle_by_row(struct shard *s, struct flow_record *r, struct policy_
     policy_recall(s->memo, &turned, &q, app, &answer);
     if (answer.judgement.verdict != VERDICT_ALLOWED || answer.judgement.confidence != CONFIDENCE_CONFIRMED || answer.one_way)
         return;
-    flow_record_swap(r);
-    *ends = turned;
-    r->direction = DIRECTION_PORT;
+    turn(r, ends, DIRECTION_PORT);
 }
 
 /* A single side that speaks from a port to the same port (138 to 138) may as well answer as ask. */
