@@ -163,6 +163,13 @@ static void report_progress(const struct audit *a, uint64_t packets)
     a->options->progress(a->options->progress_aux, &p);
 }
 
+static void take_batch(struct crew *crew, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        stretches_note(&crew->audit->heard, crew->frames[i].frame.ts_ns);
+    handle_batch(crew, n);
+}
+
 static void read_all(struct crew *crew)
 {
     struct audit                *a = crew->audit;
@@ -183,9 +190,7 @@ static void read_all(struct crew *crew)
         }
         if (n <= 0)
             break;
-        for (int i = 0; i < n; i++)
-            stretches_note(&a->heard, crew->frames[i].frame.ts_ns);
-        handle_batch(crew, (size_t)n);
+        take_batch(crew, (size_t)n);
         packets += (size_t)n;
         if (o->stop != NULL && *o->stop != 0) {
             a->result->stopped = true;
@@ -196,6 +201,9 @@ static void read_all(struct crew *crew)
             next_report = packets + PROGRESS_EVERY;
         }
     }
+    /* Broken off, there are frames that were read ahead of others, and counted. */
+    for (size_t n; (n = inputs_rest(a->inputs, crew->frames, BATCH)) > 0;)
+        take_batch(crew, n);
 }
 
 /* --- beginning and end ---------------------------------------------------------------------------------------------- */

@@ -128,7 +128,7 @@ static int sum_up(struct audit *a, struct err *reterr)
         r->packets += stats.n_packets;
         r->decoded += results[PACKET_OK];
         r->n_linktype += results[PACKET_LINKTYPE];
-        r->n_inputs_empty += stats.n_packets == 0;
+        r->n_inputs_empty += stats.n_packets == 0 && inputs_finished(a->inputs, i);
         r->n_inputs_damaged += stats.damaged;
         if (results[PACKET_LINKTYPE] > 0)
             name_linktype(&stats, r);

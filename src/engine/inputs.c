@@ -346,6 +346,29 @@ int inputs_next(struct inputs *set, struct input_frame *ret, size_t n, struct er
     }
 }
 
+size_t inputs_rest(struct inputs *set, struct input_frame *ret, size_t n)
+{
+    size_t done = 0;
+
+    while (done < n) {
+        for (size_t i = 0; i < set->n_active;) {
+            const struct input *in = set->items[set->active[i]];
+
+            if (in->next < in->n_frames)
+                i++;
+            else /* stays open: its frames may be on their way */
+                set->active[i] = set->active[--set->n_active];
+        }
+        if (set->n_active == 0)
+            break;
+        size_t        index = set->active[earliest(set)];
+        struct input *in = set->items[index];
+
+        ret[done++] = (struct input_frame){in->frames[in->next++], (uint16_t)index, in->point};
+    }
+    return done;
+}
+
 void inputs_take_digests(struct inputs *set)
 {
     for (size_t i = 0; i < set->n_items; i++) {
@@ -391,6 +414,10 @@ void inputs_stats(const struct inputs *set, size_t i, struct capture_stats *ret)
         capture_stats(in->capture, ret);
     else
         *ret = in->stats;
+    if (!in->begun) { /* its first packets were looked at for their time, and are not read */
+        ret->n_packets = ret->n_filtered = ret->n_odd_lengths = ret->n_odd_times = 0;
+        ret->first_ns = ret->last_ns = 0;
+    }
 }
 
 void inputs_progress(const struct inputs *set, uint64_t *ret_bytes, uint64_t *ret_total, unsigned *ret_begun)

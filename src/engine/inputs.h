@@ -28,6 +28,8 @@ int inputs_named(const char *const *names, size_t n, struct inputs **ret, struct
 /* Up to 'n' frames; 0 at the end; negative: a fault of the machine (frames before it were returned).
  * They are valid until the next call. */
 int inputs_next(struct inputs *, struct input_frame *ret, size_t n, struct err *reterr);
+/* Where nothing is read any more: those of the frames read ahead, and counted, that are left; the same rules.  No inputs_next() afterwards. */
+size_t inputs_rest(struct inputs *, struct input_frame *ret, size_t n);
 size_t inputs_count(const struct inputs *);
 /* In the order of the observation; stats are final once the input was read to its end. */
 const char *inputs_name(const struct inputs *, size_t i);
