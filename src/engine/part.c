@@ -165,18 +165,16 @@ void part_note_quoted(struct part *s, const struct addr *a, const struct flow_ic
     note_sight(s, a, &(struct host_sight){.window = window_of(i->ts_ns, window_ns), .first_ns = INT64_MAX, .last_ns = INT64_MIN, .quoted = n});
 }
 
-/* Did this side go on with a connection of which neither SYN was seen?  What only resets, or is sent once without data, may belong to none. */
-static bool goes_on(const struct flow_record *r, unsigned side)
-{
-    bool reset = (r->tcp_flags[side] & TCP_RST) != 0;
-
-    return (r->tcp_flags[side] & TCP_ACK) != 0 && (r->sent_data[side] || (!reset && r->packets[side] > 1));
-}
-
-/* Then the other was there before too, though nothing of it may be in the capture. */
+/*
+ * A connection of which neither SYN was seen, though it goes on: both sides were there before, even if nothing of one is in the capture.  What draws but a
+ * RST, or is sent once without data, may belong to none.
+ */
 static bool is_older(const struct flow_record *r)
 {
-    return r->tuple.transport == IPPROTO_TCP && r->direction > DIRECTION_STRAY && (goes_on(r, 0) || goes_on(r, 1));
+    unsigned flags = r->tcp_flags[0] | r->tcp_flags[1];
+
+    return r->tuple.transport == IPPROTO_TCP && r->direction > DIRECTION_STRAY && (flags & TCP_ACK) != 0 &&
+           (r->sent_data[0] || r->sent_data[1] || ((flags & TCP_RST) == 0 && r->packets[0] + r->packets[1] > 1));
 }
 
 void part_note_host(struct part *s, const struct addr *a, const struct flow_record *r, unsigned side, int64_t window_ns)

@@ -210,6 +210,20 @@ uint32_t passages_peer(const struct passages *s, uint32_t host, uint32_t least)
     return POLICY_NONE;
 }
 
+bool passages_deaf(const struct passages *s, uint32_t host)
+{
+    bool hidden = false;
+
+    for (size_t i = find_first(s, host, 0); i < s->n && s->items[i].from == host; i++) {
+        const struct passage *back = find(s, s->items[i].to, host);
+
+        if (back != NULL && back->seen)
+            return false;
+        hidden |= back != NULL && back->hidden;
+    }
+    return hidden;
+}
+
 void passages_free(struct passages *s)
 {
     free(s->items);

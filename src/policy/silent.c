@@ -33,6 +33,16 @@ static uint32_t hidden_server(const struct expector *x, const struct tally *t)
     return POLICY_NONE;
 }
 
+/* A server that would do, to which nothing was captured, from anyone, though it acts on some of it; or POLICY_NONE. */
+static uint32_t deaf_server(const struct expector *x, const struct tally *t)
+{
+    uint32_t s;
+
+    for (s = 0; (s = next_server(x, t, s)) != POLICY_NONE && !passages_deaf(&expect_span(x, t->row)->passages, s); s++)
+        ;
+    return s;
+}
+
 /*
  * How long the client was there to try: from its first packet to its last.  Where it was also seen before or after the window it was
  * there at the window's edge as well, unless it was silent for as long as the flow has to happen.
@@ -103,7 +113,7 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
 {
     const struct life *l = &expect_span(x, t->row)->lives[t->client];
     const char        *client = policy_host_name(x->p, t->client);
-    uint32_t           hidden = hidden_server(x, t);
+    uint32_t           hidden = hidden_server(x, t), deaf;
     int64_t            within = x->p->rows[t->row].within_ns;
     char               seen[SPAN_SIZE], needed[SPAN_SIZE];
 
@@ -118,6 +128,8 @@ static const char *uncovered(const struct expector *x, const struct tally *t, co
     else if (hidden != POLICY_NONE)
         snprintf(buf, size, "packets of %s to %s were captured and none the other way, though %s acted on some",
                  policy_host_name(x->p, hidden), client, policy_host_name(x->p, hidden));
+    else if ((deaf = deaf_server(x, t)) != POLICY_NONE)
+        snprintf(buf, size, "no TCP or UDP packet to %s is in the capture, though it acted on some", policy_host_name(x->p, deaf));
     else if (l->quoted > 0)
         snprintf(buf, size, "%llu ICMP error%s from or to %s that %s", (unsigned long long)l->quoted,
                  l->quoted == 1 ? " quotes a packet" : "s quote packets", client, l->quoted == 1 ? "is not in the capture before it" : "are not in the capture before them");

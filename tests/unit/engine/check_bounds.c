@@ -114,6 +114,48 @@ START_TEST(a_host_is_there_for_as_long_as_it_sends)
 }
 END_TEST
 
+/* Of which connections is it known that they began before the capture? */
+static const struct {
+    enum direction_basis direction;
+    uint64_t             packets[2];
+    bool                 data[2];
+    uint8_t              flags[2];
+    uint64_t             older;
+} connections[] = {
+    {DIRECTION_PORT, {1, 1}, {false, false}, {TCP_FIN | TCP_ACK, TCP_ACK}, 1},
+    {DIRECTION_PORT, {0, 3}, {false, false}, {0, TCP_ACK}, 1},
+    {DIRECTION_PORT, {1, 1}, {true, false}, {TCP_ACK, TCP_RST}, 1},
+    {DIRECTION_PORT, {1, 1}, {false, false}, {TCP_ACK, TCP_RST}, 0},
+    {DIRECTION_PORT, {1, 0}, {false, false}, {TCP_ACK, 0}, 0},
+    {DIRECTION_PORT, {9, 9}, {true, true}, {0, 0}, 0}, /* flags are cut */
+    {DIRECTION_SYN, {9, 9}, {true, true}, {TCP_SYN | TCP_ACK, TCP_SYN | TCP_ACK}, 0},
+    {DIRECTION_SYN_ACK, {9, 9}, {true, true}, {TCP_ACK, TCP_SYN | TCP_ACK}, 0},
+    {DIRECTION_STRAY, {1, 1}, {false, false}, {TCP_FIN, TCP_RST | TCP_ACK}, 0},
+};
+
+START_TEST(a_connection_without_its_beginning_is_older)
+{
+    struct flow_record r = {
+        .tuple = {.transport = IPPROTO_TCP}, .direction = connections[_i].direction, .first_ns = 5, .last_ns = 5, .sent_first_ns = {5, 5}, .sent_last_ns = {5, 5},
+        .packets = {connections[_i].packets[0], connections[_i].packets[1]}, .sent_data = {connections[_i].data[0], connections[_i].data[1]},
+        .tcp_flags = {connections[_i].flags[0], connections[_i].flags[1]},
+    };
+
+    for (unsigned side = 0; side < 2; side++) {
+        struct addr a = host(side);
+
+        part_note_host(part, &a, &r, side, 0);
+    }
+    uint64_t older = 0, n = 0;
+    for (size_t i = 0; i < part->n_host_slots; i++) {
+        older += part->hosts[i].used ? part->hosts[i].older : 0;
+        n += part->hosts[i].used;
+    }
+    ck_assert_uint_eq(n, 2);
+    ck_assert_uint_eq(older, 2 * connections[_i].older);
+}
+END_TEST
+
 static void ask(unsigned i, int64_t ns)
 {
     struct shard_group_query q;
@@ -375,6 +417,7 @@ Suite *suite_bounds(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_set_timeout(c, 60); /* millions of them */
     tcase_add_test(c, which_hosts_are_kept_does_not_depend_on_the_parts);
+    tcase_add_loop_test(c, a_connection_without_its_beginning_is_older, 0, sizeof(connections) / sizeof(connections[0]));
     tcase_add_loop_test(c, a_host_is_there_for_as_long_as_it_sends, 0, 2);
     tcase_add_test(c, queries_to_groups_end_at_their_bound);
     tcase_add_test(c, negotiated_ports_end_at_their_bound);

@@ -849,6 +849,25 @@ START_TEST(a_way_that_the_tap_does_not_hear)
 }
 END_TEST
 
+START_TEST(a_server_to_which_the_tap_hears_nothing)
+{
+    struct scene       s = open_scene(SITE);
+    struct expect_fact f = {
+        .query = policy_query_of(&s.bed, "b2", "b1", "tcp/9999", NULL), .outcome = OUTCOME_ONE_WAY, .packets = {28, 0}, .one_sided = true, .flows = 1,
+    };
+
+    alive(&s, "a1", 10, 10);
+    expector_conversation(s.x, &f);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "not-covered");
+    ck_assert_ptr_nonnull(strstr(result(&s, "web", "a1", NULL)->reason, "nothing: no TCP or UDP packet to b2 is in the capture, though it acted on some."));
+    f.packets[1] = 1; /* some are heard */
+    f.one_sided = false;
+    expector_conversation(s.x, &f);
+    ck_assert_str_eq(outcome(&s, "web", "a1"), "never-attempted");
+    close_scene(&s);
+}
+END_TEST
+
 /* No answer was seen: that tells something only where it could have been. */
 START_TEST(attempts_without_an_answer)
 {
@@ -1162,6 +1181,7 @@ Suite *suite_policy_expect(void)
     tcase_add_test(t, an_unknown_direction_is_turned);
     tcase_add_loop_test(t, silence, 0, sizeof(silences) / sizeof(silences[0]));
     tcase_add_test(t, a_way_that_the_tap_does_not_hear);
+    tcase_add_test(t, a_server_to_which_the_tap_hears_nothing);
     tcase_add_test(t, copies_are_told);
     tcase_add_test(t, a_connection_that_goes_on);
     tcase_add_test(t, the_packet_that_shows_a_connection);
