@@ -541,14 +541,16 @@ static int tell_nothing(const struct engine_survey *s, const struct learn_result
         complain("the filter left none of %llu packets to learn from", (unsigned long long)e->packets);
         return EXIT_INCOMPLETE;
     }
-    if (r->n_addresses == 0)
+    if (e->decoded == 0)
+        complain("not one of %llu packet%s was decoded", (unsigned long long)e->packets, e->packets == 1 ? "" : "s");
+    else if (r->n_addresses == 0)
         complain("no TCP or UDP flow between two hosts is in the capture, so that nothing can be proposed");
     else {
         tell_why(r, m);
         complain("none of %llu addresses shows a role of %s; write the site file by hand: 'flowaudit matrix' shows the roles, flowaudit-site(5) has an example, and two"
                  " hosts with an address and a role each will do for a start", (unsigned long long)r->n_addresses, m->id);
     }
-    return e->complete ? EXIT_UNUSABLE : EXIT_INCOMPLETE;
+    return e->complete && e->decoded > 0 ? EXIT_UNUSABLE : EXIT_INCOMPLETE;
 }
 
 static int learn(const struct request *r, const struct matrix *m, const struct policy *policy)
