@@ -81,6 +81,12 @@ static void settle_direction(const struct shard *s, struct flow_record *r, struc
         settle_datagrams(r, ends, vote);
         return;
     }
+    if (r->answers_unacked && flow_record_is_lone_reset(r)) { /* so a closed port answers a SYN, whatever its number */
+        if (r->packets[0] > 0)
+            turn(r, ends, DIRECTION_CONTENT);
+        r->direction = DIRECTION_CONTENT;
+        return;
+    }
     if (vote == 0)
         vote = well_known_vote(&r->tuple);
     if (vote < 0 || (vote == 0 && resets_alone(r))) {

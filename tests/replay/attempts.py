@@ -894,6 +894,22 @@ def check_damaged(program, site, path, directory):
     return failed
 
 
+def check_closed(program, site, path, directory):
+    """A closed port's RST, ACK of the number 0 alone, from a port that says nothing to one of a server: who tried is the other."""
+    story = Story().begun()
+    line = Connection(story.net, story.at(8), DC, 389, EXCHANGE, 40000)
+    line.syn()
+    line.refuse()
+    story.write(path, EXCHANGE)
+    audit = flowdb.Audit(program, site, [path], directory=directory)
+    said = [(row['client'], row['server_port'], row['disposition'], row['confidence']) for row in audit.rows(
+        "SELECT * FROM conversations WHERE ? IN (client, server) AND ? IN (client, server) AND transport = 'tcp'", DC, EXCHANGE)]
+    audit.close()
+    good = said == [(DC, 40000, None, 'inferred-direction')]
+    print(f"{'ok' if good else 'NOT OK'}  a closed port answers what is not in the capture: {said}")
+    return not good
+
+
 def check_folded(program, site, path, directory):
     """Of like findings that are told as one not each was rejected: the first was, of the others nobody knows."""
     story, failed = Story().begun(), 0
@@ -1020,6 +1036,7 @@ def main():
         failed += check_syns(program, site, path, directory)
         failed += check_faint(program, site, path, directory)
         failed += check_damaged(program, site, path, directory)
+        failed += check_closed(program, site, path, directory)
         failed += check_folded(program, site, path, directory)
         failed += check_unbegun(program, site, path, directory)
         failed += check_calls(program, site, path, directory)
