@@ -3,6 +3,7 @@
  * Findings for a person in a hurry: like ones are one entry, each entry is two or three lines, and the list ends where
  * nobody would read on.  The record has each of them.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,9 +49,11 @@
     " i AS (SELECT first, min(finding_id) AS low, max(finding_id) AS high, row_number() OVER (PARTITION BY first ORDER"\
     " BY min(finding_id)) AS nth FROM (SELECT first, finding_id, finding_id - row_number() OVER (PARTITION BY first"   \
     " ORDER BY finding_id) AS island FROM m) GROUP BY first, island),"                                                 \
-    " v AS (SELECT *, row_number() OVER (PARTITION BY first ORDER BY first_id) AS nth FROM (SELECT first, service,"    \
-    " transport, min(server_port) AS low, max(server_port) AS high, min(finding_id) AS first_id FROM m"                \
-    " GROUP BY first, service, transport))"                                                                            \
+    " s AS (SELECT first, service, transport, server_port AS port, min(finding_id) OVER (PARTITION BY first, service," \
+    " transport) AS key FROM m)"                                                                                       \
+    PORT_LISTS("s")                                                                                                    \
+    ", v AS (SELECT d.*, words, row_number() OVER (PARTITION BY first ORDER BY d.key) AS nth FROM (SELECT DISTINCT"    \
+    " first, service, transport, key FROM s) d LEFT JOIN port_lists ON port_lists.key = d.key)"                        \
     " SELECT x.finding_id, x.severity, x.kind, x.reason, e.n, e.escaped, e.rejected,"                                  \
     " CASE WHEN low_c = high_c THEN low_c END, CASE WHEN low_client = high_client THEN low_client END,"                \
     " CASE WHEN low_s = high_s THEN low_s END, CASE WHEN low_server = high_server THEN low_server END,"                \
@@ -59,8 +62,7 @@
     " AS word FROM i WHERE i.first = e.first AND nth <= 3 ORDER BY nth)),"                                             \
     " (SELECT count(*) FROM i WHERE i.first = e.first),"                                                               \
     " (SELECT group_concat(word, ', ') FROM (SELECT CASE WHEN transport IS NULL THEN service ELSE"                     \
-    " ltrim(service || ' ' || transport) || coalesce('/' || low || CASE WHEN high > low THEN '-' || high ELSE '' END," \
-    " '') END AS word FROM v WHERE v.first = e.first AND nth <= 5 ORDER BY nth)),"                                     \
+    " ltrim(service || ' ' || transport) || coalesce('/' || words, '') END AS word FROM v WHERE v.first = e.first AND nth <= 5 ORDER BY nth)),"                                     \
     " (SELECT count(*) FROM v WHERE v.first = e.first)"                                                                \
     " FROM t e"                                                                                                        \
     " JOIN findings x ON x.run_id = ?1 AND x.finding_id = e.first & 0xffffffffffff"                                    \
@@ -286,13 +288,16 @@ static int count_entries(const struct text *t, const char *sql, uint64_t *ret, s
 
 /* One list under its heading, at most so many of its entries.  A last one is shown: its line would only be exchanged for
  * one that says it is left out. */
-static int put_list(struct list *list, const char *sql, uint64_t n_all, struct err *reterr)
+static int put_list(struct list *list, const char *entries, uint64_t n_all, struct err *reterr)
 {
-    char count[32];
+    char count[32], *sql;
 
     if (list->most + 1 == n_all)
         list->most = n_all;
+    if (asprintf(&sql, "%s%s", entries, ENTRIES_SELECT) < 0)
+        return err_set(reterr, -ENOMEM, "out of memory");
     int rc = report_each(list->text->job, sql, put_each, list, reterr);
+    free(sql);
     if (rc == 0 && list->n > 0 && list->n < n_all)
         page_par(&list->text->page, STYLE_DIM, 2, 2, "... and %s more %s in the full report, from %s on", text_count(n_all - list->n, count),
                  text_plural(n_all - list->n, "entry", "entries"), list->next);
@@ -309,10 +314,10 @@ int text_brief_findings(struct text *t, struct err *reterr)
     bool many = n_traffic + n_expected >= MANY_ENTRIES;
     struct list traffic = {t, "FINDINGS", 0, MOST_ENTRIES - lesser(n_expected, MOST_EXPECTED), many, ""};
     if (rc == 0)
-        rc = put_list(&traffic, ENTRIES_HEAD TRAFFIC ENTRIES_TAIL ENTRIES_SELECT, n_traffic, reterr);
+        rc = put_list(&traffic, ENTRIES_HEAD TRAFFIC ENTRIES_TAIL, n_traffic, reterr);
     struct list expected = {t, "EXPECTED, AND MISSING OR NOT ANSWERED", 0,
                             MOST_ENTRIES - lesser(traffic.n, MOST_ENTRIES - MOST_EXPECTED), many, ""};
     if (rc == 0)
-        rc = put_list(&expected, ENTRIES_HEAD EXPECTED ENTRIES_TAIL ENTRIES_SELECT, n_expected, reterr);
+        rc = put_list(&expected, ENTRIES_HEAD EXPECTED ENTRIES_TAIL, n_expected, reterr);
     return rc;
 }

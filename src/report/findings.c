@@ -13,27 +13,29 @@
 
 /* One row for each finding with what it shares with its like; the WHERE of the list goes in between. */
 #define FINDINGS_HEAD                                                                                                  \
-    "WITH f AS (SELECT *, " SEVERITY_RANK " AS rank, count(*) OVER w AS n_like,"                                       \
+    "WITH f AS MATERIALIZED (SELECT *, " SEVERITY_RANK " AS rank, count(*) OVER w AS n_like,"                                       \
     " row_number() OVER (w ORDER BY finding_id) AS nth, sum(flows) OVER w AS like_flows,"                              \
     " sum(packets) OVER w AS like_packets, sum(bytes) OVER w AS like_bytes, min(first_seen) OVER w AS like_first,"     \
     " max(last_seen) OVER w AS like_last, max(finding_id) OVER w AS last_id,"       \
-    " min(server_port) OVER w AS low_port, max(server_port) OVER w AS high_port,"                                      \
+    " min(finding_id) OVER w AS first_id,"                                                                             \
     " min(coalesce(outcome, '')) OVER w IS NOT max(coalesce(outcome, '')) OVER w AS outcomes,"                                                      \
     " min(coalesce(disposition, '')) OVER w IS NOT max(coalesce(disposition, '')) OVER w AS dispositions"                                           \
     " FROM findings WHERE run_id = ?1 AND "
 #define FINDINGS_TAIL                                                                                                  \
     " WINDOW w AS (PARTITION BY severity, kind, client, client_name, server, server_name, waived_by, transport,"         \
     " CASE WHEN transport IS NOT NULL THEN protocol END))"                                                             \
+    PORT_LISTS("(SELECT first_id AS key, server_port AS port FROM f WHERE n_like > 1)")                                \
     " SELECT finding_id, severity, kind, client_name, f.client, server_name, f.server, f.transport, f.server_port,"    \
     " f.protocol, f.flows, f.packets, f.bytes, f.first_seen, f.last_seen, reason, outcome, disposition, waived_by,"    \
-    " parent, section, row_id, n_like, nth, like_flows, like_packets, like_bytes, like_first, like_last, low_port,"    \
-    " high_port, l.input_id, l.first_packet_number, l.community_id, i.name,"                                           \
+    " parent, section, row_id, n_like, nth, like_flows, like_packets, like_bytes, like_first, like_last, words,"       \
+    " l.input_id, l.first_packet_number, l.community_id, i.name,"                                           \
     " CASE WHEN nth = 1 AND n_like > 1 AND kind IN ('missing', 'misdropped') THEN (SELECT group_concat(row_id, ', ')"  \
     "  FROM (SELECT g.row_id FROM findings g WHERE g.run_id = ?1 AND g.severity = f.severity AND g.kind = f.kind"      \
     "  AND g.client IS f.client AND g.client_name IS f.client_name AND g.server IS f.server"                           \
     "  AND g.server_name IS f.server_name AND g.waived_by IS f.waived_by ORDER BY g.finding_id LIMIT 20)) END, last_id, outcomes, dispositions, servers" \
     " FROM f LEFT JOIN flows l ON l.run_id = ?1 AND l.conversation_id = f.conversation_id AND l.flow_id ="             \
     " (SELECT min(flow_id) FROM flows WHERE run_id = ?1 AND conversation_id = f.conversation_id)"                      \
+    " LEFT JOIN port_lists ON nth = 1 AND key = finding_id"                                                            \
     " LEFT JOIN inputs i ON i.run_id = ?1 AND i.input_id = l.input_id ORDER BY rank, finding_id"
 
 enum {
@@ -66,8 +68,7 @@ enum {
     F_LIKE_BYTES,
     F_LIKE_FIRST,
     F_LIKE_LAST,
-    F_LOW_PORT,
-    F_HIGH_PORT,
+    F_LIKE_PORTS,
     F_INPUT,
     F_PACKET,
     F_COMMUNITY_ID,
@@ -100,12 +101,12 @@ enum style text_severity_style(const char *severity)
 static const char *service_of(struct cursor *c, bool folded, char buf[static TEXT_SIZE])
 {
     const char *transport = cursor_text(c, F_TRANSPORT, NULL), *protocol = cursor_text(c, F_PROTOCOL, NULL);
-    int64_t low = cursor_integer(c, F_LOW_PORT), high = cursor_integer(c, F_HIGH_PORT);
+    const char *ports = cursor_text(c, F_LIKE_PORTS, NULL);
 
     if (transport[0] == '\0')
         buf[0] = '\0';
-    else if (folded && low != high)
-        snprintf(buf, TEXT_SIZE, " %s/%" PRId64 "-%" PRId64 "%s%s%s", transport, low, high, protocol[0] != '\0' ? " (" : "", protocol,
+    else if (folded && ports[0] != '\0')
+        snprintf(buf, TEXT_SIZE, " %s/%s%s%s%s", transport, ports, protocol[0] != '\0' ? " (" : "", protocol,
                  protocol[0] != '\0' ? ")" : "");
     else if (cursor_type(c, F_PORT) == CELL_NULL)
         snprintf(buf, TEXT_SIZE, " %s, many ports", transport);

@@ -17,7 +17,7 @@
 #define GROUPS                                                                                                         \
     "WITH g AS (SELECT severity, kind, client, client_name, server, server_name, min(finding_id) AS first,"             \
     " max(finding_id) AS last, count(*) AS n, sum(flows) AS flows, sum(packets) AS packets, sum(bytes) AS bytes, min(first_seen) AS first_seen,"         \
-    " max(last_seen) AS last_seen, min(server_port) AS low_port, max(server_port) AS high_port,"                        \
+    " max(last_seen) AS last_seen, transport, protocol,"                                                                \
     " min(coalesce(outcome, '')) IS NOT max(coalesce(outcome, '')) AS outcomes, min(coalesce(disposition, '')) IS NOT max(coalesce(disposition, '')) AS dispositions FROM findings" \
     " WHERE run_id = ?1 AND waived_by IS NULL AND severity <> 'notice' AND kind NOT IN ('missing', 'misdropped')"      \
     " GROUP BY severity, kind, client, client_name, server, server_name, transport, protocol, CASE WHEN kind ="        \
@@ -32,8 +32,7 @@ enum {
     F_SERVER_NAME,
     F_SERVER,
     F_TRANSPORT,
-    F_LOW_PORT,
-    F_HIGH_PORT,
+    F_PORTS,
     F_PROTOCOL,
     F_N,
     F_FLOWS,
@@ -52,10 +51,15 @@ enum {
 };
 
 static const char cards_sql[] = GROUPS
+    ", t AS MATERIALIZED (SELECT *, " SEVERITY_RANK " AS rank FROM g ORDER BY rank, first LIMIT " MOST_CARDS ")"
+    PORT_LISTS("(SELECT t.first AS key, x.server_port AS port FROM findings x CROSS JOIN t ON t.severity = x.severity AND t.kind = x.kind"
+               " AND t.client IS x.client AND t.client_name IS x.client_name AND t.server IS x.server AND t.server_name IS x.server_name"
+               " AND t.transport IS x.transport AND t.protocol IS x.protocol AND x.finding_id BETWEEN t.first AND t.last"
+               " WHERE x.run_id = ?1 AND x.waived_by IS NULL)")
     " SELECT f.finding_id, f.severity, f.kind, f.client_name, f.client, f.server_name, f.server, f.transport,"
-    " g.low_port, g.high_port, f.protocol, g.n, g.flows, g.packets, g.bytes, g.first_seen, g.last_seen, f.reason,"
+    " words, f.protocol, g.n, g.flows, g.packets, g.bytes, g.first_seen, g.last_seen, f.reason,"
     " CASE WHEN g.outcomes THEN 'outcomes differ' ELSE f.outcome END, CASE WHEN NOT g.dispositions THEN f.disposition END, f.parent, f.section, f.row_id, f.conversation_id, g.last"
-    " FROM (SELECT *, " SEVERITY_RANK " AS rank FROM g ORDER BY rank, first LIMIT " MOST_CARDS ") g"
+    " FROM t g LEFT JOIN port_lists ON key = g.first"
     " JOIN findings f ON f.run_id = ?1 AND f.finding_id = g.first ORDER BY rank, first";
 
 /* --- a card ---------------------------------------------------------------------------------------------------- */
@@ -82,18 +86,12 @@ static void put_hosts(struct html *h, struct cursor *c)
 
 static void put_service(struct html *h, struct cursor *c)
 {
-    int64_t low = cursor_integer(c, F_LOW_PORT), high = cursor_integer(c, F_HIGH_PORT);
-
     if (cursor_type(c, F_TRANSPORT) == CELL_NULL)
         return;
     begin_term(h, "Service");
     html_text(h, cursor_text(c, F_TRANSPORT, NULL));
-    if (cursor_type(c, F_LOW_PORT) == CELL_NULL)
-        html_put(h, ", many ports");
-    else
-        html_put(h, "/%" PRId64, low);
-    if (low != high)
-        html_put(h, "–%" PRId64, high);
+    html_put(h, cursor_type(c, F_PORTS) == CELL_NULL ? ", many ports" : "/");
+    html_plain(h, cursor_text(c, F_PORTS, NULL));
     if (cursor_type(c, F_PROTOCOL) != CELL_NULL) {
         html_put(h, ", ");
         html_text(h, cursor_text(c, F_PROTOCOL, NULL));

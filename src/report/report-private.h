@@ -38,6 +38,23 @@ void json_string(FILE *, const char *text, size_t len);
 
 /* Rows of a query that takes the run as ?1, each given to 'each'. */
 typedef void report_row_fn(void *aux, struct cursor *);
+/*
+ * The ports that were seen, of each key: "1032,4997,5000-5010", and how many more where they are many.  'source' has the columns key and
+ * port; the last table made, port_lists, key and words.
+ */
+#define PORT_LISTS(source)                                                                                             \
+    ", port_ranks AS (SELECT key, port, port - dense_rank() OVER (PARTITION BY key ORDER BY port) AS island FROM "     \
+    source " WHERE port IS NOT NULL),"                                                                                 \
+    " port_ranges AS (SELECT key, min(port) AS low, max(port) AS high, row_number() OVER (PARTITION BY key ORDER BY"   \
+    " min(port)) AS nth FROM port_ranks GROUP BY key, island),"                                                        \
+    " port_words AS (SELECT *, low || CASE WHEN high > low THEN '-' || high ELSE '' END AS word, sum(high - low + 1)"  \
+    " OVER (PARTITION BY key ORDER BY nth ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS beyond,"                \
+    " max(high) OVER (PARTITION BY key) AS last FROM port_ranges),"                                                    \
+    " port_heads AS (SELECT key, nth, last, beyond, max(nth) OVER (PARTITION BY key) AS most, group_concat(word, ',')" \
+    " OVER (PARTITION BY key ORDER BY nth) AS list FROM (SELECT * FROM port_words WHERE nth <= 6)),"                   \
+    " port_lists AS MATERIALIZED (SELECT key, list || CASE WHEN beyond > 0 THEN ' and ' || beyond || ' more up to ' || last"  \
+    " ELSE '' END AS words FROM port_heads WHERE nth = most)"
+
 #define REPORT_NOT_READ "not read to its end" /* begins what is said of an input that is sound, for all that was read of it */
 #define REPORT_UNREAD "(damage IS NULL OR damage GLOB '" REPORT_NOT_READ "*') "
 int report_each(const struct report_job *, const char *sql, report_row_fn *, void *aux, struct err *reterr);
