@@ -172,6 +172,29 @@ static int select_conversations(struct reader *r, struct selection *s, const cha
     " w.conversation_id = c.conversation_id) FROM conversation c JOIN finding f ON f.run_id = c.run_id"                               \
     " WHERE f.run_id = ?1 AND f.finding_id = ?2 AND "
 
+/*
+ * A port that was announced and not used has no flow: what shows it is the packet that is cited, of the moment that the record names.  An ICMP
+ * error about another packet, for which the picker looks before and after, is none of it.
+ */
+static int select_cited(struct reader *r, struct selection *s, struct err *reterr)
+{
+    static const char cited[] = "SELECT client, 0, 65535, NULL, NULL, '', first_ns, first_ns FROM finding WHERE run_id = ?1 AND finding_id = ?2";
+    const int64_t     args[] = {s->run_id, s->finding_id};
+    int               rc = read_list(r, cited, args, 2, NULL, &s->wanted, reterr);
+
+    if (rc != 0 || s->wanted.n != 1)
+        return rc;
+    struct evidence_selector before = s->wanted.items[0], after = before;
+    if (before.first_ns <= INT64_MIN + EVIDENCE_EARLY_NS || after.last_ns >= INT64_MAX - EVIDENCE_SLACK_NS)
+        return 0;
+    before.first_ns -= EVIDENCE_EARLY_NS;
+    before.last_ns--;
+    after.first_ns++;
+    after.last_ns += EVIDENCE_SLACK_NS;
+    rc = append(&s->others, &before, reterr);
+    return rc == 0 ? append(&s->others, &after, reterr) : rc;
+}
+
 static int select_packets(struct reader *r, struct selection *s, bool has_conversation, struct err *reterr)
 {
     static const char by_id[] = TOLD "c.conversation_id = f.conversation_id";
@@ -197,7 +220,8 @@ static int select_packets(struct reader *r, struct selection *s, bool has_conver
         return select_conversations(r, s, by_id, reterr);
     if (strcmp(s->kind, "misdropped") == 0)
         return select_conversations(r, s, by_row, reterr);
-    return read_list(r, by_ends, args, 2, NULL, &s->wanted, reterr);
+    s->is_cited = s->packets == 0;
+    return s->is_cited ? select_cited(r, s, reterr) : read_list(r, by_ends, args, 2, NULL, &s->wanted, reterr);
 }
 
 /* --- the finding, the run, the inputs ------------------------------------------------------------------------------ */

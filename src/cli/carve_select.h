@@ -24,6 +24,7 @@ struct selection {
     int64_t                packets;   /* as the finding counts them */
     bool                   by_ends;   /* the record does not keep every flow: conversations are told by their ends */
     bool                   by_hosts;  /* all between two hosts */
+    bool                   is_cited;  /* no flow: the packet that its sentence cites */
     struct selector_list   wanted, others;
     struct evidence_input *inputs;
     size_t                 n_inputs;

@@ -15,8 +15,8 @@ static const char help[] =
     "with a comment on each that names the finding.  FINDING is its number in the\n"
     "report.  The captures are those that were judged, known by their SHA-256.\n\n"
     "With the packets of the finding's flows go the ICMP errors that quote them, and\n"
-    "later fragments.  'separated': all packets between the two hosts.  'missing' and\n"
-    "'site' have no packets.\n\n"
+    "later fragments.  'separated': all packets between the two hosts.  Of a port that\n"
+    "was announced, and not used: what announced it.  'missing' and 'site' have none.\n\n"
     "      --out FILE     the file to write\n"
     "      --from DIR     look here for captures that are not where they were\n"
     "      --run N        a finding of this run (default: the last one)\n"
@@ -34,12 +34,14 @@ struct carve_options {
 static void say(const struct carve_options *o, const struct selection *s, const struct evidence_result *e)
 {
     report_put_safe(stdout, o->out);
-    printf(": %llu packets of finding %lld", (unsigned long long)e->n_packets, (long long)s->finding_id);
+    printf(": %llu packet%s of finding %lld", (unsigned long long)e->n_packets, e->n_packets == 1 ? "" : "s", (long long)s->finding_id);
     if (e->n_errors > 0)
         printf(", %llu of them ICMP errors that quote it", (unsigned long long)e->n_errors);
     if (e->n_fragments > 0)
         printf(", %llu of them later fragments", (unsigned long long)e->n_fragments);
-    if (s->by_hosts)
+    if (s->is_cited)
+        printf(": what announced the port, to which no flow was seen");
+    else if (s->by_hosts)
         printf(": all between the two hosts");
     else if (s->packets > 0) /* an expected flow that failed counts attempts alone */
         printf("; the record counts %lld", (long long)s->packets);

@@ -85,7 +85,8 @@ int locate_input(const struct evidence_request *r, const struct evidence_input *
         rc = try_path(in, in_folder(r->beside, in->name), ret, reterr);
     if (rc != 0)
         return rc < 0 ? rc : 0;
-    return err_set(reterr, -ENOENT, "%s (%llu bytes, sha256 %s) is not where it was%s%s; --from names the folder that has it", in->name,
-                   (unsigned long long)in->bytes, in->sha256[0] != '\0' ? in->sha256 : "not recorded", r->from != NULL ? ", nor in " : "",
-                   r->from != NULL ? r->from : "");
+    const bool at = in->path != NULL && named, beside = named && r->beside != NULL;
+    return err_set(reterr, -ENOENT, "%s (%llu bytes, sha256 %s) is not where it was%s%.150s%s%s%.150s%s%.150s; --from names the folder that has it", in->name,
+                   (unsigned long long)in->bytes, in->sha256[0] != '\0' ? in->sha256 : "not recorded", at ? " (" : "", at ? in->path : "", at ? ")" : "",
+                   r->from != NULL ? ", nor in " : "", r->from != NULL ? r->from : "", beside ? ", nor beside the record in " : "", beside ? r->beside : "");
 }

@@ -171,6 +171,21 @@ class Bench:
         if not found:
             self.fail('late: nothing prohibited')
 
+    def try_cited(self, site, capture):
+        """A port that was announced and not used has no flow: its packet is the one that its sentence cites."""
+        os.unlink(self.db)
+        run(self.flowaudit, 'check', '-q', '-s', site, '-o', self.db, '-f', 'not tcp port 49157', capture)
+        with sqlite3.connect(self.db) as c:
+            found = c.execute("SELECT finding_id FROM findings WHERE reason LIKE '%packet 1184 of incident.pcapng%was announced%' OR reason LIKE"
+                              " '%was announced (epm-map, packet 1184 of incident.pcapng%'").fetchall()
+        for number, in found:
+            done = run(self.flowaudit, 'carve', self.db, str(number), '--out', self.out)
+            comments = [comment for _, comment in read_pcapng(self.out)[1]] if done.returncode == 0 else []
+            if len(comments) != 1 or 'packet 1184 of' not in comments[0] or '1 packet of finding' not in done.stdout or 'announced' not in done.stdout:
+                self.fail('cited', number, comments, done.stdout, done.stderr)
+        if len(found) != 1:
+            self.fail('cited', found)
+
     def refusals(self, site, capture):
         """A capture that moved, one that was changed, and what is named wrongly."""
         moved = os.path.join(self.folder, 'moved')
@@ -179,7 +194,7 @@ class Bench:
         os.unlink(self.db)
         run(self.flowaudit, 'check', '-q', '-s', site, '-o', self.db, here)
         os.rename(here, os.path.join(moved, 'another-name'))
-        tries = [((), 2, 'sha256'), (('--from', moved), 0, '')]
+        tries = [((), 2, 'sha256'), ((), 2, f'is not where it was ({here}), nor beside the record in {self.folder}'), (('--from', moved), 0, '')]
         for extra, status, words in tries:
             done = run(self.flowaudit, 'carve', self.db, '1', '--out', self.again, *extra)
             if done.returncode != status or words not in done.stderr:
@@ -240,6 +255,7 @@ def main():
         bench.try_capture(os.path.join(samples, 'web-shop.yaml'), os.path.join(samples, 'web-shop.pcap'))
         bench.try_late(os.path.join(samples, 'incident.yaml'), incident)
         bench.try_sums(os.path.join(samples, 'incident.yaml'))
+        bench.try_cited(os.path.join(samples, 'incident.yaml'), incident)
         bench.refusals(os.path.join(samples, 'incident.yaml'), incident)
         for name in ('missing', 'violating'):
             if os.path.exists(os.path.join(lab, name + '.pcap')):

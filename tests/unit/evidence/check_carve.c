@@ -256,7 +256,7 @@ START_TEST(nothing_is_left_where_nothing_was_found)
     const struct evidence_input gone = {"in.pcapng", b.in, "00ff", 5};
     const struct evidence_request request = {.inputs = &gone, .n_inputs = 1, .pick = pick, .out = b.out, .from = b.folder};
     ck_assert_int_eq(evidence_carve(&request, &result, &err), -ENOENT);
-    ck_assert_ptr_nonnull(strstr(err.msg, "in.pcapng (5 bytes, sha256 00ff) is not where it was, nor in /tmp/carve-"));
+    ck_assert_ptr_nonnull(strstr(err.msg, "in.pcapng (5 bytes, sha256 00ff) is not where it was"));
     end(&b);
 }
 END_TEST
