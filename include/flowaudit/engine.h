@@ -95,7 +95,8 @@ struct engine_result {
     bool     faulted;              /* reading failed in mid-run; what came before is recorded */
     char     fault[512];           /* the sentence */
     uint64_t n_linktype;           /* packets of link types that are not decoded */
-    char     linktype[64];         /* the first of these, by name */
+    char     linktype[64];         /* the first of these, by name ... */
+    char     linktype_input[256];  /* ... and the first input that has it */
     uint64_t n_windows_left;       /* something was seen in them, and they were too many to evaluate */
     uint64_t n_unrecorded;         /* flows that could not be recorded for want of memory */
     bool     complete;             /* every input was read to its end, none was damaged, empty or in part undecodable */

@@ -263,7 +263,7 @@ __attribute__((format(printf, 3, 4))) static int fault(struct capture *c, const 
     vsnprintf(why, sizeof(why), fmt, args);
     va_end(args);
     uint64_t offset = window_offset(&c->window);
-    capture_damage(c, offset, "malformed: pcapng block of type %u at byte %llu, after packet record %llu, %s", b->type,
+    capture_damage(c, offset, "malformed: pcapng block of type 0x%08X at byte %llu, after packet record %llu, %s", b->type,
                    (unsigned long long)offset, (unsigned long long)c->stats.n_packets, why);
     return STEP_END;
 }
@@ -391,7 +391,7 @@ static int cut(struct capture *c, uint32_t type, uint64_t need, uint64_t left)
     if (is_packet(type))
         snprintf(what, sizeof(what), "packet record %llu", (unsigned long long)c->stats.n_packets + 1);
     else
-        snprintf(what, sizeof(what), "pcapng block of type %u", type);
+        snprintf(what, sizeof(what), "pcapng block of type 0x%08X", type);
     capture_damage_cut(c, what, need, "bytes", left);
     return STEP_END;
 }

@@ -226,9 +226,9 @@ static int exit_status(const struct request *r, const struct engine_result *resu
         complain("%llu window%s could not be evaluated, of more than there may be; the run is not complete, a longer --window has fewer",
                  (unsigned long long)result->n_windows_left, result->n_windows_left == 1 ? "" : "s");
     if (result->packets == 0)
-        return complain("not one packet could be read");
+        return complain("%s%s: not one packet could be read", r->engine.inputs[0], r->engine.n_inputs > 1 ? " and the others" : "");
     if (result->n_linktype == result->packets)
-        return complain("link type %s is not decoded; known are Ethernet, Linux cooked, raw IP, NULL/LOOP, PPP and PPPoE", result->linktype);
+        return complain("%s: link type %s is not decoded; known are Ethernet, Linux cooked, raw IP, NULL/LOOP, PPP, PPPoE, Cisco HDLC and NFLOG", result->linktype_input, result->linktype);
     if (result->decoded == 0 && result->filtered > 0) {
         complain("the filter left none of %llu packets to judge", (unsigned long long)result->packets);
         return EXIT_INCOMPLETE;

@@ -536,7 +536,7 @@ static int tell_nothing(const struct engine_survey *s, const struct learn_result
     if (e->packets == 0)
         return complain("not one packet could be read");
     if (e->n_linktype == e->packets)
-        return complain("link type %s is not decoded; known are Ethernet, Linux cooked, raw IP, NULL/LOOP, PPP and PPPoE", e->linktype);
+        return complain("%s: link type %s is not decoded; known are Ethernet, Linux cooked, raw IP, NULL/LOOP, PPP, PPPoE, Cisco HDLC and NFLOG", e->linktype_input, e->linktype);
     if (e->decoded == 0 && e->filtered > 0) {
         complain("the filter left none of %llu packets to learn from", (unsigned long long)e->packets);
         return EXIT_INCOMPLETE;

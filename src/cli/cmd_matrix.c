@@ -7,9 +7,9 @@
 
 static const char help[] =
     "usage: flowaudit matrix [-s SITE | MATRIX] [--format FORMAT]\n\n"
-    "Prints the rows of the documented matrix; with a site, as they apply there:\n"
-    "hosts, ports and options put in.  MATRIX is a name in the rules directory or a\n"
-    "path; without one it is the default matrix.\n\n"
+    "Prints the documented matrix: roles, options, parameters and rows; with a site,\n"
+    "the rows as they apply there: hosts, ports and options put in.  MATRIX is a name\n"
+    "in the rules directory or a path; without one it is the default matrix.\n\n"
     "  -s, --site FILE      the site file\n"
     "      --format FORMAT  text (default), tsv or json\n"
     "  -h, --help           this text\n\n"

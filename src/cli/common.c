@@ -378,6 +378,19 @@ static bool is_capture(const char *path)
     return ret;
 }
 
+/* Read as a matrix it has no errors, or fewer than as a site. */
+static bool is_matrix(const char *path, const struct diag_list *as_site)
+{
+    struct diag_list diags = {0};
+    struct matrix   *matrix = NULL;
+    bool             loaded = matrix_load(path, &matrix, &diags) == 0;
+    size_t           n = diag_count(&diags, DIAG_ERROR);
+
+    diag_list_clear(&diags);
+    matrix_free(matrix);
+    return loaded || (n > 0 && 2 * n < diag_count(as_site, DIAG_ERROR));
+}
+
 /* A shell makes the file before the program that should write it has said that it cannot. */
 static bool is_empty(const char *path)
 {
@@ -422,6 +435,13 @@ int rulebook_load(struct rulebook *book, const char *site_path, bool quiet)
         return EXIT_UNUSABLE;
     }
     int rc = load_both(book, path, &diags);
+    if (rc != 0 && is_matrix(path, &diags)) {
+        complain("%s is a matrix, not a site file; 'flowaudit lint %s' checks it, and a site file names it with 'matrix:'", path, path);
+        diag_list_clear(&diags);
+        free(path);
+        rulebook_free(book);
+        return EXIT_UNUSABLE;
+    }
     show(&diags, quiet);
     if (rc != 0 && diag_count(&diags, DIAG_ERROR) == 0)
         complain("%s: no memory to read it and its matrix", path);

@@ -86,9 +86,12 @@ static void add_results(const struct audit *a, size_t input, uint64_t sums[stati
     }
 }
 
-static void name_linktype(const struct capture_stats *stats, struct engine_result *r)
+static void name_linktype(const struct capture_stats *stats, const char *input, struct engine_result *r)
 {
     char buf[64];
+
+    if (r->linktype_input[0] == '\0')
+        snprintf(r->linktype_input, sizeof(r->linktype_input), "%s", input);
 
     for (unsigned i = 0; i < stats->n_linktypes && r->linktype[0] == '\0'; i++)
         if (!packet_linktype_known(stats->linktypes[i]))
@@ -131,7 +134,7 @@ static int sum_up(struct audit *a, struct err *reterr)
         r->n_inputs_empty += stats.n_packets == 0 && inputs_finished(a->inputs, i);
         r->n_inputs_damaged += stats.damaged;
         if (results[PACKET_LINKTYPE] > 0)
-            name_linktype(&stats, r);
+            name_linktype(&stats, inputs_name(a->inputs, i), r);
         if (stats.n_packets == 0 || stats.damaged || results[PACKET_LINKTYPE] > 0 || !inputs_finished(a->inputs, i))
             r->complete = false;
         a->coverage.damaged |= stats.damaged || !inputs_finished(a->inputs, i);

@@ -50,12 +50,26 @@ static const char *list_names(const struct name_index *known, char *buf, size_t 
     size_t len = 0, i;
 
     snprintf(buf, size, "none");
-    for (i = 0; i < known->n && len + 110 < size; i++)
+    for (i = 0; i < known->n && (len + 110 < size || (i + 1 == known->n && len + 70 < size)); i++)
         len += (size_t)snprintf(buf + len, size - len, "%s%.64s", i == 0 ? "" : i + 1 == known->n ? " and " : ", ",
                                 known->items[i].name);
     if (i < known->n)
         snprintf(buf + len, size - len, " and %zu more", known->n - i);
     return buf;
+}
+
+/* The only name that holds the word: "gateway" is meant for "voip-gateway"; or NULL. */
+static const char *only_with(const char *word, const char *const *names, size_t n)
+{
+    const char *found = NULL;
+
+    for (size_t i = 0; i < n && strlen(word) > 2; i++)
+        if (strcasestr(names[i], word) != NULL) {
+            if (found != NULL)
+                return NULL;
+            found = names[i];
+        }
+    return found;
 }
 
 void report_unknown(const struct matrix *m, const struct site *s, struct diag_list *diags, const struct rules_name *name,
@@ -64,13 +78,15 @@ void report_unknown(const struct matrix *m, const struct site *s, struct diag_li
     const char       *names[MOST_SUGGESTED];
     size_t            n = known->n < MOST_SUGGESTED ? known->n : MOST_SUGGESTED;
     struct diag_place place = site_place(s, &name->place);
-    char              list[400]; /* some lines of a terminal */
+    char              list[800]; /* some lines of a terminal */
 
     if (diag_count(diags, DIAG_ERROR) > RULES_MAX_ERRORS)
         return; /* a great many errors are read by nobody */
     for (size_t i = 0; i < n; i++)
         names[i] = known->items[i].name;
     const char *nearest = diag_nearest(name->text, names, n);
+    if (nearest == NULL)
+        nearest = only_with(name->text, names, n);
     if (nearest != NULL)
         diag_add(diags, DIAG_ERROR, &place, "unknown %s '%s'; did you mean '%s'?", what, name->text, nearest);
     else
@@ -110,8 +126,14 @@ static void check_options(const struct name_check *c)
 
 static void check_parameters(const struct name_check *c)
 {
-    for (size_t i = 0; i < c->site->n_parameters; i++)
-        check_name(c, &c->site->parameters[i].name);
+    for (size_t i = 0; i < c->site->n_parameters; i++) {
+        const struct site_setting *set = &c->site->parameters[i];
+        uint32_t                   known = set->name.text != NULL ? name_index_find(&c->known, set->name.text) : POLICY_NONE;
+
+        check_name(c, &set->name);
+        if (known != POLICY_NONE && (set->value.text != NULL || set->ports.n > 0))
+            policy_parameter_fits(c->matrix, known, c->site, set, c->diags);
+    }
 }
 
 static void check_rows(const struct name_check *c)

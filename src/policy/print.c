@@ -124,14 +124,22 @@ static void print_json(FILE *out, const struct row_text *r)
     fputc('}', out);
 }
 
+/* The columns of the matrix refer to notes of their own, which do not come with it. */
+static int condition_length(const char *condition)
+{
+    const char *note = strstr(condition, "; see matrix.md");
+
+    return (int)(note != NULL ? (size_t)(note - condition) : strlen(condition));
+}
+
 static void print_text(FILE *out, const struct row_text *r, const char **last_section)
 {
     if (*last_section == NULL || strcmp(*last_section, r->section) != 0)
         fprintf(out, "%s%s\n", *last_section != NULL ? "\n" : "", r->section);
     *last_section = r->section;
     fprintf(out, "  %-27s %s -> %s\n", r->id, *r->from != '\0' ? r->from : "no host", *r->to != '\0' ? r->to : "no host");
-    fprintf(out, "      %s; %s%s%s%s; %s", *r->ports != '\0' ? r->ports : "no port", r->service,
-            *r->condition != '\0' ? " (" : "", r->condition, *r->condition != '\0' ? ")" : "", r->expect);
+    fprintf(out, "      %s; %s%s%.*s%s; %s", *r->ports != '\0' ? r->ports : "no port", r->service,
+            *r->condition != '\0' ? " (" : "", condition_length(r->condition), r->condition, *r->condition != '\0' ? ")" : "", r->expect);
     if (r->protocols->n > 0)
         fputs("; carries ", out);
     print_protocols(out, r->protocols);
@@ -187,10 +195,77 @@ static struct row_text documented(const struct matrix_row *row)
     };
 }
 
+/* --- what a site file may name -------------------------------------------------------------------------------- */
+
+static void print_names(FILE *out, const char *before, const struct rules_names *names, const char *last)
+{
+    for (size_t i = 0; i < names->n; i++)
+        fprintf(out, "%s%s", i == 0 ? before : i + 1 == names->n ? last : ", ", names->items[i].text);
+}
+
+static void print_option_default(FILE *out, const struct matrix_option *o)
+{
+    bool on = o->fallback != NULL && strcmp(o->fallback, "on") == 0;
+
+    fprintf(out, " (%s", on ? "on" : "off");
+    if (!on && o->default_on_role.n > 0) {
+        fputs(", but on where a host is ", out);
+        print_names(out, "", &o->default_on_role, " or ");
+    }
+    for (size_t i = 0; i < o->values.n; i++)
+        if (strcmp(o->values.items[i].text, "both") == 0)
+            fputs("; may be both", out);
+    fputc(')', out);
+}
+
+static void print_parameter_default(FILE *out, const struct matrix_parameter *m)
+{
+    if (m->type == RULES_PARAMETER_VERSION)
+        fprintf(out, " (%s)", m->version != NULL ? m->version : "no default");
+    else if (m->ports.n == 0)
+        fputs(m->lost ? " (no default, for the table of the source is lost: the site lists them)" : " (no default: the site lists them)", out);
+    for (size_t i = 0; m->type == RULES_PARAMETER_PORTS && i < m->ports.n; i++) {
+        fprintf(out, "%s%u", i == 0 ? " (" : ", ", m->ports.items[i].low);
+        if (m->ports.items[i].high != m->ports.items[i].low)
+            fprintf(out, "-%u", m->ports.items[i].high);
+        fputs(i + 1 == m->ports.n ? ")" : "", out);
+    }
+}
+
+static void print_term(FILE *out, const char *name, const char *text)
+{
+    fprintf(out, "  %-30s %s", name, text != NULL ? text : "");
+}
+
+static void print_terms(FILE *out, const struct matrix *m)
+{
+    fputs("Roles of hosts\n", out);
+    for (size_t i = 0; i < m->n_roles; i++) {
+        print_term(out, m->roles[i].name.text, m->roles[i].text);
+        print_names(out, " (is also ", &m->roles[i].implies, " and ");
+        fputs(m->roles[i].implies.n > 0 ? ")\n" : "\n", out);
+    }
+    fputs(m->n_options > 0 ? "\nOptions of the site, and their defaults\n" : "", out);
+    for (size_t i = 0; i < m->n_options; i++) {
+        print_term(out, m->options[i].name.text, m->options[i].text);
+        print_option_default(out, &m->options[i]);
+        fputc('\n', out);
+    }
+    fputs(m->n_parameters > 0 ? "\nParameters of the site, and their defaults\n" : "", out);
+    for (size_t i = 0; i < m->n_parameters; i++) {
+        print_term(out, m->parameters[i].name.text, m->parameters[i].text);
+        print_parameter_default(out, &m->parameters[i]);
+        fputc('\n', out);
+    }
+    fputc('\n', out);
+}
+
 int matrix_print(const struct matrix *m, enum policy_format format, FILE *out)
 {
     struct printer pr = {.out = out, .format = format};
 
+    if (format == POLICY_TEXT)
+        print_terms(out, m);
     begin(&pr);
     for (size_t i = 0; i < m->n_rows; i++) {
         struct row_text r = documented(&m->rows[i]);

@@ -244,6 +244,10 @@ bool policy_holds(const struct policy *, const struct matrix_when *, uint32_t *r
 
 /* rows.c */
 int  policy_resolve_protocols(struct policy *, struct diag_list *);
+/* False, and an error at 'place', for a protocol that no classifier finds. */
+bool policy_knows_protocol(const struct policy *, const char *name, const struct rules_place *place, struct diag_list *);
+/* False, and an error, where the site's value is not what the matrix takes this parameter for. */
+bool policy_parameter_fits(const struct matrix *, uint32_t parameter, const struct site *, const struct site_setting *, struct diag_list *);
 int  policy_resolve_rows(struct policy *, struct diag_list *);
 void policy_apply_conditions(struct policy *, const uint32_t *rows, size_t n); /* these again, after options changed */
 /* naive.c: as policy_judge_naive(), among these rows alone, which are in the document's order. */

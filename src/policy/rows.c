@@ -210,6 +210,16 @@ static void report_protocol(const struct policy *p, const struct rules_name *nam
         diag_add(diags, DIAG_ERROR, &place, "unknown protocol '%s'; no classifier finds that", name->text);
 }
 
+bool policy_knows_protocol(const struct policy *p, const char *name, const struct rules_place *place, struct diag_list *diags)
+{
+    const struct rules_name used = {(char *)(uintptr_t)name, *place};
+    bool                    known = is_known(p, name);
+
+    if (!known)
+        report_protocol(p, &used, diags);
+    return known;
+}
+
 /* Each use of a name that is not known, in the order of the text. */
 static void check_protocols(const struct policy *p, struct diag_list *diags)
 {

@@ -176,9 +176,13 @@ static int run_tests(const struct matrix *m, const struct policy_options *option
     if (rc == 0)
         rc = gather_concerned(p, &concerned);
     for (size_t i = 0; rc == 0 && i < m->n_tests; i++) {
-        rc = set_test(&st, &m->tests[i]);
+        const struct matrix_test *t = &m->tests[i];
+
+        if (t->protocol != NULL && !policy_knows_protocol(p, t->protocol, &t->place, diags))
+            continue;
+        rc = set_test(&st, t);
         if (rc == 0)
-            rc = run_test(p, &concerned, &m->tests[i], diags);
+            rc = run_test(p, &concerned, t, diags);
     }
     free(concerned.rows);
     policy_free(p);

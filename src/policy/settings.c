@@ -69,25 +69,37 @@ int policy_resolve_options(struct policy *p, struct diag_list *diags)
 
 /* --- parameters -------------------------------------------------------------------------------------- */
 
+static bool is_version(const char *text)
+{
+    return *text >= '0' && *text <= '9' && text[strspn(text, "0123456789.")] == '\0';
+}
+
+bool policy_parameter_fits(const struct matrix *m, uint32_t parameter, const struct site *s, const struct site_setting *set, struct diag_list *diags)
+{
+    struct diag_place place = site_place(s, set->value.text != NULL ? &set->value.place : &set->name.place);
+    const char       *value = set->value.text;
+
+    if (m->parameters[parameter].type == RULES_PARAMETER_VERSION && (value == NULL || !is_version(value)))
+        diag_add(diags, DIAG_ERROR, &place, "parameter '%s' is a version, such as 5.0, not %s%.100s%s", set->name.text, value != NULL ? "'" : "a list of ports",
+                 value != NULL ? value : "", value != NULL ? "'" : "");
+    else if (m->parameters[parameter].type == RULES_PARAMETER_PORTS && set->ports.n == 0 && value != NULL)
+        diag_add(diags, DIAG_ERROR, &place, "parameter '%s' is a list of ports, such as [1200, 1201-1204], not '%.100s'", set->name.text, value);
+    else
+        return true;
+    return false;
+}
+
 static void set_parameter(struct policy *p, const struct site_setting *set, struct diag_list *diags)
 {
     uint32_t i = name_index_find(&p->parameter_names, set->name.text);
 
     if (i == POLICY_NONE) {
         report_unknown(p->matrix, p->site, diags, &set->name, "parameter", &p->parameter_names);
-    } else if (p->matrix->parameters[i].type == RULES_PARAMETER_VERSION) {
-        if (set->value.text != NULL) {
+    } else if (policy_parameter_fits(p->matrix, i, p->site, set, diags)) {
+        if (p->matrix->parameters[i].type == RULES_PARAMETER_VERSION)
             p->parameter_versions[i] = set->value.text;
-            return;
-        }
-        struct diag_place place = site_place(p->site, &set->name.place);
-        diag_add(diags, DIAG_ERROR, &place, "parameter '%s' is a version, such as 5.0, not a list of ports", set->name.text);
-    } else if (set->ports.n == 0 && set->value.text != NULL) {
-        struct diag_place place = site_place(p->site, &set->value.place);
-        diag_add(diags, DIAG_ERROR, &place, "parameter '%s' is a list of ports, such as [1200, 1201-1204], not '%s'",
-                 set->name.text, set->value.text);
-    } else {
-        p->parameter_ports[i] = &set->ports;
+        else
+            p->parameter_ports[i] = &set->ports;
     }
 }
 

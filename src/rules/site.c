@@ -75,15 +75,17 @@ static void read_option(struct parse *p, const struct node *n, struct site_setti
 }
 
 /* Only the matrix knows whether a parameter is ports or a version: "5.0" can only be a version, a list only ports,
- * and "6" is kept as both. */
+ * "6" is kept as both, and what is neither is told where that is known. */
 static void read_parameter(struct parse *p, const struct node *n, struct site_setting *ret)
 {
     if (n->kind == NODE_SCALAR && !node_is_empty(n)) {
         ret->value = (struct rules_name){.text = (char *)(uintptr_t)n->text, .place = node_place(p, n)};
-        if (strchr(n->text, '.') != NULL && form_version(n->text))
+        if (n->text[strspn(n->text, "0123456789-")] != '\0' && strchr(n->text, '/') == NULL)
             return;
     }
     read_parameter_ports(p, n, &ret->ports);
+    if (ret->ports.n == 0)
+        ret->value.text = NULL; /* it has had its error */
 }
 
 static void read_settings(struct parse *p, const struct node *n, const char *what, struct site_setting **ret,

@@ -41,15 +41,20 @@ SITE_MISTAKES = [
     ('missing key', [(', roles: [unity-primary]', '')], [('{addresses: [10.0.0.1]', "'roles' is missing")]),
     ('duplicate key', [('within: 1h', 'within: 1h\nwithin: 2h')], [('within: 2h', 'line 8 has it already')]),
     ('duplicate host', [('  dc1: ', '  unity1: ')], [('unity1: ', "duplicate host 'unity1'"), ('dc1, server', "'dc1'")]),
+    ('a part of a name', [('unity-primary', 'secondary')], [('secondary', "did you mean 'unity-secondary'")]),
+    ('version in words', [('{dcom_ports: 5000-5020}', '{ucm_release: abc}')], [('abc', "'ucm_release' is a version, such as 5.0, not 'abc'")]),
+    ('range for a version', [('{dcom_ports: 5000-5020}', '{ucm_release: 5-6}')], [('5-6', "'ucm_release' is a version, such as 5.0, not '5-6'")]),
+    ('list for a version', [('{dcom_ports: 5000-5020}', '{ucm_release: [5, 6]}')], [('ucm_release', 'is a version, such as 5.0, not a list of ports')]),
+    ('port in words, and more', [('5000-5020', 'https'), ('within: 1h', 'witin: 1h')], [('https}', 'such as [1200, 1201-1204], not'), ('witin', "'within'")]),
     ('unknown role', [('unity-primary', 'unity-primery')], [('unity-primery', "did you mean 'unity-primary'")]),
-    ('a role like no other', [('unity-primary', 'xyzzy')], [('xyzzy', 'unity-primary, unity-secondary')]),
+    ('a role like no other', [('unity-primary', 'xyzzy')], [('xyzzy', 'voice-messaging-system and voip-gateway')]),
     ('unknown option', [('https: on', 'htps: on')], [('htps', "did you mean 'https'")]),
     ('value of an option', [('https: on', 'https: maybe')], [('maybe', 'on, off or both')]),
     ('value that this option cannot have', [('https: on', 'rdp: both')], [('both', 'it is on or off')]),
     ('unknown parameter', [('dcom_ports', 'dcom_port')], [('dcom_port', "did you mean 'dcom_ports'")]),
     ('range that runs backwards', [('5000-5020', '5020-5000')], [('5020-5000', "did you mean '5000-5020'")]),
     ('port that does not exist', [('5000-5020', '5000-70000')], [('5000-70000', '1 to 65535')]),
-    ('port in words', [('5000-5020', 'https')], [('https}', 'write 1200 or 1201-1204')]),
+    ('port in words', [('5000-5020', 'https')], [('https}', 'such as [1200, 1201-1204], not')]),
     ('unknown row', [('unity-dc-ntp', 'unity-dc-ntq')], [('unity-dc-ntq', "did you mean 'unity-dc-ntp'")]),
     ('expectation', [('on-demand', 'always')], [('always', 'required or on-demand')]),
     ('duration without a unit', [('within: 1h', 'within: 90')], [('90', "'90m'")]),
@@ -95,6 +100,7 @@ MATRIX_MISTAKES = [
     ('unknown protocol', [('protocols: TLS', 'protocols: TSL')], [('TSL', "did you mean 'TLS'")]),
     ('expectation', [('expect: on-demand', 'expect: sometimes')], [('sometimes', 'required or on-demand')]),
     ('test that fails', [('allow web db tcp/5432', 'allow db web tcp/5432')], [('allow db', 'self-test failed')]),
+    ('protocol of a test', [('allow web db tcp/5432', 'deny db web tcp/5432 as Kerbros')], [('deny db', "unknown protocol 'Kerbros'; did you mean 'Kerberos'?")]),
     ('test that is none', [('allow web db tcp/5432', 'permit web db tcp/5432')], [('permit', 'allow|deny')]),
     ('empty', [(MATRIX, '')], [(None, 'empty')]),
 ]
@@ -317,6 +323,11 @@ def check_named(folder):
     refuse(['learn', capture, f'{SAMPLES}/../samples/web-shop.pcap'], 'are the same file: its packets would count twice')
     refuse(['learn', '-f', 'tcp port 80', capture], "shows a role of cisco-unity-5x-exchange; write the site file by hand: 'flowaudit matrix' shows the roles")
     refuse(['lint', f'{SAMPLES}/web-shop.yaml'], f"is a site file; 'flowaudit lint -s {SAMPLES}/web-shop.yaml' checks it with its matrix")
+    matrix = write(f'{folder}/a-matrix.yaml', MATRIX)
+    for command in (['lint'], ['matrix'], ['check', capture]):
+        refuse([command[0], '-s', matrix, *command[1:]], f"{matrix} is a matrix, not a site file; 'flowaudit lint {matrix}' checks it")
+    write(matrix, MATRIX.replace('service: SQL', 'servcie: SQL'))
+    refuse(['lint', '-s', matrix], 'is a matrix, not a site file')
     for time in ('', '1', '59s', '1w', '-1h', '99999999d'):
         refuse(['check', '-s', f'{SAMPLES}/web-shop.yaml', '--window', time, capture], 'a duration of a minute or more is wanted')
 
@@ -357,8 +368,29 @@ def check_nothing_shown(folder):
         expect(done.returncode == 3 and head.startswith(f'Evidence incomplete: {words}; no finding'), f'{name}: {done.returncode} {head}')
         expect(words.split(' of ')[0] in done.stderr or 'not one of' in done.stderr, f'{name}: {done.stderr}')
     pcap(f'{folder}/none.pcap', [])
+    check = ['check', '-s', f'{SAMPLES}/healthy.yaml', '-q', '-o', f'{folder}/x.db']
+    refuse([*check, f'{folder}/none.pcap'], 'none.pcap: not one packet could be read')
+    refuse([*check, pcap(f'{folder}/odd.pcap', [bytes(60)], 147)], 'odd.pcap: link type LINKTYPE 147 is not decoded')
+    refuse([*check, f'{folder}/odd.pcap'], 'PPPoE, Cisco HDLC and NFLOG')
     done = run('check', '-s', f'{SAMPLES}/healthy.yaml', '-o', f'{folder}/two.db', f'{folder}/none.pcap', f'{SAMPLES}/healthy.pcapng')
     expect(done.returncode == 3 and 'incomplete: 1 input has no packet' in done.stdout, f'an empty one of two: {done.returncode} {done.stdout[:200]}')
+
+
+def check_matrix_printed(folder):
+    """Whoever writes a site file by hand finds the names that it may have, and who they are, in what is printed."""
+    done = run('matrix')
+    for words in ('Roles of hosts\n', '  unity-primary                  the primary or only Cisco Unity server (is also unity)\n', '  exchange  ',
+                  '  failover                       the Cisco Unity servers are a failover pair (off, but on where a host is unity-secondary)\n',
+                  '  dcom_ports                     the range to which DCOM dynamic port allocation is restricted (5000-5020)\n',
+                  '(5.0)\n', 'the table of the source is lost: the site lists them)\n'):
+        expect(words in done.stdout, f'matrix does not print {words!r}')
+    expect('.md' not in done.stdout, 'matrix names a file that nobody has')
+    expect('Roles of hosts' not in run('matrix', '--format', 'tsv').stdout, 'tsv has rows alone')
+    expect(run('matrix', write(f'{folder}/m.yaml', MATRIX)).stdout.startswith('Roles of hosts\n  web '), 'a small matrix')
+    with open(f'{folder}/cut.pcapng', 'wb') as f:
+        f.write(struct.pack('<IIIHHI', 0x0a0d0d0a, 28, 0x1a2b3c4d, 1, 0, 0))
+    done = run('check', '-s', f'{SAMPLES}/web-shop.yaml', '-o', f'{folder}/x.db', f'{folder}/cut.pcapng')
+    expect('block of type 0x0A0D0D0A' in done.stdout + done.stderr, f'a cut section: {done.stdout} {done.stderr}')
 
 
 def check_stopped(folder):
@@ -388,7 +420,7 @@ def check_stopped(folder):
 
 def main():
     for check in (check_site_mistakes, check_matrix_mistakes, check_usage, check_inputs, check_unreadable, check_foreign_records,
-                  check_outputs, check_named, check_filter, check_nothing_shown, check_stopped):
+                  check_outputs, check_named, check_filter, check_nothing_shown, check_stopped, check_matrix_printed):
         with tempfile.TemporaryDirectory() as folder:
             check(folder)
     print(*failures, sep='\n')
