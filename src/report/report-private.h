@@ -39,7 +39,8 @@ void json_string(FILE *, const char *text, size_t len);
 /* Rows of a query that takes the run as ?1, each given to 'each'. */
 typedef void report_row_fn(void *aux, struct cursor *);
 /*
- * The ports that were seen, of each key: "1032,4997,5000-5010", and how many more where they are many.  'source' has the columns key and
+ * The ports that were seen, of each key: "1032,4997,5000-5010", and how many more where they are many, others
+ * where one of them stands for ports that were not kept.  'source' has the columns key and
  * port; the last table made, port_lists, key and words.
  */
 #define PORT_LISTS(source)                                                                                             \
@@ -52,8 +53,10 @@ typedef void report_row_fn(void *aux, struct cursor *);
     " max(high) OVER (PARTITION BY key) AS last FROM port_ranges),"                                                    \
     " port_heads AS (SELECT key, nth, last, beyond, max(nth) OVER (PARTITION BY key) AS most, group_concat(word, ',')" \
     " OVER (PARTITION BY key ORDER BY nth) AS list FROM (SELECT * FROM port_words WHERE nth <= 6)),"                   \
+    " port_sums AS MATERIALIZED (SELECT DISTINCT key FROM " source " WHERE port IS NULL),"                             \
     " port_lists AS MATERIALIZED (SELECT key, list || CASE WHEN beyond > 0 THEN ' and ' || beyond || ' more up to ' || last"  \
-    " ELSE '' END AS words FROM port_heads WHERE nth = most)"
+    " ELSE '' END || CASE WHEN key IN (SELECT key FROM port_sums) THEN ' and others' ELSE '' END AS words"             \
+    " FROM port_heads WHERE nth = most)"
 
 #define REPORT_NOT_READ "not read to its end" /* begins what is said of an input that is sound, for all that was read of it */
 #define REPORT_UNREAD "(damage IS NULL OR damage GLOB '" REPORT_NOT_READ "*') "
