@@ -69,8 +69,10 @@ int report_open(const char *path, struct report **ret, struct err *reterr);
 int report_write(struct report *, enum report_format, const struct report_query *, FILE *, struct err *reterr);
 /* 'run_id' 0 = the last. */
 int report_summary(struct report *, int64_t run_id, struct report_summary *ret, struct err *reterr);
-/* True where silence proves nothing: the run died, an input is damaged, or there was nothing of the site to look at. */
+/* True where silence proves nothing: the run died, an input is damaged, or there was nothing to look at. */
 bool report_incomplete(const struct report_summary *);
+/* True where nothing was decoded, or nothing of the site was seen: neither compliance nor a breach of it was shown. */
+bool report_shows_nothing(const struct report_summary *);
 /* One sentence: "Not compliant: 7 findings (2 high, 5 medium)".  Returns 'buf'. */
 const char *report_verdict(const struct report_summary *, char *buf, size_t size);
 /* Two audits compared: what is new, gone, changed, and why.  Both reports must outlive it.  'old_run', 'new_run': 0 = the last. */

@@ -237,7 +237,7 @@ static int exit_status(const struct request *r, const struct engine_result *resu
         complain("not one of %llu packet%s was decoded", (unsigned long long)result->packets, result->packets == 1 ? "" : "s");
     else if (result->site_unseen)
         complain("no TCP or UDP packet of a host of the site was seen");
-    if (!result->complete || result->decoded == 0 || result->site_unseen)
+    if (!result->complete)
         return EXIT_INCOMPLETE;
     return has_findings(r, result) ? EXIT_FINDINGS : EXIT_NOTHING;
 }

@@ -595,10 +595,8 @@ static int status_of(const struct watch_result *result)
         complain("not one packet was seen");
         return EXIT_INCOMPLETE;
     }
-    if (result->state.decoded == 0) {
+    if (result->state.decoded == 0)
         complain("not one of %llu packet%s was decoded", (unsigned long long)result->state.packets, result->state.packets == 1 ? "" : "s");
-        return EXIT_INCOMPLETE;
-    }
     return result->n_findings > 0 ? EXIT_FINDINGS : EXIT_NOTHING;
 }
 

@@ -60,7 +60,7 @@ static int put_words(struct text *t, enum style style, const char *label, const 
 static void put_verdict(struct text *t)
 {
     char verdict[1024];
-    enum style style = t->summary->n_findings > 0 ? STYLE_BAD : report_incomplete(t->summary) ? STYLE_WARN : STYLE_GOOD;
+    enum style style = t->summary->n_findings > 0 ? STYLE_BAD : report_incomplete(t->summary) || report_shows_nothing(t->summary) ? STYLE_WARN : STYLE_GOOD;
 
     page_par(&t->page, style, 0, 0, "%s", report_verdict(t->summary, verdict, sizeof(verdict)));
 }

@@ -74,7 +74,7 @@ static void put_verdict(struct html *h)
 
     html_par(h,
              s->n_findings > 0      ? "verdict bad"
-             : report_incomplete(s) ? "verdict warn"
+             : report_incomplete(s) || report_shows_nothing(s) ? "verdict warn"
                                     : "verdict good",
              "%s.", report_verdict(s, verdict, sizeof(verdict)));
     html_put(h, "<div class=tiles>");

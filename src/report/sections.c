@@ -49,7 +49,7 @@ enum section_result section_result(const struct report_summary *summary, struct 
         return SECTION_FAILS;
     if (cursor_integer(c, SECTION_ENABLED) == 0)
         return SECTION_OFF;
-    if (report_incomplete(summary) || cursor_integer(c, SECTION_NOT_COVERED) + cursor_integer(c, SECTION_ONE_WAY) + cursor_integer(c, SECTION_SITE) + cursor_integer(c, SECTION_OTHER_WAY) > 0)
+    if (report_incomplete(summary) || report_shows_nothing(summary) || cursor_integer(c, SECTION_NOT_COVERED) + cursor_integer(c, SECTION_ONE_WAY) + cursor_integer(c, SECTION_SITE) + cursor_integer(c, SECTION_OTHER_WAY) > 0)
         return SECTION_UNKNOWN;
     if (cursor_integer(c, SECTION_PERMITTED) == 0 && cursor_integer(c, SECTION_SEEN) == 0)
         return cursor_integer(c, SECTION_UNTOLD) > 0 ? SECTION_UNKNOWN : SECTION_UNSEEN;

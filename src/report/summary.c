@@ -144,7 +144,12 @@ int report_summary(struct report *r, int64_t run_id, struct report_summary *ret,
 
 bool report_incomplete(const struct report_summary *s)
 {
-    return !s->complete || s->n_damaged > 0 || s->packets == 0 || s->decoded == 0 || s->site_unseen;
+    return !s->complete || s->n_damaged > 0 || s->packets == 0;
+}
+
+bool report_shows_nothing(const struct report_summary *s)
+{
+    return s->packets == 0 || s->decoded == 0 || s->site_unseen;
 }
 
 /* --- the sentence ----------------------------------------------------------------------------------------- */
@@ -294,6 +299,9 @@ const char *report_verdict(const struct report_summary *s, char *buf, size_t siz
         add_incomplete(s, buf, size);
         if (s->n_findings == 0)
             add(buf, size, "; no finding in what was seen");
+    } else if (report_shows_nothing(s)) {
+        add(buf, size, s->n_findings > 0 ? "; nothing was shown" : "Not determined: nothing was shown");
+        add_incomplete(s, buf, size);
     } else if (s->n_findings == 0) {
         add(buf, size, s->n_undetermined > 0 || s->n_losses > 0 ? "Compliant as far as could be seen" : "Compliant");
     }

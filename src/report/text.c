@@ -116,7 +116,7 @@ static void put_title(void *aux, struct cursor *c)
     const char *site = cursor_text(c, RUN_SITE, NULL), *title = cursor_text(c, RUN_MATRIX_TITLE, NULL);
     const char *matrix = title[0] != '\0' ? title : cursor_text(c, RUN_MATRIX_ID, NULL);
     char span[64], verdict[1024];
-    enum style style = t->summary->n_findings > 0 ? STYLE_BAD : report_incomplete(t->summary) ? STYLE_WARN : STYLE_GOOD;
+    enum style style = t->summary->n_findings > 0 ? STYLE_BAD : report_incomplete(t->summary) || report_shows_nothing(t->summary) ? STYLE_WARN : STYLE_GOOD;
 
     page_par(&t->page, STYLE_BOLD, 0, 0, "%s against %s", site[0] != '\0' ? site : "A site without a name",
              matrix[0] != '\0' ? matrix : "a matrix without a name");

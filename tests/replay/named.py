@@ -20,7 +20,7 @@ import weaker
 
 OPEN_WITHOUT_SYN = ('unity1 (10.20.1.10) answered 10.20.77.9 that its TCP 139 is open (SYN, ACK), and 10.20.77.9 reset the connection; no data was seen, and what the server '
                     'answers (SYN) is not in the capture. ')
-TURNED = ('first of all among them', 'is an answer', "is the server's", 'who began is not in the capture', 'no packet the other way was seen', 'whose beginning', ' answered ')
+TURNED = ('first of all among them', 'is an answer', "is the server's", 'who began is not in the capture', 'no packet the other way was seen', 'whose beginning', ' answered ', 'as that of a closed port which answers a SYN')
 
 
 def ends(frame):
