@@ -344,6 +344,7 @@ struct expect_fact {
     struct policy_query query;
     enum outcome outcome;
     uint64_t packets[2];        /* of the client's, the server's side */
+    uint64_t bytes;             /* of both */
     bool     quoted;            /* known from the errors of 'icmp' alone: not a packet of it is in the capture */
     bool     one_sided;         /* one side acts on packets of the other, and none of those is in the capture */
     int64_t  first_ns, last_ns;
@@ -402,6 +403,8 @@ struct expectation {
     uint16_t seen_input;
     bool     seen_is_answer;    /* it is the server's SYN-ACK, of which the SYN is not in the capture */
     uint64_t attempts;
+    uint64_t packets, bytes;    /* of the attempts, both ways; 0 in windows, for in which one each was is not kept */
+    int64_t  last_ns;           /* of them; 0 where none */
     bool     tried_others;      /* attempts were at more hosts than 'server_host' */
     int64_t  within_ns;
     struct flow_icmp icmp;

@@ -23,6 +23,7 @@ static bool fact_of(const struct conversation *c, struct expect_fact *ret)
     *ret = (struct expect_fact){
         .outcome = (enum outcome)c->key.outcome,
         .packets = {c->packets[0], c->packets[1]},
+        .bytes = c->bytes[0] + c->bytes[1],
         .quoted = c->key.quoted,
         .one_sided = c->one_sided,
         .running = c->key.outcome == OUTCOME_ONE_WAY ? c->running.flows : 0,

@@ -221,6 +221,9 @@ static void describe_expectation(const struct audit *a, const struct finding *f,
     s->outcome = expectation_outcome_name(e->outcome);
     s->disposition = f->kind == FINDING_MISDROPPED ? disposition_name(DISPOSITION_MISDROPPED) : "";
     s->flows = e->attempts;
+    s->packets = e->packets;
+    s->bytes = e->bytes;
+    s->last_ns = e->last_ns;
     if (f->kind == FINDING_MISDROPPED)
         s->reason = expectation_text(a, e, sentence);
     else

@@ -62,7 +62,8 @@ struct tally {
     struct point     running_at;
     struct packet_place goes_on;  /* the earliest of that */
     bool             by_client;   /* of it the client goes on, not the server */
-    uint64_t         attempts;
+    uint64_t         attempts, packets, bytes; /* of them, where there are no windows */
+    int64_t          last_ns;      /* of them; 0: none */
     uint64_t         unasked;      /* flows of NetBIOS names of which nothing shows that the client asked: no attempts */
     uint64_t         asked_back;   /* flows from port to port of which all requests are the server's: no attempts; those of names are counted above, too */
     uint64_t         ended, ended_by_server, ended_by_nobody; /* as in expect_fact: no attempts */

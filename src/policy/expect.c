@@ -262,6 +262,9 @@ static void count_attempt(struct expector *x, struct tally *t, const struct expe
     t->n[f->outcome] += f->flows;
     t->families |= family_of(&f->query.tuple);
     t->attempts += f->flows;
+    t->packets += x->window_ns == 0 ? f->packets[0] + f->packets[1] : 0;
+    t->bytes += x->window_ns == 0 ? f->bytes : 0;
+    t->last_ns = f->last_ns > t->last_ns ? f->last_ns : t->last_ns;
     t->insisted |= f->outcome == OUTCOME_UNANSWERED && (f->query.tuple.transport == IPPROTO_TCP || f->asked > 1);
     t->probed += f->probes;
     t->unfinished += f->outcome == OUTCOME_ONE_WAY ? f->unfinished : 0;
@@ -503,7 +506,7 @@ static int conclude_tally(struct expector *x, const struct tally *t, const struc
     const struct denial     *d = &t->denials[outcome == EXPECT_PROHIBITED];
 
     *ret = (struct expectation){
-        .row = t->row, .client_host = t->client, .outcome = outcome, .first_ns = t->first.ns, .attempts = t->attempts,
+        .row = t->row, .client_host = t->client, .outcome = outcome, .first_ns = t->first.ns, .attempts = t->attempts, .packets = t->packets, .bytes = t->bytes, .last_ns = t->last_ns,
         .within_ns = x->p->rows[t->row].within_ns, .icmp = d->icmp, .rst = d->rst, .own = d->own, .reason = strdup(reason),
         .server_host = t->server != POLICY_NONE ? t->server : t->seen ? t->seen_server : t->running ? t->running_at.server : expect_ended(t) ? t->ended_at.server : t->tried_server,
         .tried_others = t->tried_others,

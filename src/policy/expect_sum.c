@@ -161,6 +161,7 @@ static int sum_group(const struct ranked *group, size_t n_group, struct expectat
 {
     const struct expectation *first[N_SUMS] = {NULL};
     uint64_t                  n[N_SUMS] = {0}, attempts = 0;
+    int64_t                   last_ns = 0;
     bool                      weak[N_SUMS] = {true, true, true, true};
 
     for (size_t i = 0; i < n_group; i++) {
@@ -169,6 +170,7 @@ static int sum_group(const struct ranked *group, size_t n_group, struct expectat
         first[k] = first[k] != NULL ? first[k] : group[i].e;
         n[k]++;
         attempts += k == SUM_FAILED ? group[i].e->attempts : 0;
+        last_ns = k == SUM_FAILED && group[i].e->last_ns > last_ns ? group[i].e->last_ns : last_ns;
         weak[k] &= group[i].e->weak;
     }
     for (unsigned k = SUM_MISSING; k <= SUM_FAILED; k++) {
@@ -176,6 +178,7 @@ static int sum_group(const struct ranked *group, size_t n_group, struct expectat
             continue;
         ret[*at] = *first[k];
         ret[*at].attempts = k == SUM_FAILED ? attempts : 0;
+        ret[*at].last_ns = k == SUM_FAILED ? last_ns : 0;
         ret[*at].weak = weak[k];
         ret[*at].reason = sum_sentence(first[k], first[SUM_SEEN], n, n[k], n_group);
         if (ret[(*at)++].reason == NULL)
