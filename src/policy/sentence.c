@@ -396,8 +396,8 @@ static void say_answer(struct text *t, const struct policy_query *q, const struc
 {
     bool many = f->flows > 1, sure = q->app.basis == APP_CONTENT && !q->sent[0];
 
-    say(t, "; %s %s, to %s not in the capture", many ? "they" : "it", sure ? (many ? "are answers" : "is an answer") : many ? "look like answers" : "looks like an answer",
-        many ? "requests that are" : "a request that is");
+    say(t, "; %s %s, and no request the other way between the same ports is in the capture", many ? "they" : "it",
+        sure ? (many ? "are answers" : "is an answer") : many ? "look like answers" : "looks like an answer");
 }
 
 /* Some packets were refused, and what became of the last ones nothing tells. */

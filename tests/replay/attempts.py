@@ -727,7 +727,7 @@ def check_spoken(program, site, path, directory):
 
 NTP_TIME = struct.pack('!II', 0xE0000000, 1)
 NTP = {mode: struct.pack('!BBBbII4s', 0x20 | mode, 2, 6, -20, 100, 100, b'GPS\0') + 4 * NTP_TIME for mode in (3, 4, 5)}
-NO_ATTEMPT = 'to a request that is not in the capture'
+NO_ATTEMPT = 'and no request the other way between the same ports is in the capture'
 RINGING = b'SIP/2.0 180 Ringing\r\nCSeq: 1 INVITE\r\n\r\n'
 REPLIES = {  # of what nobody is seen to have asked: ((from, its port, to, port, what, snap length), (client, port, disposition, is said, advice))
     'the time': ((UNITY, 123, DC, 1500, NTP[4], 262144), (DC, 123, 'escaped', f'from UDP 123 to its UDP 1500, carrying NTP; it is an answer, {NO_ATTEMPT}. ', 'on dc1 uses UDP 123 of unity1')),
