@@ -144,7 +144,12 @@ def carved(folder, run, row):
     if os.path.exists(again):
         os.unlink(again)
     subprocess.run([FLOWAUDIT, 'check', '-q', '-s', SITE, '-o', again, out], capture_output=True, check=False)
-    equals(row[1:] in ask(again, f'SELECT {ENDS} FROM findings'), f'carve: {row} is not found again')
+    found = ask(again, f'SELECT {ENDS} FROM findings')
+    want = row[1:]
+    if row[1] == 'misdropped':  # a live run judges by window, and does not know in which one each packet was
+        at = ENDS.split(', ').index('packets')
+        want, found = want[:at] + want[at + 1:], [f[:at] + f[at + 1:] for f in found]
+    equals(want in found, f'carve: {row} is not found again')
 
 
 def evidence(folder):
