@@ -79,6 +79,9 @@ unsigned terminal_width(void);
 
 /* "flowaudit: " and the sentence, to standard error, safe to show; returns EXIT_UNUSABLE. */
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* That nothing of the inputs is of a link type that is decoded.  EXIT_UNUSABLE. */
+struct engine_result;
+int complain_linktype(const struct engine_result *);
 struct option;
 /* After getopt_long() said that 'given' is no option: the nearest one of those known, if there is one. */
 void suggest_option(const struct option *known, const char *given);

@@ -43,7 +43,7 @@ static void say(const struct carve_options *o, const struct selection *s, const 
         printf(": what announced the port, to which no flow was seen");
     else if (s->by_hosts)
         printf(": all between the two hosts");
-    else if (s->packets > 0) /* an expected flow that failed counts attempts alone */
+    else if (s->packets > 0)
         printf("; the record counts %lld", (long long)s->packets);
     if (s->by_ends)
         printf("; the record does not keep all flows: they were told by their ends");

@@ -228,7 +228,7 @@ static int exit_status(const struct request *r, const struct engine_result *resu
     if (result->packets == 0)
         return complain("%s%s: not one packet could be read", r->engine.inputs[0], r->engine.n_inputs > 1 ? " and the others" : "");
     if (result->n_linktype == result->packets)
-        return complain("%s: link type %s is not decoded; known are Ethernet, Linux cooked, raw IP, NULL/LOOP, PPP, PPPoE, Cisco HDLC and NFLOG", result->linktype_input, result->linktype);
+        return complain_linktype(result);
     if (result->decoded == 0 && result->filtered > 0) {
         complain("the filter left none of %llu packets to judge", (unsigned long long)result->packets);
         return EXIT_INCOMPLETE;

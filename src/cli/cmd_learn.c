@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -494,7 +495,7 @@ static void tell_services(const struct learn_result *r, bool documented, const c
 
         if (s->documented != documented || ++n > MAX_SERVICES)
             continue;
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s/%u", n > 1 ? "; " : "", s->transport == 6 ? "tcp" : "udp", s->port);
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s/%u", n > 1 ? "; " : "", s->transport == IPPROTO_TCP ? "tcp" : "udp", s->port);
         len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s%s%s", s->protocol[0] != '\0' ? " " : "", s->protocol,
                                 s->interface != NULL ? ", RPC interface " : "", s->interface != NULL ? s->interface : "");
         if (s->n_servers == 1)
@@ -536,7 +537,7 @@ static int tell_nothing(const struct engine_survey *s, const struct learn_result
     if (e->packets == 0)
         return complain("not one packet could be read");
     if (e->n_linktype == e->packets)
-        return complain("%s: link type %s is not decoded; known are Ethernet, Linux cooked, raw IP, NULL/LOOP, PPP, PPPoE, Cisco HDLC and NFLOG", e->linktype_input, e->linktype);
+        return complain_linktype(e);
     if (e->decoded == 0 && e->filtered > 0) {
         complain("the filter left none of %llu packets to learn from", (unsigned long long)e->packets);
         return EXIT_INCOMPLETE;

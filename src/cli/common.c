@@ -11,6 +11,7 @@
 
 #include "cli.h"
 #include "flowaudit/classify.h"
+#include "flowaudit/engine.h"
 #include "flowaudit/report.h"
 #include "version.h"
 
@@ -34,6 +35,11 @@ int complain(const char *fmt, ...)
         fwrite(line, 1, size, stderr);
     free(line);
     return EXIT_UNUSABLE;
+}
+
+int complain_linktype(const struct engine_result *r)
+{
+    return complain("%s: link type %s is not decoded; known are Ethernet, Linux cooked, raw IP, NULL/LOOP, PPP, PPPoE, Cisco HDLC and NFLOG", r->linktype_input, r->linktype);
 }
 
 bool is_same_file(const char *a, const char *b)

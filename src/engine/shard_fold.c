@@ -143,14 +143,19 @@ static unsigned client_bit(const struct flow_record *r)
     return addr_compare(&r->tuple.client, &r->tuple.server) < 0 ? 1 : 2;
 }
 
+/* SIP, or NetBIOS names, between like ports: either side may ask. */
+static bool is_talk(const struct flow_record *r)
+{
+    return r->tuple.transport == IPPROTO_UDP && r->tuple.client_port == r->tuple.server_port && classify_has_talk(r->tuple.client_port, r->tuple.server_port);
+}
+
 /*
- * Where either side may ask (SIP, NetBIOS names): the bit of the one that did, 0 where none or both are known to have.  An answer about a name that is to no
+ * Where either side may ask: the bit of the one that did, 0 where none or both are known to have.  An answer about a name that is to no
  * broadcast tells of a query of the other side.
  */
 static unsigned sole_asker(const struct flow_record *r, const struct flow_state *state)
 {
-    if (state == NULL || r->group || r->tuple.transport != IPPROTO_UDP || r->tuple.client_port != r->tuple.server_port || !classify_has_talk(r->tuple.client_port, r->tuple.server_port) ||
-        addr_compare(&r->tuple.client, &r->tuple.server) == 0)
+    if (state == NULL || r->group || !is_talk(r) || addr_compare(&r->tuple.client, &r->tuple.server) == 0)
         return 0;
     bool names = r->tuple.server_port == CLASSIFY_PORT_NAMES;
 
@@ -161,7 +166,7 @@ static unsigned sole_asker(const struct flow_record *r, const struct flow_state 
 static void settle_talk(struct flow_record *r, struct policy_ends *ends, const struct flow_state *state)
 {
     unsigned asker = sole_asker(r, state);
-    bool     sip = r->tuple.transport == IPPROTO_UDP && r->tuple.server_port != CLASSIFY_PORT_NAMES && r->tuple.client_port == r->tuple.server_port && classify_has_talk(r->tuple.client_port, r->tuple.server_port);
+    bool     sip = is_talk(r) && r->tuple.server_port != CLASSIFY_PORT_NAMES;
 
     if (sip && !r->group && r->direction == DIRECTION_FIRST)
         r->direction = DIRECTION_UNKNOWN;
