@@ -146,23 +146,6 @@ static int by_ends(const void *pa, const void *pb)
     return a->to < b->to ? -1 : a->to > b->to;
 }
 
-void passages_unite(struct passages *s)
-{
-    size_t kept = 0;
-
-    if (s->n > 1)
-        qsort(s->items, s->n, sizeof(*s->items), by_ends);
-    for (size_t i = 0; i < s->n; i++) {
-        if (kept == 0 || by_ends(&s->items[kept - 1], &s->items[i]) != 0) {
-            s->items[kept++] = s->items[i];
-            continue;
-        }
-        s->items[kept - 1].seen |= s->items[i].seen;
-        s->items[kept - 1].hidden |= s->items[i].hidden;
-    }
-    s->n = kept;
-}
-
 static const struct passage *find(const struct passages *s, uint32_t from, uint32_t to)
 {
     struct passage key = {.from = from, .to = to};
@@ -194,6 +177,54 @@ static size_t find_first(const struct passages *s, uint32_t from, uint32_t least
     return low;
 }
 
+/* Of what is from one host: is something to it hidden, and nothing seen? */
+static bool is_deaf(const struct passages *s, size_t first, size_t end)
+{
+    bool hidden = false;
+
+    for (size_t i = first; i < end; i++) {
+        const struct passage *back = find(s, s->items[i].to, s->items[i].from);
+
+        if (back != NULL && back->seen)
+            return false;
+        hidden |= back != NULL && back->hidden;
+    }
+    return hidden;
+}
+
+/* Backwards, so that each knows the next one behind it. */
+static void link_deaf(struct passages *s)
+{
+    uint32_t next = POLICY_NONE;
+
+    for (size_t end = s->n, first; end > 0; end = first) {
+        for (first = end - 1; first > 0 && s->items[first - 1].from == s->items[first].from; first--)
+            ;
+        if (is_deaf(s, first, end))
+            next = s->items[first].from;
+        for (size_t i = first; i < end; i++)
+            s->items[i].deaf = next;
+    }
+}
+
+void passages_unite(struct passages *s)
+{
+    size_t kept = 0;
+
+    if (s->n > 1)
+        qsort(s->items, s->n, sizeof(*s->items), by_ends);
+    for (size_t i = 0; i < s->n; i++) {
+        if (kept == 0 || by_ends(&s->items[kept - 1], &s->items[i]) != 0) {
+            s->items[kept++] = s->items[i];
+            continue;
+        }
+        s->items[kept - 1].seen |= s->items[i].seen;
+        s->items[kept - 1].hidden |= s->items[i].hidden;
+    }
+    s->n = kept;
+    link_deaf(s);
+}
+
 uint32_t passages_hidden(const struct passages *s, uint32_t from, uint32_t least)
 {
     for (size_t i = find_first(s, from, least); i < s->n && s->items[i].from == from; i++)
@@ -210,18 +241,11 @@ uint32_t passages_peer(const struct passages *s, uint32_t host, uint32_t least)
     return POLICY_NONE;
 }
 
-bool passages_deaf(const struct passages *s, uint32_t host)
+uint32_t passages_deaf(const struct passages *s, uint32_t least)
 {
-    bool hidden = false;
+    size_t i = find_first(s, least, 0);
 
-    for (size_t i = find_first(s, host, 0); i < s->n && s->items[i].from == host; i++) {
-        const struct passage *back = find(s, s->items[i].to, host);
-
-        if (back != NULL && back->seen)
-            return false;
-        hidden |= back != NULL && back->hidden;
-    }
-    return hidden;
+    return i < s->n ? s->items[i].deaf : POLICY_NONE;
 }
 
 void passages_free(struct passages *s)

@@ -364,6 +364,7 @@ struct passage {
     uint32_t from, to;
     bool     seen;   /* packets of 'from' to 'to' are in the capture */
     bool     hidden; /* 'to' acts on some that are not */
+    uint32_t deaf;   /* see passages_deaf(): from 'from' on; once united */
 };
 struct passages {
     struct passage *items;
@@ -373,8 +374,8 @@ int  passages_note(struct passages *, const struct policy *, const struct expect
 void passages_unite(struct passages *); /* once all are noted, before the next */
 /* The first host from 'least' on to which the passage is known to be hidden, and nothing of it seen; or POLICY_NONE. */
 uint32_t passages_hidden(const struct passages *, uint32_t from, uint32_t least);
-/* Does this host act on what others sent it, and nothing that anyone sent it is in the capture? */
-bool passages_deaf(const struct passages *, uint32_t host);
+/* The first host from 'least' on that acts on what others sent it, while nothing that anyone sent it is in the capture; or POLICY_NONE. */
+uint32_t passages_deaf(const struct passages *, uint32_t least);
 /* The first host, 'least' or beyond, of which a packet to or from 'host' is in the capture; or POLICY_NONE. */
 uint32_t passages_peer(const struct passages *, uint32_t host, uint32_t least);
 void passages_free(struct passages *);

@@ -36,11 +36,12 @@ static uint32_t hidden_server(const struct expector *x, const struct tally *t)
 /* A server that would do, to which nothing was captured, from anyone, though it acts on some of it; or POLICY_NONE. */
 static uint32_t deaf_server(const struct expector *x, const struct tally *t)
 {
-    uint32_t s;
+    const struct passages *passages = &expect_span(x, t->row)->passages;
 
-    for (s = 0; (s = next_server(x, t, s)) != POLICY_NONE && !passages_deaf(&expect_span(x, t->row)->passages, s); s++)
-        ;
-    return s;
+    for (uint32_t s = 0; (s = passages_deaf(passages, s)) != POLICY_NONE; s++)
+        if (would_do(x, t, s))
+            return s;
+    return POLICY_NONE;
 }
 
 /*
