@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 
 # shellcheck disable=SC2086
 need_packages $build_packages
-build_in build -Dtests=disabled
+build_in build -Db_lto=true -Dtests=disabled
 
 say "Judging samples/incident.pcapng against samples/incident.yaml"
 rm -f build/incident.db

@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 # shellcheck disable=SC2086
 need_packages $build_packages check clang libclang-rt-14-dev mandoc python3 shellcheck libfaketime
 
-build_in build-test -Dtests=enabled
+build_in build-test -Db_lto=true -Dtests=enabled
 CC=clang build_in build-asan -Dtests=enabled -Db_sanitize=address,undefined -Db_lundef=false
 
 # What looks for faults runs under the sanitizers alone; what compares results runs once, in the build that is shipped.
