@@ -92,7 +92,7 @@ void classify_set_owner(struct classifier *, struct classify_state *, void *owne
 /* What is known when a packet is shown. */
 struct classify_step {
     /* Protocols of the rows that may apply to this flow, NULL-terminated, or NULL.  The same pointer must mean the same
-     * list for the life of the state. */
+     * list for the life of the classifier. */
     const char *const *expected;
     bool midstream; /* TCP whose handshake, or first data, was not seen: what follows an upgrade (STARTTLS) is then no contradiction */
 };
@@ -106,6 +106,14 @@ enum classify_progress classify_packet(struct classifier *, struct classify_stat
 
 /* The result, from what was shown so far.  May be called at any time; does not end the state. */
 void classify_result(const struct classify_state *, struct app *ret);
+/* What classify_result() is made of: where all of this is equal (the same pointers), it gives the same.  The names live as long as the classifier. */
+struct classify_outcome {
+    const char *name, *detail_of, *detail; /* NULL where there is none */
+    uint32_t also;
+    uint8_t basis; /* enum app_basis */
+    bool contradicts;
+};
+void classify_outcome(const struct classify_state *, struct classify_outcome *ret);
 /* Who is the client by the content (a request was seen from one side, an answer from the other): +1 the sender of the
  * first packet shown is the client, -1 it is the server, 0 not known. */
 int classify_direction(const struct classify_state *);

@@ -62,7 +62,17 @@ struct classify_state {
     int8_t direction;
     uint32_t also;
     uint32_t expected_set;
-    const char *const *expected; /* what 'expected_set' was made of */
+    const char *const *expected; /* what 'expected_set' and 'named' were made of */
+    uint64_t named; /* confirmers that run where their protocol is expected, as it is */
+};
+
+#define LISTS_BITS 5
+
+/* What a list of expected protocols comes to: few lists, asked for by each flow. */
+struct known_list {
+    const char *const *list; /* NULL: this place is empty */
+    uint32_t set;
+    uint64_t named;
 };
 
 struct classifier {
@@ -74,7 +84,10 @@ struct classifier {
     struct state_pool states, loans;
     struct fifo states_owned, loans_given;
     struct classify_bounds bounds;
-    uint32_t *named; /* for each confirmer the set of our names that call for it */
+    uint32_t *satisfied;                       /* for each confirmer: our names that its own satisfies */
+    uint64_t everywhere;                       /* confirmers that run whatever is expected */
+    uint64_t first[2][UINT8_MAX + 1];          /* those for TCP, for UDP, that may answer to a payload that begins with this byte */
+    struct known_list lists[1 << LISTS_BITS];  /* by address: a list that falls on the place of another takes it */
     struct classify_stats stats;
     uint8_t scratch[CLASSIFY_MAX_BYTES];
 };
@@ -101,14 +114,57 @@ static int library_names(const char *const *names, size_t n_names, const char **
     return 0;
 }
 
-static int classifier_name_confirmers(struct classifier *classifier, struct err *reterr)
+static void classifier_list_first(struct classifier *classifier, size_t i)
 {
-    classifier->named = calloc(n_confirmers, sizeof(*classifier->named));
-    if (classifier->named == NULL)
+    for (unsigned byte = 0; byte <= UINT8_MAX; byte++) {
+        if (!confirmer_knows_first(&confirmers[i], (uint8_t)byte))
+            continue;
+        if ((confirmers[i].transports & CONFIRM_TCP) != 0)
+            classifier->first[0][byte] |= UINT64_C(1) << i;
+        if ((confirmers[i].transports & CONFIRM_UDP) != 0)
+            classifier->first[1][byte] |= UINT64_C(1) << i;
+    }
+}
+
+static int classifier_list_confirmers(struct classifier *classifier, struct err *reterr)
+{
+    classifier->satisfied = calloc(n_confirmers, sizeof(*classifier->satisfied));
+    if (classifier->satisfied == NULL)
         return err_set(reterr, -ENOMEM, "no memory for a classifier");
-    for (size_t i = 0; i < n_confirmers; i++)
-        classifier->named[i] = names_satisfied(confirmers[i].protocol);
+    for (size_t i = 0; i < n_confirmers; i++) {
+        classifier->satisfied[i] = names_satisfied(confirmers[i].name);
+        if (confirmers[i].fn == confirm_smb) /* behind a session header of NetBIOS, which it always is */
+            classifier->satisfied[i] |= names_satisfied("NetBIOS");
+        if (confirmers[i].strength != CONFIRM_NAMED)
+            classifier->everywhere |= UINT64_C(1) << i;
+        classifier_list_first(classifier, i);
+    }
     return 0;
+}
+
+/* Where this set is expected: the confirmers that run only there. */
+static uint64_t named_confirmers(uint32_t expected_set)
+{
+    uint64_t named = 0;
+
+    for (size_t i = 0; i < n_confirmers; i++) {
+        if (confirmers[i].strength == CONFIRM_NAMED && (names_satisfied(confirmers[i].protocol) & expected_set) != 0)
+            named |= UINT64_C(1) << i;
+    }
+    return named;
+}
+
+static const struct known_list *classifier_know_list(struct classifier *classifier, const char *const *list)
+{
+    uint64_t hash = (uint64_t)(uintptr_t)list * UINT64_C(0x9e3779b97f4a7c15);
+    struct known_list *known = &classifier->lists[hash >> (64 - LISTS_BITS)];
+
+    if (known->list != list) {
+        known->list = list;
+        known->set = names_set(list);
+        known->named = named_confirmers(known->set);
+    }
+    return known;
 }
 
 static int classifier_keep_names(struct classifier *classifier, const char *const *names, size_t n, struct err *reterr)
@@ -168,7 +224,7 @@ int classifier_new(const char *const *names, size_t n_names, struct classifier *
     state_pool_init(&classifier->loans, sizeof(struct loan) + ndpi_shim_flow_size());
     rc = classifier_keep_names(classifier, library, n_library, reterr);
     if (rc == 0)
-        rc = classifier_name_confirmers(classifier, reterr);
+        rc = classifier_list_confirmers(classifier, reterr);
     if (rc < 0) {
         classifier_free(classifier);
         return rc;
@@ -183,7 +239,7 @@ void classifier_free(struct classifier *classifier)
         return;
     for (unsigned i = 0; i < N_DETECTORS; i++)
         ndpi_detector_free(classifier->detector[i]);
-    free(classifier->named);
+    free(classifier->satisfied);
     free(classifier->library);
     state_pool_free(&classifier->states);
     state_pool_free(&classifier->loans);
@@ -235,9 +291,7 @@ static void state_give_loan(struct classifier *classifier, struct classify_state
 {
     struct loan *loan = state->loan[which];
 
-    if (loan == NULL)
-        return;
-    ndpi_shim_flow_clear(loan->flow);
+    ndpi_shim_flow_end(loan->flow);
     fifo_remove(&classifier->loans_given, &loan->link);
     state_pool_give(&classifier->loans, loan);
     state->loan[which] = NULL;
@@ -270,8 +324,10 @@ void classify_end(struct classifier *classifier, struct classify_state *state)
 {
     if (state == NULL)
         return;
-    for (unsigned i = 0; i < N_DETECTORS; i++)
-        state_give_loan(classifier, state, i);
+    for (unsigned i = 0; i < N_DETECTORS; i++) {
+        if (state->loan[i] != NULL)
+            state_give_loan(classifier, state, i);
+    }
     if (fifo_has(&classifier->states_owned, &state->link))
         fifo_remove(&classifier->states_owned, &state->link);
     state_pool_give(&classifier->states, state);
@@ -279,6 +335,8 @@ void classify_end(struct classifier *classifier, struct classify_state *state)
 
 static bool state_is_first_sender(const struct classify_state *state, const struct packet *packet)
 {
+    if (state->n_packets + state->n_tiny == 1)
+        return true;
     return packet->sport == state->first_sport && addr_compare(&packet->src, &state->first_src) == 0;
 }
 
@@ -291,18 +349,19 @@ static void state_hint(struct classify_state *state, const char *name, const cha
     state->detail = detail;
 }
 
-static void state_settle(struct classify_state *state, const char *name, const char *detail, bool contradicts)
+/* 'satisfies': our names that this one satisfies. */
+static void state_settle(struct classify_state *state, const char *name, const char *detail, uint32_t satisfies, bool contradicts)
 {
     state_hint(state, name, NULL, detail);
     state->basis = APP_CONTENT;
     state->contradicts = contradicts;
     state->settled = true;
-    state->also |= names_satisfied(name);
+    state->also |= satisfies;
 }
 
-static bool state_expects(const struct classify_state *state, const char *name)
+static bool state_expects(const struct classify_state *state, const char *name, uint32_t satisfies)
 {
-    return (names_satisfied(name) & state->expected_set) != 0 || names_listed(state->expected, name);
+    return (satisfies & state->expected_set) != 0 || names_listed(state->expected, name);
 }
 
 /* TLS in the middle of a session may follow an upgrade that was not captured, or not understood: of a protocol that has one, or of any where none is
@@ -329,14 +388,13 @@ static void state_learn_direction(struct classify_state *state, bool first_sende
 }
 
 /* One confirmer's answer, which is not CONFIRM_NO. */
-static void state_confirmed(struct classify_state *state, const struct confirmer *by, const char *detail,
+static void state_confirmed(struct classify_state *state, const struct confirmer *by, uint32_t satisfies, const char *detail,
                             bool first_sender, enum confirm_answer answer, const struct classify_step *step)
 {
-    bool expected = state_expects(state, by->name);
     bool names = by->fn == confirm_dns || by->fn == confirm_nbns || by->fn == confirm_mdns || by->fn == confirm_llmnr;
     bool answers = state->n_packets + state->n_tiny == 1 && answer == CONFIRM_RESPONSE;
 
-    if (by->strength == CONFIRM_FAIR && !expected) {
+    if (by->strength == CONFIRM_FAIR && !state_expects(state, by->name, satisfies)) {
         if (state->basis == APP_NONE) {
             state_hint(state, by->name, NULL, detail);
             state->is_answer = answers && by->fn == confirm_ntp;
@@ -344,10 +402,8 @@ static void state_confirmed(struct classify_state *state, const struct confirmer
         return;
     }
     bool upgraded = by->fn == confirm_tls && state_may_be_upgraded(state, step);
-    state_settle(state, by->name, detail, by->strength == CONFIRM_STRONG && !upgraded);
+    state_settle(state, by->name, detail, satisfies, by->strength == CONFIRM_STRONG && !upgraded);
     state_learn_direction(state, first_sender, answer);
-    if (by->fn == confirm_smb) /* behind a session header of NetBIOS, which it always is */
-        state->also |= names_satisfied("NetBIOS");
     state->is_reply = names && answers;
     state->is_answer = answers && (names || by->fn == confirm_ntp || by->fn == confirm_ntp_whole || by->fn == confirm_sip);
 }
@@ -390,21 +446,29 @@ static void state_read_header(struct classify_state *state, const struct packet 
     state->is_answer = answer == CONFIRM_RESPONSE && state->n_packets + state->n_tiny == 1 && state->basis == APP_HINT && strcmp(state->name, "DNS") == 0;
 }
 
+static void state_expect(struct classifier *classifier, struct classify_state *state, const char *const *list)
+{
+    const struct known_list none = {.list = NULL}, *known = list == NULL ? &none : classifier_know_list(classifier, list);
+
+    state->expected = list;
+    state->expected_set = known->set;
+    state->named = known->named;
+}
+
 static void state_confirm(const struct classifier *classifier, struct classify_state *state,
                           const struct packet *packet, const struct classify_step *step)
 {
     bool first_sender = state_is_first_sender(state, packet);
     struct confirm_input input = state_input(state, packet, step);
-    unsigned transport = input.udp ? CONFIRM_UDP : CONFIRM_TCP;
 
     if (input.udp && confirm_rtp(&state->rtp[!first_sender], input.data, input.len)) {
-        state_settle(state, "RTP", "", true);
+        state_settle(state, "RTP", "", names_satisfied("RTP"), true);
         return;
     }
     const char *tunnel, *kind;
     enum confirm_answer said = confirm_dialogue(&state->dialogue, &input, first_sender, &tunnel, &kind);
     if (said != CONFIRM_NO) {
-        state_settle(state, tunnel, kind, true);
+        state_settle(state, tunnel, kind, names_satisfied(tunnel), true);
         state_learn_direction(state, first_sender, said);
         return;
     }
@@ -413,16 +477,14 @@ static void state_confirm(const struct classifier *classifier, struct classify_s
         state_learn_direction(state, first_sender, CONFIRM_REQUEST);
         return;
     }
-    for (size_t i = 0; i < n_confirmers && !state->settled; i++) {
+    uint64_t left = classifier->first[input.udp][input.data[0]] & (classifier->everywhere | state->named);
+    for (; left != 0 && !state->settled; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(left);
         const struct confirmer *by = &confirmers[i];
         const char *detail = "";
-        if ((by->transports & transport) == 0)
-            continue;
-        if (by->strength == CONFIRM_NAMED && (classifier->named[i] & state->expected_set) == 0)
-            continue;
         enum confirm_answer answer = by->fn(&input, &detail);
         if (answer != CONFIRM_NO)
-            state_confirmed(state, by, detail, first_sender, answer, step);
+            state_confirmed(state, by, classifier->satisfied[i], detail, first_sender, answer, step);
     }
 }
 
@@ -470,10 +532,11 @@ static void state_opinion(struct classify_state *state, unsigned which, const st
         detail = opinion->app;
     else
         detail_of = NULL;
+    uint32_t satisfies = names_satisfied(name);
     if (names_reliable(name, udp))
-        state_settle(state, name, detail, strcmp(name, "TLS") != 0 || !state_may_be_upgraded(state, step));
-    else if (which == MATRIX && state_expects(state, name))
-        state_settle(state, name, detail, false);
+        state_settle(state, name, detail, satisfies, strcmp(name, "TLS") != 0 || !state_may_be_upgraded(state, step));
+    else if (which == MATRIX && state_expects(state, name, satisfies))
+        state_settle(state, name, detail, satisfies, false);
     else if ((which == ALL || state->basis == APP_NONE) && is_hint(name, packet))
         state_hint(state, name, detail_of, detail);
     if (state->settled)
@@ -530,10 +593,8 @@ enum classify_progress classify_packet(struct classifier *classifier, struct cla
     else
         state->n_packets++;
     classifier->stats.n_packets++;
-    if (step->expected != state->expected) {
-        state->expected = step->expected;
-        state->expected_set = names_set(step->expected);
-    }
+    if (step->expected != state->expected)
+        state_expect(classifier, state, step->expected);
     state_confirm(classifier, state, packet, step);
     if (!state->settled && !tiny && !confirm_dialogue_waits(&state->dialogue))
         state_ask_library(classifier, state, packet, step);
@@ -550,6 +611,13 @@ static size_t name_append(char ret[static APP_NAME_SIZE], size_t at, const char 
     memcpy(ret + at, text, len);
     ret[at + len] = '\0';
     return at + len;
+}
+
+void classify_outcome(const struct classify_state *state, struct classify_outcome *ret)
+{
+    *ret = (struct classify_outcome){
+        .name = state->name, .detail_of = state->detail_of, .detail = state->detail, .also = state->also, .basis = state->basis, .contradicts = state->contradicts,
+    };
 }
 
 void classify_result(const struct classify_state *state, struct app *ret)

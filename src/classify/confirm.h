@@ -40,17 +40,23 @@ enum confirm_transport { CONFIRM_TCP = 1, CONFIRM_UDP = 2, CONFIRM_BOTH = 3 };
 /* 'ret_detail' is set to a static string, or left alone. */
 typedef enum confirm_answer confirm_fn(const struct confirm_input *, const char **ret_detail);
 
+#define CONFIRM_MAX_RANGES 4
+
 struct confirmer {
     const char *name;     /* what the result says */
     const char *protocol; /* the matrix's name that must be expected (CONFIRM_NAMED, CONFIRM_FAIR) */
     uint8_t transports;
     uint8_t strength;
     confirm_fn *fn;
+    /* Ranges: to payloads that begin with another byte it answers CONFIRM_NO, so that nobody needs to ask it. */
+    uint8_t n_first, first[CONFIRM_MAX_RANGES][2];
 };
 
 /* In the order of trial: where two could answer, the stricter stands first. */
 extern const struct confirmer confirmers[];
-extern const size_t n_confirmers;
+extern const size_t n_confirmers; /* at most 64: sets of them are words */
+/* May it answer to a payload that begins so? */
+bool confirmer_knows_first(const struct confirmer *, uint8_t first);
 
 confirm_fn confirm_kerberos, confirm_kerberos_cut, confirm_kpasswd, confirm_ldap, confirm_snmp;
 confirm_fn confirm_smb, confirm_smb_continued, confirm_nbss_request, confirm_nbss_answer, confirm_nbns,

@@ -21,6 +21,7 @@ enum { TALK_NONE, TALK_CONNECT, TALK_SOCKS5, TALK_SOCKS5_CHOSEN, TALK_SOCKS4, TA
 #define OPENVPN_CLIENT          (7 << 3) /* P_CONTROL_HARD_RESET_CLIENT_V2, key 0 */
 #define OPENVPN_SERVER          (8 << 3)
 #define OPENVPN_SESSION         8
+#define WIREGUARD_BEGINS        1
 #define WIREGUARD_INITIATION    148
 #define WIREGUARD_RESPONSE      92
 
@@ -76,12 +77,20 @@ static bool is_success(const struct confirm_input *in)
     return in->len >= 12 && memcmp(in->data, "HTTP/1.", 7) == 0 && in->data[8] == ' ' && in->data[9] == '2';
 }
 
+/* Nothing below begins otherwise: over TCP with the flow, over UDP with one of two bytes. */
+static bool may_open(const struct confirm_input *in)
+{
+    return in->udp ? in->data[0] == WIREGUARD_BEGINS || in->data[0] == OPENVPN_CLIENT : in->first;
+}
+
 /* Does this begin a talk?  Keeps what the answer must have. */
 static void open_talk(struct confirm_dialogue *d, const struct confirm_input *in, bool first_sender)
 {
     const uint8_t *message;
     size_t         len;
 
+    if (!may_open(in))
+        return;
     if (wireguard_initiation(in)) {
         d->talk = TALK_WIREGUARD;
         memcpy(d->key, in->data + 4, 4);

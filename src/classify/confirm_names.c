@@ -115,11 +115,12 @@ static size_t dns_name(const uint8_t *p, size_t len)
             return at > 0 && at + 2 <= len ? at + 2 : 0; /* a question cannot point back at its start */
         if (label > 63)
             return 0;
-        for (size_t i = at + 1; i <= at + label && i < len; i++) {
+        size_t next = at + 1 + label, end = next < len ? next : len;
+        for (size_t i = at + 1; i < end; i++) {
             if (p[i] < 0x20 || p[i] == 0x7f)
                 return 0;
         }
-        at += 1 + label;
+        at = next;
     }
     return at < 256 ? len + 1 : 0;
 }

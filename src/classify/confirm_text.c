@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Protocols in text: HTTP/1 (RFC 9112), SIP (RFC 3261), SMTP (RFC 5321), SSH (RFC 4253), RFB, which VNC speaks (RFC
  * 6143). */
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -26,7 +25,8 @@ static struct line line_first(const struct confirm_input *in)
     return line;
 }
 
-static bool text_begins(const char *text, size_t len, const char *prefix)
+/* Inline: of a prefix that is written down, the length is known then. */
+static inline bool text_begins(const char *text, size_t len, const char *prefix)
 {
     size_t n = strlen(prefix);
 
@@ -51,13 +51,22 @@ static bool line_contains_anycase(const struct line *line, const char *word)
     return false;
 }
 
+static bool is_of_method(char c)
+{
+    return (c >= 'A' && c <= 'Z') || c == '_' || c == '-';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 /* Length of the method in front of a blank, 0 where there is none. */
 static size_t line_method(const struct line *line)
 {
     size_t n = 0;
 
-    while (n < line->len && n < 24 &&
-           (isupper((unsigned char)line->text[n]) || line->text[n] == '_' || line->text[n] == '-'))
+    while (n < line->len && n < 24 && is_of_method(line->text[n]))
         n++;
     return n >= 3 && n < line->len && line->text[n] == ' ' ? n : 0;
 }
@@ -72,11 +81,8 @@ static bool line_is_request(const struct line *line, const char *version, const 
     const char *target = line->text + method + 1;
     size_t len = line->len - method - 1;
     if (line->complete) {
-        for (size_t i = len; i > 0; i--) { /* the last blank */
-            if (target[i - 1] == ' ')
-                return text_begins(target + i, len - i, version);
-        }
-        return false;
+        const char *last = memrchr(target, ' ', len);
+        return last != NULL && text_begins(last + 1, len - (size_t)(last + 1 - target), version);
     }
     for (; *targets != NULL; targets++) {
         if (text_begins(target, len, *targets))
@@ -88,14 +94,12 @@ static bool line_is_request(const struct line *line, const char *version, const 
 /* VERSION SP three digits */
 static bool line_is_status(const struct line *line, const char *version)
 {
-    size_t n = strlen(version);
-
-    if (!text_begins(line->text, line->len, version))
+    if (line->len == 0 || line->text[0] != version[0] || !text_begins(line->text, line->len, version))
         return false;
+    size_t n = strlen(version);
     while (n < line->len && n < 16 && line->text[n] != ' ')
         n++;
-    return n + 4 <= line->len && isdigit((unsigned char)line->text[n + 1]) &&
-           isdigit((unsigned char)line->text[n + 2]) && isdigit((unsigned char)line->text[n + 3]);
+    return n + 4 <= line->len && is_digit(line->text[n + 1]) && is_digit(line->text[n + 2]) && is_digit(line->text[n + 3]);
 }
 
 enum confirm_answer confirm_http(const struct confirm_input *in, const char **ret_detail)

@@ -112,10 +112,9 @@ size_t ndpi_shim_flow_size(void)
 }
 
 /* ndpi_free_flow() would free the flow itself too. */
-void ndpi_shim_flow_clear(void *flow)
+void ndpi_shim_flow_end(void *flow)
 {
     ndpi_free_flow_data(flow);
-    memset(flow, 0, sizeof(struct ndpi_flow_struct));
 }
 
 static const char *shim_name(struct ndpi_detector *detector, uint16_t id)

@@ -29,7 +29,7 @@ void ndpi_detector_free(struct ndpi_detector *);
 
 /* A flow's state: memory of the caller, zeroed, aligned as malloc() does. */
 size_t ndpi_shim_flow_size(void);
-void ndpi_shim_flow_clear(void *flow); /* frees what hangs on it, and zeroes it */
+void ndpi_shim_flow_end(void *flow); /* frees what hangs on it; to be zeroed before its next use */
 
 /* Shows an IP packet.  True: the library knows by content, and said what. */
 bool ndpi_detector_packet(struct ndpi_detector *, void *flow, const uint8_t *ip, size_t len, int64_t ts_ns,

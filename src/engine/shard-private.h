@@ -20,6 +20,15 @@ struct flow_state {
     uint8_t                is_damaged : 1; /* the IP header of the first payload shown has a wrong checksum */
 };
 
+#define RESULTS_BITS 6
+
+/* The number of a result, by what classification has of it. */
+struct known_result {
+    struct classify_outcome outcome;
+    uint16_t                app;
+    bool                    is_known;
+};
+
 struct shard {
     struct shard_options       options;
     const struct policy       *policy;
@@ -34,6 +43,7 @@ struct shard {
     const struct app_entry   **apps;    /* distinct results so far; the first is "nothing" */
     uint16_t                   n_apps;
     uint16_t                   app_slots[2 * APPS_MAX]; /* index + 1, by hash */
+    struct known_result        results[1 << RESULTS_BITS]; /* one that falls on the place of another takes it */
     struct hash_key            hash_key;
     uint64_t                   n_since_sweep;
     uint64_t                   n_given_up; /* contents, as far as a part knows */

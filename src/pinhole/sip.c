@@ -23,11 +23,12 @@ struct header {
     bool session; /* the body is, or may hold, a session description */
 };
 
-static bool begins(const uint8_t *p, size_t len, const char *word)
+/* In either case.  Most words differ in their first letter: 0x20 is the bit between its cases. */
+static inline bool begins(const uint8_t *p, size_t len, const char *word)
 {
     size_t n = strlen(word);
 
-    return len >= n && strncasecmp((const char *)p, word, n) == 0;
+    return len >= n && (p[0] | 0x20) == (word[0] | 0x20) && strncasecmp((const char *)p, word, n) == 0;
 }
 
 bool sip_begins(const uint8_t *p, size_t len)

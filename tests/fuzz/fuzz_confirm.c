@@ -25,7 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
             if ((confirmers[i].transports & (input.udp ? CONFIRM_UDP : CONFIRM_TCP)) == 0)
                 continue;
-            fuzz_must(confirmers[i].fn(&input, &detail) <= CONFIRM_RESPONSE && detail != NULL && strlen(detail) < 64);
+            enum confirm_answer answer = confirmers[i].fn(&input, &detail);
+            fuzz_must(answer <= CONFIRM_RESPONSE && detail != NULL && strlen(detail) < 64);
+            fuzz_must(answer == CONFIRM_NO || confirmer_knows_first(&confirmers[i], copy[0]));
         }
         for (int i = 0; i < 3; i++)
             (void)confirm_rtp(&rtp, copy, n);

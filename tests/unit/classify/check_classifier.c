@@ -131,7 +131,7 @@ START_TEST(the_library_sees_cut_packets_whole)
         5,    6,   7,   8,   0,   0xff, 0xf7, 8,   2,   0,   0x7f, 0x80, 0x15, 0,   0,   0,   0,   0,   0,   0,
         0,    0,   0,   1,   2,   3,    4,    5,   6,   7,   8,    9,    10,   11,  12,  0,   'm', 'y', 's', 'q',
         'l',  '_', 'n', 'a', 't', 'i',  'v',  'e', '_', 'p', 'a',  's',  's',  'w', 'o', 'r', 'd', 0};
-    const char *const expected[] = {"MySQL", NULL};
+    static const char *const expected[] = {"MySQL", NULL};
     struct classify_step step = {.expected = expected};
     struct classify_state *state = classify_begin(classifier);
     struct app app;
@@ -320,7 +320,7 @@ START_TEST(tls_after_an_upgrade_contradicts_nothing)
 {
     static const uint8_t data[] = {0x17, 3,  3,  0,  0x14, 1,  2,  3,  4,  5,  6,  7, 8,
                                    9,    10, 11, 12, 13,   14, 15, 16, 17, 18, 19, 20};
-    const char *const ldap[] = {"LDAP", NULL}, *const dns[] = {"DNS", NULL};
+    static const char *const ldap[] = {"LDAP", NULL}, *const dns[] = {"DNS", NULL};
     struct classify_step step = {.expected = _i == 3 ? NULL : _i == 2 ? dns : ldap, .midstream = _i >= 1};
     struct classify_state *state = classify_begin(classifier);
     struct app app;
