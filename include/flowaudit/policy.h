@@ -193,6 +193,8 @@ void policy_memo_free(struct policy_memo *);
 /* As policy_judge_at() of this query with 'app', which stays where and as it is while the memo lives: its address stands for it.  The query's
  * own 'app' is not looked at. */
 void policy_recall(struct policy_memo *, const struct policy_ends *, const struct policy_query *, const struct app *app, struct policy_answer *ret);
+/* As policy_port_vote_at(). */
+int policy_recall_port_vote(struct policy_memo *, const struct policy_ends *, const struct tuple *);
 /* As policy_expected(). */
 const char *const *policy_recall_expected(struct policy_memo *, const struct tuple *);
 

@@ -70,12 +70,14 @@ static bool answer_is_first(const struct flow_record *r)
 
 static int note_windows(const struct conversation_limits *limits, struct conversation *c, const struct flow_record *r)
 {
+    if (limits->window_ns <= 0)
+        return 0;
     struct window_use use = {
         .first = window_of(r->first_ns, limits->window_ns), .last = window_of(r->last_ns, limits->window_ns), .first_ns = r->first_ns,
         .last_ns = r->last_ns,
         .flows = 1, .first_packet = r->first_packet, .input = r->input, .answer_first = answer_is_first(r)};
 
-    return limits->window_ns > 0 ? window_uses_add(c, &use) : 0;
+    return window_uses_add(c, &use);
 }
 
 /* The same without the SYN: it passed before the capture began, or was not captured. */
@@ -236,9 +238,12 @@ static void add_sight(struct flow_sight *to, const struct flow_record *r)
 static uint32_t times_asked(const struct flow_record *r)
 {
     bool     took_back = r->closed == FLOW_CLOSED_RST && !r->rst_from_server_side;
-    uint64_t sent = r->packets[0] - r->copies[0], seconds = ((uint64_t)r->sent_last_ns[0] - (uint64_t)r->sent_first_ns[0]) / ASKED_AGAIN_NS; /* whatever the clock did */
+    uint64_t sent = r->packets[0] - r->copies[0];
 
     sent -= took_back && sent > 0;
+    if (sent <= 1)
+        return (uint32_t)sent;
+    uint64_t seconds = ((uint64_t)r->sent_last_ns[0] - (uint64_t)r->sent_first_ns[0]) / ASKED_AGAIN_NS; /* whatever the clock did */
     return (uint32_t)(sent < seconds + 1 ? sent : seconds < UINT32_MAX ? seconds + 1 : UINT32_MAX);
 }
 
@@ -248,38 +253,85 @@ static bool is_lasting(const struct flow_record *r)
     return r->last_ns > ns_after(r->first_ns, ANSWERS_WITHIN_NS) || r->packets[0] + r->packets[1] - r->duplicates > ANSWERS_MAX;
 }
 
-static void add_odd_flow(struct conversation *c, const struct flow_record *r)
+static void add_withdrawn(struct conversation *c, const struct flow_record *r)
 {
-    bool stray = r->tcp_state == TCP_STATE_REFUSED && r->direction == DIRECTION_STRAY;
-
-    if (stray) {
-        c->strays_differ |= c->strays > 0 && c->stray_flags != r->tcp_flags[0];
-        c->stray_flags = r->tcp_flags[0];
-    }
-    c->strays += stray;
-    c->lone_resets += flow_record_is_lone_reset(r);
-    c->refusals += flow_record_is_lone_reset(r) && r->packets[0] == 0 && r->answers_unacked;
-    c->bare += is_bare(r);
-    c->went_on += is_going_on(r);
-    c->repeated_answers += is_repeated_answer(r);
-    if (is_running(r))
-        add_sight(&c->running, r);
-    if (is_adrift(r))
-        add_sight(&c->adrift, r);
-    if (is_ended(r) || (is_one_segment(r) && !is_bare(r))) {
-        c->ended++;
-        c->ended_by_server += (r->tcp_flags[1] & TCP_RST) != 0;
-        c->ended_by_nobody += is_one_segment(r);
-    }
-    if (flow_record_is_undelivered(r)) {
-        c->undelivered++;
-        c->resent_syns += r->resent_syns;
-    }
     if (!is_withdrawn(r))
         return;
     c->withdrawn++;
     if (r->last_ns - r->first_ns > c->withdrawn_ns)
         c->withdrawn_ns = r->last_ns - r->first_ns;
+}
+
+static void add_half_open(struct conversation *c, const struct flow_record *r)
+{
+    c->probes += is_probe(r);
+    c->unfinished += is_unfinished(r);
+    c->after_syn_ack |= r->closed == FLOW_CLOSED_RST && r->rst_from_server_side;
+    if (!flow_record_is_undelivered(r))
+        return;
+    c->undelivered++;
+    c->resent_syns += r->resent_syns;
+}
+
+static void add_refused(struct conversation *c, const struct flow_record *r)
+{
+    if (r->direction != DIRECTION_STRAY)
+        return;
+    c->strays_differ |= c->strays > 0 && c->stray_flags != r->tcp_flags[0];
+    c->stray_flags = r->tcp_flags[0];
+    c->strays++;
+}
+
+static void add_midstream(struct conversation *c, const struct flow_record *r)
+{
+    bool lone = flow_record_is_lone_reset(r), bare = is_bare(r), one = is_one_segment(r);
+
+    c->lone_resets += lone;
+    c->refusals += lone && r->packets[0] == 0 && r->answers_unacked;
+    c->bare += bare;
+    if (is_adrift(r))
+        add_sight(&c->adrift, r);
+    if (!is_ended(r) && (!one || bare))
+        return;
+    c->ended++;
+    c->ended_by_server += (r->tcp_flags[1] & TCP_RST) != 0;
+    c->ended_by_nobody += one;
+}
+
+/* TCP that is no whole connection: what it is is asked only where the flow's state leaves it open. */
+static void add_odd_flow(struct conversation *c, const struct flow_record *r)
+{
+    bool synless;
+
+    if (is_running(r))
+        add_sight(&c->running, r);
+    switch (r->tcp_state) {
+    case TCP_STATE_SYN:
+        add_withdrawn(c, r);
+        break;
+    case TCP_STATE_SYN_ACK_ONLY:
+        synless = is_synless_probe(r);
+        c->probes += synless;
+        c->synless += synless;
+        c->repeated_answers += is_repeated_answer(r);
+        break;
+    case TCP_STATE_HALF_OPEN:
+        add_half_open(c, r);
+        break;
+    case TCP_STATE_REFUSED:
+        add_refused(c, r);
+        break;
+    case TCP_STATE_NO_SYN_ACK:
+        c->went_on += is_going_on(r);
+        break;
+    case TCP_STATE_MIDSTREAM:
+        add_midstream(c, r);
+        break;
+    case TCP_STATE_ESTABLISHED:
+    case TCP_STATE_FLAGS_CUT:
+    case TCP_STATE_NONE:
+        break;
+    }
 }
 
 static void join_odd_flows(struct conversation *a, const struct conversation *b)
@@ -374,11 +426,8 @@ static void add_counts(struct conversation *c, const struct flow_record *r)
         c->unseen_bytes += r->unseen_bytes[i];
         c->sent[i] |= r->packets[i] > 0;
     }
-    c->probes += is_probe(r);
-    c->synless += is_synless_probe(r);
-    c->unfinished += is_unfinished(r);
-    add_odd_flow(c, r);
-    c->after_syn_ack |= r->tuple.transport == IPPROTO_TCP && r->tcp_state == TCP_STATE_HALF_OPEN && r->closed == FLOW_CLOSED_RST && r->rst_from_server_side;
+    if (r->tuple.transport == IPPROTO_TCP)
+        add_odd_flow(c, r);
     c->duplicates += r->duplicates;
     c->encap |= r->encap;
     c->cut |= r->cut;
@@ -400,7 +449,7 @@ static bool starts_before(const struct flow_record *r, const struct conversation
 {
     struct packet_place own = {r->first_ns, r->first_packet, r->input}, start = start_of(c);
 
-    return packet_place_before(&own, &start);
+    return r->first_ns <= c->first_ns && packet_place_before(&own, &start);
 }
 
 static bool icmp_before(const struct flow_icmp *a, const struct flow_icmp *b)
@@ -430,18 +479,19 @@ static int add_icmp(struct conversation *c, const struct flow_icmp *icmp)
     return 0;
 }
 
-static struct flow_icmp icmp_of(const struct flow_record *r)
+static int add_errors(struct conversation *c, const struct flow_record *r)
 {
     struct flow_icmp icmp = r->icmp;
 
     icmp.n_copies = r->copies[0];
-    icmp.n_late = icmp.n_errors > 0 && icmp.n_before > 1 && icmp.about_client_packet && !icmp.after_answer;
-    return icmp;
+    icmp.n_late = icmp.n_before > 1 && icmp.about_client_packet && !icmp.after_answer;
+    return add_icmp(c, &icmp);
 }
 
 static void add_own(struct conversation *c, unsigned side, uint16_t place, const struct ttl_range *own)
 {
-    struct ttl_seen *at = own->min != 0 ? ttl_seen_at(c->ttl[side], place) : NULL;
+    struct ttl_seen *first = &c->ttl[side][0]; /* most captures are of one place */
+    struct ttl_seen *at = first->own.min != 0 && first->place == place ? first : ttl_seen_at(c->ttl[side], place);
 
     if (at != NULL)
         ttl_range_join(&at->own, own);
@@ -456,22 +506,32 @@ static void add_reset(struct conversation *c, unsigned side, const struct flow_r
     add_sight(&c->reset, r);
 }
 
-/* TTLs of one side.  A RST that is not like all else that this side sent may be another's. */
-static void add_ttls(struct conversation *c, const struct flow_record *r, enum outcome outcome, unsigned side)
+/* A RST that is not like all else that this side sent may be another's: true.  Its TTLs, and those of what refused an attempt. */
+static bool add_reset_ttls(struct conversation *c, const struct flow_record *r, enum outcome outcome, unsigned side)
 {
     struct ttl_range own;
-    bool             is_reset = r->rst_ttl != 0 && r->rst_from_server_side == (side == 1);
     bool             begun = ((r->tcp_flags[0] | r->tcp_flags[1]) & TCP_SYN) != 0; /* else what has its TTL may have come before the capture */
-    bool             is_apart = is_reset && begun && flow_record_rst_is_apart(r, &own);
+    bool             is_apart = begun && flow_record_rst_is_apart(r, &own);
 
-    if (r->packets[side] == 0)
-        return;
-    if (is_apart || (is_reset && side == 1 && outcome == OUTCOME_REFUSED))
+    if (is_apart || (side == 1 && outcome == OUTCOME_REFUSED))
         add_reset(c, side, r);
     if (is_apart && r->ttl[side][0].ttl.min == 0) /* RSTs alone, of two senders */
         add_own(c, side, r->rst_place, &own);
-    if (is_apart || (outcome == OUTCOME_ESTABLISHED))
-        for (unsigned i = 0; i < N_TTL_PLACES; i++)
+    return is_apart;
+}
+
+/* TTLs of one side. */
+static void add_ttls(struct conversation *c, const struct flow_record *r, enum outcome outcome, unsigned side)
+{
+    bool is_reset = r->rst_ttl != 0 && r->rst_from_server_side == (side == 1);
+
+    if (r->packets[side] == 0)
+        return;
+    bool is_apart = is_reset && add_reset_ttls(c, r, outcome, side);
+    if (!is_apart && outcome != OUTCOME_ESTABLISHED)
+        return;
+    for (unsigned i = 0; i < N_TTL_PLACES; i++)
+        if (r->ttl[side][i].ttl.min != 0)
             add_own(c, side, r->ttl[side][i].place, &r->ttl[side][i].ttl);
 }
 
@@ -480,7 +540,7 @@ int conversation_add(const struct conversation_limits *limits, struct conversati
     if (c->flows == 0 || starts_before(r, c))
         describe(c, r, f->query, f->app, f->judgement, f->is_reply);
     add_counts(c, r);
-    bool asked_on = flow_record_is_asked_on(r) && (f->outcome == OUTCOME_ONE_WAY || f->outcome == OUTCOME_UNANSWERED);
+    bool asked_on = r->icmp.n_errors > 0 && (f->outcome == OUTCOME_ONE_WAY || f->outcome == OUTCOME_UNANSWERED) && flow_record_is_asked_on(r);
     bool turned = f->judgement->verdict == VERDICT_VIOLATION && is_turned_by_port(r);
     c->untold += asked_on || (f->outcome == OUTCOME_ONE_WAY && (is_untold(r) || turned));
     c->asked_on += asked_on;
@@ -495,8 +555,7 @@ int conversation_add(const struct conversation_limits *limits, struct conversati
     add_ttls(c, r, f->outcome, 0);
     add_ttls(c, r, f->outcome, 1);
     c->n_summed += f->is_summed;
-    struct flow_icmp icmp = icmp_of(r);
-    int              rc = add_icmp(c, &icmp);
+    int rc = r->icmp.n_errors > 0 ? add_errors(c, r) : 0;
     if (rc == 0)
         rc = note_windows(limits, c, r);
     return rc == 0 ? keep_record(limits, c, r, &f->app->app) : rc;

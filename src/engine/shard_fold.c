@@ -76,7 +76,7 @@ static void settle_direction(const struct shard *s, struct flow_record *r, struc
         turn(r, ends, DIRECTION_PORT);
     if (tuple_is_dhcp(&r->tuple, false))
         return;
-    int vote = s->options.survey ? learn_port_vote(s->policy, &r->tuple) : policy_port_vote_at(s->policy, ends, &r->tuple);
+    int vote = s->options.survey ? learn_port_vote(s->policy, &r->tuple) : policy_recall_port_vote(s->memo, ends, &r->tuple);
     if (r->tuple.transport == IPPROTO_UDP) {
         settle_datagrams(r, ends, vote);
         return;
@@ -107,7 +107,7 @@ static void settle_by_row(struct shard *s, struct flow_record *r, struct policy_
     bool first = r->direction == DIRECTION_FIRST || r->direction == DIRECTION_CONTENT;
 
     if (s->options.survey || r->tuple.transport != IPPROTO_UDP || !first || r->group || app->basis != APP_CONTENT ||
-        policy_port_vote_at(s->policy, ends, &r->tuple) >= 0)
+        policy_recall_port_vote(s->memo, ends, &r->tuple) >= 0)
         return;
 
     const struct tuple  *t = &r->tuple;
@@ -155,26 +155,28 @@ static bool is_talk(const struct flow_record *r)
  */
 static unsigned sole_asker(const struct flow_record *r, const struct flow_state *state)
 {
-    if (state == NULL || r->group || !is_talk(r) || addr_compare(&r->tuple.client, &r->tuple.server) == 0)
+    if (state == NULL || r->group || addr_compare(&r->tuple.client, &r->tuple.server) == 0)
         return 0;
     bool names = r->tuple.server_port == CLASSIFY_PORT_NAMES;
 
     return (state->asks != 1 && state->asks != 2) || (names && (state->answers & state->asks) != 0) ? 0 : state->asks;
 }
 
-/* Who sent all requests is the client, whoever was seen first; of SIP without any nobody knows. */
-static void settle_talk(struct flow_record *r, struct policy_ends *ends, const struct flow_state *state)
+/* Who sent all requests is the client, whoever was seen first: true.  Of SIP without any nobody knows. */
+static bool settle_talk(struct flow_record *r, struct policy_ends *ends, const struct flow_state *state)
 {
+    if (!is_talk(r))
+        return false;
     unsigned asker = sole_asker(r, state);
-    bool     sip = is_talk(r) && r->tuple.server_port != CLASSIFY_PORT_NAMES;
 
-    if (sip && !r->group && r->direction == DIRECTION_FIRST)
+    if (r->tuple.server_port != CLASSIFY_PORT_NAMES && !r->group && r->direction == DIRECTION_FIRST)
         r->direction = DIRECTION_UNKNOWN;
     if (asker == 0)
-        return;
+        return false;
     if (asker != client_bit(r))
         turn(r, ends, DIRECTION_CONTENT);
     r->direction = DIRECTION_CONTENT;
+    return true;
 }
 
 /* Names are asked for by broadcast from any port, and by either side from port to port, and the answer comes back there: does nothing of it show that the client asked the server? */
@@ -231,14 +233,14 @@ static void fold(struct shard *s, struct part *part, struct flow_record *r, cons
     policy_locate(s->policy, &r->tuple, &ends);
     settle_direction(s, r, &ends);
     settle_by_row(s, r, &ends, &app->app);
-    settle_talk(r, &ends, state);
+    bool one_asks = settle_talk(r, &ends, state);
     add_totals(s, part, r, &ends);
     note_unseen(s, part, r, &ends, r->icmp.n_early);
 
     struct policy_query q = {
         .tuple = r->tuple,
         .direction_known = direction_is_known(r),
-        .one_asks = sole_asker(r, state) == client_bit(r),
+        .one_asks = one_asks,
         .sent = {r->packets[0] > 0, r->packets[1] > 0},
         .group = r->group,
     };

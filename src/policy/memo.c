@@ -4,7 +4,7 @@
  *
  * An answer depends on the roles of both ends, on whether the site names them and tells them for two machines, on what became of the
  * flow, on the content, and on the ports; of a port only on which ranges of rows hold it, so that all ports between two ends of ranges are
- * one.  Two direct-mapped caches: a question that falls on the place of another takes it, and who aims at that makes himself dear, not wrong.
+ * one.  Three direct-mapped caches: a question that falls on the place of another takes it, and who aims at that makes himself dear, not wrong.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -14,6 +14,7 @@
 
 #define N_JUDGED_BITS 10
 #define N_EXPECTED_BITS 9
+#define N_VOTED_BITS 9
 #define N_PORTS (UINT16_MAX + 1)
 
 /* Compared as bytes: no padding. */
@@ -35,10 +36,16 @@ struct expected {
     const char *const *names;
 };
 
+struct voted {
+    struct question question;
+    int             vote;
+};
+
 struct policy_memo {
     const struct policy *policy;
     struct judged        judged[1 << N_JUDGED_BITS];
     struct expected      expected[1 << N_EXPECTED_BITS];
+    struct voted         voted[1 << N_VOTED_BITS];
     uint16_t             classes[2][N_PORTS]; /* TCP, UDP */
 };
 
@@ -173,6 +180,20 @@ void policy_recall(struct policy_memo *m, const struct policy_ends *ends, const 
     /* Of other hosts with the same roles. */
     ret->judgement.client_host = ends->client;
     ret->judgement.server_host = ends->server;
+}
+
+int policy_recall_port_vote(struct policy_memo *m, const struct policy_ends *ends, const struct tuple *t)
+{
+    struct question question = ask_about(m, ends, t);
+
+    question.flags = ends->distinct ? ASKED_DISTINCT : 0;
+
+    struct voted *at = &m->voted[place_of(&question, N_VOTED_BITS)];
+    if (memcmp(&at->question, &question, sizeof(question)) != 0) {
+        at->vote = policy_port_vote_at(m->policy, ends, t);
+        at->question = question;
+    }
+    return at->vote;
 }
 
 const char *const *policy_recall_expected(struct policy_memo *m, const struct tuple *t)

@@ -288,6 +288,8 @@ static void compare_recalled(const struct policy_bed *bed, struct policy_memo *m
     bool media = j.row != POLICY_NONE && policy_row(bed->policy, j.row)->media;
     media |= is_media_content(bed, &q->app);
     ck_assert_msg(answer.one_way == (media || policy_one_way(bed->policy, &t)), "seed %llu: one way is remembered otherwise", (unsigned long long)seed);
+    ck_assert_msg(policy_recall_port_vote(memo, &ends, &q->tuple) == policy_port_vote_at(bed->policy, &ends, &q->tuple),
+                  "seed %llu: another vote of the ports is remembered", (unsigned long long)seed);
     ck_assert_msg(policy_recall_expected(memo, &q->tuple) == policy_expected(bed->policy, &q->tuple),
                   "seed %llu: other protocols are remembered", (unsigned long long)seed);
 }
