@@ -84,6 +84,43 @@ static inline uint64_t hash_words(const struct hash_key *key, const uint64_t *wo
     return hash_sip_end(&s);
 }
 
+/*
+ * --- a hash of short keys, much cheaper than SipHash: two additions and a multiplication for 64 bits of the key ---
+ *
+ * Pair-multiply-shift (Thorup, "High Speed Hashing for Integers and Strings", arXiv 1504.06804, on vectors): of 32-bit words x[i] and random 64-bit
+ * numbers a[i], b the upper half of (a[0] + x[1]) * (a[1] + x[0]) + (a[2] + x[3]) * (a[3] + x[2]) + ... + b.  It is strongly universal: for whoever does
+ * not know the numbers, any two keys have the same hash with probability 2^-32.  Where keys differ in x[1], say, their sums differ by (x[1] - y[1]) * a[1]
+ * and what does not depend on a[1]; the bits from 32 on of that product are evenly distributed, since the factor is not 0 and has no more than 32 bits.
+ * This also holds of keys of different length where a pair that all have tells them apart.
+ *
+ * Keys in an arithmetic series, as the ports and addresses of a scan, have sums in one, which would gather in places of a table that is probed linearly.
+ * So the 32 bits are mixed (the end of MurmurHash3), one to one, which keeps the probability as it is.
+ *
+ * Who sees which keys collide could find the numbers out, as is not so with SipHash: it is for tables of which those who choose the keys see nothing.
+ */
+#define HASH_PAIRS_MAX 5
+
+struct hash_pairs {
+    uint64_t a[HASH_PAIRS_MAX][2], b;
+};
+
+void hash_pairs_init(struct hash_pairs *ret, const struct hash_key *); /* the numbers that follow from this key */
+
+/* What one pair of words adds to the sum. */
+static inline uint64_t hash_pair(const struct hash_pairs *h, unsigned i, uint32_t x, uint32_t y)
+{
+    return (h->a[i][0] + y) * (h->a[i][1] + x);
+}
+
+static inline uint32_t hash_pairs_end(const struct hash_pairs *h, uint64_t sum)
+{
+    uint32_t v = (uint32_t)((sum + h->b) >> 32);
+
+    v = (v ^ (v >> 16)) * UINT32_C(0x85ebca6b);
+    v = (v ^ (v >> 13)) * UINT32_C(0xc2b2ae35);
+    return v ^ (v >> 16);
+}
+
 #define DIGEST_TEXT_SIZE 65 /* 64 hexadecimal digits and a NUL */
 
 /* SHA-256 (FIPS 180-4) in a stream; libgcrypt does the work. */

@@ -39,6 +39,17 @@ uint64_t hash_bytes(const struct hash_key *key, const void *data, size_t size)
     return hash_sip_end(&s);
 }
 
+void hash_pairs_init(struct hash_pairs *ret, const struct hash_key *key)
+{
+    uint64_t counter = 0;
+
+    for (unsigned i = 0; i < HASH_PAIRS_MAX; i++) {
+        ret->a[i][0] = hash_words(key, &(uint64_t){counter++}, 1);
+        ret->a[i][1] = hash_words(key, &(uint64_t){counter++}, 1);
+    }
+    ret->b = hash_words(key, &counter, 1);
+}
+
 struct digest {
     gcry_md_hd_t md;
 };

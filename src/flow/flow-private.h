@@ -166,6 +166,7 @@ struct fragments;
 struct flow_table {
     struct flow_options     options;
     struct hash_key         key;
+    struct hash_pairs       pairs; /* of this key, for those of flows */
     struct index            index;
     struct pool             flows[2]; /* IPv4, IPv6 */
     struct pool             seconds; /* struct second */
@@ -190,23 +191,21 @@ static inline uint32_t flow_load32(const uint8_t *p)
     return v;
 }
 
-static inline uint64_t flow_load64(const uint8_t *p)
-{
-    uint64_t v;
-
-    memcpy(&v, p, sizeof(v));
-    return v;
-}
-
 /* 'src' is side *ret_side. */
 static inline void flow_key_make(const struct addr *src, uint16_t sport, const struct addr *dst, uint16_t dport, uint8_t transport,
                                  struct flow_key *ret, unsigned *ret_side)
 {
     bool     ipv6 = !addr_is_ipv4(src) || !addr_is_ipv4(dst);
     unsigned skip = ipv6 ? 0 : 12;
-    int      order = addr_compare(src, dst);
-    bool     swapped = order > 0 || (order == 0 && sport > dport);
+    bool     swapped;
 
+    if (ipv6) {
+        int order = addr_compare(src, dst);
+
+        swapped = order > 0 || (order == 0 && sport > dport);
+    } else { /* the same, in one */
+        swapped = ((uint64_t)be32toh(flow_load32(src->bytes + skip)) << 16 | sport) > ((uint64_t)be32toh(flow_load32(dst->bytes + skip)) << 16 | dport);
+    }
     ret->addr[0] = (swapped ? dst : src)->bytes + skip;
     ret->addr[1] = (swapped ? src : dst)->bytes + skip;
     ret->port[0] = swapped ? dport : sport;
@@ -227,17 +226,16 @@ static inline bool flow_key_matches(const struct flow_key *k, const struct flow 
     return memcmp(own, k->addr[0], 16) == 0 && memcmp(own + 16, k->addr[1], 16) == 0;
 }
 
-static inline uint64_t flow_key_hash(const struct flow_key *k, const struct hash_key *key)
+static inline uint32_t flow_key_hash(const struct flow_key *k, const struct hash_pairs *h)
 {
-    uint64_t rest = (uint64_t)k->port[0] << 48 | (uint64_t)k->port[1] << 32 | (uint64_t)k->transport << 8 | k->is_ipv6;
+    const uint8_t *a = k->addr[0], *b = k->addr[1];
+    uint64_t       sum = hash_pair(h, 0, (uint32_t)k->port[0] << 16 | k->port[1], (uint32_t)k->transport << 8 | k->is_ipv6);
 
-    if (!k->is_ipv6) {
-        uint64_t words[2] = {(uint64_t)flow_load32(k->addr[0]) << 32 | flow_load32(k->addr[1]), rest};
-
-        return hash_words(key, words, 2);
-    }
-    uint64_t words[5] = {flow_load64(k->addr[0]), flow_load64(k->addr[0] + 8), flow_load64(k->addr[1]), flow_load64(k->addr[1] + 8), rest};
-    return hash_words(key, words, 5);
+    sum += hash_pair(h, 1, flow_load32(a), flow_load32(b));
+    if (k->is_ipv6)
+        for (unsigned i = 1; i < 4; i++)
+            sum += hash_pair(h, 1 + i, flow_load32(a + (size_t)4 * i), flow_load32(b + (size_t)4 * i));
+    return hash_pairs_end(h, sum);
 }
 
 /* key.c */

@@ -237,7 +237,7 @@ enum flow_fragment flow_table_fragment(struct flow_table *t, const struct packet
         unsigned        side;
 
         flow_key_make(&p->src, train->sport, &p->dst, train->dport, p->transport, &key, &side);
-        struct flow *f = flow_table_find(t, index_tag(flow_key_hash(&key, &t->key)), &key);
+        struct flow *f = flow_table_find(t, index_tag(flow_key_hash(&key, &t->pairs)), &key);
         if (f != NULL && !flow_is_idle(t, f, p->ts_ns) && count(t, f, side, &now))
             return FLOW_FRAGMENT_JOINED;
     }

@@ -99,7 +99,7 @@ bool flow_table_icmp_error(struct flow_table *t, const struct packet *p)
     unsigned                   side;
 
     flow_key_make(&q->src, q->sport, &q->dst, q->dport, q->transport, &key, &side);
-    struct flow *f = flow_table_find(t, index_tag(flow_key_hash(&key, &t->key)), &key);
+    struct flow *f = flow_table_find(t, index_tag(flow_key_hash(&key, &t->pairs)), &key);
     if (f == NULL || flow_is_idle(t, f, p->ts_ns) || ((f->state & FLOW_QUOTED) != 0 && !is_of_window(t, f, p->ts_ns)))
         return false;
     struct flow_detail *d = flow_detail_get(t, f);
@@ -168,7 +168,7 @@ void flow_table_quoted(struct flow_table *t, const struct packet *p)
     unsigned                   side;
 
     flow_key_make(&q->src, q->sport, &q->dst, q->dport, q->transport, &key, &side);
-    uint32_t     tag = index_tag(flow_key_hash(&key, &t->key));
+    uint32_t     tag = index_tag(flow_key_hash(&key, &t->pairs));
     struct flow *f = flow_table_find(t, tag, &key);
 
     if (f != NULL && !flow_is_idle(t, f, p->ts_ns) && ((f->state & FLOW_QUOTED) == 0 || is_of_window(t, f, p->ts_ns)))

@@ -45,6 +45,7 @@ static int init_parts(struct flow_table *t, struct err *reterr)
         t->key = *t->options.hash_key;
     else if ((rc = hash_key_random(&t->key, reterr)) != 0)
         return rc;
+    hash_pairs_init(&t->pairs, &t->key);
     if ((rc = index_init(&t->index, reterr)) != 0 ||
         (rc = pool_init(&t->flows[0], FLOW_SIZE_IPV4, space, reterr)) != 0 ||
         (rc = pool_init(&t->flows[1], FLOW_SIZE_IPV6, space, reterr)) != 0 ||
@@ -115,7 +116,7 @@ uint64_t flow_table_hash(const struct flow_table *t, const struct packet *p)
     unsigned        side;
 
     flow_key_make(&p->src, p->sport, &p->dst, p->dport, p->transport, &key, &side);
-    return index_tag(flow_key_hash(&key, &t->key));
+    return index_tag(flow_key_hash(&key, &t->pairs));
 }
 
 void flow_table_prefetch(const struct flow_table *t, uint64_t hash)
@@ -247,7 +248,7 @@ static void unlink_flow(struct flow_table *t, const struct flow *f)
     struct flow_key key;
 
     flow_key_of(f, &key);
-    index_remove(&t->index, index_tag(flow_key_hash(&key, &t->key)), flow_ref(t, f));
+    index_remove(&t->index, index_tag(flow_key_hash(&key, &t->pairs)), flow_ref(t, f));
 }
 
 void flow_table_end(struct flow_table *t, struct flow *f, enum flow_end end)

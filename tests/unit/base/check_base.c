@@ -134,6 +134,26 @@ START_TEST(siphash_1_3_is_the_published_function)
 }
 END_TEST
 
+START_TEST(the_hash_of_pairs_is_the_upper_half_of_products_mixed)
+{
+    /* So that the upper half of a pair's product is 3 * y + x, and a bit of their own product where they are large. */
+    const struct hash_pairs h = {.a = {{UINT64_C(1) << 32, UINT64_C(3) << 32}, {0, 0}}, .b = UINT64_C(1) << 32 | UINT32_MAX};
+    struct hash_pairs       made, again;
+
+    /* MurmurHash3 of nothing with the seeds 1 and 2^32 - 1 is the mix alone: its published values. */
+    ck_assert_uint_eq(hash_pairs_end(&h, 0), 0x514e28b7);
+    ck_assert_uint_eq(hash_pairs_end(&h, hash_pair(&h, 0, UINT32_MAX - 5, 1)), 0x81f16f39);
+    ck_assert_uint_eq(hash_pairs_end(&h, hash_pair(&h, 0, 2, 0) + hash_pair(&h, 1, UINT32_C(1) << 31, UINT32_C(1) << 31)),
+                      hash_pairs_end(&h, (UINT64_C(1) << 33) + (UINT64_C(1) << 62)));
+
+    hash_pairs_init(&made, &(const struct hash_key){1, 2});
+    hash_pairs_init(&again, &(const struct hash_key){1, 2});
+    ck_assert_mem_eq(&made, &again, sizeof(made));
+    for (unsigned i = 1; i < 2 * HASH_PAIRS_MAX; i++)
+        ck_assert(made.a[i / 2][i % 2] != made.a[(i - 1) / 2][(i - 1) % 2] && made.b != made.a[i / 2][i % 2]);
+}
+END_TEST
+
 START_TEST(sha256_of_abc_is_that_of_the_standard)
 {
     struct digest *d;
@@ -184,6 +204,7 @@ Suite *suite_base(void)
     tcase_add_test(t, diagnostics_name_the_place_and_show_the_line_with_a_caret);
     tcase_add_test(t, the_nearest_name_is_a_slip_of_the_hand_away);
     tcase_add_test(t, siphash_1_3_is_the_published_function);
+    tcase_add_test(t, the_hash_of_pairs_is_the_upper_half_of_products_mixed);
     tcase_add_test(t, sha256_of_abc_is_that_of_the_standard);
     tcase_add_test(t, an_error_keeps_its_sentence_and_takes_a_prefix);
     suite_add_tcase(s, t);
