@@ -28,7 +28,7 @@ static uint32_t mix(uint32_t hash, uint32_t word)
     return hash ^ hash >> 15;
 }
 
-static uint32_t signature(unsigned side, const struct sight *s)
+uint32_t flow_signature(unsigned side, const struct sight *s)
 {
     uint32_t hash = mix(s->seq, s->ack);
 
@@ -37,13 +37,18 @@ static uint32_t signature(unsigned side, const struct sight *s)
     return hash;
 }
 
+/* Each packet asks this of all of them: in vectors, as compilers make them of such types for any machine. */
 static bool same_signature(const struct recent *r, uint32_t sought)
 {
-    bool any = false;
+    typedef uint32_t vector __attribute__((vector_size(16)));
+    vector   all[2], same, each = {sought, sought, sought, sought};
+    uint64_t any[2];
 
-    for (unsigned i = 0; i < N_RECENT; i++)
-        any |= r->signature[i] == sought;
-    return any;
+    _Static_assert(sizeof(all) == sizeof(r->signature), "two vectors are all of them");
+    memcpy(all, r->signature, sizeof(all));
+    same = (vector)(all[0] == each) | (vector)(all[1] == each);
+    memcpy(any, &same, sizeof(any));
+    return (any[0] | any[1]) != 0;
 }
 
 /* Would the host not send this again at once? */
@@ -52,8 +57,9 @@ static bool tells_itself(const struct sight *s)
     return s->payload > 0 || (s->tcp_flags & (TCP_SYN | TCP_FIN)) != 0;
 }
 
-/* Sets FLOW_ROUTED where the copy came by the same place with another TTL. */
-static bool found_copy(struct flow_detail *d, uint8_t transport, uint32_t sought, uint16_t time, uint8_t place, const struct sight *s)
+/* Sets FLOW_ROUTED where the copy came by the same place with another TTL.  Seldom called, and no part of its caller: what it needs registers for, each
+ * packet would have to save. */
+static __attribute__((noinline)) bool found_copy(struct flow_detail *d, uint8_t transport, uint32_t sought, uint16_t time, uint8_t place, const struct sight *s)
 {
     const struct recent *r = &d->recent;
     int                  limit = transport == IPPROTO_TCP && s->mark != 0 ? COPY_LATER : COPY_SOON;
@@ -77,17 +83,17 @@ static bool found_copy(struct flow_detail *d, uint8_t transport, uint32_t sought
 static bool is_copy(struct flow_detail *d, uint8_t transport, unsigned side, const struct sight *s)
 {
     struct recent *r = &d->recent;
-    uint32_t       own = signature(side, s);
+    uint32_t       own = flow_signature(side, s);
     uint16_t       time = (uint16_t)(s->ts_ns >> 20);
     uint8_t        place = (uint8_t)(s->place ^ s->place >> 8);
     bool           copy = same_signature(r, own) && found_copy(d, transport, own, time, place, s);
-    unsigned       at = d->n_recent % N_RECENT;
+    unsigned       n = d->n_recent, at = n % N_RECENT;
 
     r->signature[at] = own;
     r->time[at] = time;
     r->ttl[at] = s->ttl;
     r->place[at] = place;
-    d->n_recent = d->n_recent + 1 < 2 * N_RECENT ? d->n_recent + 1 : N_RECENT;
+    d->n_recent = (uint8_t)(n + 1 < 2 * N_RECENT ? n + 1 : N_RECENT);
     return copy;
 }
 
@@ -148,14 +154,6 @@ void flow_detail_add(struct flow_detail *d, uint8_t transport, unsigned side, bo
         flow_tcp_track(d, side, s, copy);
 }
 
-/* Both sides take part in it and it is not closed. */
-bool flow_is_strong(const struct flow *f, uint32_t saw)
-{
-    if (f->transport != IPPROTO_TCP)
-        return f->packets[0] != 0 && f->packets[1] != 0;
-    return (saw & (TCP_SAW_MORE * 3)) == TCP_SAW_MORE * 3 && !flow_tcp_closed(saw);
-}
-
 void flow_set_weak(struct flow_table *t, const struct flow *f, bool weak)
 {
     pool_set_weak(flow_pool(t, f), flow_index(t, f), weak);
@@ -197,12 +195,10 @@ static void move_ext(struct flow_table *t, const struct flow *f, struct flow_det
     pool_give_back(&t->exts, f->few.other.ext - 1);
 }
 
-struct flow_detail *flow_detail_get(struct flow_table *t, struct flow *f)
+struct flow_detail *flow_detail_make(struct flow_table *t, struct flow *f)
 {
     uint32_t index;
 
-    if ((f->state & FLOW_FEW) == 0)
-        return pool_at(&t->details, f->many.detail);
     if (!flow_detail_take(t, f, &index))
         return NULL;
 

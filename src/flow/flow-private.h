@@ -124,7 +124,7 @@ struct flow_detail {
     uint32_t         saw; /* TCP_SAW_... */
     uint16_t         encap;
     uint8_t          rst_ttl;
-    uint8_t          n_recent : 4, resent_syns : 4; /* up to FLOW_RESENT_SYNS_MAX: SYNs that came again though they had been answered */
+    uint8_t          n_recent; /* packets, as far as up to 2 * N_RECENT they say where the next one goes */
     struct ttl_at    ttl[2];  /* where each side was seen first: see flow_record.ttl */
     uint32_t         errors; /* index + 1 of its struct icmp_errors; 0: none came */
     uint32_t         ref; /* of its flow */
@@ -134,6 +134,7 @@ struct flow_detail {
     uint32_t         first_number;    /* of the first packet; the flow has its highest bits */
     uint8_t          packets_high[2]; /* above the flow's 32 bits */
     uint8_t          rst_other_ttl;
+    uint8_t          resent_syns; /* up to FLOW_RESENT_SYNS_MAX: SYNs that came again though they had been answered */
     uint16_t         vlan[2], rst_place;
     struct ttl_at    ttl_elsewhere[2][N_TTL_PLACES - 1];
     uint64_t ext[]; /* options.ext_size bytes */
@@ -160,6 +161,9 @@ static inline const uint8_t *flow_addresses(const struct flow *f)
 {
     return (const uint8_t *)f + offsetof(struct flow, addresses);
 }
+
+/* A reference is the index + 1 in its pool; of IPv6 flows with this bit. */
+#define REF_IPV6 (UINT32_C(1) << 31)
 
 struct fragments;
 
@@ -247,10 +251,33 @@ static inline struct flow *flow_of_ref(const struct flow_table *t, uint32_t ref)
 {
     return pool_at(&t->flows[ref >> 31], (ref & INT32_MAX) - 1);
 }
-uint32_t     flow_ref(const struct flow_table *, const struct flow *);
-uint32_t     flow_index(const struct flow_table *, const struct flow *);
-struct pool *flow_pool(struct flow_table *, const struct flow *);
-bool         flow_is_idle(const struct flow_table *, const struct flow *, int64_t now_ns);
+static inline struct pool *flow_pool(struct flow_table *t, const struct flow *f)
+{
+    return &t->flows[(f->state & FLOW_IPV6) != 0];
+}
+/* Its place in its pool; that is divided by what the compiler knows. */
+static inline uint32_t flow_index(const struct flow_table *t, const struct flow *f)
+{
+    bool   ipv6 = (f->state & FLOW_IPV6) != 0;
+    size_t offset = (size_t)((const uint8_t *)f - t->flows[ipv6].base);
+
+    return (uint32_t)(ipv6 ? offset / FLOW_SIZE_IPV6 : offset / FLOW_SIZE_IPV4);
+}
+static inline uint32_t flow_ref(const struct flow_table *t, const struct flow *f)
+{
+    return (flow_index(t, f) + 1) | ((f->state & FLOW_IPV6) != 0 ? REF_IPV6 : 0);
+}
+/* How far 'late' is after 'early', 0 where it is not; times from a file may be anything. */
+static inline uint64_t flow_elapsed(int64_t early, int64_t late)
+{
+    return late > early ? (uint64_t)late - (uint64_t)early : 0;
+}
+static inline bool flow_is_idle(const struct flow_table *t, const struct flow *f, int64_t now_ns)
+{
+    int64_t idle = f->transport == IPPROTO_TCP ? t->options.tcp_idle_ns : t->options.udp_idle_ns;
+
+    return flow_elapsed(f->last_ns, now_ns) > (uint64_t)idle;
+}
 int64_t      flow_first_ns(const struct flow_table *, const struct flow *);
 uint64_t     flow_first_packet(const struct flow_table *, const struct flow *);
 void         flow_table_end(struct flow_table *, struct flow *, enum flow_end);
@@ -283,6 +310,11 @@ uint32_t flow_saw_of_few(const struct flow_table *, const struct flow *);
 static inline struct second *flow_second_at(const struct flow_table *t, const struct flow *f)
 {
     return pool_at(&t->seconds, f->few.two.second);
+}
+/* What the tags and tunnels leave of their fields holds the point. */
+static inline uint16_t flow_first_point(const struct flow *f)
+{
+    return (uint16_t)(f->point_high << 7 | f->few.point_low);
 }
 static inline unsigned flow_first_side(const struct flow *f)
 {
@@ -344,21 +376,42 @@ static inline void flow_note_time(struct flow_detail *d, int64_t *last_ns, unsig
     }
 }
 void flow_errors_drop(struct flow_table *, struct flow_detail *);
-/* Makes one where there is none; NULL where the bound does not allow it. */
-struct flow_detail *flow_detail_get(struct flow_table *, struct flow *);
+/* Of a flow that has none; NULL where the bound does not allow it. */
+struct flow_detail *flow_detail_make(struct flow_table *, struct flow *);
+/* Makes one where there is none. */
+static inline struct flow_detail *flow_detail_get(struct flow_table *t, struct flow *f)
+{
+    return (f->state & FLOW_FEW) == 0 ? pool_at(&t->details, f->many.detail) : flow_detail_make(t, f);
+}
+/* By which a copy of a packet is known. */
+uint32_t flow_signature(unsigned side, const struct sight *);
 /* The detail that a flow of one or two packets would have. */
 void flow_detail_start(const struct flow_table *, const struct flow *, struct flow_detail *ret);
 void flow_detail_add(struct flow_detail *, uint8_t transport, unsigned side, bool is_first_of_side, const struct sight *);
 void flow_detail_continue(struct flow_table *, struct flow *, const struct packet *);
-bool flow_is_strong(const struct flow *, uint32_t saw);
+static inline bool flow_tcp_closed(uint32_t saw)
+{
+    return (saw & (TCP_SAW_RST * 3)) != 0 || (saw & (TCP_SAW_FIN * 3)) == TCP_SAW_FIN * 3;
+}
+/* Both sides take part in it and it is not closed. */
+static inline bool flow_is_strong(const struct flow *f, uint32_t saw)
+{
+    if (f->transport != IPPROTO_TCP)
+        return f->packets[0] != 0 && f->packets[1] != 0;
+    return (saw & (TCP_SAW_MORE * 3)) == TCP_SAW_MORE * 3 && !flow_tcp_closed(saw);
+}
 void flow_set_weak(struct flow_table *, const struct flow *, bool weak);
 
 /* tcp.c */
 void           flow_tcp_track(struct flow_detail *, unsigned side, const struct sight *, bool is_copy);
-bool           flow_tcp_reopens(const struct flow_table *, const struct flow *, unsigned side, const struct packet *);
+/* Does this SYN begin a new connection on the flow's ends? */
+bool           flow_tcp_syn_reopens(const struct flow_table *, const struct flow *, unsigned side, const struct packet *);
+static inline bool flow_tcp_reopens(const struct flow_table *t, const struct flow *f, unsigned side, const struct packet *p)
+{
+    return p->transport == IPPROTO_TCP && (p->tcp_flags & TCP_SYN) != 0 && flow_tcp_syn_reopens(t, f, side, p);
+}
 /* What one more packet shows: of TCP_SAW_... all but what sequence numbers tell. */
-uint32_t       flow_tcp_saw(uint32_t saw, unsigned side, const struct sight *);
-bool           flow_tcp_closed(uint32_t saw);
+uint32_t       flow_tcp_saw(uint32_t saw, unsigned side, unsigned flags, bool data);
 enum tcp_state flow_tcp_state(uint32_t saw, unsigned client);
 /* Did the client send segments without SYN and ACK alone, and the other side a RST: was there no connection (RFC 9293, 3.10.7.1)? */
 bool           flow_tcp_is_stray(uint32_t saw, unsigned client);

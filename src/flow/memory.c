@@ -103,7 +103,7 @@ static bool take(struct flow_table *t, struct pool *p, const struct flow *keep, 
 
 bool flow_take(struct flow_table *t, bool is_ipv6, uint32_t *ret_index)
 {
-    return take(t, &t->flows[is_ipv6], NULL, ret_index);
+    return pool_take(&t->flows[is_ipv6], ret_index) || take(t, &t->flows[is_ipv6], NULL, ret_index);
 }
 
 static bool take_if_room(struct flow_table *t, struct pool *p, uint32_t *ret_index)

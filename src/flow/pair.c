@@ -43,19 +43,13 @@ static bool pack_elapsed(uint64_t ns, uint32_t *ret, unsigned *ret_state)
     return true;
 }
 
-/* What the tags and tunnels leave of their fields holds the point. */
-static uint16_t first_point(const struct flow *f)
-{
-    return (uint16_t)(f->point_high << 7 | f->few.point_low);
-}
-
 /* The second packet in short, and the bits of the flow's state that go with it. */
 static bool pack(const struct flow *f, unsigned side, const struct sight *s, struct second *ret, unsigned *ret_state)
 {
     bool     earlier = s->ts_ns < f->last_ns;
     uint64_t elapsed = earlier ? (uint64_t)f->last_ns - (uint64_t)s->ts_ns : (uint64_t)s->ts_ns - (uint64_t)f->last_ns;
 
-    unsigned turned = s->point ^ first_point(f);
+    unsigned turned = s->point ^ flow_first_point(f);
 
     if (s->vlan != f->first_vlan || s->encap != f->few.encap || (turned & ~POINT_OUT) != 0 || !fits_lengths(s->wire_len, s->payload) ||
         !fits_lengths(f->few.one.wire_len, f->few.one.payload) || (side == flow_first_side(f) && s->tcp_flags != f->tcp_flags[side]))
@@ -115,8 +109,8 @@ void flow_sight_of_first(const struct flow_table *t, const struct flow *f, struc
         .mark = f->few.mark,
         .vlan = f->first_vlan,
         .encap = f->few.encap,
-        .point = first_point(f),
-        .place = flow_place(f->first_vlan, f->few.encap, first_point(f)),
+        .point = flow_first_point(f),
+        .place = flow_place(f->first_vlan, f->few.encap, flow_first_point(f)),
         .ttl = f->first_ttl,
         .tcp_flags = f->tcp_flags[flow_first_side(f)], /* of a second packet of the same side too: they are equal */
         .flags_cut = (f->state & FLOW_FLAGS_CUT) != 0,
@@ -126,7 +120,7 @@ void flow_sight_of_first(const struct flow_table *t, const struct flow *f, struc
 void flow_sight_of_second(const struct flow_table *t, const struct flow *f, struct sight *ret)
 {
     const struct second *second = flow_second_at(t, f);
-    uint16_t             point = (uint16_t)(first_point(f) ^ ((f->state & FLOW_SECOND_TURNED) != 0 ? POINT_OUT : 0));
+    uint16_t             point = (uint16_t)(flow_first_point(f) ^ ((f->state & FLOW_SECOND_TURNED) != 0 ? POINT_OUT : 0));
 
     *ret = (struct sight){
         .ts_ns = time_of(f, second, (f->state & FLOW_SECOND_EARLIER) != 0),
@@ -147,14 +141,18 @@ void flow_sight_of_second(const struct flow_table *t, const struct flow *f, stru
 
 uint32_t flow_saw_of_few(const struct flow_table *t, const struct flow *f)
 {
-    struct sight s;
+    unsigned first = flow_first_side(f);
+    bool     two = (f->state & FLOW_TWO) != 0;
+    uint32_t saw = 0;
 
     if (f->transport != IPPROTO_TCP)
         return (f->few.other.client_known ? FLOW_CLIENT_KNOWN : 0u) | (f->few.other.client_side ? FLOW_CLIENT_SIDE : 0u);
-    flow_sight_of_first(t, f, &s);
-    uint32_t saw = flow_tcp_saw(0, flow_first_side(f), &s);
-    if ((f->state & FLOW_TWO) == 0)
-        return saw;
-    flow_sight_of_second(t, f, &s);
-    return flow_tcp_saw(saw, flow_second_side(f), &s);
+    if ((f->state & FLOW_FLAGS_CUT) == 0)
+        saw = flow_tcp_saw(saw, first, f->tcp_flags[first], two ? f->few.two.wire_len != f->few.two.header : f->few.one.payload != 0);
+    if (two && (f->state & FLOW_SECOND_CUT) == 0) {
+        const struct second *second = flow_second_at(t, f);
+
+        saw = flow_tcp_saw(saw, flow_second_side(f), f->few.two.second_flags, second->wire_len != second->header);
+    }
+    return saw;
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pool.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #define SMALL_STEP ((size_t)64 << 10)
@@ -91,57 +89,6 @@ bool pool_grow(struct pool *p, size_t step)
         return false;
     p->committed += step;
     return true;
-}
-
-static void bit_set(uint64_t *map, uint32_t i)
-{
-    map[i / 64] |= UINT64_C(1) << (i % 64);
-}
-
-static void bit_clear(uint64_t *map, uint32_t i)
-{
-    map[i / 64] &= ~(UINT64_C(1) << (i % 64));
-}
-
-bool pool_take(struct pool *p, uint32_t *ret)
-{
-    uint32_t i;
-
-    if (p->free_head != 0) {
-        i = p->free_head - 1;
-        memcpy(&p->free_head, pool_at(p, i), sizeof(p->free_head));
-    } else if ((size_t)(p->n_fresh + 1) * p->stride <= p->committed) {
-        i = p->n_fresh++;
-    } else {
-        return false;
-    }
-    bit_set(p->used, i);
-    p->n_used++;
-    *ret = i;
-    return true;
-}
-
-void pool_give_back(struct pool *p, uint32_t index)
-{
-    assert(pool_is_used(p, index));
-    pool_set_weak(p, index, false);
-    bit_clear(p->used, index);
-    p->n_used--;
-    memcpy(pool_at(p, index), &p->free_head, sizeof(p->free_head));
-    p->free_head = index + 1;
-}
-
-void pool_set_weak(struct pool *p, uint32_t index, bool weak)
-{
-    if (((p->weak[index / 64] >> (index % 64)) & 1) == weak)
-        return;
-    if (weak) {
-        bit_set(p->weak, index);
-        p->n_weak++;
-    } else {
-        bit_clear(p->weak, index);
-        p->n_weak--;
-    }
 }
 
 bool pool_next(struct pool *p, bool weak, uint32_t *ret)

@@ -40,7 +40,7 @@ static unsigned client_side(const struct flow *f, uint32_t saw, enum direction_b
         *ret_basis = DIRECTION_SYN_ACK;
         return (saw & TCP_FIRST_SYN_ACK_SIDE) == 0;
     }
-    if (flow_tcp_is_stray(saw, 0) || flow_tcp_is_stray(saw, 1)) {
+    if ((saw & (TCP_SAW_BARE * 3)) != 0 && (flow_tcp_is_stray(saw, 0) || flow_tcp_is_stray(saw, 1))) {
         *ret_basis = DIRECTION_STRAY;
         return flow_tcp_is_stray(saw, 1);
     }
@@ -73,24 +73,55 @@ void flow_set_client(struct flow_table *t, struct flow *f, unsigned side)
     d->saw |= FLOW_CLIENT_KNOWN | (side == 1 ? FLOW_CLIENT_SIDE : 0);
 }
 
-/* The counts of a flow of one packet. */
-static void record_one(const struct flow_table *t, const struct flow *f, unsigned i, struct flow_record *r)
+/* Of one packet. */
+static void record_one(const struct flow *f, unsigned i, struct flow_record *r)
 {
-    struct sight s;
+    unsigned flags = f->tcp_flags[flow_first_side(f)];
+    uint16_t place = flow_place(f->first_vlan, f->few.encap, flow_first_point(f));
 
-    flow_sight_of_first(t, f, &s);
-    if ((s.tcp_flags & TCP_RST) != 0)
-        r->rst_place = s.place;
+    if ((flags & TCP_RST) != 0)
+        r->rst_place = place;
     else
-        r->ttl[i][0] = (struct ttl_at){s.place, {s.ttl, s.ttl}};
-    r->answers_unacked = f->transport == IPPROTO_TCP && s.tcp_flags == (TCP_RST | TCP_ACK) && s.seq == 0;
+        r->ttl[i][0] = (struct ttl_at){place, {f->first_ttl, f->first_ttl}};
+    r->answers_unacked = f->transport == IPPROTO_TCP && flags == (TCP_RST | TCP_ACK) && f->few.seq == 0;
+    r->first_ns = f->last_ns;
     r->packets[i] = 1;
     r->sent_first_ns[i] = r->sent_last_ns[i] = f->last_ns;
     r->bytes[i] = f->few.one.wire_len;
     r->payload[i] = f->few.one.payload;
-    r->tcp_flags[i] = f->tcp_flags[flow_first_side(f)];
+    r->tcp_flags[i] = (uint8_t)flags;
     r->vlan[i] = f->first_vlan;
     r->encap = f->few.encap;
+}
+
+/*
+ * Of two packets, a question and its answer of UDP mostly, what record_counts() tells of a detail that was told of both.  False where they may be copies
+ * of each other, or there is more to tell: then it takes the detail.
+ */
+static bool record_pair(const struct flow_table *t, const struct flow *f, unsigned client, struct flow_record *r)
+{
+    unsigned     first = flow_first_side(f);
+    struct sight s[2];
+
+    if (f->transport == IPPROTO_TCP || first == flow_second_side(f))
+        return false;
+    flow_sight_of_first(t, f, &s[first]);
+    flow_sight_of_second(t, f, &s[!first]);
+    if (flow_signature(0, &s[0]) == flow_signature(1, &s[1]))
+        return false;
+    for (unsigned side = 0; side < 2; side++) {
+        unsigned i = side ^ client;
+
+        r->ttl[i][0] = (struct ttl_at){s[side].place, {s[side].ttl, s[side].ttl}};
+        r->packets[i] = 1;
+        r->sent_first_ns[i] = r->sent_last_ns[i] = s[side].ts_ns;
+        r->bytes[i] = s[side].wire_len;
+        r->payload[i] = s[side].payload;
+        r->vlan[i] = s[side].vlan;
+    }
+    r->first_ns = s[0].ts_ns < s[1].ts_ns ? s[0].ts_ns : s[1].ts_ns;
+    r->encap = f->few.encap;
+    return true;
 }
 
 /* Of the side 'side' nothing but RST, ACK was seen, and of the other nothing: is the number of the first 0? */
@@ -175,45 +206,65 @@ static void record_errors(const struct icmp_errors *e, unsigned client, struct f
     };
 }
 
+static void record_detail(const struct flow_table *t, const struct flow *f, const struct flow_detail *d, unsigned client, struct flow_record *r)
+{
+    r->first_ns = flow_detail_first_ns(d);
+    record_counts(t, f, d, client, r);
+    record_errors(flow_errors_of(t, d), client, r);
+    if (f->transport != IPPROTO_TCP)
+        return;
+    record_tcp(d->saw, d->rst_ttl, client, r);
+    if (r->tcp_state == TCP_STATE_HALF_OPEN && (d->saw & ((TCP_SAW_MORE | TCP_SAW_BARE) * 3)) == 0)
+        r->resent_syns = d->resent_syns;
+}
+
+static void record_two(const struct flow_table *t, const struct flow *f, unsigned client, struct flow_record *r)
+{
+    struct flow_detail of_two;
+
+    if (record_pair(t, f, client, r))
+        return;
+    flow_detail_start(t, f, &of_two);
+    record_detail(t, f, &of_two, client, r);
+}
+
+/* All that is told by the flow itself. */
+static void record_flow(const struct flow_table *t, const struct flow *f, unsigned client, struct flow_record *r)
+{
+    flow_addr(f, client, &r->tuple.client);
+    flow_addr(f, !client, &r->tuple.server);
+    r->tuple.client_port = f->port[client];
+    r->tuple.server_port = f->port[!client];
+    r->tuple.transport = f->transport;
+    r->end = FLOW_END_FORCED;
+    r->last_ns = f->last_ns;
+    r->input = f->input;
+    r->entry = flow_ref(t, f);
+    r->first_packet = flow_first_packet(t, f);
+    r->group = (f->state & FLOW_TO) == FLOW_GROUP || (f->state & FLOW_TO) == FLOW_LINK_GROUP;
+    r->cut = (f->state & FLOW_CUT) != 0;
+    r->has_fragments = (f->state & FLOW_FRAGMENTS) != 0;
+}
+
 void flow_snapshot(const struct flow_table *t, const struct flow *f, struct flow_record *ret)
 {
     const struct flow_detail *d = flow_detail_at(t, f);
-    struct flow_detail        of_two;
+    uint32_t                  saw = d != NULL ? d->saw : flow_saw_of_few(t, f);
     enum direction_basis      basis;
-
-    if ((f->state & FLOW_TWO) != 0) {
-        flow_detail_start(t, f, &of_two);
-        d = &of_two;
-    }
-    uint32_t saw = d != NULL ? d->saw : flow_saw_of_few(t, f);
-    unsigned client = client_side(f, saw, &basis);
+    unsigned                  client = client_side(f, saw, &basis);
 
     memset(ret, 0, sizeof(*ret));
-    flow_addr(f, client, &ret->tuple.client);
-    flow_addr(f, !client, &ret->tuple.server);
-    ret->tuple.client_port = f->port[client];
-    ret->tuple.server_port = f->port[!client];
-    ret->tuple.transport = f->transport;
+    record_flow(t, f, client, ret);
     ret->direction = basis;
-    ret->end = FLOW_END_FORCED;
-    ret->first_ns = d != NULL ? flow_detail_first_ns(d) : f->last_ns;
-    ret->last_ns = f->last_ns;
-    ret->input = f->input;
-    ret->entry = flow_ref(t, f);
-    ret->first_packet = flow_first_packet(t, f);
-    ret->group = (f->state & FLOW_TO) == FLOW_GROUP || (f->state & FLOW_TO) == FLOW_LINK_GROUP;
-    ret->cut = (f->state & FLOW_CUT) != 0;
-    ret->has_fragments = (f->state & FLOW_FRAGMENTS) != 0;
     if (d != NULL) {
-        record_counts(t, f, d, client, ret);
-        record_errors(flow_errors_of(t, d), client, ret);
+        record_detail(t, f, d, client, ret);
+    } else if ((f->state & FLOW_TWO) != 0) {
+        record_two(t, f, client, ret);
     } else {
-        record_one(t, f, flow_first_side(f) ^ client, ret);
+        record_one(f, flow_first_side(f) ^ client, ret);
+        if (f->transport == IPPROTO_TCP)
+            record_tcp(saw, f->first_ttl, client, ret);
     }
-    if (f->transport == IPPROTO_TCP)
-        record_tcp(saw, d != NULL ? d->rst_ttl : f->first_ttl, client, ret);
-    if (ret->tcp_state == TCP_STATE_HALF_OPEN && d != NULL && (saw & ((TCP_SAW_MORE | TCP_SAW_BARE) * 3)) == 0)
-        ret->resent_syns = d->resent_syns;
 }
 
 #define SWAP(a, b)                                                                                                     \

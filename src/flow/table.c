@@ -5,8 +5,6 @@
  * Life-cycle of a flow: begin (one packet, all in 'struct flow') -> more (the second is remembered as well; from the
  * third on a detail is taken, and told of both) -> end (record, callback, everything given back).  A flow that is over is found out when its next packet
  * comes, by a sweep, or by the drain; the record is the same.
- *
- * References: index + 1 in its pool, IPv6 flows with the highest bit set.
  */
 #include "flow-private.h"
 
@@ -16,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REF_IPV6 (UINT32_C(1) << 31)
 #define SECOND_NS INT64_C(1000000000)
 
 _Static_assert(sizeof(struct flow) == 64, "a flow is one cache line");
@@ -93,23 +90,6 @@ void flow_table_free(struct flow_table *t)
     free(t);
 }
 
-struct pool *flow_pool(struct flow_table *t, const struct flow *f)
-{
-    return &t->flows[(f->state & FLOW_IPV6) != 0];
-}
-
-uint32_t flow_index(const struct flow_table *t, const struct flow *f)
-{
-    const struct pool *p = &t->flows[(f->state & FLOW_IPV6) != 0];
-
-    return (uint32_t)((size_t)((const uint8_t *)f - p->base) / p->stride);
-}
-
-uint32_t flow_ref(const struct flow_table *t, const struct flow *f)
-{
-    return (flow_index(t, f) + 1) | ((f->state & FLOW_IPV6) != 0 ? REF_IPV6 : 0);
-}
-
 uint64_t flow_table_hash(const struct flow_table *t, const struct packet *p)
 {
     struct flow_key key;
@@ -178,19 +158,6 @@ static struct flow *foretold(const struct flow_table *t, uint64_t hash, const st
         return NULL;
     struct flow *f = flow_of_ref(t, ref);
     return flow_key_matches(key, f) ? f : NULL;
-}
-
-/* How far 'late' is after 'early', 0 where it is not; times from a file may be anything. */
-static uint64_t elapsed(int64_t early, int64_t late)
-{
-    return late > early ? (uint64_t)late - (uint64_t)early : 0;
-}
-
-bool flow_is_idle(const struct flow_table *t, const struct flow *f, int64_t now_ns)
-{
-    int64_t idle = f->transport == IPPROTO_TCP ? t->options.tcp_idle_ns : t->options.udp_idle_ns;
-
-    return elapsed(f->last_ns, now_ns) > (uint64_t)idle;
 }
 
 int64_t flow_first_ns(const struct flow_table *t, const struct flow *f)
@@ -276,6 +243,8 @@ static unsigned to_whom(const struct packet *p, bool comes_back)
 
 static void note_to_whom(struct flow *f, unsigned side, const struct packet *p)
 {
+    if ((f->state & FLOW_TO) >= FLOW_NO_GROUP && (p->flags & PACKET_GROUP) == 0)
+        return; /* nothing else counts for more */
     unsigned to = to_whom(p, f->packets[!side] != 0);
 
     if (to > (f->state & FLOW_TO))
@@ -304,7 +273,13 @@ static uint16_t mark_of(const struct packet *p)
     return mark != 0 ? mark : 1;
 }
 
-static struct sight sight_of_packet(const struct packet *p)
+/* Of others than TCP some of the content stands for the numbers. */
+static inline uint32_t seq_of(const struct packet *p)
+{
+    return p->transport == IPPROTO_TCP ? p->tcp_seq : p->content;
+}
+
+static inline struct sight sight_of_packet(const struct packet *p)
 {
     bool tcp = p->transport == IPPROTO_TCP;
 
@@ -312,7 +287,7 @@ static struct sight sight_of_packet(const struct packet *p)
         .ts_ns = p->ts_ns,
         .wire_len = p->wire_len,
         .payload = p->payload_wire_len,
-        .seq = tcp ? p->tcp_seq : p->content,
+        .seq = seq_of(p),
         .ack = tcp ? p->tcp_ack : 0,
         .mark = mark_of(p),
         .vlan = p->vlan,
@@ -325,38 +300,54 @@ static struct sight sight_of_packet(const struct packet *p)
     };
 }
 
-void flow_fill(struct flow *f, const struct flow_key *key, unsigned side, const struct packet *p)
+static unsigned first_state(const struct flow_key *key, unsigned side, const struct packet *p)
 {
-    struct sight s = sight_of_packet(p);
-    unsigned     state = state_of_packet(p) | to_whom(p, false) | FLOW_ONE;
+    unsigned state = state_of_packet(p) | to_whom(p, false) | FLOW_ONE;
 
     if (key->is_ipv6)
         state |= FLOW_IPV6;
     if (side == 1)
         state |= FLOW_FIRST_SIDE;
-    if (s.flags_cut)
+    if (p->transport == IPPROTO_TCP && (p->flags & PACKET_FLAGS_CUT) != 0)
         state |= FLOW_FLAGS_CUT;
+    return state;
+}
+
+static void fill_addresses(struct flow *f, const struct flow_key *key)
+{
+    uint8_t *addresses = (uint8_t *)f + offsetof(struct flow, addresses);
+
+    if (key->is_ipv6) {
+        memcpy(addresses, key->addr[0], 16);
+        memcpy(addresses + 16, key->addr[1], 16);
+    } else {
+        memcpy(addresses, key->addr[0], 4);
+        memcpy(addresses + 4, key->addr[1], 4);
+    }
+}
+
+void flow_fill(struct flow *f, const struct flow_key *key, unsigned side, const struct packet *p)
+{
+    bool     tcp = p->transport == IPPROTO_TCP;
+    uint64_t number = flow_packet_number(p);
+
     *f = (struct flow){
-        .last_ns = s.ts_ns,
+        .last_ns = p->ts_ns,
+        .packets = {side == 0, side == 1},
         .port = {key->port[0], key->port[1]},
         .transport = key->transport,
         .watch = 1,
-        .state = (uint16_t)state,
-        .first_ttl = s.ttl,
-        .number_high = (uint8_t)(flow_packet_number(p) >> 32),
+        .state = (uint16_t)first_state(key, side, p),
+        .first_ttl = p->ttl,
+        .number_high = (uint8_t)(number >> 32),
         .input = p->input,
-        .first_vlan = s.vlan & 0xfff,
-        .point_high = (uint16_t)(s.point >> 7) & 0xf,
-        .few = {.one = {s.wire_len, s.payload}, .seq = s.seq, .ack = s.ack, .number = (uint32_t)flow_packet_number(p), .mark = s.mark, .encap = s.encap & 0x1ff,
-                .point_low = s.point & 0x7f},
+        .first_vlan = p->vlan & 0xfff,
+        .point_high = (uint16_t)(p->point >> 7) & 0xf,
+        .few = {.one = {p->wire_len, p->payload_wire_len}, .seq = seq_of(p), .ack = tcp ? p->tcp_ack : 0, .number = (uint32_t)number, .mark = mark_of(p),
+                .encap = p->encap & 0x1ff, .point_low = p->point & 0x7f},
     };
-    f->packets[side] = 1;
-    f->tcp_flags[side] = s.tcp_flags;
-
-    size_t   size = key->is_ipv6 ? 16 : 4;
-    uint8_t *addresses = (uint8_t *)f + offsetof(struct flow, addresses);
-    memcpy(addresses, key->addr[0], size);
-    memcpy(addresses + size, key->addr[1], size);
+    f->tcp_flags[side] = tcp ? p->tcp_flags : 0;
+    fill_addresses(f, key);
 }
 
 struct flow *flow_begin(struct flow_table *t, uint32_t tag, const struct flow_key *key, unsigned side, const struct packet *p)
@@ -383,7 +374,7 @@ struct flow *flow_begin(struct flow_table *t, uint32_t tag, const struct flow_ke
 /* This packet does not begin a new part of the flow. */
 static bool may_pair(const struct flow_table *t, const struct flow *f, const struct packet *p)
 {
-    return t->options.active_ns <= 0 || elapsed(f->last_ns, p->ts_ns) <= (uint64_t)t->options.active_ns;
+    return t->options.active_ns <= 0 || flow_elapsed(f->last_ns, p->ts_ns) <= (uint64_t)t->options.active_ns;
 }
 
 /* One more packet of a flow that had some; false where the bound leaves no room for the detail. */
@@ -399,7 +390,7 @@ static bool more(struct flow_table *t, struct flow *f, unsigned side, const stru
     struct flow_detail *d = flow_detail_get(t, f);
     if (d == NULL)
         return false;
-    if (t->options.active_ns > 0 && elapsed(flow_detail_first_ns(d), p->ts_ns) > (uint64_t)t->options.active_ns)
+    if (t->options.active_ns > 0 && flow_elapsed(flow_detail_first_ns(d), p->ts_ns) > (uint64_t)t->options.active_ns)
         flow_detail_continue(t, f, p);
 
     bool was_strong = flow_is_strong(f, d->saw);

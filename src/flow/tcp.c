@@ -29,8 +29,8 @@ static bool saw(const struct flow_detail *d, unsigned bit, unsigned side)
     return (d->saw & (bit << side)) != 0;
 }
 
-/* 'saw' after one more segment. */
-static uint32_t saw_flags(uint32_t saw, unsigned side, unsigned flags, bool data)
+/* 'saw' after a segment that opens or ends something. */
+static uint32_t saw_turn(uint32_t saw, unsigned side, unsigned flags, bool data)
 {
     unsigned bits = data && (flags & TCP_RST) == 0 ? TCP_SAW_DATA : 0;
 
@@ -56,14 +56,17 @@ static uint32_t saw_flags(uint32_t saw, unsigned side, unsigned flags, bool data
     return saw | bits << side | TCP_SAW_FLAGS;
 }
 
-static void note_flags(struct flow_detail *d, unsigned side, const struct sight *s)
+/* 'saw' after one more segment. */
+static uint32_t saw_flags(uint32_t saw, unsigned side, unsigned flags, bool data)
 {
-    d->saw = saw_flags(d->saw, side, s->tcp_flags, s->payload > 0);
+    if ((flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK) /* most are like this */
+        return saw | (TCP_SAW_MORE | (data ? TCP_SAW_DATA : 0u)) << side | TCP_SAW_FLAGS;
+    return saw_turn(saw, side, flags, data);
 }
 
-uint32_t flow_tcp_saw(uint32_t saw, unsigned side, const struct sight *s)
+uint32_t flow_tcp_saw(uint32_t saw, unsigned side, unsigned flags, bool data)
 {
-    return s->flags_cut ? saw : saw_flags(saw, side, s->tcp_flags, s->payload > 0);
+    return saw_flags(saw, side, flags, data);
 }
 
 static void note_base(struct flow_detail *d, unsigned side, const struct sight *s)
@@ -131,6 +134,11 @@ static void track_sent(struct flow_detail *d, unsigned side, const struct sight 
         return;
     }
     int32_t ahead = seq_diff(s->seq, space->next);
+    if (ahead == 0 && seq_diff(end, s->seq) > 0) { /* in order, as most are */
+        d->saw &= ~(uint32_t)(TCP_FIRST_EMPTY << side);
+        space->next = end;
+        return;
+    }
     if (ahead > MAX_JUMP || ahead < -MAX_JUMP)
         return;
     if (syn && ahead > 0) /* before it there is nothing of this connection: what came first was of an older one */
@@ -187,7 +195,7 @@ void flow_tcp_track(struct flow_detail *d, unsigned side, const struct sight *s,
 {
     if ((s->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && !is_copy)
         note_resent_syn(d, side, s);
-    note_flags(d, side, s);
+    d->saw = saw_flags(d->saw, side, s->tcp_flags, s->payload > 0);
     note_base(d, side, s);
     if ((s->tcp_flags & TCP_RST) != 0) /* its numbers may be anything */
         note_reset(d, side, s);
@@ -198,11 +206,6 @@ void flow_tcp_track(struct flow_detail *d, unsigned side, const struct sight *s,
         track_acked(d, side, s->ack);
 }
 
-bool flow_tcp_closed(uint32_t saw)
-{
-    return (saw & (TCP_SAW_RST * 3)) != 0 || (saw & (TCP_SAW_FIN * 3)) == TCP_SAW_FIN * 3;
-}
-
 /* The initial sequence number of a side, where it is known. */
 static bool base_of(const struct flow_detail *d, unsigned side, uint32_t *ret)
 {
@@ -210,25 +213,46 @@ static bool base_of(const struct flow_detail *d, unsigned side, uint32_t *ret)
     return saw(d, TCP_HAS_BASE, side);
 }
 
-bool flow_tcp_reopens(const struct flow_table *t, const struct flow *f, unsigned side, const struct packet *p)
+/* What one segment tells of it, as note_base() has it: its own, or that of the other side, whose bytes it acknowledges. */
+static bool base_in(bool is_own, unsigned flags, uint32_t seq, uint32_t ack, uint32_t *ret)
+{
+    *ret = is_own ? seq - ((flags & TCP_SYN) == 0) : ack - 1;
+    return is_own || (flags & TCP_ACK) != 0;
+}
+
+/* The same of a flow that has no detail: the first packet that tells it counts. */
+static bool base_of_few(const struct flow_table *t, const struct flow *f, unsigned side, uint32_t *ret)
+{
+    unsigned     first = flow_first_side(f);
+    struct sight s;
+
+    if ((f->state & FLOW_FLAGS_CUT) == 0 && base_in(side == first, f->tcp_flags[first], f->few.seq, f->few.ack, ret))
+        return true;
+    if ((f->state & FLOW_TWO) == 0 || (f->state & FLOW_SECOND_CUT) != 0)
+        return false;
+    flow_sight_of_second(t, f, &s);
+    return base_in(side == flow_second_side(f), s.tcp_flags, s.seq, s.ack, ret);
+}
+
+static bool find_base(const struct flow_table *t, const struct flow *f, unsigned side, uint32_t *ret)
 {
     const struct flow_detail *d = flow_detail_at(t, f);
-    struct flow_detail        of_few;
+
+    return d != NULL ? base_of(d, side, ret) : base_of_few(t, f, side, ret);
+}
+
+bool flow_tcp_syn_reopens(const struct flow_table *t, const struct flow *f, unsigned side, const struct packet *p)
+{
+    const struct flow_detail *d = flow_detail_at(t, f);
     uint32_t                  base, peer;
 
-    if (p->transport != IPPROTO_TCP || (p->tcp_flags & TCP_SYN) == 0)
-        return false;
-    if (d == NULL) {
-        flow_detail_start(t, f, &of_few);
-        d = &of_few;
-    }
-    if (!base_of(d, side, &base) || base == p->tcp_seq)
+    if (!find_base(t, f, side, &base) || base == p->tcp_seq)
         return false;
     if ((p->tcp_flags & TCP_ACK) == 0)
         return true;
     /* A SYN-ACK begins a connection only where the old one is closed and it answers another SYN, one that was not
      * captured. */
-    return flow_tcp_closed(d->saw) && base_of(d, !side, &peer) && peer != p->tcp_ack - 1;
+    return flow_tcp_closed(d != NULL ? d->saw : flow_saw_of_few(t, f)) && find_base(t, f, !side, &peer) && peer != p->tcp_ack - 1;
 }
 
 bool flow_begins_data(const struct flow_table *t, const struct flow *f, unsigned side, const struct packet *p)

@@ -2,8 +2,6 @@
 /* Flows as they stand, while the table goes on being used: by their places in the pools, which do not change. */
 #include "flow-private.h"
 
-#define REF_IPV6 (UINT32_C(1) << 31)
-
 static void show(struct flow_table *t, unsigned v6, uint32_t index, flow_walk_fn *fn, void *aux)
 {
     struct flow       *f = pool_at(&t->flows[v6], index);
