@@ -85,14 +85,33 @@ static size_t first_from(const struct interval_map *map, const struct addr *a)
     return low;
 }
 
-/* As many beginnings as there are intervals, or a few more: 12 to 20 bits. */
-static unsigned ipv4_shift(size_t n)
+/* As many pieces as there are intervals, or a few more, in 12 to 20 bits: a site's addresses often lie in one small network. */
+static unsigned ipv4_shift(size_t n, uint32_t span)
 {
-    unsigned bits = 12;
+    unsigned bits = 12, shift = 0;
 
     while (bits < 20 && (size_t)1 << bits < n)
         bits++;
-    return 32 - bits;
+    while (span >> shift >> bits != 0)
+        shift++;
+    return shift;
+}
+
+static int ipv4_map_start(struct ipv4_map *v4)
+{
+    v4->from = v4->items[0].low;
+    v4->span = v4->n > 0 ? v4->items[v4->n - 1].high - v4->from : 0;
+    v4->shift = ipv4_shift(v4->n, v4->span);
+    size_t n_starts = (size_t)(v4->span >> v4->shift) + 1;
+    v4->starts = calloc(n_starts + 1, sizeof(*v4->starts));
+    if (v4->starts == NULL)
+        return -ENOMEM;
+    for (size_t b = 0, i = 0; b <= n_starts; b++) {
+        while (i < v4->n && (b == n_starts || v4->items[i].high < v4->from + ((uint64_t)b << v4->shift)))
+            i++;
+        v4->starts[b] = (uint32_t)i;
+    }
+    return 0;
 }
 
 /* An interval may begin before the IPv4 addresses, or end after them. */
@@ -105,11 +124,8 @@ static int ipv4_map_build(struct interval_map *map)
     v4->first = first_from(map, &first);
     while (v4->first + v4->n < map->n && addr_compare(&map->items[v4->first + v4->n].low, &last) <= 0)
         v4->n++;
-    v4->shift = ipv4_shift(v4->n);
-    size_t n_starts = (size_t)1 << (32 - v4->shift);
     v4->items = calloc(v4->n + 1, sizeof(*v4->items));
-    v4->starts = calloc(n_starts + 1, sizeof(*v4->starts));
-    if (v4->items == NULL || v4->starts == NULL)
+    if (v4->items == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < v4->n; i++) {
         const struct host_interval *h = &map->items[v4->first + i];
@@ -117,19 +133,17 @@ static int ipv4_map_build(struct interval_map *map)
         v4->items[i].low = addr_compare(&h->low, &first) < 0 ? 0 : ipv4_number(&h->low);
         v4->items[i].high = addr_compare(&h->high, &last) > 0 ? UINT32_MAX : ipv4_number(&h->high);
     }
-    for (size_t b = 0, i = 0; b <= n_starts; b++) {
-        while (i < v4->n && (b == n_starts || v4->items[i].high < (uint64_t)b << v4->shift))
-            i++;
-        v4->starts[b] = (uint32_t)i;
-    }
-    return 0;
+    return ipv4_map_start(v4);
 }
 
 static const struct host_interval *find_ipv4(const struct interval_map *map, uint32_t a)
 {
     const struct ipv4_map *v4 = &map->ipv4;
-    size_t                 low = v4->starts[a >> v4->shift], high = v4->starts[(a >> v4->shift) + 1];
+    uint32_t               at = a - v4->from;
 
+    if (at > v4->span) /* before the first address, too */
+        return NULL;
+    size_t low = v4->starts[at >> v4->shift], high = v4->starts[(at >> v4->shift) + 1];
     while (low < high) {
         size_t mid = low + (high - low) / 2;
 

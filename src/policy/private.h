@@ -151,16 +151,17 @@ struct host_interval {
     bool        block; /* of several addresses: two of them are two machines */
 };
 
-/* The IPv4 part of an interval map, small enough to stay in the cache: the ends of its intervals, and for each value of an
- * address's highest bits where to begin. */
+/* The IPv4 part of an interval map, small enough to stay in the cache: the ends of its intervals, and where to begin for each of the
+ * equal pieces of the range from the first address to the last. */
 struct ipv4_interval {
     uint32_t low, high;
 };
 struct ipv4_map {
     struct ipv4_interval *items;
     size_t                n, first; /* items[0] is the interval map's items[first] */
-    uint32_t             *starts;   /* [highest bits]: the first interval that does not end before them; one more at the end */
-    unsigned              shift;
+    uint32_t              from, span; /* the first address, and how far from there the last is */
+    uint32_t             *starts;     /* [piece]: the first interval that does not end before it; one more at the end */
+    unsigned              shift;      /* a piece has so many bits */
 };
 
 struct interval_map {
