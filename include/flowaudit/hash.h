@@ -98,7 +98,7 @@ static inline uint64_t hash_words(const struct hash_key *key, const uint64_t *wo
  *
  * Who sees which keys collide could find the numbers out, as is not so with SipHash: it is for tables of which those who choose the keys see nothing.
  */
-#define HASH_PAIRS_MAX 5
+#define HASH_PAIRS_MAX 8
 
 struct hash_pairs {
     uint64_t a[HASH_PAIRS_MAX][2], b;
@@ -119,6 +119,16 @@ static inline uint32_t hash_pairs_end(const struct hash_pairs *h, uint64_t sum)
     v = (v ^ (v >> 16)) * UINT32_C(0x85ebca6b);
     v = (v ^ (v >> 13)) * UINT32_C(0xc2b2ae35);
     return v ^ (v >> 16);
+}
+
+/* A key of whole 64-bit words, of which the halves are its words: at most HASH_PAIRS_MAX. */
+static inline uint32_t hash_pairs_words(const struct hash_pairs *h, const uint64_t *words, unsigned n_words)
+{
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < n_words; i++)
+        sum += hash_pair(h, i, (uint32_t)words[i], (uint32_t)(words[i] >> 32));
+    return hash_pairs_end(h, sum);
 }
 
 #define DIGEST_TEXT_SIZE 65 /* 64 hexadecimal digits and a NUL */

@@ -6,7 +6,8 @@
  * those of the lowest ranks stay and all others are summed up.  A rank that stays in the end was never among the highest before, so a
  * conversation that is kept has all of its flows, whatever the order they came in and however packets were shared out among workers.
  *
- * Beyond the bound a flow costs the hash of its key and a sum that is at hand: what a flood is made of.
+ * Beyond the bound a flow costs the rank of its key and a sum that is at hand: what a flood is made of.  Before it, ranks are asked for as
+ * conversations are made, and flows find theirs by a hash that takes less.
  */
 #include "conversation.h"
 
@@ -34,15 +35,24 @@ struct slot {
 
 struct conversation_table {
     struct conversation_limits limits;
-    struct hash_key            hash_key;
+    struct hash_pairs          hash;
     struct conversation      **chunks;
     size_t                     n_chunks, n_chunks_allocated, n;
     struct slot               *slots; /* power of two, at most half full */
     size_t                     n_slots;
-    size_t                     n_ranked[CONVERSATION_N_CLASSES];   /* kept one by one */
+    size_t                     n_ranked[CONVERSATION_N_CLASSES];   /* kept one by one ... */
+    size_t                     most_ranked[CONVERSATION_N_CLASSES]; /* ... of which so many may be there until it is looked at which stay */
     uint64_t                   thresholds[CONVERSATION_N_CLASSES]; /* the highest ranks that are kept one by one */
     uint32_t                   sums[N_SUMS_AT_HAND]; /* index + 1 of sums used last, by some bits of their keys */
 };
+
+/* Thresholds are found for more than are kept, so that they are found seldom. */
+static size_t most_ranked(const struct conversation_limits *limits, enum conversation_class class)
+{
+    size_t limit = conversation_limit(limits, class);
+
+    return limit <= 10 * limits->peers_kept ? 2 * limit : limit + limit / 4;
+}
 
 int conversation_table_new(const struct conversation_limits *limits, struct conversation_table **ret, struct err *reterr)
 {
@@ -50,13 +60,17 @@ int conversation_table_new(const struct conversation_limits *limits, struct conv
 
     if (t == NULL)
         return err_set(reterr, -ENOMEM, "no memory for the table of conversations");
-    t->limits = *limits;
-    for (size_t i = 0; i < CONVERSATION_N_CLASSES; i++)
-        t->thresholds[i] = UINT64_MAX;
-    int rc = hash_key_random(&t->hash_key, reterr);
+    struct hash_key secret;
+    int             rc = hash_key_random(&secret, reterr);
     if (rc != 0) {
         free(t);
         return rc;
+    }
+    hash_pairs_init(&t->hash, &secret);
+    t->limits = *limits;
+    for (unsigned class = 0; class < CONVERSATION_N_CLASSES; class++) {
+        t->thresholds[class] = UINT64_MAX;
+        t->most_ranked[class] = most_ranked(limits, class);
     }
     *ret = t;
     return 0;
@@ -83,43 +97,48 @@ size_t conversation_count(const struct conversation_table *t)
     return t->n;
 }
 
-struct conversation *conversation_at(struct conversation_table *t, size_t i)
+static struct conversation *at_index(const struct conversation_table *t, size_t i)
 {
     return &t->chunks[i / CHUNK][i % CHUNK];
+}
+
+struct conversation *conversation_at(struct conversation_table *t, size_t i)
+{
+    return at_index(t, i);
 }
 
 /* --- the index ------------------------------------------------------------------------------------- */
 
 /* Nearly always the one that is looked for, of which most is read: all at once takes little longer than one line. */
-static bool is_at(const struct conversation *c, const struct conversation_key *key, uint64_t rank)
+static bool is_at(const struct conversation *c, const struct conversation_key *key)
 {
     for (size_t line = CACHE_LINE; line < sizeof(*c); line += CACHE_LINE)
         __builtin_prefetch((const char *)c + line);
-    return c->rank == rank && memcmp(&c->key, key, sizeof(*key)) == 0;
+    return memcmp(&c->key, key, sizeof(*key)) == 0;
 }
 
-/* The slot that holds 'key', or the empty one where it belongs, with its tag.  The rank is hashed again, with a secret key: whoever chooses ranks does
- * not choose slots. */
-static struct slot *find_slot(struct conversation_table *t, struct slot *slots, size_t n_slots, const struct conversation_key *key, uint64_t rank)
+/* The slot that holds 'key', or the empty one where it belongs, with its tag. */
+static struct slot *find_slot(const struct conversation_table *t, struct slot *slots, size_t n_slots, const struct conversation_key *key)
 {
-    uint64_t hash = hash_words(&t->hash_key, &rank, 1);
-    uint32_t tag = (uint32_t)(hash >> 32);
+    uint64_t words[sizeof(*key) / 8];
 
+    memcpy(words, key, sizeof(words));
+    uint32_t hash = hash_pairs_words(&t->hash, words, sizeof(words) / 8);
     for (size_t at = hash & (n_slots - 1);; at = (at + 1) & (n_slots - 1)) {
         struct slot *slot = &slots[at];
 
         if (slot->at == 0)
-            slot->tag = tag;
-        if (slot->at == 0 || (slot->tag == tag && is_at(conversation_at(t, slot->at - 1), key, rank)))
+            slot->tag = hash;
+        if (slot->at == 0 || (slot->tag == hash && is_at(at_index(t, slot->at - 1), key)))
             return slot;
     }
 }
 
 static void index_conversation(struct conversation_table *t, struct slot *slots, size_t n_slots, size_t i)
 {
-    const struct conversation *c = conversation_at(t, i);
+    const struct conversation *c = at_index(t, i);
 
-    find_slot(t, slots, n_slots, &c->key, c->rank)->at = (uint32_t)i + 1;
+    find_slot(t, slots, n_slots, &c->key)->at = (uint32_t)i + 1;
 }
 
 static int rebuild(struct conversation_table *t, size_t n_slots)
@@ -168,7 +187,7 @@ static struct conversation *insert(struct conversation_table *t, const struct co
 {
     if (t->n == t->n_chunks * CHUNK && add_chunk(t) != 0)
         return NULL;
-    struct conversation *c = conversation_at(t, t->n);
+    struct conversation *c = at_index(t, t->n);
     memset(c, 0, sizeof(*c));
     c->key = *key;
     c->rank = rank;
@@ -178,12 +197,13 @@ static struct conversation *insert(struct conversation_table *t, const struct co
     return c;
 }
 
+/* With 'rank', where it is not there yet. */
 static struct conversation *find_or_insert(struct conversation_table *t, const struct conversation_key *key, uint64_t rank)
 {
     if (reserve(t) != 0)
         return NULL;
-    struct slot *slot = find_slot(t, t->slots, t->n_slots, key, rank);
-    return slot->at != 0 ? conversation_at(t, slot->at - 1) : insert(t, key, rank, slot);
+    struct slot *slot = find_slot(t, t->slots, t->n_slots, key);
+    return slot->at != 0 ? at_index(t, slot->at - 1) : insert(t, key, rank, slot);
 }
 
 void conversation_query(const struct conversation *c, struct policy_query *ret)
@@ -225,7 +245,7 @@ bool conversation_is_bounded(const struct conversation_key *key)
     return key->summed == SUM_NONE && key->verdict != VERDICT_ALLOWED && key->verdict != VERDICT_UNDOCUMENTED;
 }
 
-enum conversation_class conversation_class(const struct conversation_key *key)
+static inline enum conversation_class class_of(const struct conversation_key *key)
 {
     bool established = key->outcome == OUTCOME_ESTABLISHED;
 
@@ -236,6 +256,11 @@ enum conversation_class conversation_class(const struct conversation_key *key)
     if (key->verdict == VERDICT_VIOLATION)
         return established ? CLASS_ESCAPED : CLASS_REJECTED;
     return established ? CLASS_PASSED : CLASS_TRIED;
+}
+
+enum conversation_class conversation_class(const struct conversation_key *key)
+{
+    return class_of(key);
 }
 
 size_t conversation_limit(const struct conversation_limits *l, enum conversation_class class)
@@ -329,7 +354,7 @@ void conversation_sum_up(struct conversation *c, enum conversation_sum by)
 /* Puts a conversation that is a sum now to the sum that is there already; false: it is the first. */
 static bool join_sum(struct conversation_table *t, struct conversation *c)
 {
-    const struct slot *slot = find_slot(t, t->slots, t->n_slots, &c->key, c->rank);
+    const struct slot *slot = find_slot(t, t->slots, t->n_slots, &c->key);
 
     if (slot->at == 0)
         return false;
@@ -343,14 +368,14 @@ static int compact(struct conversation_table *t, struct conversation **all)
     size_t n_before = t->n, kept = 0;
 
     for (size_t i = 0; i < n_before; i++)
-        all[i] = conversation_at(t, i);
+        all[i] = at_index(t, i);
     if (conversation_thresholds(&t->limits, all, n_before, t->thresholds) != 0)
         return -ENOMEM;
     memset(t->slots, 0, t->n_slots * sizeof(*t->slots));
     memset(t->n_ranked, 0, sizeof(t->n_ranked));
     memset(t->sums, 0, sizeof(t->sums));
     for (size_t i = 0; i < n_before; i++) {
-        struct conversation *c = all[i], *to = conversation_at(t, kept);
+        struct conversation *c = all[i], *to = at_index(t, kept);
 
         if (conversation_exceeds(c, t->thresholds))
             conversation_sum_up(c, SUM_PEERS);
@@ -366,14 +391,8 @@ static int compact(struct conversation_table *t, struct conversation **all)
     return 0;
 }
 
-/* Thresholds are found for more than are kept, so that they are found seldom. */
-static int make_room(struct conversation_table *t, enum conversation_class class)
+static int make_room(struct conversation_table *t)
 {
-    size_t limit = conversation_limit(&t->limits, class);
-    size_t slack = limit <= 10 * t->limits.peers_kept ? limit : limit / 4;
-
-    if (t->n_ranked[class] <= limit + slack)
-        return 0;
     struct conversation **all = calloc(t->n, sizeof(struct conversation *));
     int                   rc = all == NULL ? -ENOMEM : compact(t, all);
     free(all);
@@ -387,24 +406,40 @@ static struct conversation *find_sum(struct conversation_table *t, struct conver
 
     uint32_t             bits = key->row * 31 + key->client_host * 7 + key->server_host * 13 + key->kind * 5u + key->outcome * 3u + key->confidence;
     uint32_t            *at = &t->sums[(bits ^ bits >> 6) % N_SUMS_AT_HAND];
-    struct conversation *c = *at != 0 ? conversation_at(t, *at - 1) : NULL;
+    struct conversation *c = *at != 0 ? at_index(t, *at - 1) : NULL;
 
     if (c != NULL && memcmp(&c->key, key, sizeof(*key)) == 0)
         return c;
     uint64_t rank = rank_of(key, 0);
     c = find_or_insert(t, key, rank);
     if (c != NULL)
-        *at = find_slot(t, t->slots, t->n_slots, key, rank)->at;
+        *at = find_slot(t, t->slots, t->n_slots, key)->at;
+    return c;
+}
+
+/* One of a class that was never too many. */
+static struct conversation *find_among_few(struct conversation_table *t, const struct conversation_key *key, uint64_t name_hash, enum conversation_class class)
+{
+    if (reserve(t) != 0)
+        return NULL;
+    struct slot *slot = find_slot(t, t->slots, t->n_slots, key);
+    if (slot->at != 0)
+        return at_index(t, slot->at - 1);
+    struct conversation *c = insert(t, key, rank_of(key, name_hash), slot);
+    t->n_ranked[class] += c != NULL;
     return c;
 }
 
 /* The conversation of this key, or of the sum that stands for it. */
 static struct conversation *find(struct conversation_table *t, struct conversation_key *key, uint64_t name_hash, const struct judgement *j)
 {
-    enum conversation_class class = conversation_class(key);
-    uint64_t                rank = rank_of(key, name_hash);
+    enum conversation_class class = class_of(key);
+    bool                    is_full = t->n_ranked[class] > t->most_ranked[class];
 
-    if (rank <= t->thresholds[class] && make_room(t, class) != 0)
+    if (!is_full && t->thresholds[class] == UINT64_MAX)
+        return find_among_few(t, key, name_hash, class);
+    uint64_t rank = rank_of(key, name_hash);
+    if (is_full && rank <= t->thresholds[class] && make_room(t) != 0)
         return NULL;
     if (rank > t->thresholds[class])
         return find_sum(t, key, j);
@@ -468,7 +503,7 @@ static int take(struct conversation_table *t, struct conversation *c)
 {
     enum conversation_class class = conversation_class(&c->key);
 
-    if (class != CLASS_NONE && c->rank <= t->thresholds[class] && make_room(t, class) != 0)
+    if (class != CLASS_NONE && c->rank <= t->thresholds[class] && t->n_ranked[class] > t->most_ranked[class] && make_room(t) != 0)
         return -ENOMEM;
     if (class != CLASS_NONE && c->rank > t->thresholds[class]) {
         conversation_sum_up(c, SUM_PEERS);

@@ -552,8 +552,8 @@ int conversation_add(const struct conversation_limits *limits, struct conversati
     uint32_t asked = times_asked(r);
     c->asked = asked > c->asked ? asked : c->asked;
     c->stopped_late += f->outcome == OUTCOME_ONE_WAY && flow_record_is_stopped_late(r);
-    add_ttls(c, r, f->outcome, 0);
-    add_ttls(c, r, f->outcome, 1);
+    for (unsigned side = 0; side < 2 && (f->outcome == OUTCOME_ESTABLISHED || r->rst_ttl != 0); side++)
+        add_ttls(c, r, f->outcome, side);
     c->n_summed += f->is_summed;
     int rc = r->icmp.n_errors > 0 ? add_errors(c, r) : 0;
     if (rc == 0)

@@ -30,9 +30,10 @@ uint64_t shard_query_rank(const struct shard_group_query *q)
 
 static struct shard_host *host_slot(const struct part *s, struct shard_host *slots, size_t n_slots, const struct addr *a, int64_t window)
 {
-    uint64_t hash = hash_bytes(&s->hash_key, a, sizeof(*a)) + (uint64_t)window * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t words[3] = {[2] = (uint64_t)window};
 
-    for (size_t at = (hash ^ hash >> 32) & (n_slots - 1);; at = (at + 1) & (n_slots - 1)) {
+    memcpy(words, a->bytes, 16);
+    for (size_t at = hash_pairs_words(&s->hash, words, 3) & (n_slots - 1);; at = (at + 1) & (n_slots - 1)) {
         struct shard_host *h = &slots[at];
 
         if (!h->used || (h->window == window && addr_compare(&h->addr, a) == 0))
@@ -102,29 +103,47 @@ struct host_sight {
     bool     copies;
 };
 
+static struct shard_host *add_host(struct part *s, const struct addr *a, int64_t window)
+{
+    bool has_room = has_host_room(s);
+
+    if (!has_room || (s->host_threshold < UINT64_MAX && shard_host_rank(a, window) > s->host_threshold))
+        return NULL;
+    struct shard_host *h = host_slot(s, s->hosts, s->n_host_slots, a, window);
+    if (h->used) /* among those that stayed */
+        return h;
+    *h = (struct shard_host){.addr = *a, .window = window, .first_ns = INT64_MAX, .last_ns = INT64_MIN,
+                             .sent_first_ns = INT64_MAX, .sent_last_ns = INT64_MIN, .used = true};
+    s->n_hosts++;
+    return h;
+}
+
+/* The host in this window, or NULL: there is no room.  At the bound those that are known go on being seen. */
+static struct shard_host *host_in(struct part *s, const struct addr *a, int64_t window)
+{
+    struct shard_host *h = s->n_host_slots > 0 ? host_slot(s, s->hosts, s->n_host_slots, a, window) : NULL;
+
+    return h != NULL && h->used ? h : add_host(s, a, window);
+}
+
+static void note_times(struct shard_host *h, int64_t first_ns, int64_t last_ns)
+{
+    h->first_ns = first_ns < h->first_ns ? first_ns : h->first_ns;
+    h->last_ns = last_ns > h->last_ns ? last_ns : h->last_ns;
+}
+
 /* The host in this window, or NULL: there is no room. */
 static struct shard_host *note_sight(struct part *s, const struct addr *a, const struct host_sight *w)
 {
-    struct shard_host *h = s->n_host_slots > 0 ? host_slot(s, s->hosts, s->n_host_slots, a, w->window) : NULL;
+    struct shard_host *h = host_in(s, a, w->window);
     uint64_t           n_notes = w->n_notes > 0 ? w->n_notes : 1;
 
-    if (h == NULL || !h->used) { /* at the bound those that are known go on being seen */
-        bool has_room = has_host_room(s);
-
-        if (!has_room || (s->host_threshold < UINT64_MAX && shard_host_rank(a, w->window) > s->host_threshold)) {
-            s->totals.n_hosts_lost += n_notes;
-            s->totals.n_cut_told -= w->n_notes > 0 ? w->cut : 0;
-            return NULL;
-        }
-        h = host_slot(s, s->hosts, s->n_host_slots, a, w->window);
+    if (h == NULL) {
+        s->totals.n_hosts_lost += n_notes;
+        s->totals.n_cut_told -= w->n_notes > 0 ? w->cut : 0;
+        return NULL;
     }
-    if (!h->used) {
-        *h = (struct shard_host){.addr = *a, .window = w->window, .first_ns = w->first_ns, .last_ns = w->last_ns,
-                                 .sent_first_ns = INT64_MAX, .sent_last_ns = INT64_MIN, .used = true};
-        s->n_hosts++;
-    }
-    h->first_ns = w->first_ns < h->first_ns ? w->first_ns : h->first_ns;
-    h->last_ns = w->last_ns > h->last_ns ? w->last_ns : h->last_ns;
+    note_times(h, w->first_ns, w->last_ns);
     h->n_notes += n_notes;
     h->sent += w->sent;
     h->received += w->received;
@@ -177,28 +196,45 @@ static bool is_older(const struct flow_record *r)
            (r->sent_data[0] || r->sent_data[1] || ((flags & TCP_RST) == 0 && r->packets[0] + r->packets[1] > 1));
 }
 
+/* What the flow tells of this side of it, in the window in which it began; NULL: there is no room. */
+static struct shard_host *note_flow(struct part *s, const struct addr *a, const struct flow_record *r, unsigned side, bool lone, int64_t window)
+{
+    struct shard_host *h = host_in(s, a, window);
+    uint64_t           sent = r->packets[side];
+
+    if (h == NULL) {
+        s->totals.n_hosts_lost++;
+        return NULL;
+    }
+    h->n_notes++;
+    h->sent += sent;
+    h->received += r->packets[!side];
+    h->older += is_older(r);
+    if (r->group)
+        h->sent_to_groups += sent;
+    if (lone)
+        h->resets += sent;
+    h->copies |= sent > 0 && r->duplicates > 0;
+    return h;
+}
+
 void part_note_host(struct part *s, const struct addr *a, const struct flow_record *r, unsigned side, int64_t window_ns)
 {
-    bool              lone = flow_record_is_lone_reset(r);
-    uint64_t          sent = r->packets[side], received = r->packets[!side];
-    int64_t           first = window_of(r->first_ns, window_ns), last = window_of(r->last_ns, window_ns);
-    struct host_sight w = {.window = first, .first_ns = r->first_ns, .last_ns = r->last_ns, .sent = sent, .received = received,
-                           .sent_to_groups = r->group ? sent : 0, .resets = lone ? sent : 0, .older = is_older(r),
-                           .copies = sent > 0 && r->duplicates > 0};
+    bool    lone = flow_record_is_lone_reset(r), sends = r->packets[side] > 0 && !lone;
+    int64_t first = window_of(r->first_ns, window_ns), last = window_of(r->last_ns, window_ns);
 
-    if (sent + received == 0)
+    if (flow_is_quoted(r))
         return;
-    if (first != last)
-        w.last_ns = r->first_ns;
-    struct shard_host *h = note_sight(s, a, &w);
+    struct shard_host *h = note_flow(s, a, r, side, lone, first);
+    if (h != NULL)
+        note_times(h, r->first_ns, first == last ? r->last_ns : r->first_ns);
     if (first == last) {
-        if (h != NULL && sent > 0 && !lone)
+        if (h != NULL && sends)
             note_sent(h, r->sent_first_ns[side], r->sent_last_ns[side]);
         return;
     }
-    w = (struct host_sight){.window = last, .first_ns = r->last_ns, .last_ns = r->last_ns};
-    note_sight(s, a, &w);
-    if (sent == 0 || lone)
+    note_sight(s, a, &(struct host_sight){.window = last, .first_ns = r->last_ns, .last_ns = r->last_ns});
+    if (!sends)
         return;
     note_sent_at(s, a, r->sent_first_ns[side], window_ns);
     note_sent_at(s, a, r->sent_last_ns[side], window_ns);
@@ -305,6 +341,7 @@ int part_new(const struct conversation_limits *limits, size_t n_inputs, struct p
     if (rc == 0)
         rc = conversation_table_new(limits, &p->conversations, reterr);
     if (rc == 0) {
+        hash_pairs_init(&p->hash, &p->hash_key);
         p->n_inputs = n_inputs;
         p->host_threshold = p->query_threshold = UINT64_MAX;
         p->results = calloc(n_inputs, PACKET_N_RESULTS * sizeof(*p->results));
@@ -392,6 +429,7 @@ int part_copy(const struct part *from, struct part **ret, struct err *reterr)
     if (p == NULL)
         return err_set(reterr, -ENOMEM, "no memory to evaluate");
     p->hash_key = from->hash_key;
+    p->hash = from->hash;
     p->totals = from->totals;
     p->hosts = malloc(from->n_host_slots * sizeof(*p->hosts));
     if (p->hosts != NULL)

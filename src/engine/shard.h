@@ -95,6 +95,7 @@ struct part {
     size_t                     n_inputs;
     struct shard_totals        totals;
     struct hash_key            hash_key;
+    struct hash_pairs          hash;    /* of hosts; its numbers follow from the key */
     uint64_t                   host_threshold, query_threshold; /* the highest ranks that are kept */
 };
 
