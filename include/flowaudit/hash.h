@@ -78,6 +78,7 @@ static inline uint64_t hash_words(const struct hash_key *key, const uint64_t *wo
 {
     struct hash_sip s = hash_sip_start(key);
 
+#pragma GCC unroll 8
     for (size_t i = 0; i < n_words; i++)
         hash_sip_word(&s, words[i]);
     hash_sip_word(&s, (uint64_t)(n_words * 8) << 56);
@@ -126,6 +127,7 @@ static inline uint32_t hash_pairs_words(const struct hash_pairs *h, const uint64
 {
     uint64_t sum = 0;
 
+#pragma GCC unroll 8
     for (unsigned i = 0; i < n_words; i++)
         sum += hash_pair(h, i, (uint32_t)words[i], (uint32_t)(words[i] >> 32));
     return hash_pairs_end(h, sum);

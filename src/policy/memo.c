@@ -114,7 +114,7 @@ static uint32_t group_of(const struct policy *p, uint32_t host)
     return host != POLICY_NONE ? p->hosts[host].group : 0;
 }
 
-static struct question ask_about(const struct policy_memo *m, const struct policy_ends *e, const struct tuple *t)
+static inline struct question ask_about(const struct policy_memo *m, const struct policy_ends *e, const struct tuple *t)
 {
     const uint16_t *classes = m->classes[t->transport == IPPROTO_UDP];
 
