@@ -48,34 +48,42 @@ bool pcap_reader_knows(const uint8_t *head)
     return read_magic(head, &swapped, &ns) && get16(head + 4, swapped) == 2 && get16(head + 6, swapped) == 4;
 }
 
-/* The frames that lie whole and sound in the window. */
+/* The frames that lie whole and sound in the window.  'swapped' is the reader's: inline, so that it is a constant and no field asks for it. */
+static inline __attribute__((always_inline)) size_t take_ordered(struct capture *c, struct frame *ret, size_t n, bool swapped)
+{
+    const struct pcap_reader p = *(const struct pcap_reader *)c->reader;
+    struct window *w = &c->window;
+    uint8_t *at = window_at(w), *end = at + window_left(w);
+    size_t got = 0;
+
+    for (; got < n && (size_t)(end - at) >= RECORD_HEADER_SIZE; got++) {
+        uint32_t caplen = get32(at + 8, swapped);
+
+        if (caplen > p.max_caplen || caplen > (size_t)(end - at) - RECORD_HEADER_SIZE)
+            break;
+        struct frame *f = &ret[got];
+        uint32_t fraction = get32(at + 4, swapped);
+        if (fraction > p.max_fraction) {
+            fraction = p.max_fraction;
+            c->stats.n_odd_times++;
+        }
+        capture_frame(c, f, at + RECORD_HEADER_SIZE, caplen, get32(at + 12, swapped));
+        capture_frame_time(c, f, (int64_t)get32(at, swapped) * NS_PER_S + (int64_t)fraction * p.fraction_ns);
+        f->linktype = p.linktype;
+        f->interface_id = 0;
+        if (swapped)
+            linktype_swap_header(p.linktype, at + RECORD_HEADER_SIZE, caplen);
+        at += RECORD_HEADER_SIZE + caplen;
+    }
+    w->pos = (size_t)(at - w->buf);
+    return got;
+}
+
 static size_t take(struct capture *c, struct frame *ret, size_t n)
 {
     const struct pcap_reader *p = c->reader;
-    struct window *w = &c->window;
-    size_t got = 0;
 
-    for (; got < n && window_left(w) >= RECORD_HEADER_SIZE; got++) {
-        uint8_t *at = window_at(w);
-        uint32_t caplen = get32(at + 8, p->swapped);
-
-        if (caplen > p->max_caplen || caplen > window_left(w) - RECORD_HEADER_SIZE)
-            break;
-        struct frame *f = &ret[got];
-        uint32_t fraction = get32(at + 4, p->swapped);
-        if (fraction > p->max_fraction) {
-            fraction = p->max_fraction;
-            c->stats.n_odd_times++;
-        }
-        capture_frame(c, f, at + RECORD_HEADER_SIZE, caplen, get32(at + 12, p->swapped));
-        capture_frame_time(c, f, (int64_t)get32(at, p->swapped) * NS_PER_S + (int64_t)fraction * p->fraction_ns);
-        f->linktype = p->linktype;
-        f->interface_id = 0;
-        if (p->swapped)
-            linktype_swap_header(p->linktype, at + RECORD_HEADER_SIZE, caplen);
-        w->pos += RECORD_HEADER_SIZE + caplen;
-    }
-    return got;
+    return p->swapped ? take_ordered(c, ret, n, true) : take_ordered(c, ret, n, false);
 }
 
 static int cut(struct capture *c, uint64_t need, const char *need_what, uint64_t left)

@@ -165,8 +165,10 @@ static void report_progress(const struct audit *a, uint64_t packets)
 
 static void take_batch(struct crew *crew, size_t n)
 {
+    struct stretches *heard = &crew->audit->heard;
+
     for (size_t i = 0; i < n; i++)
-        stretches_note(&crew->audit->heard, crew->frames[i].frame.ts_ns);
+        stretches_note(heard, crew->frames[i].frame.ts_ns);
     handle_batch(crew, n);
 }
 

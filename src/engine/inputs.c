@@ -338,9 +338,15 @@ int inputs_next(struct inputs *set, struct input_frame *ret, size_t n, struct er
         struct input *in = set->items[index];
 
         /* One input alone needs no comparing of times. */
-        size_t run = set->n_active == 1 && set->n_begun == set->n_items ? in->n_frames - in->next : 1;
-        for (; run > 0 && done < n; run--)
-            ret[done++] = (struct input_frame){in->frames[in->next++], (uint16_t)index, in->point};
+        size_t              run = set->n_active == 1 && set->n_begun == set->n_items ? in->n_frames - in->next : 1;
+        const struct frame *from = &in->frames[in->next];
+        uint16_t            point = in->point;
+
+        if (run > n - done)
+            run = n - done;
+        in->next += run;
+        for (size_t i = 0; i < run; i++)
+            ret[done++] = (struct input_frame){from[i], (uint16_t)index, point};
         if (done == n || in->next == in->n_frames || is_due(set))
             return (int)done;
     }

@@ -400,18 +400,17 @@ static size_t decode_chunk(struct shard *s, const struct input_frame *frames, si
             __builtin_prefetch(frames[i + AHEAD].frame.data);
         enum packet_result result = packet_decode(&frames[i].frame, p);
 
-        *ret_carried |= (uint64_t)((p->encap & (ENCAP_VXLAN | ENCAP_GENEVE)) != 0) << i;
+        if ((p->encap & (ENCAP_VXLAN | ENCAP_GENEVE)) != 0)
+            *ret_carried |= UINT64_C(1) << i;
         if (!is_ours(s, result, p))
             continue;
         p->input = frames[i].input;
         packet_point_add(p, frames[i].point * 101u);
         results[n_ours] = result;
-        hashes[n_ours] = 0;
-        if (result == PACKET_OK) {
-            hashes[n_ours] = flow_table_hash(s->flows, p);
-            flow_table_prefetch(s->flows, hashes[n_ours]);
-        }
-        n_ours++;
+        uint64_t hash = result == PACKET_OK ? flow_table_hash(s->flows, p) : 0;
+        if (result == PACKET_OK)
+            flow_table_prefetch(s->flows, hash);
+        hashes[n_ours++] = hash;
     }
     return n_ours;
 }

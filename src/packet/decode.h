@@ -17,6 +17,14 @@
 
 #define CURSOR_MAX_PSEUDOWIRES 4 /* Ethernet in MPLS in Ethernet in ... */
 
+enum udp_port {
+    PORT_NETBIOS_NAME = 137,
+    PORT_NETBIOS_DATAGRAM = 138,
+    PORT_VXLAN = 4789,
+    PORT_VXLAN_LINUX = 8472, /* Linux's default, from before IANA's number */
+    PORT_GENEVE = 6081,
+};
+
 /* Two lengths, because a capture may hold less of a packet than the wire did. */
 struct cursor {
     const uint8_t *p;
@@ -62,6 +70,19 @@ static inline const void *cursor_try_pull(struct cursor *c, uint32_t n)
     return p;
 }
 
+/* Member by member, so that the one copied may stay in registers. */
+static inline struct cursor cursor_copy(const struct cursor *c)
+{
+    return (struct cursor){.p = c->p, .end = c->end, .wire = c->wire, .n_pseudowires = c->n_pseudowires};
+}
+
+/* Bytes that are there. */
+static inline void cursor_pull(struct cursor *c, uint32_t n)
+{
+    c->p += n;
+    c->wire -= n;
+}
+
 /* Why a pull of 'n' bytes failed: they were not captured, or they were never there, which is what 'bad' says. */
 static inline enum packet_result cursor_shortage(const struct cursor *c, uint32_t n, enum packet_result bad)
 {
@@ -96,6 +117,10 @@ enum packet_result ip_skip_extensions(struct cursor *, struct packet *, uint8_t 
 bool ipv6_is_mapped(const uint8_t address[16]);
 
 /* transport.c */
+static inline bool udp_port_is_netbios(uint16_t port)
+{
+    return port == PORT_NETBIOS_NAME || port == PORT_NETBIOS_DATAGRAM;
+}
 enum packet_result tcp_decode(struct cursor *, struct packet *);
 enum packet_result udp_decode(struct cursor *, struct packet *);
 
@@ -105,7 +130,10 @@ enum packet_result icmp_decode(struct cursor *, struct packet *);
 /* tunnel.c */
 enum packet_result tunnel_enter(struct packet *, enum packet_encap); /* PACKET_OK or PACKET_TOO_DEEP */
 enum packet_result gre_decode(struct cursor *, struct packet *);
-bool udp_port_is_tunnel(uint16_t port);
+static inline bool udp_port_is_tunnel(uint16_t port)
+{
+    return port == PORT_VXLAN || port == PORT_GENEVE || port == PORT_VXLAN_LINUX;
+}
 /* True: the payload was a tunnel, and '*ret' is what became of the packet inside.  False: it is ordinary UDP. */
 bool udp_tunnel_decode(const struct cursor *, struct packet *, enum packet_result *ret);
 

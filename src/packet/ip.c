@@ -1,41 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IPv4 and IPv6, with their fragments and extension headers.
- *
- * Lengths: what an IP header says wins over the frame where it says less (the rest is padding of the link) and also
- * where it says more (a mirror port that slices packets); 0 is offload and means the frame's length.
+ * IPv6 with its extension headers, fragments, and the protocols in IP other than TCP and UDP.  IPv4 itself is in usual.h.
  */
 #include <string.h>
 
-#include "decode.h"
-#include "wire.h"
-
-enum { MORE_FRAGMENTS = 0x2000, OFFSET_MASK = 0x1fff };
-enum { LARGEST_DATAGRAM = 65535 };
+#include "usual.h"
 
 bool ipv6_is_mapped(const uint8_t address[16])
 {
     static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
 
     return memcmp(address, prefix, sizeof(prefix)) == 0;
-}
-
-/* As addr_from_ipv4(), without the call: two for each packet can be measured. */
-static inline void set_ipv4(struct addr *a, const uint8_t bytes[4])
-{
-    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-
-    memcpy(a->bytes, prefix, sizeof(prefix));
-    memcpy(a->bytes + sizeof(prefix), bytes, 4);
-}
-
-/* 'wire_len' is the whole packet's, from its IP header on; the cursor is limited to it already. */
-static void note_lengths(struct packet *pkt, const struct cursor *c, uint32_t wire_len)
-{
-    pkt->l3_wire_len = wire_len;
-    pkt->l3_len = (uint32_t)(c->end - pkt->l3);
-    if (pkt->l3_len < wire_len)
-        pkt->flags |= PACKET_CUT;
 }
 
 static enum packet_result fragment_decode(struct cursor *c, struct packet *pkt, uint8_t protocol)
@@ -65,7 +40,7 @@ static enum packet_result inner_ip_decode(struct cursor *c, struct packet *pkt, 
     return protocol == PROTOCOL_IPV4 ? ipv4_decode(c, pkt) : ipv6_decode(c, pkt);
 }
 
-static enum packet_result rare_protocol_decode(struct cursor *c, struct packet *pkt, uint8_t protocol)
+enum packet_result rare_protocol_decode(struct cursor *c, struct packet *pkt, uint8_t protocol)
 {
     enum packet_result r = ip_skip_extensions(c, pkt, &protocol);
 
@@ -99,16 +74,6 @@ static enum packet_result rare_protocol_decode(struct cursor *c, struct packet *
     }
 }
 
-static enum packet_result protocol_decode(struct cursor *c, struct packet *pkt, uint8_t protocol)
-{
-    pkt->transport = protocol;
-    if (protocol == PROTOCOL_TCP && pkt->fragment_offset == 0)
-        return tcp_decode(c, pkt);
-    if (protocol == PROTOCOL_UDP && pkt->fragment_offset == 0)
-        return udp_decode(c, pkt);
-    return rare_protocol_decode(c, pkt, protocol);
-}
-
 /* A fragment that would end behind the largest datagram is an attack on reassembly and nothing else. */
 static bool note_fragment(struct packet *pkt, uint32_t id, uint32_t offset, bool more, uint32_t wire_len)
 {
@@ -120,40 +85,18 @@ static bool note_fragment(struct packet *pkt, uint32_t id, uint32_t offset, bool
     return wire_len <= LARGEST_DATAGRAM - offset; /* a length of 32 bits, an offset of 16 */
 }
 
-#define LOOPBACK_BROADCAST UINT32_C(0x7fffffff) /* 127/8 is one network, whatever the link (RFC 1122, 3.2.1.3) */
+enum packet_result ipv4_fragment_decode(struct cursor *c, struct packet *pkt, const struct wire_ipv4 *h)
+{
+    unsigned fragment = get_be16(h->fragment);
+
+    if (!note_fragment(pkt, pkt->ip_id, (fragment & OFFSET_MASK) * 8, fragment & MORE_FRAGMENTS, c->wire))
+        return PACKET_BAD_IPV4;
+    return rare_protocol_decode(c, pkt, h->protocol);
+}
 
 enum packet_result ipv4_decode(struct cursor *c, struct packet *pkt)
 {
-    pkt->l3 = c->p;
-    uint32_t frame_len = c->wire;
-    const struct wire_ipv4 *h = cursor_try_pull(c, sizeof(*h));
-    if (h == NULL)
-        return cursor_shortage(c, sizeof(*h), PACKET_BAD_IPV4);
-
-    uint32_t header_len = (h->version_ihl & 0x0fu) * 4;
-    uint32_t total_len = get_be16(h->total_length);
-    if (total_len == 0)
-        total_len = frame_len;
-    if (h->version_ihl >> 4 != 4 || header_len < sizeof(*h) || total_len < header_len)
-        return PACKET_BAD_IPV4;
-    cursor_limit(c, total_len - (uint32_t)sizeof(*h));
-    note_lengths(pkt, c, total_len);
-
-    set_ipv4(&pkt->src, h->src);
-    set_ipv4(&pkt->dst, h->dst);
-    pkt->ttl = h->ttl;
-    pkt->ip_id = get_be16(h->id);
-    pkt->transport = h->protocol;
-    if (h->dst[0] >> 4 == 0x0e || get_be32(h->dst) == UINT32_MAX || get_be32(h->dst) == LOOPBACK_BROADCAST)
-        pkt->flags |= PACKET_GROUP;
-
-    if (cursor_try_pull(c, header_len - (uint32_t)sizeof(*h)) == NULL)
-        return PACKET_CUT_HEADER;
-    unsigned fragment = get_be16(h->fragment);
-    if ((fragment & (MORE_FRAGMENTS | OFFSET_MASK)) != 0 &&
-        !note_fragment(pkt, pkt->ip_id, (fragment & OFFSET_MASK) * 8, fragment & MORE_FRAGMENTS, c->wire))
-        return PACKET_BAD_IPV4;
-    return protocol_decode(c, pkt, h->protocol);
+    return ipv4_decode_inline(c, pkt);
 }
 
 /* The jumbo payload option (RFC 2675) of a hop-by-hop header at the cursor; 0 where there is none. */
@@ -215,7 +158,7 @@ enum packet_result ipv6_decode(struct cursor *c, struct packet *pkt)
         pkt->flags |= PACKET_GROUP;
     if (ipv6_is_mapped(h->src) || ipv6_is_mapped(h->dst))
         return PACKET_MAPPED;
-    return protocol_decode(c, pkt, h->next_header);
+    return protocol_decode_inline(c, pkt, h->next_header);
 }
 
 enum packet_result ip_decode(struct cursor *c, struct packet *pkt, enum packet_result neither)

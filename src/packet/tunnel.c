@@ -13,11 +13,6 @@
 enum { GRE_CHECKSUM = 0x8000, GRE_ROUTING = 0x4000, GRE_KEY = 0x2000, GRE_SEQUENCE = 0x1000, GRE_ACK = 0x0080 };
 enum { GRE_VERSION_MASK = 0x0007, GRE_PPTP = 1 };
 enum { ERSPAN_SESSION = 0x03ff };
-enum {
-    PORT_VXLAN = 4789,
-    PORT_VXLAN_LINUX = 8472, /* Linux's default, from before IANA's number */
-    PORT_GENEVE = 6081,
-};
 
 enum packet_result tunnel_enter(struct packet *pkt, enum packet_encap encap)
 {
@@ -183,11 +178,6 @@ static enum packet_result geneve_decode(struct cursor *c, struct packet *pkt)
     if (protocol == ETHERTYPE_ETHERNET)
         return ethernet_decode(c, pkt);
     return protocol < ETHERTYPE_LOWEST ? PACKET_OTHER_L2 : ethertype_decode(c, pkt, protocol);
-}
-
-bool udp_port_is_tunnel(uint16_t port)
-{
-    return port == PORT_VXLAN || port == PORT_GENEVE || port == PORT_VXLAN_LINUX;
 }
 
 /*

@@ -173,8 +173,13 @@ static const struct {
     {"223.255.255.255", 0},
     {"224.0.0.1", PACKET_GROUP},
     {"239.255.255.255", PACKET_GROUP},
+    {"240.0.0.0", 0},
     {"240.0.0.1", 0},
+    {"255.255.255.254", 0},
     {"255.255.255.255", PACKET_GROUP},
+    {"127.255.255.255", PACKET_GROUP},
+    {"127.255.255.254", 0},
+    {"128.0.0.0", 0},
     {"10.255.255.255", 0}, /* a subnet's broadcast address is not known from itself */
     {"ff02::fb", PACKET_GROUP | PACKET_IS_IPV6},
     {"fe80::1", PACKET_IS_IPV6},
