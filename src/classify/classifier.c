@@ -333,7 +333,7 @@ void classify_end(struct classifier *classifier, struct classify_state *state)
     state_pool_give(&classifier->states, state);
 }
 
-static bool state_is_first_sender(const struct classify_state *state, const struct packet *packet)
+static inline bool state_is_first_sender(const struct classify_state *state, const struct packet *packet)
 {
     if (state->n_packets + state->n_tiny == 1)
         return true;

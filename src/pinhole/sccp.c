@@ -73,11 +73,10 @@ static const char *codec_name(uint32_t codec)
 /* As far as bytes are there. */
 static bool header_begins(const uint8_t *p, size_t len)
 {
-    static const uint8_t none[HEADER];
-
-    if ((len > 2 && memcmp(p + 2, none, len - 2 < 2 ? len - 2 : 2) != 0) || (len > 4 && p[4] > MAX_VERSION) ||
-        (len > 5 && memcmp(p + 5, none, len - 5 < 3 ? len - 5 : 3) != 0))
-        return false;
+    for (size_t i = 2; i < len && i < 8; i++) { /* a small length, a small version */
+        if (p[i] > (i == 4 ? MAX_VERSION : 0))
+            return false;
+    }
     if (len < HEADER)
         return true;
     uint32_t length = wire_le32(p), id = wire_le32(p + 8);
