@@ -344,20 +344,28 @@ static void blur(struct conversation_key *key, const struct judgement *j, enum c
     key->server_host = j->server_host + 1;
 }
 
-void conversation_sum_up(struct conversation *c, enum conversation_sum by)
+/* All but its rank. */
+static void become_sum(struct conversation *c, enum conversation_sum by)
 {
     blur(&c->key, &c->judgement, by);
-    c->rank = rank_of(&c->key, 0);
     c->n_summed = by == SUM_PEERS ? c->flows : 1;
 }
 
-/* Puts a conversation that is a sum now to the sum that is there already; false: it is the first. */
+void conversation_sum_up(struct conversation *c, enum conversation_sum by)
+{
+    become_sum(c, by);
+    c->rank = rank_of(&c->key, 0);
+}
+
+/* Puts a conversation that is a sum now to the sum that is there already; false: it is the first, and has its rank. */
 static bool join_sum(struct conversation_table *t, struct conversation *c)
 {
     const struct slot *slot = find_slot(t, t->slots, t->n_slots, &c->key);
 
-    if (slot->at == 0)
+    if (slot->at == 0) {
+        c->rank = rank_of(&c->key, 0);
         return false;
+    }
     conversation_absorb(&t->limits, conversation_at(t, slot->at - 1), c);
     return true;
 }
@@ -378,7 +386,7 @@ static int compact(struct conversation_table *t, struct conversation **all)
         struct conversation *c = all[i], *to = at_index(t, kept);
 
         if (conversation_exceeds(c, t->thresholds))
-            conversation_sum_up(c, SUM_PEERS);
+            become_sum(c, SUM_PEERS);
         if (c->key.summed != SUM_NONE && join_sum(t, c))
             continue;
         if (c->key.summed == SUM_NONE)

@@ -17,12 +17,10 @@
 #define N_VOTED_BITS 9
 #define N_PORTS (UINT16_MAX + 1)
 
-/* Compared as bytes: no padding. */
+/* In words as they are compared: bytes that were put together would have to be waited for. */
 struct question {
-    uint32_t    groups[2];
-    uint16_t    ports[2]; /* classes of the client's, the server's */
-    uint16_t    flags;
-    uint16_t    transport; /* 0: this place is empty */
+    uint64_t    groups; /* the client's in the upper half */
+    uint64_t    rest;   /* from the highest bits on: flags, transport (0: this place is empty), classes of the client's and the server's port */
     const void *app;
 };
 
@@ -48,8 +46,6 @@ struct policy_memo {
     struct voted         voted[1 << N_VOTED_BITS];
     uint16_t             classes[2][N_PORTS]; /* TCP, UDP */
 };
-
-_Static_assert(sizeof(struct question) == 16 + sizeof(void *), "compared as bytes");
 
 enum {
     ASKED_CLIENT_NAMED = 1 << 0,
@@ -114,18 +110,23 @@ static uint32_t group_of(const struct policy *p, uint32_t host)
     return host != POLICY_NONE ? p->hosts[host].group : 0;
 }
 
-static inline struct question ask_about(const struct policy_memo *m, const struct policy_ends *e, const struct tuple *t)
+static inline struct question ask_about(const struct policy_memo *m, const struct policy_ends *e, const struct tuple *t, uint16_t flags, const void *app)
 {
     const uint16_t *classes = m->classes[t->transport == IPPROTO_UDP];
 
     return (struct question){
-        .groups = {group_of(m->policy, e->client), group_of(m->policy, e->server)},
-        .ports = {classes[t->client_port], classes[t->server_port]},
-        .transport = t->transport,
+        .groups = (uint64_t)group_of(m->policy, e->client) << 32 | group_of(m->policy, e->server),
+        .rest = (uint64_t)flags << 48 | (uint64_t)t->transport << 32 | (uint32_t)classes[t->client_port] << 16 | classes[t->server_port],
+        .app = app,
     };
 }
 
-static uint16_t flags_of(const struct policy_ends *e, const struct policy_query *q)
+static inline bool is_same(const struct question *a, const struct question *b)
+{
+    return a->groups == b->groups && a->rest == b->rest && a->app == b->app;
+}
+
+static inline uint16_t flags_of(const struct policy_ends *e, const struct policy_query *q)
 {
     return (uint16_t)((e->client != POLICY_NONE ? ASKED_CLIENT_NAMED : 0) | (e->server != POLICY_NONE ? ASKED_SERVER_NAMED : 0) |
                       (e->distinct ? ASKED_DISTINCT : 0) | (e->ignored ? ASKED_IGNORED : 0) |
@@ -135,18 +136,17 @@ static uint16_t flags_of(const struct policy_ends *e, const struct policy_query 
                       (q->answers_group ? ASKED_ANSWERS_GROUP : 0) | (q->media ? ASKED_MEDIA : 0) | (q->negotiated ? ASKED_NEGOTIATED : 0) | (q->one_asks ? ASKED_ONE_ASKS : 0));
 }
 
-static size_t place_of(const struct question *q, unsigned bits)
+static inline size_t place_of(const struct question *q, unsigned bits)
 {
-    uint64_t words[3];
+    uint64_t h = q->groups * UINT64_C(0x9e3779b97f4a7c15) ^ q->rest * UINT64_C(0xc2b2ae3d27d4eb4f) ^ (uintptr_t)q->app * UINT64_C(0x165667b19e3779f9);
 
-    memcpy(words, q, sizeof(*q));
-    uint64_t h = words[0] * UINT64_C(0x9e3779b97f4a7c15) ^ words[1] * UINT64_C(0xc2b2ae3d27d4eb4f) ^ words[2] * UINT64_C(0x165667b19e3779f9);
     return (size_t)((h ^ h >> 29) * UINT64_C(0x9e3779b97f4a7c15) >> (64 - bits));
 }
 
 /* --- answers ------------------------------------------------------------------------------------------------- */
 
-static void judge(const struct policy *p, const struct policy_ends *ends, const struct policy_query *asked, const struct app *app,
+/* Not a part of what asks for it, which seldom does. */
+static __attribute__((noinline)) void judge(const struct policy *p, const struct policy_ends *ends, const struct policy_query *asked, const struct app *app,
                   struct policy_answer *ret)
 {
     struct policy_query q = *asked;
@@ -166,13 +166,10 @@ static void judge(const struct policy *p, const struct policy_ends *ends, const 
 void policy_recall(struct policy_memo *m, const struct policy_ends *ends, const struct policy_query *q, const struct app *app,
                    struct policy_answer *ret)
 {
-    struct question question = ask_about(m, ends, &q->tuple);
+    struct question question = ask_about(m, ends, &q->tuple, flags_of(ends, q), app);
+    struct judged  *at = &m->judged[place_of(&question, N_JUDGED_BITS)];
 
-    question.flags = flags_of(ends, q);
-    question.app = app;
-
-    struct judged *at = &m->judged[place_of(&question, N_JUDGED_BITS)];
-    if (memcmp(&at->question, &question, sizeof(question)) != 0) {
+    if (!is_same(&at->question, &question)) {
         judge(m->policy, ends, q, app, &at->answer);
         at->question = question;
     }
@@ -184,12 +181,10 @@ void policy_recall(struct policy_memo *m, const struct policy_ends *ends, const 
 
 int policy_recall_port_vote(struct policy_memo *m, const struct policy_ends *ends, const struct tuple *t)
 {
-    struct question question = ask_about(m, ends, t);
+    struct question question = ask_about(m, ends, t, ends->distinct ? ASKED_DISTINCT : 0, NULL);
+    struct voted   *at = &m->voted[place_of(&question, N_VOTED_BITS)];
 
-    question.flags = ends->distinct ? ASKED_DISTINCT : 0;
-
-    struct voted *at = &m->voted[place_of(&question, N_VOTED_BITS)];
-    if (memcmp(&at->question, &question, sizeof(question)) != 0) {
+    if (!is_same(&at->question, &question)) {
         at->vote = policy_port_vote_at(m->policy, ends, t);
         at->question = question;
     }
@@ -202,9 +197,9 @@ const char *const *policy_recall_expected(struct policy_memo *m, const struct tu
 
     policy_locate(m->policy, t, &ends);
 
-    struct question  question = ask_about(m, &ends, t);
+    struct question  question = ask_about(m, &ends, t, 0, NULL);
     struct expected *at = &m->expected[place_of(&question, N_EXPECTED_BITS)];
-    if (memcmp(&at->question, &question, sizeof(question)) != 0) {
+    if (!is_same(&at->question, &question)) {
         at->names = policy_expected(m->policy, t);
         at->question = question;
     }
