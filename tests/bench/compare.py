@@ -40,6 +40,7 @@ def programs(args, site, directory):
         'softflowd': ['softflowd', '-d', '-n', '127.0.0.1:9995', '-r'],
         'nfpcapd': ['nfpcapd', '-l', directory, '-r'],
         'tcpdump': ['tcpdump', '-w', '/dev/null', '-r'],
+        'digest alone': ['openssl', 'dgst', '-sha256'],  # what a file's SHA-256 takes, whoever asks for it
     }
     wanted = args.program or list(found)
     return {name: command for name, command in found.items() if shutil.which(command[0]) and name in wanted}, record
@@ -172,7 +173,7 @@ def main():
     parser.add_argument('generate')
     parser.add_argument('source')
     parser.add_argument('--runs', type=int, default=5, help='rounds (default 5)')
-    parser.add_argument('--scale', type=float, default=1.0, help='of the sizes that the issue of speed is judged by (default 1)')
+    parser.add_argument('--scale', type=float, default=1.0, help='of the sizes by which speed is judged (default 1)')
     parser.add_argument('--load', action='append', choices=list(LOADS))
     parser.add_argument('--program', action='append', help='only this one; may be repeated')
     parser.add_argument('--captures', help='a folder of captures: the mix has them instead of the samples, the span beside them')
