@@ -99,6 +99,7 @@ static inline void cursor_limit(struct cursor *c, uint32_t n)
 }
 
 /* link.c */
+enum packet_result frame_decode(const struct frame *, bool as_carrier, struct packet *); /* the general way, of whatever */
 enum packet_result ethernet_decode(struct cursor *, struct packet *);
 
 /* ethertype.c */

@@ -51,7 +51,7 @@ static uint64_t load(const uint8_t *p, uint32_t n)
 
 /* Sixteen bytes and the last eight tell media packets apart by their sequence numbers and times.  Where the end is cut off, how much there is
  * may depend on tags, of which a copy may have others: then it is the first eight alone. */
-static uint32_t hash_some(const struct packet *pkt)
+uint32_t udp_hash_some(const struct packet *pkt)
 {
     const uint8_t *p = pkt->payload;
     uint32_t       n = pkt->payload_len;
@@ -88,7 +88,7 @@ enum packet_result udp_decode_rest(struct cursor *c, struct packet *pkt)
     if (is_netbios_broadcast(pkt))
         pkt->flags |= PACKET_GROUP;
     if (pkt->content == 0)
-        pkt->content = hash_some(pkt);
+        pkt->content = udp_hash_some(pkt);
     if (udp_port_is_tunnel(pkt->dport) && !pkt->is_carrier && udp_tunnel_decode(c, pkt, &inner))
         return inner;
     return PACKET_OK;

@@ -6,6 +6,24 @@
 #include <assert.h>
 #include <stdint.h>
 
+enum linktype {
+    LINKTYPE_NULL = 0,
+    LINKTYPE_ETHERNET = 1,
+    LINKTYPE_PPP = 9,
+    LINKTYPE_RAW_12 = 12, /* DLT_RAW, as some programs wrote it into files */
+    LINKTYPE_RAW_14 = 14, /* the same on OpenBSD */
+    LINKTYPE_PPP_HDLC = 50,
+    LINKTYPE_PPP_ETHER = 51,
+    LINKTYPE_RAW = 101,
+    LINKTYPE_C_HDLC = 104,
+    LINKTYPE_LOOP = 108,
+    LINKTYPE_LINUX_SLL = 113,
+    LINKTYPE_IPV4 = 228,
+    LINKTYPE_IPV6 = 229,
+    LINKTYPE_NFLOG = 239,
+    LINKTYPE_LINUX_SLL2 = 276,
+};
+
 #define ETHERTYPE_LOWEST 0x0600 /* less is a length (IEEE 802.3) */
 
 enum ethertype {

@@ -4,6 +4,7 @@
 
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "flowaudit/packet.h"
 
@@ -30,6 +31,18 @@ static void check_packet(const struct frame *f, const struct packet *p, enum pac
         fuzz_must((p->transport == IPPROTO_TCP || p->transport == IPPROTO_UDP) && p->payload_len <= p->l3_len);
 }
 
+/* What is no tunnel over UDP comes out the same the direct way and the general one. */
+static void check_ways(const struct frame *f, const struct packet *p, enum packet_result result)
+{
+    struct packet general;
+
+    if ((p->encap & (ENCAP_VXLAN | ENCAP_GENEVE)) != 0)
+        return;
+    fuzz_must(packet_decode_carrier(f, &general) == result);
+    general.is_carrier = false;
+    fuzz_must(memcmp(p, &general, offsetof(struct packet, quote)) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz   in = {data, size};
@@ -45,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_must(result < PACKET_N_RESULTS && result != PACKET_FILTERED && result != PACKET_FLOW_LIMIT && result != PACKET_FRAGMENT_ORPHAN);
     fuzz_must(packet_linktype_known(f.linktype) == (result != PACKET_LINKTYPE) || n == 0);
     check_packet(&f, &p, result);
+    check_ways(&f, &p, result);
     free(copy);
     return 0;
 }

@@ -60,6 +60,50 @@ static uint32_t content_of(uint16_t checksum, const uint8_t *payload, size_t n, 
     return p.content;
 }
 
+static void both_ways_decode(const struct frame *f)
+{
+    struct packet      direct, general;
+    enum packet_result result = packet_decode(f, &direct);
+
+    if ((direct.encap & (ENCAP_VXLAN | ENCAP_GENEVE)) != 0) /* those are what the general one differs for */
+        return;
+    ck_assert_int_eq(packet_decode_carrier(f, &general), result);
+    general.is_carrier = false;
+    ck_assert_mem_eq(&direct, &general, offsetof(struct packet, quote));
+}
+
+/* Whatever byte of the headers differs, wherever the frame was cut. */
+START_TEST(frames_decode_the_same_the_direct_way_and_the_general_one)
+{
+    static const uint8_t values[] = {0, 1, 4, 5, 6, 7, 17, 20, 24, 28, 0x45, 0x46, 0x7f, 0x80, 0x89, 0xe0, 0xef, 0xf0, 0xff};
+    struct build         b;
+
+    build_begin(&b);
+    build_ethernet(&b);
+    build_ipv4(&b, "10.0.0.1", _i == 2 ? "127.255.255.255" : "10.0.0.255");
+    if (_i == 0)
+        build_tcp(&b, 1025, 389, TCP_ACK, 0x01020304);
+    else
+        build_udp(&b, 1025, 53);
+    build_text(&b, "help, as a payload that to port 137 is a broadcast");
+    struct frame f = build_frame(&b);
+    uint32_t     n = f.caplen;
+
+    for (f.caplen = 1; f.caplen <= n; f.caplen++) {
+        both_ways_decode(&f);
+        for (size_t at = 0; at < L4 + 20; at++) {
+            uint8_t was = b.data[at];
+
+            for (size_t i = 0; i < sizeof(values); i++) {
+                b.data[at] = values[i];
+                both_ways_decode(&f);
+            }
+            b.data[at] = was;
+        }
+    }
+}
+END_TEST
+
 START_TEST(content_without_a_checksum_is_told_apart_by_some_of_its_bytes)
 {
     uint8_t  payload[40] = {0x80, 0, 0, 1};
@@ -291,6 +335,7 @@ Suite *suite_packet_transport(void)
     TCase *t = tcase_create("transport");
 
     tcase_add_test(t, tcp_fields_are_read);
+    tcase_add_loop_test(t, frames_decode_the_same_the_direct_way_and_the_general_one, 0, 3);
     tcase_add_loop_test(t, a_cut_tcp_header_gives_what_it_has, 0, sizeof(cuts) / sizeof(cuts[0]));
     tcase_add_test(t, a_tiny_first_fragment_has_its_ports);
     tcase_add_loop_test(t, tcp_lengths_must_agree, 0, sizeof(tcp_lengths) / sizeof(tcp_lengths[0]));
