@@ -7,19 +7,6 @@
 
 #define AHEAD 8 /* entries whose memory is asked for before it is needed */
 
-static void prefetch(const struct flow_table *t, const struct pool *p, uint32_t i)
-{
-    if (!pool_is_used(p, i))
-        return;
-    const struct flow        *f = pool_at(p, i);
-    const struct flow_detail *d = flow_detail_at(t, f);
-
-    if ((f->state & FLOW_TWO) != 0)
-        __builtin_prefetch(flow_second_at(t, f));
-    for (size_t at = 0; d != NULL && at < sizeof(*d) + t->options.ext_size; at += 64)
-        __builtin_prefetch((const uint8_t *)d + at);
-}
-
 void flow_table_drain(struct flow_table *t, int64_t now_ns)
 {
     flow_table_note_peak(t);
@@ -31,7 +18,8 @@ void flow_table_drain(struct flow_table *t, int64_t now_ns)
         for (uint32_t i = 0; i < p->n_fresh; i++) {
             struct flow *f = pool_at(p, i);
 
-            prefetch(t, p, i + AHEAD);
+            if (pool_is_used(p, i + AHEAD))
+                flow_prefetch(t, pool_at(p, i + AHEAD));
             if (pool_is_used(p, i))
                 flow_table_finish(t, f, flow_is_idle(t, f, now_ns) ? FLOW_END_IDLE : FLOW_END_FORCED);
         }

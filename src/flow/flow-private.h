@@ -345,6 +345,16 @@ static inline void *flow_ext_at(const struct flow_table *t, const struct flow *f
         return d->ext;
     return flow_has_other(f) && f->few.other.ext != 0 ? pool_at(&t->exts, f->few.other.ext - 1) : NULL;
 }
+/* Asks for what the end of a flow reads besides it. */
+static inline void flow_prefetch(const struct flow_table *t, const struct flow *f)
+{
+    const struct flow_detail *d = flow_detail_at(t, f);
+
+    if ((f->state & FLOW_TWO) != 0)
+        __builtin_prefetch(flow_second_at(t, f));
+    for (size_t at = 0; d != NULL && at < sizeof(*d) + t->options.ext_size; at += 64)
+        __builtin_prefetch((const uint8_t *)d + at);
+}
 /* NULL: none came. */
 static inline struct icmp_errors *flow_errors_of(const struct flow_table *t, const struct flow_detail *d)
 {

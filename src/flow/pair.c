@@ -83,7 +83,8 @@ bool flow_pair_make(struct flow_table *t, struct flow *f, unsigned side, const s
         f->last_ns = s->ts_ns;
     f->packets[side]++;
     f->tcp_flags[side] |= s->tcp_flags;
-    if (flow_is_strong(f, flow_saw_of_few(t, f)))
+    /* Of TCP both take part only with an acknowledgement each. */
+    if ((f->transport != IPPROTO_TCP || (s->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK) && flow_is_strong(f, flow_saw_of_few(t, f)))
         pool_set_weak(flow_pool(t, f), flow_index(t, f), false);
     return true;
 }

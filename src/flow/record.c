@@ -14,11 +14,16 @@ uint64_t flow_bytes(const struct flow_table *t, const struct flow *f, unsigned s
     return (flow_first_side(f) == side ? f->few.two.wire_len : 0u) + (flow_second_side(f) == side ? flow_second_at(t, f)->wire_len : 0u);
 }
 
-const struct addr *flow_addr(const struct flow *f, unsigned side, struct addr *scratch)
+static inline struct addr address(const struct flow *f, unsigned side)
 {
     const uint8_t *bytes = flow_addresses(f);
 
-    *scratch = (f->state & FLOW_IPV6) != 0 ? addr_from_ipv6(bytes + 16 * side) : addr_from_ipv4(bytes + 4 * side);
+    return (f->state & FLOW_IPV6) != 0 ? addr_from_ipv6(bytes + 16 * side) : addr_from_ipv4(bytes + 4 * side);
+}
+
+const struct addr *flow_addr(const struct flow *f, unsigned side, struct addr *scratch)
+{
+    *scratch = address(f, side);
     return scratch;
 }
 
@@ -231,8 +236,8 @@ static void record_two(const struct flow_table *t, const struct flow *f, unsigne
 /* All that is told by the flow itself. */
 static void record_flow(const struct flow_table *t, const struct flow *f, unsigned client, struct flow_record *r)
 {
-    flow_addr(f, client, &r->tuple.client);
-    flow_addr(f, !client, &r->tuple.server);
+    r->tuple.client = address(f, client);
+    r->tuple.server = address(f, !client);
     r->tuple.client_port = f->port[client];
     r->tuple.server_port = f->port[!client];
     r->tuple.transport = f->transport;

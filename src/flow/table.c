@@ -210,12 +210,17 @@ void flow_table_finish(struct flow_table *t, struct flow *f, enum flow_end end)
     give_back(t, f);
 }
 
-static void unlink_flow(struct flow_table *t, const struct flow *f)
+static uint32_t tag_of(const struct flow_table *t, const struct flow *f)
 {
     struct flow_key key;
 
     flow_key_of(f, &key);
-    index_remove(&t->index, index_tag(flow_key_hash(&key, &t->pairs)), flow_ref(t, f));
+    return index_tag(flow_key_hash(&key, &t->pairs));
+}
+
+static void unlink_flow(struct flow_table *t, const struct flow *f)
+{
+    index_remove(&t->index, tag_of(t, f), flow_ref(t, f));
 }
 
 void flow_table_end(struct flow_table *t, struct flow *f, enum flow_end end)
@@ -443,24 +448,63 @@ void flow_table_track(struct flow_table *t, uint64_t hash, const struct packet *
     }
 }
 
+/* The next entry, round and round; NULL where there is no flow. */
+static struct flow *sweep_next(struct flow_table *t, uint64_t n_entries)
+{
+    uint64_t at = t->sweep_at < n_entries ? t->sweep_at : 0;
+    bool     v6 = at >= t->flows[0].n_fresh;
+    uint32_t index = (uint32_t)(at - (v6 ? t->flows[0].n_fresh : 0));
+
+    t->sweep_at = at + 1;
+    return pool_is_used(&t->flows[v6], index) ? pool_at(&t->flows[v6], index) : NULL;
+}
+
+/* Flows that the sweep ends together: for the slot and the detail of each it would wait otherwise. */
+#define GROUP 16
+struct over {
+    struct flow *flow[GROUP];
+    uint32_t     tag[GROUP];
+    unsigned     n;
+};
+
+static void end_group(struct flow_table *t, struct over *o)
+{
+    for (unsigned i = 0; i < o->n; i++) {
+        index_remove(&t->index, o->tag[i], flow_ref(t, o->flow[i]));
+        flow_table_finish(t, o->flow[i], FLOW_END_IDLE);
+    }
+    o->n = 0;
+}
+
+static void add_to_group(struct flow_table *t, struct over *o, struct flow *f)
+{
+    uint32_t tag = tag_of(t, f);
+
+    flow_prefetch(t, f);
+    flow_table_prefetch(t, tag);
+    o->flow[o->n] = f;
+    o->tag[o->n++] = tag;
+    if (o->n == GROUP)
+        end_group(t, o);
+}
+
 void flow_table_sweep(struct flow_table *t, int64_t now_ns, size_t budget)
 {
     /* A packet may be a little older than the one before it: its flow must not have gone meanwhile. */
-    int64_t  now = now_ns < INT64_MIN + 120 * SECOND_NS ? INT64_MIN : now_ns - 120 * SECOND_NS;
-    uint64_t n_entries = (uint64_t)t->flows[0].n_fresh + t->flows[1].n_fresh;
+    int64_t     now = now_ns < INT64_MIN + 120 * SECOND_NS ? INT64_MIN : now_ns - 120 * SECOND_NS;
+    uint64_t    n_entries = (uint64_t)t->flows[0].n_fresh + t->flows[1].n_fresh;
+    struct over over;
 
+    over.n = 0;
     if (budget > n_entries)
-        budget = n_entries;
+        budget = n_entries; /* none is looked at twice */
     for (; budget > 0; budget--) {
-        uint64_t     at = t->sweep_at < n_entries ? t->sweep_at : 0;
-        unsigned     v6 = at >= t->flows[0].n_fresh;
-        uint32_t     index = (uint32_t)(at - (v6 ? t->flows[0].n_fresh : 0));
-        struct flow *f = pool_at(&t->flows[v6], index);
+        struct flow *f = sweep_next(t, n_entries);
 
-        t->sweep_at = at + 1;
-        if (pool_is_used(&t->flows[v6], index) && flow_is_idle(t, f, now))
-            flow_table_end(t, f, FLOW_END_IDLE);
+        if (f != NULL && flow_is_idle(t, f, now))
+            add_to_group(t, &over, f);
     }
+    end_group(t, &over);
 }
 
 void flow_table_note_peak(struct flow_table *t)

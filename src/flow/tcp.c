@@ -29,6 +29,12 @@ static bool saw(const struct flow_detail *d, unsigned bit, unsigned side)
     return (d->saw & (bit << side)) != 0;
 }
 
+/* Does it neither open nor end anything? */
+static bool is_plain(unsigned flags)
+{
+    return (flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK;
+}
+
 /* 'saw' after a segment that opens or ends something. */
 static uint32_t saw_turn(uint32_t saw, unsigned side, unsigned flags, bool data)
 {
@@ -59,7 +65,7 @@ static uint32_t saw_turn(uint32_t saw, unsigned side, unsigned flags, bool data)
 /* 'saw' after one more segment. */
 static uint32_t saw_flags(uint32_t saw, unsigned side, unsigned flags, bool data)
 {
-    if ((flags & (TCP_SYN | TCP_FIN | TCP_RST | TCP_ACK)) == TCP_ACK) /* most are like this */
+    if (is_plain(flags))
         return saw | (TCP_SAW_MORE | (data ? TCP_SAW_DATA : 0u)) << side | TCP_SAW_FLAGS;
     return saw_turn(saw, side, flags, data);
 }
@@ -134,11 +140,6 @@ static void track_sent(struct flow_detail *d, unsigned side, const struct sight 
         return;
     }
     int32_t ahead = seq_diff(s->seq, space->next);
-    if (ahead == 0 && seq_diff(end, s->seq) > 0) { /* in order, as most are */
-        d->saw &= ~(uint32_t)(TCP_FIRST_EMPTY << side);
-        space->next = end;
-        return;
-    }
     if (ahead > MAX_JUMP || ahead < -MAX_JUMP)
         return;
     if (syn && ahead > 0) /* before it there is nothing of this connection: what came first was of an older one */
@@ -191,7 +192,25 @@ static void note_reset(struct flow_detail *d, unsigned side, const struct sight 
         d->saw |= TCP_RST_BEYOND;
 }
 
-void flow_tcp_track(struct flow_detail *d, unsigned side, const struct sight *s, bool is_copy)
+/* The next segment of an open connection, as nearly all are: what flow_tcp_track() does with any, as far as there is something to do. */
+static bool track_next(struct flow_detail *d, unsigned side, const struct sight *s)
+{
+    struct tcp_space *own = &d->space[side], *peer = &d->space[!side];
+    uint32_t          needs = TCP_HAS_BASE * 3 | TCP_HAS_NEXT << side, saw = d->saw;
+
+    if (!is_plain(s->tcp_flags) || (saw & needs) != needs || s->seq != own->next || s->payload > MAX_JUMP || seq_diff(s->ack, peer->next) > 0)
+        return false;
+    saw |= TCP_SAW_MORE << side | TCP_SAW_FLAGS;
+    if (s->payload > 0)
+        saw = (saw | TCP_SAW_DATA << side) & ~(uint32_t)(TCP_FIRST_EMPTY << side);
+    d->saw = saw | TCP_HAS_ACKED << !side;
+    own->next += s->payload;
+    if ((saw & TCP_HAS_ACKED << !side) == 0 || seq_diff(s->ack, peer->acked) > 0)
+        peer->acked = s->ack;
+    return true;
+}
+
+static void track_any(struct flow_detail *d, unsigned side, const struct sight *s, bool is_copy)
 {
     if ((s->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && !is_copy)
         note_resent_syn(d, side, s);
@@ -204,6 +223,12 @@ void flow_tcp_track(struct flow_detail *d, unsigned side, const struct sight *s,
     track_sent(d, side, s);
     if ((s->tcp_flags & TCP_ACK) != 0)
         track_acked(d, side, s->ack);
+}
+
+void flow_tcp_track(struct flow_detail *d, unsigned side, const struct sight *s, bool is_copy)
+{
+    if (is_copy || !track_next(d, side, s))
+        track_any(d, side, s, is_copy);
 }
 
 /* The initial sequence number of a side, where it is known. */
@@ -276,21 +301,22 @@ bool flow_tcp_is_stray(uint32_t bits, unsigned client)
 
 enum tcp_state flow_tcp_state(uint32_t bits, unsigned client)
 {
-    unsigned server = !client;
-    bool     syn = (bits & TCP_SAW_SYN << client) != 0, syn_ack = (bits & TCP_SAW_SYN_ACK << server) != 0;
-    bool     more = (bits & TCP_SAW_MORE << client) != 0, server_more = (bits & TCP_SAW_MORE << server) != 0;
+    uint32_t own = bits >> client, servers = bits >> !client;
+    bool     syn = (own & TCP_SAW_SYN) != 0, syn_ack = (servers & TCP_SAW_SYN_ACK) != 0;
+    bool     more = (own & TCP_SAW_MORE) != 0, server_more = (servers & TCP_SAW_MORE) != 0;
+    bool     rst = (servers & TCP_SAW_RST) != 0;
 
     if ((bits & TCP_SAW_FLAGS) == 0)
         return TCP_STATE_FLAGS_CUT;
     /* Both opened, and both answered (RFC 9293, 3.5). */
     bool both = (bits & TCP_SAW_SYN * 3) == TCP_SAW_SYN * 3 && (bits & TCP_SAW_SYN_ACK * 3) == TCP_SAW_SYN_ACK * 3;
-    bool open = (bits & TCP_RST_BEYOND) != 0 && (bits & TCP_SAW_RST << server) != 0;
+    bool open = (bits & TCP_RST_BEYOND) != 0 && rst;
     if (syn && syn_ack)
         return more || both || open ? TCP_STATE_ESTABLISHED : TCP_STATE_HALF_OPEN;
     if (syn && (more || server_more || open))
         return TCP_STATE_NO_SYN_ACK;
     if (syn)
-        return (bits & TCP_SAW_RST << server) != 0 ? TCP_STATE_REFUSED : TCP_STATE_SYN;
+        return rst ? TCP_STATE_REFUSED : TCP_STATE_SYN;
     if (flow_tcp_is_stray(bits, client))
         return TCP_STATE_REFUSED;
     return syn_ack ? TCP_STATE_SYN_ACK_ONLY : TCP_STATE_MIDSTREAM;
