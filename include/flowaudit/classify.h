@@ -15,8 +15,9 @@
  *    that it tells reliably by content (a table with the reason for each) may contradict a row.
  *
  * No port is ever loaded into libndpi, no guess by port or address is taken, and nothing that libndpi remembers from
- * other flows: the answer depends on the flow's own bytes alone.  This is the only place that knows libndpi; callers
- * see names.
+ * other flows: the protocol depends on the flow's own bytes alone.  The detail behind a name ("TLS.Microsoft365") is the host
+ * name's or, where the content has none, what libndpi's list of networks says of the addresses: it is shown, and no row is judged by it.
+ * This is the only place that knows libndpi; callers see names.
  *
  * At most CLASSIFY_MAX_BYTES of a packet are shown to libndpi, under headers of our own making where the packet is
  * longer, was cut by the snap length, is a first fragment or has no IP length (offload).
