@@ -186,6 +186,41 @@ static void record_tcp(uint32_t saw, uint8_t rst_ttl, unsigned client, struct fl
     r->closed_by_server = ((saw & TCP_CLOSED_BY_SIDE) != 0) != client;
 }
 
+/* What client_side() says of one segment of TCP; scans and floods are of such flows. */
+static unsigned client_of_segment(const struct flow *f, enum direction_basis *ret_basis)
+{
+    unsigned first = flow_first_side(f), flags = f->tcp_flags[first];
+
+    if ((flags & TCP_SYN) == 0 || (f->state & FLOW_FLAGS_CUT) != 0)
+        *ret_basis = DIRECTION_UNKNOWN;
+    else
+        *ret_basis = (flags & TCP_ACK) != 0 ? DIRECTION_SYN_ACK : DIRECTION_SYN;
+    return first ^ (*ret_basis == DIRECTION_SYN_ACK);
+}
+
+/* What record_tcp() tells of it, where it went in direction 'i'. */
+static void record_segment(const struct flow *f, unsigned i, struct flow_record *r)
+{
+    bool rst = (r->tcp_flags[i] & TCP_RST) != 0, fin = (r->tcp_flags[i] & TCP_FIN) != 0;
+
+    r->tcp_state = TCP_STATE_FLAGS_CUT;
+    if ((f->state & FLOW_FLAGS_CUT) != 0)
+        return;
+    if (r->direction == DIRECTION_SYN)
+        r->tcp_state = TCP_STATE_SYN;
+    else
+        r->tcp_state = r->direction == DIRECTION_SYN_ACK ? TCP_STATE_SYN_ACK_ONLY : TCP_STATE_MIDSTREAM;
+    r->sent_data[i] = r->payload[i] > 0 && !rst;
+    if (rst) {
+        r->rst_ttl = f->first_ttl;
+        r->rst_from_server_side = i == 1;
+    }
+    if (!rst && !fin)
+        return;
+    r->closed = rst ? FLOW_CLOSED_RST : FLOW_CLOSED_FIN;
+    r->closed_by_server = i == 1;
+}
+
 static void record_errors(const struct icmp_errors *e, unsigned client, struct flow_record *r)
 {
     if (e == NULL)
@@ -253,23 +288,21 @@ static void record_flow(const struct flow_table *t, const struct flow *f, unsign
 
 void flow_snapshot(const struct flow_table *t, const struct flow *f, struct flow_record *ret)
 {
-    const struct flow_detail *d = flow_detail_at(t, f);
-    uint32_t                  saw = d != NULL ? d->saw : flow_saw_of_few(t, f);
-    enum direction_basis      basis;
-    unsigned                  client = client_side(f, saw, &basis);
+    bool                 one = (f->state & FLOW_ONE) != 0, is_segment = one && f->transport == IPPROTO_TCP;
+    enum direction_basis basis;
+    unsigned             client = is_segment ? client_of_segment(f, &basis) : flow_client_side(t, f, &basis);
 
     memset(ret, 0, sizeof(*ret));
     record_flow(t, f, client, ret);
     ret->direction = basis;
-    if (d != NULL) {
-        record_detail(t, f, d, client, ret);
-    } else if ((f->state & FLOW_TWO) != 0) {
-        record_two(t, f, client, ret);
-    } else {
+    if (one)
         record_one(f, flow_first_side(f) ^ client, ret);
-        if (f->transport == IPPROTO_TCP)
-            record_tcp(saw, f->first_ttl, client, ret);
-    }
+    else if ((f->state & FLOW_TWO) != 0)
+        record_two(t, f, client, ret);
+    else
+        record_detail(t, f, flow_detail_at(t, f), client, ret);
+    if (is_segment)
+        record_segment(f, flow_first_side(f) ^ client, ret);
 }
 
 #define SWAP(a, b)                                                                                                     \

@@ -210,7 +210,8 @@ static bool track_next(struct flow_detail *d, unsigned side, const struct sight 
     return true;
 }
 
-static void track_any(struct flow_detail *d, unsigned side, const struct sight *s, bool is_copy)
+/* No part of its caller: what it needs registers for, those that are tracked at once would have to save. */
+static __attribute__((noinline)) void track_any(struct flow_detail *d, unsigned side, const struct sight *s, bool is_copy)
 {
     if ((s->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && !is_copy)
         note_resent_syn(d, side, s);
