@@ -70,19 +70,6 @@ static inline const void *cursor_try_pull(struct cursor *c, uint32_t n)
     return p;
 }
 
-/* Member by member, so that the one copied may stay in registers. */
-static inline struct cursor cursor_copy(const struct cursor *c)
-{
-    return (struct cursor){.p = c->p, .end = c->end, .wire = c->wire, .n_pseudowires = c->n_pseudowires};
-}
-
-/* Bytes that are there. */
-static inline void cursor_pull(struct cursor *c, uint32_t n)
-{
-    c->p += n;
-    c->wire -= n;
-}
-
 /* Why a pull of 'n' bytes failed: they were not captured, or they were never there, which is what 'bad' says. */
 static inline enum packet_result cursor_shortage(const struct cursor *c, uint32_t n, enum packet_result bad)
 {

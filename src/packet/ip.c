@@ -1,16 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IPv6 with its extension headers, fragments, and the protocols in IP other than TCP and UDP.  IPv4 itself is in usual.h.
+ * IPv4 and IPv6, with their fragments and extension headers.
+ *
+ * Lengths: what an IP header says wins over the frame where it says less (the rest is padding of the link) and also
+ * where it says more (a mirror port that slices packets); 0 is offload and means the frame's length.
  */
 #include <string.h>
 
 #include "usual.h"
+
+enum { LARGEST_DATAGRAM = 65535 };
 
 bool ipv6_is_mapped(const uint8_t address[16])
 {
     static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
 
     return memcmp(address, prefix, sizeof(prefix)) == 0;
+}
+
+/* 'wire_len' is the whole packet's, from its IP header on; the cursor is limited to it already. */
+static void note_lengths(struct packet *pkt, const struct cursor *c, uint32_t wire_len)
+{
+    pkt->l3_wire_len = wire_len;
+    pkt->l3_len = (uint32_t)(c->end - pkt->l3);
+    if (pkt->l3_len < wire_len)
+        pkt->flags |= PACKET_CUT;
 }
 
 static enum packet_result fragment_decode(struct cursor *c, struct packet *pkt, uint8_t protocol)
@@ -40,7 +54,7 @@ static enum packet_result inner_ip_decode(struct cursor *c, struct packet *pkt, 
     return protocol == PROTOCOL_IPV4 ? ipv4_decode(c, pkt) : ipv6_decode(c, pkt);
 }
 
-enum packet_result rare_protocol_decode(struct cursor *c, struct packet *pkt, uint8_t protocol)
+static enum packet_result rare_protocol_decode(struct cursor *c, struct packet *pkt, uint8_t protocol)
 {
     enum packet_result r = ip_skip_extensions(c, pkt, &protocol);
 
@@ -74,6 +88,16 @@ enum packet_result rare_protocol_decode(struct cursor *c, struct packet *pkt, ui
     }
 }
 
+static enum packet_result protocol_decode(struct cursor *c, struct packet *pkt, uint8_t protocol)
+{
+    pkt->transport = protocol;
+    if (protocol == PROTOCOL_TCP && pkt->fragment_offset == 0)
+        return tcp_decode(c, pkt);
+    if (protocol == PROTOCOL_UDP && pkt->fragment_offset == 0)
+        return udp_decode(c, pkt);
+    return rare_protocol_decode(c, pkt, protocol);
+}
+
 /* A fragment that would end behind the largest datagram is an attack on reassembly and nothing else. */
 static bool note_fragment(struct packet *pkt, uint32_t id, uint32_t offset, bool more, uint32_t wire_len)
 {
@@ -85,18 +109,34 @@ static bool note_fragment(struct packet *pkt, uint32_t id, uint32_t offset, bool
     return wire_len <= LARGEST_DATAGRAM - offset; /* a length of 32 bits, an offset of 16 */
 }
 
-enum packet_result ipv4_fragment_decode(struct cursor *c, struct packet *pkt, const struct wire_ipv4 *h)
-{
-    unsigned fragment = get_be16(h->fragment);
-
-    if (!note_fragment(pkt, pkt->ip_id, (fragment & OFFSET_MASK) * 8, fragment & MORE_FRAGMENTS, c->wire))
-        return PACKET_BAD_IPV4;
-    return rare_protocol_decode(c, pkt, h->protocol);
-}
-
 enum packet_result ipv4_decode(struct cursor *c, struct packet *pkt)
 {
-    return ipv4_decode_inline(c, pkt);
+    pkt->l3 = c->p;
+    uint32_t frame_len = c->wire;
+    const struct wire_ipv4 *h = cursor_try_pull(c, sizeof(*h));
+    if (h == NULL)
+        return cursor_shortage(c, sizeof(*h), PACKET_BAD_IPV4);
+
+    uint32_t header_len = (h->version_ihl & 0x0fu) * 4;
+    uint32_t total_len = get_be16(h->total_length);
+    if (total_len == 0)
+        total_len = frame_len;
+    if (h->version_ihl >> 4 != 4 || header_len < sizeof(*h) || total_len < header_len)
+        return PACKET_BAD_IPV4;
+    cursor_limit(c, total_len - (uint32_t)sizeof(*h));
+    note_lengths(pkt, c, total_len);
+
+    note_ipv4(pkt, h);
+    if (is_ipv4_group(get_be32(h->dst)))
+        pkt->flags |= PACKET_GROUP;
+
+    if (cursor_try_pull(c, header_len - (uint32_t)sizeof(*h)) == NULL)
+        return PACKET_CUT_HEADER;
+    unsigned fragment = get_be16(h->fragment);
+    if ((fragment & (MORE_FRAGMENTS | OFFSET_MASK)) != 0 &&
+        !note_fragment(pkt, pkt->ip_id, (fragment & OFFSET_MASK) * 8, fragment & MORE_FRAGMENTS, c->wire))
+        return PACKET_BAD_IPV4;
+    return protocol_decode(c, pkt, h->protocol);
 }
 
 /* The jumbo payload option (RFC 2675) of a hop-by-hop header at the cursor; 0 where there is none. */
@@ -158,7 +198,7 @@ enum packet_result ipv6_decode(struct cursor *c, struct packet *pkt)
         pkt->flags |= PACKET_GROUP;
     if (ipv6_is_mapped(h->src) || ipv6_is_mapped(h->dst))
         return PACKET_MAPPED;
-    return protocol_decode_inline(c, pkt, h->next_header);
+    return protocol_decode(c, pkt, h->next_header);
 }
 
 enum packet_result ip_decode(struct cursor *c, struct packet *pkt, enum packet_result neither)

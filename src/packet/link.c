@@ -12,35 +12,22 @@ enum { SLL_HOST = 0, SLL_BROADCAST = 1, SLL_MULTICAST = 2, SLL_OTHER_HOST = 3, S
 enum { CHDLC_UNICAST = 0x0f, CHDLC_MULTICAST = 0x8f };
 enum { NFULA_PAYLOAD = 9, NFLOG_MAX_ATTRIBUTES = 64 };
 
-static bool is_broadcast(const uint8_t dst[6])
+enum packet_result ethernet_decode(struct cursor *c, struct packet *pkt)
 {
     static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
-    return memcmp(dst, broadcast, sizeof(broadcast)) == 0;
-}
-
-static PACKET_USUAL enum packet_result ethernet_decode_inline(struct cursor *c, struct packet *pkt)
-{
-    const struct wire_ethernet *h = (const void *)c->p;
-
-    if (cursor_captured(c) < sizeof(*h))
+    const struct wire_ethernet *h = cursor_try_pull(c, sizeof(*h));
+    if (h == NULL)
         return cursor_shortage(c, sizeof(*h), PACKET_BAD_LINK);
-    cursor_pull(c, sizeof(*h));
 
-    uint16_t ethertype = get_be16(h->type);
     pkt->to_station = (h->dst[0] & 1) == 0;
     pkt->flags = 0; /* a pseudowire may have led here from another Ethernet header */
-    if (!pkt->to_station)
-        pkt->flags = is_broadcast(h->dst) ? PACKET_LINK_GROUP | PACKET_LINK_BROADCAST : PACKET_LINK_GROUP;
-    if (ethertype == ETHERTYPE_IPV4)
-        return ipv4_decode_inline(c, pkt);
-    struct cursor copy = cursor_copy(c);
-    return ethertype_decode(&copy, pkt, ethertype);
-}
-
-enum packet_result ethernet_decode(struct cursor *c, struct packet *pkt)
-{
-    return ethernet_decode_inline(c, pkt);
+    if (h->dst[0] & 1) {
+        pkt->flags |= PACKET_LINK_GROUP;
+        if (memcmp(h->dst, broadcast, sizeof(broadcast)) == 0)
+            pkt->flags |= PACKET_LINK_BROADCAST;
+    }
+    return ethertype_decode(c, pkt, get_be16(h->type));
 }
 
 static void note_sll_packet_type(struct packet *pkt, unsigned packet_type)
@@ -219,13 +206,6 @@ bool packet_linktype_known(uint16_t linktype)
     return link_decoder(linktype) != NULL;
 }
 
-static enum packet_result other_link_decode(struct cursor *c, uint16_t linktype, struct packet *ret)
-{
-    link_decode_fn *decode = link_decoder(linktype);
-
-    return decode != NULL ? decode(c, ret) : PACKET_LINKTYPE;
-}
-
 enum packet_result frame_decode(const struct frame *frame, bool as_carrier, struct packet *ret)
 {
     begin_packet(ret, frame);
@@ -233,13 +213,14 @@ enum packet_result frame_decode(const struct frame *frame, bool as_carrier, stru
 
     if (frame->caplen == 0)
         return PACKET_EMPTY;
+    link_decode_fn *decode = link_decoder(frame->linktype);
+    if (decode == NULL)
+        return PACKET_LINKTYPE;
+
     struct cursor c = {.p = frame->data, .end = frame->data + frame->caplen, .wire = frame->wirelen};
     if (c.wire < frame->caplen)
         c.wire = frame->caplen;
-    if (frame->linktype == LINKTYPE_ETHERNET)
-        return ethernet_decode_inline(&c, ret);
-    struct cursor copy = cursor_copy(&c);
-    return other_link_decode(&copy, frame->linktype, ret);
+    return decode(&c, ret);
 }
 
 enum packet_result packet_decode_carrier(const struct frame *frame, struct packet *ret)

@@ -1,9 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TCP and UDP: what is rare of them, and the way to the rest for who has not come straight from Ethernet and IPv4. */
+/*
+ * TCP and UDP.
+ *
+ * A packet whose ports were captured reaches its flow even where the rest of the header was not, because of a short
+ * snap length or because it is in the next fragment.  A header that contradicts its IP packet is malformed: the host
+ * that it is addressed to drops it too.
+ */
 #include "usual.h"
 
-/* As many fields as there are. */
-enum packet_result tcp_decode_short(struct cursor *c, struct packet *pkt)
+enum { PORTS_SIZE = 4 };
+
+static void note_payload(struct packet *pkt, const struct cursor *c)
+{
+    pkt->payload = c->p;
+    pkt->payload_len = cursor_captured(c);
+    pkt->payload_wire_len = c->wire;
+}
+
+/* Ports are there and the end of the fixed header is not: as many fields as there are. */
+static enum packet_result tcp_decode_short(struct cursor *c, struct packet *pkt)
 {
     const struct wire_tcp *h = (const void *)c->p;
     uint32_t n = cursor_captured(c);
@@ -35,7 +50,27 @@ enum packet_result tcp_decode_short(struct cursor *c, struct packet *pkt)
 
 enum packet_result tcp_decode(struct cursor *c, struct packet *pkt)
 {
-    return tcp_decode_inline(c, pkt, pkt->flags & PACKET_FIRST_FRAGMENT);
+    bool is_fragment = pkt->flags & PACKET_FIRST_FRAGMENT;
+
+    if (c->wire < sizeof(struct wire_tcp) && !is_fragment)
+        return PACKET_BAD_TCP;
+    if (cursor_captured(c) < PORTS_SIZE)
+        return cursor_shortage(c, PORTS_SIZE, PACKET_BAD_TCP);
+    const struct wire_tcp *h = (const void *)c->p;
+    note_ports(pkt, c->p);
+    if (cursor_captured(c) < sizeof(*h))
+        return tcp_decode_short(c, pkt);
+
+    uint32_t header_len = (h->offset >> 4) * 4u;
+    if (header_len < sizeof(*h) || (header_len > c->wire && !is_fragment))
+        return PACKET_BAD_TCP;
+    note_tcp(pkt, h);
+    if (cursor_try_pull(c, header_len) == NULL) { /* options cut */
+        c->wire = header_len < c->wire ? c->wire - header_len : 0;
+        c->p = c->end;
+    }
+    note_payload(pkt, c);
+    return PACKET_OK;
 }
 
 static uint64_t load(const uint8_t *p, uint32_t n)
@@ -81,20 +116,47 @@ static bool is_netbios_broadcast(const struct packet *pkt)
     return p[0] == DIRECT_GROUP || p[0] == BROADCAST;
 }
 
-enum packet_result udp_decode_rest(struct cursor *c, struct packet *pkt)
+/* What the length field leaves of the datagram; false where it contradicts the IP packet. */
+static bool udp_limit(struct cursor *c, const struct packet *pkt, uint32_t length)
 {
-    enum packet_result inner;
-
-    if (is_netbios_broadcast(pkt))
-        pkt->flags |= PACKET_GROUP;
-    if (pkt->content == 0)
-        pkt->content = udp_hash_some(pkt);
-    if (udp_port_is_tunnel(pkt->dport) && !pkt->is_carrier && udp_tunnel_decode(c, pkt, &inner))
-        return inner;
-    return PACKET_OK;
+    if (length == 0 && c->wire > UINT16_MAX) /* jumbogram (RFC 2675, 4) or offload */
+        return true;
+    if (length < sizeof(struct wire_udp))
+        return false;
+    if (pkt->flags & PACKET_FIRST_FRAGMENT)
+        return true;
+    if (length > c->wire)
+        return false;
+    cursor_limit(c, length);
+    return true;
 }
 
 enum packet_result udp_decode(struct cursor *c, struct packet *pkt)
 {
-    return udp_decode_inline(c, pkt, pkt->flags & PACKET_FIRST_FRAGMENT);
+    bool is_fragment = pkt->flags & PACKET_FIRST_FRAGMENT;
+
+    if (c->wire < sizeof(struct wire_udp) && !is_fragment)
+        return PACKET_BAD_UDP;
+    if (cursor_captured(c) < PORTS_SIZE)
+        return cursor_shortage(c, PORTS_SIZE, PACKET_BAD_UDP);
+    const struct wire_udp *h = (const void *)c->p;
+    note_ports(pkt, c->p);
+    if (cursor_captured(c) >= offsetof(struct wire_udp, checksum) && !udp_limit(c, pkt, get_be16(h->length)))
+        return PACKET_BAD_UDP;
+    if (cursor_captured(c) >= sizeof(*h))
+        pkt->content = get_be16(h->checksum);
+    if (cursor_try_pull(c, sizeof(*h)) == NULL) {
+        c->wire = c->wire > sizeof(*h) ? c->wire - (uint32_t)sizeof(*h) : 0;
+        c->p = c->end;
+    }
+    note_payload(pkt, c);
+    if (is_netbios_broadcast(pkt))
+        pkt->flags |= PACKET_GROUP;
+    if (pkt->content == 0)
+        pkt->content = udp_hash_some(pkt);
+
+    enum packet_result inner;
+    if (udp_port_is_tunnel(pkt->dport) && !pkt->is_carrier && udp_tunnel_decode(c, pkt, &inner))
+        return inner;
+    return PACKET_OK;
 }
