@@ -22,7 +22,7 @@ int hash_key_random(struct hash_key *ret, struct err *reterr);
  * tables).  Not for signatures. */
 uint64_t hash_bytes(const struct hash_key *, const void *data, size_t size);
 
-/* --- SipHash, as far as it is written here: each packet asks for it, and where the number of words is known no loop is left --- */
+/* --- SipHash, as far as it is written here: where the number of words is known no loop is left --- */
 
 struct hash_sip {
     uint64_t v0, v1, v2, v3;

@@ -154,7 +154,7 @@ static inline void capture_frame_time(struct capture *c, struct frame *f, int64_
     if (!c->has_time) {
         c->has_time = true;
         s->first_ns = s->last_ns = ts_ns;
-    } else if (ts_ns < c->previous_ns) { /* which lies between the first and the last */
+    } else if (ts_ns < c->previous_ns) { /* that is not later than 'last_ns', so that nor is this */
         capture_frame_time_back(c, ts_ns);
         if (ts_ns < s->first_ns)
             s->first_ns = ts_ns;

@@ -147,7 +147,7 @@ static inline size_t place_of(const struct question *q, unsigned bits)
 
 /* Not a part of what asks for it, which seldom does. */
 static __attribute__((noinline)) void judge(const struct policy *p, const struct policy_ends *ends, const struct policy_query *asked, const struct app *app,
-                  struct policy_answer *ret)
+                                            struct policy_answer *ret)
 {
     struct policy_query q = *asked;
     struct policy_ends  e = *ends;

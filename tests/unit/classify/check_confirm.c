@@ -205,13 +205,16 @@ static void teardown(void)
 /* A list of this name alone, the same each time. */
 static const char *const *list_of(const char *name)
 {
-    static const char *lists[32][2];
+    static const char *lists[64][2];
     size_t i = 0;
 
-    while (name != NULL && i < 31 && lists[i][0] != NULL && strcmp(lists[i][0], name) != 0)
+    if (name == NULL)
+        return NULL;
+    while (lists[i][0] != NULL && strcmp(lists[i][0], name) != 0)
         i++;
+    ck_assert_uint_lt(i, sizeof(lists) / sizeof(lists[0]) - 1);
     lists[i][0] = name;
-    return name != NULL ? lists[i] : NULL;
+    return lists[i];
 }
 
 static int show(const struct sample *s, const uint8_t *bytes, size_t len, size_t wire_len, struct app *ret)
