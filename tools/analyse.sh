@@ -18,7 +18,7 @@ trap 'rm -rf "$scratch"' EXIT
 # Headers name no parameters whose type says it all, which cppcheck takes for another order; what it says of a null pointer is where
 # a condition before has ended the function; a nested compound literal it cannot read.
 run_cppcheck() {
-	build_in build-test -Dtests=enabled
+	build_in build-test -Db_lto=true -Dtests=enabled
 	cppcheck -q --project=build-test/compile_commands.json --file-filter='*src/*' --enable=warning,performance,portability --inline-suppr \
 		--suppress=missingIncludeSystem --suppress=funcArgOrderDifferent --suppress=internalAstError --suppress=nullPointerRedundantCheck \
 		--suppress=memleak:src/report/diff_site.c --error-exitcode=1 >"$scratch/cppcheck" 2>&1 || {
@@ -63,7 +63,7 @@ run_tsan() {
 }
 
 run_valgrind() {
-	build_in build-test -Dtests=enabled
+	build_in build-test -Db_lto=true -Dtests=enabled
 	for workers in 1 2; do
 		valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=86 build-test/flowaudit check -q -j "$workers" -s "$site" \
 			-o "$scratch/valgrind-$workers.db" "$capture" || [ $? -eq 1 ]

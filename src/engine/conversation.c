@@ -97,14 +97,9 @@ size_t conversation_count(const struct conversation_table *t)
     return t->n;
 }
 
-static struct conversation *at_index(const struct conversation_table *t, size_t i)
+struct conversation *conversation_at(const struct conversation_table *t, size_t i)
 {
     return &t->chunks[i / CHUNK][i % CHUNK];
-}
-
-struct conversation *conversation_at(struct conversation_table *t, size_t i)
-{
-    return at_index(t, i);
 }
 
 /* --- the index ------------------------------------------------------------------------------------- */
@@ -129,14 +124,14 @@ static struct slot *find_slot(const struct conversation_table *t, struct slot *s
 
         if (slot->at == 0)
             slot->tag = hash;
-        if (slot->at == 0 || (slot->tag == hash && is_at(at_index(t, slot->at - 1), key)))
+        if (slot->at == 0 || (slot->tag == hash && is_at(conversation_at(t, slot->at - 1), key)))
             return slot;
     }
 }
 
 static void index_conversation(struct conversation_table *t, struct slot *slots, size_t n_slots, size_t i)
 {
-    const struct conversation *c = at_index(t, i);
+    const struct conversation *c = conversation_at(t, i);
 
     find_slot(t, slots, n_slots, &c->key)->at = (uint32_t)i + 1;
 }
@@ -187,7 +182,7 @@ static struct conversation *insert(struct conversation_table *t, const struct co
 {
     if (t->n == t->n_chunks * CHUNK && add_chunk(t) != 0)
         return NULL;
-    struct conversation *c = at_index(t, t->n);
+    struct conversation *c = conversation_at(t, t->n);
     memset(c, 0, sizeof(*c));
     c->key = *key;
     c->rank = rank;
@@ -203,7 +198,7 @@ static struct conversation *find_or_insert(struct conversation_table *t, const s
     if (reserve(t) != 0)
         return NULL;
     struct slot *slot = find_slot(t, t->slots, t->n_slots, key);
-    return slot->at != 0 ? at_index(t, slot->at - 1) : insert(t, key, rank, slot);
+    return slot->at != 0 ? conversation_at(t, slot->at - 1) : insert(t, key, rank, slot);
 }
 
 void conversation_query(const struct conversation *c, struct policy_query *ret)
@@ -245,7 +240,7 @@ bool conversation_is_bounded(const struct conversation_key *key)
     return key->summed == SUM_NONE && key->verdict != VERDICT_ALLOWED && key->verdict != VERDICT_UNDOCUMENTED;
 }
 
-static inline enum conversation_class class_of(const struct conversation_key *key)
+enum conversation_class conversation_class(const struct conversation_key *key)
 {
     bool established = key->outcome == OUTCOME_ESTABLISHED;
 
@@ -256,11 +251,6 @@ static inline enum conversation_class class_of(const struct conversation_key *ke
     if (key->verdict == VERDICT_VIOLATION)
         return established ? CLASS_ESCAPED : CLASS_REJECTED;
     return established ? CLASS_PASSED : CLASS_TRIED;
-}
-
-enum conversation_class conversation_class(const struct conversation_key *key)
-{
-    return class_of(key);
 }
 
 size_t conversation_limit(const struct conversation_limits *l, enum conversation_class class)
@@ -376,14 +366,14 @@ static int compact(struct conversation_table *t, struct conversation **all)
     size_t n_before = t->n, kept = 0;
 
     for (size_t i = 0; i < n_before; i++)
-        all[i] = at_index(t, i);
+        all[i] = conversation_at(t, i);
     if (conversation_thresholds(&t->limits, all, n_before, t->thresholds) != 0)
         return -ENOMEM;
     memset(t->slots, 0, t->n_slots * sizeof(*t->slots));
     memset(t->n_ranked, 0, sizeof(t->n_ranked));
     memset(t->sums, 0, sizeof(t->sums));
     for (size_t i = 0; i < n_before; i++) {
-        struct conversation *c = all[i], *to = at_index(t, kept);
+        struct conversation *c = all[i], *to = conversation_at(t, kept);
 
         if (conversation_exceeds(c, t->thresholds))
             become_sum(c, SUM_PEERS);
@@ -414,7 +404,7 @@ static struct conversation *find_sum(struct conversation_table *t, struct conver
 
     uint32_t             bits = key->row * 31 + key->client_host * 7 + key->server_host * 13 + key->kind * 5u + key->outcome * 3u + key->confidence;
     uint32_t            *at = &t->sums[(bits ^ bits >> 6) % N_SUMS_AT_HAND];
-    struct conversation *c = *at != 0 ? at_index(t, *at - 1) : NULL;
+    struct conversation *c = *at != 0 ? conversation_at(t, *at - 1) : NULL;
 
     if (c != NULL && memcmp(&c->key, key, sizeof(*key)) == 0)
         return c;
@@ -432,7 +422,7 @@ static struct conversation *find_among_few(struct conversation_table *t, const s
         return NULL;
     struct slot *slot = find_slot(t, t->slots, t->n_slots, key);
     if (slot->at != 0)
-        return at_index(t, slot->at - 1);
+        return conversation_at(t, slot->at - 1);
     struct conversation *c = insert(t, key, rank_of(key, name_hash), slot);
     t->n_ranked[class] += c != NULL;
     return c;
@@ -441,7 +431,7 @@ static struct conversation *find_among_few(struct conversation_table *t, const s
 /* The conversation of this key, or of the sum that stands for it. */
 static struct conversation *find(struct conversation_table *t, struct conversation_key *key, uint64_t name_hash, const struct judgement *j)
 {
-    enum conversation_class class = class_of(key);
+    enum conversation_class class = conversation_class(key);
     bool                    is_full = t->n_ranked[class] > t->most_ranked[class];
 
     if (!is_full && t->thresholds[class] == UINT64_MAX)

@@ -239,6 +239,6 @@ int  conversation_table_take(struct conversation_table *, struct conversation_ta
 int  conversation_table_copy(const struct conversation_table *, struct conversation_table **ret, struct err *reterr);
 size_t conversation_count(const struct conversation_table *);
 /* Valid until the next fold. */
-struct conversation *conversation_at(struct conversation_table *, size_t i);
+struct conversation *conversation_at(const struct conversation_table *, size_t i);
 
 #endif

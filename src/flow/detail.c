@@ -28,18 +28,13 @@ static uint32_t mix(uint32_t hash, uint32_t word)
     return hash ^ hash >> 15;
 }
 
-static uint32_t signature(unsigned side, const struct sight *s)
+uint32_t flow_signature(unsigned side, const struct sight *s)
 {
     uint32_t hash = mix(s->seq, s->ack);
 
     hash = mix(hash, s->payload);
     hash = mix(hash, (uint32_t)s->mark << 16 | (uint32_t)s->tcp_flags << 8 | side);
     return hash;
-}
-
-uint32_t flow_signature(unsigned side, const struct sight *s)
-{
-    return signature(side, s);
 }
 
 /* Each packet asks this of all of them: in vectors, as compilers make them of such types for any machine. */
@@ -88,7 +83,7 @@ static __attribute__((noinline)) bool found_copy(struct flow_detail *d, uint8_t 
 static bool is_copy(struct flow_detail *d, uint8_t transport, unsigned side, const struct sight *s)
 {
     struct recent *r = &d->recent;
-    uint32_t       own = signature(side, s);
+    uint32_t       own = flow_signature(side, s);
     uint16_t       time = (uint16_t)(s->ts_ns >> 20);
     uint8_t        place = (uint8_t)(s->place ^ s->place >> 8);
     bool           copy = same_signature(r, own) && found_copy(d, transport, own, time, place, s);

@@ -14,16 +14,11 @@ uint64_t flow_bytes(const struct flow_table *t, const struct flow *f, unsigned s
     return (flow_first_side(f) == side ? f->few.two.wire_len : 0u) + (flow_second_side(f) == side ? flow_second_at(t, f)->wire_len : 0u);
 }
 
-static inline struct addr address(const struct flow *f, unsigned side)
+const struct addr *flow_addr(const struct flow *f, unsigned side, struct addr *scratch)
 {
     const uint8_t *bytes = flow_addresses(f);
 
-    return (f->state & FLOW_IPV6) != 0 ? addr_from_ipv6(bytes + 16 * side) : addr_from_ipv4(bytes + 4 * side);
-}
-
-const struct addr *flow_addr(const struct flow *f, unsigned side, struct addr *scratch)
-{
-    *scratch = address(f, side);
+    *scratch = (f->state & FLOW_IPV6) != 0 ? addr_from_ipv6(bytes + 16 * side) : addr_from_ipv4(bytes + 4 * side);
     return scratch;
 }
 
@@ -271,8 +266,8 @@ static void record_two(const struct flow_table *t, const struct flow *f, unsigne
 /* All that is told by the flow itself. */
 static void record_flow(const struct flow_table *t, const struct flow *f, unsigned client, struct flow_record *r)
 {
-    r->tuple.client = address(f, client);
-    r->tuple.server = address(f, !client);
+    flow_addr(f, client, &r->tuple.client);
+    flow_addr(f, !client, &r->tuple.server);
     r->tuple.client_port = f->port[client];
     r->tuple.server_port = f->port[!client];
     r->tuple.transport = f->transport;
